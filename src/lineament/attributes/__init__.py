@@ -1,0 +1,1 @@
+"""Attribute classifiers, one file each; create them with `lineament.registry.attributes`."""

@@ -1,0 +1,1 @@
+"""Model cards, one TOML file each; read by `lineament.io.catalog`."""

@@ -1,0 +1,1 @@
+"""Embedders, one input contract a file; create them by name with `lineament.registry.embedders`."""

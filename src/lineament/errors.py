@@ -1,0 +1,198 @@
+"""Every error lineament raises on purpose, as one tree.
+
+A picture, a face or a person that cannot be handled ends in one of these; its class name is the
+``error.type`` of the JSON output, so names here are part of the public interface::
+
+    LineamentError
+    ├── UsageError                the call itself is wrong (the command line exits with 2)
+    │   ├── UnknownName           no detector, embedder, model ... of that name
+    │   ├── ConfigError           an unknown or ill-typed setting
+    │   ├── MissingExtra          an optional dependency is not installed
+    │   ├── ModelMismatch         embeddings of two models were about to be compared
+    │   └── InvalidArray          an array of the wrong shape, type or with NaN
+    ├── PictureError              one picture is refused, the rest of the batch goes on
+    │   ├── PictureNotFound
+    │   ├── NotAPicture           a folder, FIFO, socket or device where a file is needed
+    │   ├── EmptyPicture          zero bytes
+    │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
+    │   ├── PictureTooLarge       more pixels or bytes than the limit
+    │   ├── PictureTooSmall       a side too short to hold a face
+    │   └── CorruptPicture        truncated or damaged
+    ├── FaceError                 the picture was read, its face cannot be used
+    │   ├── NoFaceFound
+    │   ├── SeveralFaces
+    │   ├── LowQuality
+    │   ├── NoLandmarks           a detector without landmarks cannot feed an embedder
+    │   ├── AlreadyEnrolled       this very sample is in the gallery
+    │   └── FaceOfAnotherSubject  the face matches somebody else who is enrolled
+    ├── GalleryError
+    │   ├── InvalidSubject        a name that cannot be stored and shown exactly
+    │   ├── UnknownSubject
+    │   ├── SubjectExists
+    │   ├── UnknownSample
+    │   ├── StoreError            the database failed; nothing was half-written
+    │   └── StoreVersionError     written by a newer lineament
+    ├── AssetError
+    │   ├── AssetUnavailable      no source could deliver it
+    │   ├── DigestMismatch        the bytes are not the pinned ones
+    │   ├── LicenceRefused        terms not accepted, or forbidden by the policy
+    │   └── BundleError           an offline bundle is damaged or hostile
+    ├── CardMismatch              a model does not do what its card says
+    └── InsufficientData          the data cannot support the figure asked for
+"""
+
+from __future__ import annotations
+
+
+class LineamentError(Exception):
+    """Base of every error raised on purpose; ``str()`` of one says what to do next."""
+
+
+class UsageError(LineamentError):
+    """The call itself is wrong."""
+
+
+class UnknownName(UsageError):
+    """No detector, embedder, model or store of that name."""
+
+
+class ConfigError(UsageError):
+    """A setting is unknown or has the wrong type."""
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an optional dependency: pip install 'lineament[{extra}]'")
+
+
+class ModelMismatch(UsageError):
+    """Embeddings of two different models were about to be compared."""
+
+
+class InvalidArray(UsageError):
+    """An array has the wrong shape or type, or holds NaN or infinity."""
+
+
+class PictureError(LineamentError):
+    """A picture is refused; the rest of the batch goes on."""
+
+
+class PictureNotFound(PictureError):
+    """There is nothing at that path."""
+
+
+class NotAPicture(PictureError):
+    """A folder, FIFO, socket or device where a regular file is needed."""
+
+
+class EmptyPicture(PictureError):
+    """The file has zero bytes."""
+
+
+class UnsupportedFormat(PictureError):
+    """The content is in no accepted format, whatever the file name says."""
+
+
+class PictureTooLarge(PictureError):
+    """More pixels or bytes than the limit; refused before decoding."""
+
+
+class PictureTooSmall(PictureError):
+    """A side is too short to hold a face."""
+
+
+class CorruptPicture(PictureError):
+    """The file is truncated or damaged."""
+
+
+class FaceError(LineamentError):
+    """A picture was read, but its face cannot be used."""
+
+
+class NoFaceFound(FaceError):
+    """No face was found in the picture."""
+
+
+class SeveralFaces(FaceError):
+    """Several faces where exactly one is needed."""
+
+
+class LowQuality(FaceError):
+    """The face is below the quality asked for."""
+
+
+class NoLandmarks(FaceError):
+    """The detector gives no landmarks, so the face cannot be aligned and embedded."""
+
+
+class AlreadyEnrolled(FaceError):
+    """This very sample is in the gallery already."""
+
+
+class FaceOfAnotherSubject(FaceError):
+    """The face matches another subject of the gallery."""
+
+
+class GalleryError(LineamentError):
+    """A gallery operation failed."""
+
+
+class InvalidSubject(GalleryError):
+    """A subject name that cannot be stored and shown exactly."""
+
+
+class UnknownSubject(GalleryError):
+    """The gallery holds no such subject."""
+
+
+class SubjectExists(GalleryError):
+    """The gallery holds a subject of that name already."""
+
+
+class UnknownSample(GalleryError):
+    """The gallery holds no such sample."""
+
+
+class StoreError(GalleryError):
+    """The store failed; nothing was half-written."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer version of lineament."""
+
+
+class AssetError(LineamentError):
+    """A model file could not be had."""
+
+
+class AssetUnavailable(AssetError):
+    """No source could deliver the file."""
+
+
+class DigestMismatch(AssetError):
+    """The bytes delivered are not the pinned ones."""
+
+    def __init__(self, what: str, expected: str, actual: str) -> None:
+        super().__init__(
+            f"{what}: SHA-256 does not match: expected {expected}, got {actual}; the file was not kept"
+        )
+        self.expected = expected
+        self.actual = actual
+
+
+class LicenceRefused(AssetError):
+    """The licence was not accepted, or the policy forbids it."""
+
+
+class BundleError(AssetError):
+    """An offline bundle is damaged or hostile."""
+
+
+class CardMismatch(LineamentError):
+    """A model does not do what its card says."""
+
+
+class InsufficientData(LineamentError):
+    """The data cannot support the figure asked for."""

@@ -1,0 +1,1 @@
+"""Galleries: enrol, verify, identify, correct and erase people."""

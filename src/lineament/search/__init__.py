@@ -1,0 +1,1 @@
+"""Vector indexes private to local stores."""

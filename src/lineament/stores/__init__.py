@@ -1,0 +1,1 @@
+"""Stores of embeddings, one file an engine; open them by URL."""

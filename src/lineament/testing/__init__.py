@@ -1,0 +1,1 @@
+"""Public test doubles and contract tests for people who write plug-ins."""

@@ -1,0 +1,426 @@
+"""Domain data: frozen dataclasses whose names carry their conventions.
+
+Pictures are RGB. Boxes are ``xyxy`` in continuous pixels, so an area has no ``+1``. Landmarks are five
+points: right eye, left eye, nose, right mouth corner, left mouth corner, where right and left are the
+*subject's*. Sizes are ``size_wh``, shapes ``hw``. Angles are radians unless the name ends in ``_deg``.
+Similarities are cosines: higher is likelier the same person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineament.errors import InvalidArray, LineamentError, ModelMismatch
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+UInt8 = NDArray[np.uint8]
+
+T = TypeVar("T")
+
+LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
+
+
+def _float32(name: str, values: Any, shape: tuple[int | None, ...]) -> Float32:
+    """Validate once at the edge: finite float32 of the given shape (None = any length)."""
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    if array.ndim != len(shape) or any(
+        want is not None and got != want for got, want in zip(array.shape, shape, strict=True)
+    ):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise InvalidArray(f"{name}: expected shape ({wanted}), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise InvalidArray(f"{name}: holds NaN or infinity")
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """One picture, decoded, upright.
+
+    ``pixels`` is uint8 ``(H, W, 3)`` RGB with the EXIF orientation applied. ``scale`` is how many
+    pixels of the upright file one pixel of this array stands for: 1 unless decoded at reduced size.
+    ``timestamp`` is in seconds from the start of a video.
+    """
+
+    pixels: UInt8
+    source: str = "<memory>"
+    timestamp: float | None = None
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        p = self.pixels
+        if p.dtype != np.uint8 or p.ndim != 3 or p.shape[2] != 3 or 0 in p.shape:
+            raise InvalidArray(f"picture: expected uint8 (H, W, 3) RGB, got {p.dtype} {p.shape}")
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a face was found: which try of ``retry`` succeeded, and what it did to the picture.
+
+    ``index`` counts from 0, the plain picture. ``rotation_deg`` is how far the picture was turned
+    counter-clockwise before the face showed; ``padding`` is the border added, as a share of the longer
+    side; ``scale`` the factor the picture was resized by.
+    """
+
+    index: int = 0
+    name: str = "plain"
+    rotation_deg: float = 0.0
+    padding: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """Which weights made an embedding: the card's name and the SHA-256 of the pinned file."""
+
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.sha256[:12]}"
+
+    def require(self, other: ModelId) -> None:
+        """Raise `ModelMismatch` unless ``other`` is the same model."""
+        if self != other:
+            raise ModelMismatch(f"cannot compare embeddings of {self} with embeddings of {other}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """A face as a unit vector: float32 ``(D,)``, with the model that made it.
+
+    ``length`` is the vector's length before normalisation, a hint at how usable the face was.
+    """
+
+    vector: Float32
+    model: ModelId
+    length: float = 1.0
+
+    def __post_init__(self) -> None:
+        vector = _float32("embedding", self.vector, (None,))
+        if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
+            raise InvalidArray("embedding: not of unit length; divide by its norm first")
+        object.__setattr__(self, "vector", vector)
+
+    def similarity(self, other: Embedding) -> float:
+        """Cosine similarity in [-1, 1]; raises `ModelMismatch` across models."""
+        self.model.require(other.model)
+        return float(self.vector @ other.vector)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a face was captured. Every number is defined in ``quality/`` and docs/reference/quality.md.
+
+    Higher is better for all but the angles. ``score`` combines the rest into [0, 1].
+    """
+
+    size: float
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+    sharpness: float
+    exposure: float
+    detector_score: float
+    embedding_length: float | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeScores:
+    """Predictions of one attribute for N faces.
+
+    ``values`` are labels (classes) or numbers (age in years), one a face; ``probabilities`` is float32
+    ``(N, C)`` over ``classes``.
+    """
+
+    name: str
+    values: tuple[str | float, ...]
+    classes: tuple[str, ...]
+    probabilities: Float32
+
+    def __post_init__(self) -> None:
+        probabilities = _float32(self.name, self.probabilities, (len(self.values), len(self.classes)))
+        object.__setattr__(self, "probabilities", probabilities)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: NDArray[Any] | slice) -> AttributeScores:
+        picked = np.arange(len(self))[rows]
+        return AttributeScores(
+            self.name, tuple(self.values[i] for i in picked), self.classes, self.probabilities[picked]
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """The N faces of one picture as a struct of arrays, best score first.
+
+    ``boxes`` float32 ``(N, 4)`` xyxy; ``scores`` float32 ``(N,)`` in [0, 1]; ``landmarks`` float32
+    ``(N, 5, 2)``; ``embeddings`` float32 ``(N, D)``, unit length, with ``embedding_lengths`` ``(N,)`` and
+    ``model``. A column nobody computed is ``None``.
+    """
+
+    boxes: Float32
+    scores: Float32
+    landmarks: Float32 | None = None
+    attempts: tuple[Attempt, ...] | None = None
+    embeddings: Float32 | None = None
+    embedding_lengths: Float32 | None = None
+    model: ModelId | None = None
+    quality: tuple[Quality, ...] | None = None
+    attributes: Mapping[str, AttributeScores] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        boxes = _float32("boxes", self.boxes, (None, 4))
+        n = len(boxes)
+        put = object.__setattr__
+        put(self, "boxes", boxes)
+        put(self, "scores", _float32("scores", self.scores, (n,)))
+        if self.landmarks is not None:
+            put(self, "landmarks", _float32("landmarks", self.landmarks, (n, 5, 2)))
+        if self.embeddings is not None:
+            put(self, "embeddings", _float32("embeddings", self.embeddings, (n, None)))
+            if self.model is None:
+                raise InvalidArray("embeddings: come without the model that made them")
+        if self.embedding_lengths is not None:
+            put(self, "embedding_lengths", _float32("embedding lengths", self.embedding_lengths, (n,)))
+        columns = {"attempts": self.attempts, "quality": self.quality, **self.attributes}
+        for name, column in columns.items():
+            if column is not None and len(column) != n:
+                raise InvalidArray(f"{name}: {len(column)} rows for {n} faces")
+
+    @classmethod
+    def none(cls, *, landmarks: bool = True) -> Self:
+        """No faces, with or without a landmark column."""
+        return cls(
+            boxes=np.zeros((0, 4), np.float32),
+            scores=np.zeros(0, np.float32),
+            landmarks=np.zeros((0, 5, 2), np.float32) if landmarks else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __iter__(self) -> Iterator[Face]:
+        return (self.face(i) for i in range(len(self)))
+
+    def __getitem__(self, rows: NDArray[Any] | slice | list[int]) -> Faces:
+        """The chosen rows of every column, in the order given (an index array, mask or slice)."""
+        picked = np.arange(len(self))[rows]
+
+        def tuple_rows(column: tuple[T, ...] | None) -> tuple[T, ...] | None:
+            return None if column is None else tuple(column[i] for i in picked)
+
+        def array_rows(column: Float32 | None) -> Float32 | None:
+            return None if column is None else column[picked]
+
+        return Faces(
+            boxes=self.boxes[picked],
+            scores=self.scores[picked],
+            landmarks=array_rows(self.landmarks),
+            attempts=tuple_rows(self.attempts),
+            embeddings=array_rows(self.embeddings),
+            embedding_lengths=array_rows(self.embedding_lengths),
+            model=self.model,
+            quality=tuple_rows(self.quality),
+            attributes={name: scores[picked] for name, scores in self.attributes.items()},
+        )
+
+    def face(self, index: int) -> Face:
+        """One row."""
+        embedding = None
+        if self.embeddings is not None and self.model is not None:
+            length = 1.0 if self.embedding_lengths is None else float(self.embedding_lengths[index])
+            embedding = Embedding(self.embeddings[index], self.model, length)
+        return Face(
+            box=self.boxes[index],
+            score=float(self.scores[index]),
+            landmarks=None if self.landmarks is None else self.landmarks[index],
+            attempt=None if self.attempts is None else self.attempts[index],
+            embedding=embedding,
+            quality=None if self.quality is None else self.quality[index],
+            attributes={name: scores.values[index] for name, scores in self.attributes.items()},
+        )
+
+    def with_columns(self, **columns: Any) -> Faces:
+        """The same faces with the given columns set."""
+        return replace(self, **columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One row of `Faces`: ``box`` float32 ``(4,)``, ``landmarks`` float32 ``(5, 2)`` or None."""
+
+    box: Float32
+    score: float
+    landmarks: Float32 | None = None
+    attempt: Attempt | None = None
+    embedding: Embedding | None = None
+    quality: Quality | None = None
+    attributes: Mapping[str, str | float] = field(default_factory=dict)
+
+
+class Status(StrEnum):
+    """How a picture ended. Every picture ends in exactly one of these."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of one picture: its faces, or a named reason why there are none.
+
+    ``size_wh`` is that of the upright picture, None when it could not be read. ``image`` is kept only
+    when the caller asked for the pixels.
+    """
+
+    source: str
+    status: Status
+    size_wh: tuple[int, int] | None = None
+    faces: Faces = field(default_factory=Faces.none)
+    error: LineamentError | None = None
+    image: Image | None = None
+
+    @classmethod
+    def refused(cls, source: str, error: LineamentError) -> Outcome:
+        """A picture that ended in a named error."""
+        return cls(source=source, status=Status.REFUSED, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval; ``level`` is its nominal coverage."""
+
+    low: float
+    high: float
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A decision threshold with its provenance; a bare float is never a decision.
+
+    ``value`` is the smallest similarity that counts as a match so that the false match rate stays at or
+    below ``target_rate`` on ``measured_on``; ``rate`` is the one observed there and ``interval`` its
+    confidence interval. ``kind`` is ``FMR`` (1:1) or ``FPIR`` (1:N).
+    """
+
+    value: float
+    model: ModelId
+    target_rate: float
+    measured_on: str
+    rate: float
+    interval: Interval
+    comparisons: int
+    subjects: int
+    kind: Literal["FMR", "FPIR"] = "FMR"
+
+    def accepts(self, similarity: float) -> bool:
+        """Whether the similarity counts as a match."""
+        return similarity >= self.value
+
+    def __str__(self) -> str:
+        return (
+            f"{self.value:.3f} ({self.kind} {self.target_rate:g}, {self.comparisons:,} comparisons of "
+            f"{self.subjects:,} subjects, {self.measured_on})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subject of the gallery that a probe may be; ``rank`` counts from 1."""
+
+    subject: str
+    similarity: float
+    rank: int
+
+
+class Decision(StrEnum):
+    """Whether the best candidate passed the threshold."""
+
+    MATCH = "match"
+    NO_MATCH = "no_match"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The answer to one search: candidates best first, and what the threshold says of the first."""
+
+    candidates: tuple[Candidate, ...]
+    decision: Decision
+    threshold: Threshold
+
+    @property
+    def subject(self) -> str | None:
+        """The subject matched, or None."""
+        return self.candidates[0].subject if self.decision is Decision.MATCH else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The answer to a 1:1 comparison."""
+
+    similarity: float
+    decision: Decision
+    threshold: Threshold
+
+
+class RecordKind(StrEnum):
+    """What a stored embedding is: a photo's sample, a subject's fused template, or a dispute."""
+
+    SAMPLE = "sample"
+    TEMPLATE = "template"
+    DISPUTE = "dispute"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One stored embedding: ``vector`` float32 ``(D,)``, unit length.
+
+    ``id`` is the idempotency key: writing the same id twice leaves one record. For a dispute, ``subject``
+    is the person whom the face is *not*.
+    """
+
+    id: str
+    subject: str
+    vector: Float32
+    kind: RecordKind = RecordKind.SAMPLE
+    source: str = ""
+    quality: float | None = None
+    created_at: str = ""
+
+    def __post_init__(self) -> None:
+        vector = _float32("record vector", self.vector, (None,))
+        if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
+            raise InvalidArray("record vector: not of unit length")
+        object.__setattr__(self, "vector", vector)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stored record near a query, as a store returns it: no threshold, no grouping."""
+
+    id: str
+    subject: str
+    similarity: float
