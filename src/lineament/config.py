@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
@@ -108,7 +109,7 @@ def _scalar(value: Any, hint: Any) -> Any:
         if isinstance(value, bool):
             raise ValueError
         number = float(value)
-        if number != number or number in (float("inf"), float("-inf")):
+        if not math.isfinite(number):
             raise ValueError
         return number
     if hint is str:

@@ -72,5 +72,5 @@ def expand(boxes: Float32, factor: float) -> Float32:
 
 
 def nearest_to(boxes: Float32, point_xy: tuple[float, float]) -> int:
-    """Index of the box whose centre is nearest to the point; the first of equals. Needs one box at least."""
+    """Index of the box whose centre is nearest to the point; the first of equals. N >= 1."""
     return int(np.argmin(((center(boxes) - np.asarray(point_xy, np.float32)) ** 2).sum(axis=1)))

@@ -18,7 +18,7 @@ def flip_horizontally(landmarks: Float32, width: float) -> Float32:
 
 
 def roll(landmarks: Float32) -> Float32:
-    """In-plane angle of the eye line in radians, ``(...,)``: positive when the head tilts clockwise on screen."""
+    """In-plane angle of the eye line in radians, ``(...,)``: positive when turned clockwise on screen."""
     d = landmarks[..., 1, :] - landmarks[..., 0, :]
     return np.asarray(np.arctan2(d[..., 1], d[..., 0]), np.float32)
 
