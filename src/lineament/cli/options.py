@@ -1,0 +1,49 @@
+"""Options that several commands share, each with one meaning and one help text."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="PATH|-", help="Write JSON, one object a line, to a file or stdout (-)."
+    ),
+]
+DetectorOption = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        metavar="NAME[:SETTINGS]",
+        help="yunet, centerface, haar, retry:yunet, yunet:score=0.8 ...",
+    ),
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 when any picture or face was refused.")
+]
+GalleryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--gallery",
+        metavar="URL",
+        envvar="LINEAMENT_GALLERY",
+        help="Where people are kept: sqlite:people.db. Default: a file in the user's data directory.",
+    ),
+]
+TargetFmrOption = Annotated[
+    float,
+    typer.Option(
+        "--target-fmr",
+        help="False match rate to accept; picks the threshold measured for it, never a bare number.",
+    ),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option("--precision", help="exact (float32), or fast: bfloat16 where the processor has it."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads; default: one a processor core.")
+]
+DEFAULT_TARGET_FMR = 1e-3
