@@ -45,7 +45,7 @@ class Report(AbstractContextManager["Report"]):
     def __enter__(self) -> Report:
         if self._json_path and not self.json_on_stdout:
             try:
-                self._file = Path(self._json_path).open("w", encoding="utf-8")  # noqa: SIM115
+                self._file = Path(self._json_path).open("w", encoding="utf-8")
             except OSError as error:
                 raise ConfigError(f"--json: cannot write {self._json_path}: {error.strerror}") from error
         elif self.json_on_stdout:

@@ -1,0 +1,40 @@
+# Every target works on a fresh clone with Python >= 3.11 and nothing else installed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PHOTOS ?=
+
+.PHONY: demo test check bench docs clean
+
+demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
+	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test: $(VENV)/.dev           ## the tests
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contract, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/build.py --check
+	$(MAKE) test
+
+bench: $(VENV)/.dev          ## speed and accuracy; DATA=folder of real photos
+	$(BIN)/python -m benchmarks.pipeline --data "$(DATA)"
+
+docs: $(VENV)/.dev           ## rewrite the generated pages
+	$(BIN)/python docs/build.py
+
+$(VENV)/.base: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lineament needs Python >= 3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-output

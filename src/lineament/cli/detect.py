@@ -1,0 +1,32 @@
+"""``lineament detect``: faces in pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineament.cli.options import DetectorOption, JsonOption, PrecisionOption, StrictOption, WorkersOption
+
+
+def detect(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    detector: DetectorOption = "yunet",
+    draw: Annotated[
+        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here.")
+    ] = None,
+    json: JsonOption = None,
+    strict: StrictOption = False,
+    precision: PrecisionOption = "exact",
+    workers: WorkersOption = None,
+) -> None:
+    """Find faces and their five landmarks.
+
+    Every picture ends as ok, no_face or refused, and is counted.
+    """
+    from lineament.analyzer import Analyzer
+    from lineament.cli.pictures import run
+
+    analyzer = Analyzer(detector=detector, embedder=None, quality=False, precision=precision, workers=workers)
+    run(analyzer, paths, json=json, strict=strict, draw=draw, columns=("score", "box", "attempt"))

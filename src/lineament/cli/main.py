@@ -1,0 +1,67 @@
+"""``lineament``: every command is a library call you could have made.
+
+Exit status: 0 when every input was handled (refusals are counted and printed), 1 for a named failure or,
+with ``--strict``, any refusal, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from lineament.cli import analyze, detect, evaluate, gallery, models, verify
+from lineament.errors import LineamentError, UsageError
+
+app = typer.Typer(
+    name="lineament",
+    help="Face recognition from raw photos to recognised people, with numbers one can trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("detect")(detect.detect)
+app.command("analyze")(analyze.analyze)
+app.command("verify")(verify.verify)
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(importlib.import_module("lineament").__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; named errors become one line on stderr and an exit status."""
+    from lineament.cli.output import shown
+
+    # Names of files and people may hold anything; printing them must never fail.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except LineamentError as error:
+        typer.echo(f"{type(error).__name__}: {shown(error)}", err=True)
+        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was finished is kept", err=True)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
