@@ -1,13 +1,12 @@
 """Derived files are made once, kept whole, and rebuilt when they or their source change."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from lineament.io.derived import derive
-
-SHA = "ab" * 32
+from lineament.io.derived import derived
 
 
 def shout(source: Path, target: Path) -> None:
@@ -27,23 +26,24 @@ def source(tmp_path: Path) -> Path:
 
 def test_built_once(source: Path) -> None:
     """A second call returns the first call's file without building."""
-    first = derive(source, SHA, "loud-1", shout)
+    first = derived(source, "loud-1", shout)
     assert first.read_bytes() == b"WEIGHTS"
-    assert derive(source, SHA, "loud-1", forbidden) == first
+    assert derived(source, "loud-1", forbidden) == first
 
 
 def test_new_version_and_new_source_are_built_anew(source: Path) -> None:
-    """The build's name and the source's digest both key the file."""
-    first = derive(source, SHA, "loud-1", shout)
-    assert derive(source, SHA, "loud-2", shout) != first
-    assert derive(source, "cd" * 32, "loud-1", shout) != first
+    """The build's version and the source's content both key the file."""
+    first = derived(source, "loud-1", shout)
+    assert derived(source, "loud-2", shout) != first
+    source.write_bytes(b"other weights")
+    assert derived(source, "loud-1", shout).read_bytes() == b"OTHER WEIGHTS"
 
 
 def test_damaged_copy_is_rebuilt(source: Path) -> None:
     """A flipped byte in the cache is noticed and mended, never used."""
-    first = derive(source, SHA, "loud-1", shout)
+    first = derived(source, "loud-1", shout)
     first.write_bytes(b"WEIGHTZ")
-    assert derive(source, SHA, "loud-1", shout).read_bytes() == b"WEIGHTS"
+    assert derived(source, "loud-1", shout).read_bytes() == b"WEIGHTS"
 
 
 def test_failed_build_leaves_nothing(source: Path) -> None:
@@ -54,13 +54,33 @@ def test_failed_build_leaves_nothing(source: Path) -> None:
         raise OSError("disc full")
 
     with pytest.raises(OSError, match="disc full"):
-        derive(source, SHA, "loud-1", half)
+        derived(source, "loud-1", half)
     assert [p.name for p in source.parent.iterdir()] == ["model.onnx"]
 
 
 def test_builders_at_the_same_time_agree(source: Path) -> None:
     """Concurrent first calls all get a whole file, and one file remains."""
     with ThreadPoolExecutor(8) as pool:
-        paths = set(pool.map(lambda _: derive(source, SHA, "loud-1", shout), range(16)))
+        paths = set(pool.map(lambda _: derived(source, "loud-1", shout), range(16)))
     assert len(paths) == 1
     assert len(list(source.parent.iterdir())) == 2
+
+
+def test_others_may_read_what_the_umask_lets_them(source: Path) -> None:
+    """A shared cache stays shared: the derived file is as readable as any file of this process."""
+    ordinary = source.with_name("ordinary")
+    ordinary.touch()
+    assert derived(source, "loud-1", shout).stat().st_mode == ordinary.stat().st_mode
+
+
+def test_folder_that_cannot_be_written_to(source: Path) -> None:
+    """A cache mounted read-only still works: the file lives elsewhere for the life of the process."""
+    source.parent.chmod(0o555)
+    try:
+        if os.access(source.parent, os.W_OK):
+            pytest.skip("this user may write to read-only folders (root)")
+        path = derived(source, "loud-1", shout)
+    finally:
+        source.parent.chmod(0o755)
+    assert path.read_bytes() == b"WEIGHTS"
+    assert path.parent != source.parent
