@@ -12,6 +12,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   └── InvalidArray          an array of the wrong shape, type or with NaN
     ├── PictureError              one picture is refused, the rest of the batch goes on
     │   ├── PictureNotFound
+    │   ├── PictureUnreadable     it is there, but the system refuses to read it
     │   ├── NotAPicture           a folder, FIFO, socket or device where a file is needed
     │   ├── EmptyPicture          zero bytes
     │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
@@ -81,6 +82,10 @@ class PictureError(LineamentError):
 
 class PictureNotFound(PictureError):
     """There is nothing at that path."""
+
+
+class PictureUnreadable(PictureError):
+    """The file is there, but the system refuses to read it (permission, a failing disk)."""
 
 
 class NotAPicture(PictureError):

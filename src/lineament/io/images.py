@@ -1,0 +1,233 @@
+"""The one way in and out for pictures: bytes of any of eight formats to upright RGB, and back.
+
+JPEG is decoded by simplejpeg (libjpeg-turbo), everything else by Pillow, each opened for the one format
+its first bytes announce. Size limits are checked on the header, before any pixel is decoded. Whatever is
+wrong with a picture ends in a `PictureError`. Decoding is safe from several threads at once. The reasons
+stand in docs/decisions/0002-one-decoder-a-format.md, the limits in docs/reference/pictures.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import simplejpeg
+
+from lineament.errors import (
+    EmptyPicture,
+    InvalidArray,
+    NotAPicture,
+    PictureNotFound,
+    PictureTooLarge,
+    PictureTooSmall,
+    PictureUnreadable,
+    UnsupportedFormat,
+    UsageError,
+)
+from lineament.io import jpeg
+from lineament.io.formats import Format, looks_like, sniff
+from lineament.io.orientation import upright
+from lineament.types import Image, UInt8
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before decoding.
+
+    ``max_pixels`` bounds width x height (a 108-megapixel phone photo passes; its RGB takes 324 MB),
+    ``max_side_px`` either side (65,535 is also JPEG's own limit), ``max_bytes`` the file. A side shorter
+    than ``min_side_px`` cannot hold a face that a detector finds.
+    """
+
+    max_pixels: int = 120_000_000
+    max_side_px: int = 65_535
+    max_bytes: int = 128 * 2**20
+    min_side_px: int = 8
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself before decoding.
+
+    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied. ``several`` tells of
+    further frames or pages, which are not read.
+    """
+
+    format: Format
+    size_wh: tuple[int, int]
+    orientation: int = 1
+    several: bool = False
+
+
+def load(
+    source: Source,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    min_side: int | None = None,
+    name: str | None = None,
+) -> Image:
+    """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
+
+    With ``min_side`` a JPEG is decoded at the smallest of libjpeg's scales that leaves both sides at least
+    that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it. ``name``
+    replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong with the
+    picture.
+    """
+    label, data = _read(source, limits)
+    label = name if name is not None else label
+    picture, header = _open(data, limits)
+    if header.format is Format.JPEG:
+        pixels, scale = jpeg.decode(data, header.size_wh, min_side)
+    else:
+        from lineament.io import raster
+
+        pixels, scale = raster.decode(picture), 1.0
+    return Image(upright(pixels, header.orientation), source=label, scale=scale)
+
+
+def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> Header:
+    """Format and size from the header alone; raises the `PictureError` that `load` would for it."""
+    _, data = _read(source, limits)
+    return _open(data, limits)[1]
+
+
+def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
+    """Recognise the format, read the header, check the limits; no pixel is decoded here."""
+    if not data:
+        raise EmptyPicture("the file is empty (zero bytes)")
+    found = sniff(data)
+    if found is None:
+        raise UnsupportedFormat(f"not a picture in an accepted format: it looks like {looks_like(data)}")
+    picture: Any = None
+    if found is Format.JPEG:
+        size_wh, orientation = jpeg.header(data)
+        several = False
+    else:
+        from lineament.io import raster
+
+        picture = raster.open_header(data, found)
+        size_wh, several = picture.size, raster.has_several(picture)
+        orientation = raster.orientation(picture)
+    _check_size(size_wh, limits)
+    return picture, Header(found, size_wh, orientation, several)
+
+
+def _check_size(size_wh: tuple[int, int], limits: Limits) -> None:
+    width, height = size_wh
+    if width * height > limits.max_pixels:
+        raise PictureTooLarge(f"{width}x{height} pixels are more than the limit of {limits.max_pixels:,}")
+    if max(size_wh) > limits.max_side_px:
+        raise PictureTooLarge(f"{width}x{height}: a side is longer than {limits.max_side_px:,} pixels")
+    if min(size_wh) < limits.min_side_px:
+        raise PictureTooSmall(f"{width}x{height}: a side is shorter than {limits.min_side_px} pixels")
+
+
+def encode_png(pixels: UInt8) -> bytes:
+    """uint8 ``(H, W, 3)`` RGB as PNG bytes, without loss."""
+    from PIL import Image as pillow
+
+    out = io.BytesIO()
+    pillow.fromarray(_rgb(pixels)).save(out, "PNG", compress_level=4)
+    return out.getvalue()
+
+
+def encode_jpeg(pixels: UInt8, *, quality: int = 92) -> bytes:
+    """uint8 ``(H, W, 3)`` RGB as JPEG bytes, chroma at full resolution; ``quality`` 1-100."""
+    return bytes(
+        simplejpeg.encode_jpeg(_rgb(pixels), quality=quality, colorspace="RGB", colorsubsampling="444")
+    )
+
+
+def save(path: str | os.PathLike[str], pixels: UInt8, *, quality: int = 92) -> None:
+    """Write a PNG or JPEG, by the suffix; the file appears complete or not at all.
+
+    Raises `UsageError` for another suffix and `OSError` where the disk refuses.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix == ".png":
+        data = encode_png(pixels)
+    elif suffix in (".jpg", ".jpeg"):
+        data = encode_jpeg(pixels, quality=quality)
+    else:
+        raise UsageError(f"pictures are written as .png or .jpg, not {suffix or 'without a suffix'!r}")
+    temporary = target.with_name(f".{secrets.token_hex(8)}{suffix}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _rgb(pixels: UInt8) -> UInt8:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise InvalidArray(f"picture: expected uint8 (H, W, 3) RGB, got {pixels.dtype} {pixels.shape}")
+    return np.ascontiguousarray(pixels)
+
+
+def _read(source: Source, limits: Limits) -> tuple[str, bytes]:
+    """A label and the bytes, never more than the limit, never blocking on anything but a plain file."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        label, data = "<memory>", bytes(source)
+    elif isinstance(source, str | os.PathLike):
+        label = os.fspath(source)
+        data = _read_file(label, limits.max_bytes)
+    else:
+        label, data = str(getattr(source, "name", "<stream>")), source.read(limits.max_bytes + 1)
+    if len(data) > limits.max_bytes:
+        raise _too_many_bytes(limits.max_bytes)
+    return label, data
+
+
+def _read_file(path: str, max_bytes: int) -> bytes:
+    try:
+        # Looked at before it is opened: opening a device can act on it, and a FIFO would wait.
+        _require_regular(Path(path).stat())
+        flags = (
+            os.O_RDONLY
+            | getattr(os, "O_NONBLOCK", 0)
+            | getattr(os, "O_BINARY", 0)
+            | getattr(os, "O_CLOEXEC", 0)
+        )
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            _require_regular(status)  # it may have been swapped in between
+            if status.st_size > max_bytes:
+                raise _too_many_bytes(max_bytes)
+            return file.read(max_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
+        raise PictureNotFound("there is no such file") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
+            raise PictureNotFound(f"there is no such file: {error.strerror}") from None
+        raise PictureUnreadable(f"the file cannot be read: {error.strerror}") from None
+
+
+def _require_regular(status: os.stat_result) -> None:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAPicture(f"not a file but {kinds.get(stat.S_IFMT(status.st_mode), 'something else')}")
+
+
+def _too_many_bytes(limit: int) -> PictureTooLarge:
+    return PictureTooLarge(f"the file has more bytes than the limit of {limit:,}")
