@@ -52,8 +52,12 @@ class _OpenVino:
 
         hint = {"exact": "f32", "fast": "bf16"}[precision]
         core = ov.Core()
+        model = core.read_model(path)
+        # Compiling gives tensors further names; the graph's own are those the caller knows.
+        self.input_names = tuple(i.get_any_name() for i in model.inputs)
+        self.output_names = tuple(o.get_any_name() for o in model.outputs)
         self._model = core.compile_model(
-            core.read_model(path),
+            model,
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": hint,
@@ -62,8 +66,6 @@ class _OpenVino:
                 "ENABLE_CPU_PINNING": False,
             },
         )
-        self.input_names = tuple(i.get_any_name() for i in self._model.inputs)
-        self.output_names = tuple(o.get_any_name() for o in self._model.outputs)
         self._local = threading.local()
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
