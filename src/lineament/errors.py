@@ -179,10 +179,10 @@ class AssetUnavailable(AssetError):
 class DigestMismatch(AssetError):
     """The bytes delivered are not the pinned ones."""
 
-    def __init__(self, what: str, expected: str, actual: str) -> None:
-        super().__init__(
-            f"{what}: SHA-256 does not match: expected {expected}, got {actual}; the file was not kept"
-        )
+    def __init__(
+        self, what: str, expected: str, actual: str, advice: str = "the file was not kept"
+    ) -> None:
+        super().__init__(f"{what}: SHA-256 does not match: expected {expected}, got {actual}; {advice}")
         self.expected = expected
         self.actual = actual
 

