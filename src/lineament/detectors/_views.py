@@ -41,6 +41,15 @@ class Found:
     landmarks: Float32
 
 
+def joined(parts: list[Found]) -> Found:
+    """All candidates of several findings, in order."""
+    return Found(
+        boxes=np.concatenate([p.boxes for p in parts]),
+        scores=np.concatenate([p.scores for p in parts]),
+        landmarks=np.concatenate([p.landmarks for p in parts]),
+    )
+
+
 def plan(size_wh: tuple[int, int], long_side: int, *, tiles: bool, overlap: int) -> list[View]:
     """The views of a picture by the module's rule; neighbouring tiles share at least ``overlap`` pixels."""
     w, h = size_wh
@@ -114,9 +123,8 @@ def merge(parts: list[Found], iou_threshold: float, limit: int, *, whole_pixels:
 
     ``whole_pixels`` suppresses by corners and sizes cut to whole pixels, as OpenCV does.
     """
-    boxes = np.concatenate([p.boxes for p in parts])
-    scores = np.concatenate([p.scores for p in parts])
-    landmarks = np.concatenate([p.landmarks for p in parts])
+    found = joined(parts)
+    boxes, scores, landmarks = found.boxes, found.scores, found.landmarks
     if len(scores) > limit:
         best = np.argsort(-scores, kind="stable")[:limit]
         boxes, scores, landmarks = boxes[best], scores[best], landmarks[best]

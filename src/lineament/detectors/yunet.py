@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from lineament.detectors._views import Found, merge, plan, run_views
+from lineament.detectors._views import Found, joined, merge, plan, run_views
 from lineament.errors import ConfigError
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
@@ -82,17 +82,12 @@ class YuNet:
             )
             for stride in _STRIDES
         ]
-        return [
-            Found(
-                *(np.concatenate(columns) for columns in zip(*(level[n] for level in levels), strict=True))
-            )
-            for n in range(len(batch))
-        ]
+        return [joined([level[n] for level in levels]) for n in range(len(batch))]
 
 
 def _decode_level(
     cls: Float32, obj: Float32, bbox: Float32, kps: Float32, *, stride: int, columns: int, least: float
-) -> list[tuple[Float32, Float32, Float32]]:
+) -> list[Found]:
     """Candidates of one level, for each picture of the batch, in the order of the grid."""
     scores = np.sqrt(np.clip(cls[..., 0], 0, 1) * np.clip(obj[..., 0], 0, 1))
     found = []
@@ -103,7 +98,8 @@ def _decode_level(
         # No face is wider than exp(12) cells; the bound keeps hostile pixels from making infinities.
         half = np.exp(np.minimum(bbox[n, rows, 2:], 12)) * stride / 2
         points = (kps[n, rows].reshape(-1, 5, 2) + cell[:, None]) * stride
-        found.append((np.concatenate([center - half, center + half], axis=1), scores[n, rows], points))
+        boxes = np.concatenate([center - half, center + half], axis=1)
+        found.append(Found(boxes, scores[n, rows], points))
     return found
 
 
