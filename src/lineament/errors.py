@@ -25,7 +25,8 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── LowQuality
     │   ├── NoLandmarks           a detector without landmarks cannot feed an embedder
     │   ├── AlreadyEnrolled       this very sample is in the gallery
-    │   └── FaceOfAnotherSubject  the face matches somebody else who is enrolled
+    │   ├── FaceOfAnotherSubject  the face matches somebody else who is enrolled
+    │   └── DisputedFace          somebody recorded that this face is not that subject
     ├── GalleryError
     │   ├── InvalidSubject        a name that cannot be stored and shown exactly
     │   ├── UnknownSubject
@@ -138,6 +139,10 @@ class AlreadyEnrolled(FaceError):
 
 class FaceOfAnotherSubject(FaceError):
     """The face matches another subject of the gallery."""
+
+
+class DisputedFace(FaceError):
+    """Somebody recorded that this face is not that subject."""
 
 
 class GalleryError(LineamentError):

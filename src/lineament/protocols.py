@@ -7,6 +7,8 @@ tests that every implementation must pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from lineament.types import (
@@ -73,7 +75,16 @@ class GalleryStore(Protocol):
     """Keeps embeddings and searches them. It knows neither thresholds nor fusion.
 
     Every write is one transaction: all of it is durable when the call returns, or none of it is there.
+    A store may be used from several threads, and several processes may hold the same one.
+    `lineament.testing.store_contract` holds the tests that every store must pass.
     """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make what happens inside one write: nobody else writes meanwhile, an exception undoes it all.
+
+        Nests; the outermost counts.
+        """
+        ...
 
     def upsert(self, records: Sequence[Record]) -> None:
         """Write records; an id already there is replaced."""
@@ -84,11 +95,15 @@ class GalleryStore(Protocol):
         ...
 
     def remove_subject(self, subject: str) -> int:
-        """Erase every record of a subject, disputes too; returns how many there were."""
+        """Erase every record of a subject, disputes too, and the name; returns how many there were."""
         ...
 
     def rename_subject(self, old: str, new: str) -> int:
-        """Move every record of ``old`` to ``new``; returns how many there were."""
+        """Move every record of ``old`` to ``new``, leaving no copy of the name; returns how many."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that exist, ordered by id."""
         ...
 
     def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
@@ -100,7 +115,7 @@ class GalleryStore(Protocol):
         ...
 
     def subjects(self) -> list[tuple[str, int]]:
-        """Each subject with its number of samples, ordered by name."""
+        """Each subject that has a record, with its number of samples, ordered by name."""
         ...
 
     def count(self, kind: RecordKind | None = None) -> int:
@@ -113,6 +128,10 @@ class GalleryStore(Protocol):
 
     def bind_model(self, model: ModelId, dimension: int) -> None:
         """Fix the model on first use; raises `ModelMismatch` if the store holds another's."""
+        ...
+
+    def backup(self, path: Path) -> None:
+        """Write a consistent copy as a new ``sqlite:`` gallery; raises `StoreError` if the file exists."""
         ...
 
     def close(self) -> None:

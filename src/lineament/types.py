@@ -399,7 +399,8 @@ class Record:
     """One stored embedding: ``vector`` float32 ``(D,)``, unit length.
 
     ``id`` is the idempotency key: writing the same id twice leaves one record. For a dispute, ``subject``
-    is the person whom the face is *not*.
+    is the person whom the face is *not*. ``picture`` is the SHA-256 of the picture's bytes in hex;
+    ``created_at`` is ISO 8601 in UTC.
     """
 
     id: str
@@ -407,6 +408,7 @@ class Record:
     vector: Float32
     kind: RecordKind = RecordKind.SAMPLE
     source: str = ""
+    picture: str = ""
     quality: float | None = None
     created_at: str = ""
 
