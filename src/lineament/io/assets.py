@@ -17,7 +17,7 @@ from typing import Literal
 
 from lineament.errors import AssetUnavailable, DigestMismatch, LicenceRefused
 from lineament.io.catalog import ModelCard
-from lineament.io.sources import Progress, SourceFailed, deliver, sha256_of
+from lineament.io.delivery import Progress, SourceFailed, deliver, sha256_of
 
 Policy = Literal["any", "commercial"]
 
