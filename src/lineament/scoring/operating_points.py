@@ -1,0 +1,108 @@
+"""Operating points: a threshold for a target FMR with both error rates and their intervals.
+
+From listed comparisons, or from every comparison that a set of samples allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lineament.scoring import intervals, similarity, thresholds
+from lineament.scoring.intervals import Rate
+from lineament.types import Float32
+
+TARGET_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """The smallest threshold that keeps FMR at or below ``target_rate``, and what it does.
+
+    ``supported`` tells whether the comparisons suffice to speak of such a rate (rule of 30); when they do
+    not, the figures describe these comparisons only.
+    """
+
+    target_rate: float
+    threshold: float
+    fmr: Rate
+    fnmr: Rate
+
+    @property
+    def supported(self) -> bool:
+        """Whether there are `RULE_OF` / target_rate non-mated comparisons."""
+        return thresholds.supports(self.target_rate, self.fmr.comparisons)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers; ``needs`` and ``has`` count non-mated comparisons."""
+        return {
+            "target_rate": self.target_rate,
+            "threshold": self.threshold,
+            "fmr": self.fmr.to_json(),
+            "fnmr": self.fnmr.to_json(),
+            "supported": self.supported,
+            "needs": thresholds.needed(self.target_rate),
+            "has": self.fmr.comparisons,
+        }
+
+
+def from_scores(
+    mated: Float32,
+    mated_subjects: Any,
+    nonmated: Float32,
+    first: Any,
+    second: Any,
+    rates: Sequence[float] = TARGET_RATES,
+) -> list[OperatingPoint]:
+    """Operating points of listed comparisons.
+
+    ``mated`` ``(M,)`` with the subject of each; ``nonmated`` ``(N,)`` with the two subjects of each.
+    Raises `InsufficientData` when either is empty.
+    """
+    points = []
+    for rate in rates:
+        value = thresholds.at_rate(nonmated, rate)
+        false_matches = intervals.by_subject_pair(nonmated >= np.float64(value), first, second)
+        false_nonmatches = intervals.by_subject(mated < np.float64(value), mated_subjects)
+        points.append(
+            OperatingPoint(
+                rate, value, intervals.estimate(false_matches), intervals.estimate(false_nonmatches)
+            )
+        )
+    return points
+
+
+def from_samples(
+    embeddings: Float32,
+    subjects: Any,
+    rates: Sequence[float] = TARGET_RATES,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> list[OperatingPoint]:
+    """Operating points of all comparisons of ``(N, D)`` samples with each other, in bounded memory.
+
+    Raises `InsufficientData` without two subjects, or without a subject of two samples.
+    """
+    tail = similarity.cross_subject_tail(embeddings, subjects, max(rates), progress=progress)
+    mated, owner = similarity.mated(embeddings, subjects)
+    points = []
+    for rate in rates:
+        value = threshold_in(tail, rate)
+        wrong = tail.scores >= np.float64(value)
+        sums = intervals.all_against_all(
+            tail.samples, tail.codes[tail.first[wrong]], tail.codes[tail.second[wrong]]
+        )
+        missed = intervals.by_subject(mated < np.float64(value), owner)
+        points.append(OperatingPoint(rate, value, intervals.estimate(sums), intervals.estimate(missed)))
+    return points
+
+
+def threshold_in(tail: similarity.Tail, rate: float) -> float:
+    """The smallest threshold with FMR <= ``rate``, a rate no higher than the tail's share."""
+    allowed = thresholds.allowed_errors(rate, tail.comparisons)
+    # Beyond the scores that exist lie only failures to acquire, which match at no threshold.
+    last = tail.scores[allowed] if allowed < len(tail.scores) else np.float32(-np.inf)
+    return thresholds.just_above(last)
