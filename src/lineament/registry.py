@@ -7,6 +7,7 @@ in the group ``lineament.detectors`` (and so on) that points at such a class.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -45,6 +46,11 @@ class Registry(Generic[T]):
         found = set(self._factories)
         found |= {point.name for point in entry_points(group=self.package)}
         return sorted(found | self._own())
+
+    def settings(self, spec: str) -> frozenset[str]:
+        """Names of the settings that the implementation of a spec takes; raises `UnknownName`."""
+        _, config = self._find(spec.partition(":")[0])
+        return frozenset(field.name for field in dataclasses.fields(config) if field.init)
 
     def create(self, spec: str, **settings: Any) -> T:
         """Build one from ``name``, ``name:base`` or ``name:key=value,key=value``.

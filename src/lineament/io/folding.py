@@ -22,7 +22,7 @@ def fold(source: Path, target: Path) -> None:
 
     Evaluates what depends on constants only (blocks of DequantizeLinear, Reshape of weights), drops Dropout
     and inputs nobody reads, folds BatchNormalization into the Conv or Gemm before it or into the Gemm after
-    it (also through Flatten), and makes the first axis of every input and output free. What cannot be folded
+    it (also through Flatten), and frees the first axis of every input and output. What cannot be folded
     stays as it is.
     Raises `CardMismatch` when the result is not a valid graph.
     """
@@ -61,7 +61,9 @@ class _Graph:
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
 
-        known, fixed, rest = set(self.constants), [], []
+        known = set(self.constants)
+        fixed: list[Any] = []
+        rest: list[Any] = []
         for node in self.nodes:
             pure = node.op_type == "Constant" or (node.input and all(i in known for i in node.input if i))
             (fixed if pure else rest).append(node)

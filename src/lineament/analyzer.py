@@ -1,0 +1,349 @@
+"""Pictures to faces: decode, detect, align, embed, attributes, quality, on every core, in order.
+
+One task is a few pictures taken through all steps by one thread: the kernels release the interpreter lock,
+so threads scale, and nothing has to be handed from process to process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+
+from lineament import registry
+from lineament.config import did_you_mean
+from lineament.errors import ConfigError, FaceError, NoFaceFound, NoLandmarks, PictureError
+from lineament.geometry.alignment import ARCFACE_112, similarity_transform
+from lineament.geometry.boxes import nearest_to
+from lineament.geometry.crops import cut
+from lineament.io import catalog, images
+from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.types import (
+    Decision,
+    Face,
+    Faces,
+    Image,
+    ModelId,
+    Outcome,
+    Status,
+    UInt8,
+    Verification,
+)
+
+Source = images.Source | Image | Outcome
+T = TypeVar("T")
+
+_PIXELS_A_STEP = 16_000_000
+"""Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A picture on its way through the steps."""
+
+    source: str
+    image: Image | None = None
+    size_wh: tuple[int, int] | None = None
+    scale: float = 1.0
+    faces: Faces = field(default_factory=Faces.none)
+    crops: UInt8 | None = None
+    error: PictureError | FaceError | None = None
+    given: Outcome | None = None
+
+
+class Analyzer:
+    """Takes pictures through every step; one `Outcome` a picture, in the order given.
+
+    ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``) or objects.
+    ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
+    takes at once. At most ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat
+    over any number of pictures. ``keep_images`` keeps the pixels in the outcomes. Safe to share between
+    threads; `close` ends its workers.
+    """
+
+    def __init__(
+        self,
+        detector: str | Detector = "yunet",
+        embedder: str | Embedder | None = "sface",
+        attributes: Sequence[str | AttributeClassifier] = (),
+        *,
+        quality: bool = True,
+        workers: int | None = None,
+        precision: str = "exact",
+        batch_size: int = 8,
+        keep_images: bool = False,
+    ) -> None:
+        if precision not in ("exact", "fast"):
+            raise ConfigError(f"precision {precision!r}{did_you_mean(precision, ('exact', 'fast'))}")
+        if batch_size < 1 or (workers is not None and workers < 1):
+            raise ConfigError("analyzer: workers and batch_size are at least 1")
+        self.workers = workers or _cores()
+        self.batch_size = batch_size
+        self.keep_images = keep_images
+        self.quality = quality
+        self.embedder = _create(registry.embedders, embedder, precision) if embedder is not None else None
+        self.attributes = tuple(_create(registry.attributes, a, precision) for a in attributes)
+        self.detector = _create(registry.detectors, detector, precision)
+        if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
+            from lineament.detectors.landmarked import landmarked
+
+            self.detector = landmarked(self.detector)
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> ModelId | None:
+        """The model of the embeddings, None without an embedder."""
+        return self.embedder.model if self.embedder is not None else None
+
+    def analyze(self, sources: Iterable[Source]) -> Iterator[Outcome]:
+        """One outcome a source, in order, while later ones are being worked on.
+
+        A source is a path, the bytes of a file, an `Image`, or an `Outcome` (of an `ImageSource`), which is
+        handed on. A picture that cannot be used ends as a refused outcome; an error of the program itself
+        is raised with the picture's name in its notes.
+        """
+        size = self.batch_size
+        if isinstance(sources, Sequence):
+            # A short list is spread over the workers rather than given to the first.
+            size = max(1, min(size, -(-len(sources) // self.workers)))
+        pool = self._threads()
+        waiting: deque[Future[list[Outcome]]] = deque()
+        chunks = _chunks(sources, size)
+        try:
+            for chunk in chunks:
+                waiting.append(pool.submit(self._run, chunk))
+                if len(waiting) > self.workers + 1:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def analyze_one(self, source: Source) -> Outcome:
+        """The outcome of one picture, worked on in the calling thread."""
+        return self._run([(0, source)])[0]
+
+    def verify(self, a: Source, b: Source, *, target_fmr: float = 1e-3) -> Verification:
+        """Compare the faces nearest the centres of two pictures at the card's threshold for the FMR.
+
+        Raises the `PictureError` of a picture that cannot be read, `NoFaceFound`, and `InsufficientData`
+        when no threshold was measured at ``target_fmr``.
+        """
+        if self.model is None:
+            raise ConfigError("verify needs an embedder")
+        threshold = catalog.card(self.model.name).threshold(target_fmr)
+        first, second = (central_face(o).embedding for o in self.analyze([a, b]))
+        assert first is not None and second is not None
+        threshold.model.require(first.model)
+        similarity = first.similarity(second)
+        decision = Decision.MATCH if threshold.accepts(similarity) else Decision.NO_MATCH
+        return Verification(similarity, decision, threshold)
+
+    def close(self) -> None:
+        """End the worker threads; a later call starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.workers, "lineament", _one_thread_each)
+            return self._pool
+
+    def _run(self, chunk: Sequence[tuple[int, Source]]) -> list[Outcome]:
+        """All steps for a few pictures; crops wait for one common call of the embedder."""
+        pictures: list[_Picture] = []
+        step: list[_Picture] = []
+        for index, source in chunk:
+            picture = _read(source, index)
+            pictures.append(picture)
+            step.append(picture)
+            if sum(p.image.pixels.size // 3 for p in step if p.image is not None) >= _PIXELS_A_STEP:
+                self._find_faces(step)
+                step = []
+        self._find_faces(step)
+        self._measure(pictures)
+        return [_outcome(picture, self.keep_images) for picture in pictures]
+
+    def _find_faces(self, pictures: Sequence[_Picture]) -> None:
+        """Everything that needs the pixels; they are let go afterwards unless they are to be kept."""
+        todo = [p for p in pictures if p.image is not None and p.error is None]
+        self._detect(todo)
+        for picture in todo:
+            assert picture.image is not None
+            with _naming(picture.source):
+                if len(picture.faces) and (self.embedder is not None or self.quality):
+                    self._align(picture, picture.image)
+        found = [p for p in todo if len(p.faces) and p.error is None]
+        for classifier in self.attributes if found else ():
+            with _naming(*(p.source for p in found)):
+                answers = classifier.predict([p.image for p in found if p.image], [p.faces for p in found])
+            for picture, answer in zip(found, answers, strict=True):
+                columns = {**picture.faces.attributes, classifier.name: answer}
+                picture.faces = picture.faces.with_columns(attributes=columns)
+        for picture in pictures:
+            if not self.keep_images:
+                picture.image = None
+
+    def _detect(self, pictures: Sequence[_Picture]) -> None:
+        if not pictures:
+            return
+        try:
+            with _naming(*(p.source for p in pictures)):
+                found = self.detector.detect([p.image for p in pictures if p.image is not None])
+        except (PictureError, FaceError) as error:
+            if len(pictures) == 1:
+                pictures[0].error = error
+                return
+            for picture in pictures:
+                self._detect([picture])
+            return
+        for picture, faces in zip(pictures, found, strict=True):
+            picture.faces = faces
+
+    def _align(self, picture: _Picture, image: Image) -> None:
+        if picture.faces.landmarks is None:
+            picture.error = NoLandmarks("the detector gave no landmarks, so the faces cannot be aligned")
+            return
+        size = self.embedder.crop_size if self.embedder is not None else 112
+        template = np.broadcast_to(ARCFACE_112 * (size / 112), picture.faces.landmarks.shape)
+        try:
+            transforms = similarity_transform(picture.faces.landmarks, template)
+        except ValueError:
+            picture.error = NoLandmarks("all landmarks of a face coincide, so it cannot be aligned")
+            return
+        picture.crops = cut(image.pixels, transforms, size)
+
+    def _measure(self, pictures: Sequence[_Picture]) -> None:
+        """Embeddings of all pictures in one call, then quality."""
+        found = [p for p in pictures if p.crops is not None]
+        if not found:
+            return
+        if self.embedder is not None:
+            crops = np.concatenate([p.crops for p in found if p.crops is not None])
+            with _naming(*(p.source for p in found)):
+                vectors = self.embedder.embed(crops)
+            lengths = np.linalg.norm(vectors, axis=1)
+            units = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]
+            start = 0
+            for picture in found:
+                rows = slice(start, start := start + len(picture.faces))
+                picture.faces = picture.faces.with_columns(
+                    embeddings=units[rows], embedding_lengths=lengths[rows], model=self.embedder.model
+                )
+        if self.quality:
+            from lineament.quality.score import assess
+
+            for picture in found:
+                assert picture.crops is not None
+                picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))
+
+
+def central_face(outcome: Outcome) -> Face:
+    """The face whose box centre is nearest the picture's centre: the subject, where a photo has one.
+
+    Raises the outcome's own error, or `NoFaceFound`.
+    """
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.size_wh is None or not len(outcome.faces):
+        raise NoFaceFound(f"no face found in {outcome.source}")
+    w, h = outcome.size_wh
+    return outcome.faces.face(nearest_to(outcome.faces.boxes, (w / 2, h / 2)))
+
+
+def _read(source: Source, index: int) -> _Picture:
+    if isinstance(source, Outcome):
+        return _Picture(source.source, given=source)
+    name = None
+    try:
+        if isinstance(source, Image):
+            image = source
+        else:
+            named = isinstance(source, (str, os.PathLike))
+            name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"<picture {index}>"
+            image = images.load(source, name=None if named else name)
+    except PictureError as error:
+        return _Picture(str(name), error=error)
+    size = round(image.size_wh[0] * image.scale), round(image.size_wh[1] * image.scale)
+    return _Picture(image.source, image=image, size_wh=size, scale=image.scale)
+
+
+def _outcome(picture: _Picture, keep_image: bool) -> Outcome:
+    if picture.given is not None:
+        return picture.given
+    kept = picture.image if keep_image else None
+    if picture.error is not None:
+        return Outcome(picture.source, Status.REFUSED, picture.size_wh, error=picture.error, image=kept)
+    faces = picture.faces
+    if picture.scale != 1 and len(faces):
+        points = faces.landmarks
+        faces = faces.with_columns(
+            boxes=faces.boxes * picture.scale,
+            landmarks=None if points is None else points * picture.scale,
+        )
+    status = Status.OK if len(faces) else Status.NO_FACE
+    return Outcome(picture.source, status, picture.size_wh, faces, image=kept)
+
+
+def _chunks(sources: Iterable[Source], size: int) -> Iterator[list[tuple[int, Source]]]:
+    numbered = enumerate(sources)
+    while chunk := list(islice(numbered, size)):
+        yield chunk
+
+
+@contextmanager
+def _naming(*sources: str) -> Iterator[None]:
+    """Name the pictures in whatever goes wrong with the program itself."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while analysing {', '.join(sources)}")
+        raise
+
+
+def _create(kind: registry.Registry[T], spec: str | T, precision: str) -> T:
+    """An object as it is, or one made from its spec, at this precision where it has the choice."""
+    if not isinstance(spec, str):
+        return spec
+    if "precision" in kind.settings(spec):
+        return kind.create(spec, precision=precision)
+    return kind.create(spec)
+
+
+def _cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _one_thread_each() -> None:
+    """Keep OpenCV to the worker's own thread: its pool would fight the other workers for the cores.
+
+    The setting is OpenCV's only one and holds for the whole process.
+    """
+    import cv2
+
+    cv2.setNumThreads(1)
