@@ -19,24 +19,8 @@ class Format(StrEnum):
 
 
 SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-    ]
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
+    | {".avif", ".ppm", ".pgm", ".pnm"}
 )
 """Lower-case suffixes by which a folder walk picks files (the content still decides)."""
 

@@ -196,7 +196,7 @@ def _read(source: Source, limits: Limits) -> tuple[str, bytes]:
 def _read_file(path: str, max_bytes: int) -> bytes:
     try:
         # Looked at before it is opened: opening a device can act on it, and a FIFO would wait.
-        _require_regular(Path(path).stat())
+        _require_regular(os.stat(path))  # noqa: PTH116  Path("") would be the working folder
         flags = (
             os.O_RDONLY
             | getattr(os, "O_NONBLOCK", 0)

@@ -52,12 +52,12 @@ class Listing:
                     self.repeated += 1
                     continue
                 walked.add((status.st_dev, status.st_ino))
-                names = sorted(os.listdir(path), reverse=True)
+                names = _names(path)[::-1]
             except OSError:
                 yield path  # a folder that cannot be read: refused by name like any other input
                 continue
             for name in names:
-                entry = os.path.join(path, name)
+                entry = _inside(path, name)
                 if name.startswith(".") or not (_is_folder(entry) or is_picture_name(name)):
                     self.skipped += 1
                 else:
@@ -93,12 +93,12 @@ def people(folder: PathLike) -> People:
     """
     root = os.fspath(folder)
     try:
-        names = sorted(os.listdir(root))
+        names = _names(root)
     except (OSError, ValueError) as error:
         raise UsageError(f"not a folder of people: {getattr(error, 'strerror', None) or error}") from None
     rows, loose, skipped = [], [], 0
     for name in names:
-        path = os.path.join(root, name)
+        path = _inside(root, name)
         if name.startswith("."):
             skipped += 1
         elif _is_folder(path):
@@ -114,8 +114,19 @@ def people(folder: PathLike) -> People:
 
 def is_picture_name(name: str) -> bool:
     """Whether a file of that name is picked in a folder; its content still decides what it is."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+# Paths stay text, and are joined as text: Path() would change what the user wrote ("./a" to "a").
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder))  # noqa: PTH208
+
+
+def _inside(folder: str, name: str) -> str:
+    return os.path.join(folder, name)  # noqa: PTH118
 
 
 def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)
+    return os.path.isdir(path)  # noqa: PTH112  Path("").is_dir() is true
