@@ -81,8 +81,7 @@ def fetch(
         for source in card.sources:
             target.unlink(missing_ok=True)
             try:
-                deliver(source, card.bytes, target, progress=progress, ssl_context=ssl_context)
-                verify(card, target, str(source))
+                deliver(source, card.bytes, card.sha256, target, progress=progress, ssl_context=ssl_context)
             except (SourceFailed, DigestMismatch, OSError) as error:
                 failures.append(f"\n  {source}: {error}")
             else:

