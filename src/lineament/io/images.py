@@ -61,8 +61,8 @@ DEFAULT_LIMITS = Limits()
 class Header:
     """What a file says of itself before decoding.
 
-    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied. ``several`` tells of
-    further frames or pages, which are not read.
+    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for TIFF, whose
+    size is told upright). ``several`` tells of further frames or pages, which are not read.
     """
 
     format: Format
@@ -117,9 +117,9 @@ def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
     else:
         from lineament.io import raster
 
-        picture = raster.open_header(data, found)
-        size_wh, several = picture.size, raster.has_several(picture)
-        orientation = raster.orientation(picture)
+        opened = raster.open_header(data, found, limits.max_pixels)
+        picture, orientation, several = opened.picture, opened.orientation, opened.several
+        size_wh = picture.size
     _check_size(size_wh, limits)
     return picture, Header(found, size_wh, orientation, several)
 

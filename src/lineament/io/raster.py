@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import importlib
 import io
+import threading
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL.Image import DecompressionBombError
 
 from lineament.errors import CorruptPicture, PictureError, PictureTooLarge, UnsupportedFormat
 from lineament.io.formats import Format
 from lineament.io.orientation import from_exif
+from lineament.io.png import essentials
 from lineament.types import UInt8
 
 # The class is opened directly and not through Image.open, which would warn about sizes that our own
@@ -30,40 +35,74 @@ _PLUGIN = {
 }
 _STRIP_ROWS = 256
 _BACKGROUND = 255
-_ORIENTATION_TAG = 274
 _BITS_TAG = 258
+_COMPRESSION_TAG = 259
+_TIFF_COMPRESSIONS = {1, 5, 7, 8, 32946, 32773}  # none, LZW, JPEG, deflate (two numbers), PackBits
+# Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
+# headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
+_quiet = threading.Lock()
 
 
-def open_header(data: bytes, format: Format) -> Any:
-    """A Pillow picture whose header was read and whose pixels were not; raises `CorruptPicture`."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A Pillow picture whose header was read and whose pixels were not."""
+
+    picture: Any
+    orientation: int
+    several: bool
+
+
+def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
+    """Read the header only; raises a `PictureError` when it is damaged, or too large to be read safely."""
+    if format is Format.WEBP:
+        _check_webp(data, max_pixels)
+    gate = essentials(data) if format is Format.PNG else None
     module, name = _PLUGIN[format]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
     try:
-        return plugin(io.BytesIO(data))
-    except MemoryError:
-        raise PictureTooLarge(f"the {format.name} header asks for more memory than there is") from None
+        with _quiet, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = plugin(io.BytesIO(gate.data if gate else data))
+            several = _has_several(picture)
+    except (MemoryError, DecompressionBombError):
+        raise PictureTooLarge(f"the {format.name} header asks for more memory than allowed") from None
     except Exception as error:
         raise CorruptPicture(f"damaged {format.name} header: {_words(error)}") from None
+    if gate:
+        return Opened(picture, from_exif(gate.exif), gate.animated)
+    if format is Format.TIFF and picture.tag_v2.get(_COMPRESSION_TAG, 1) not in _TIFF_COMPRESSIONS:
+        raise UnsupportedFormat("a TIFF with a compression that photos do not use (fax, old JPEG ...)")
+    return Opened(picture, _orientation(picture), several)
 
 
-def has_several(picture: Any) -> bool:
-    """Whether further frames or pages follow the first."""
+def _has_several(picture: Any) -> bool:
     try:
         return bool(getattr(picture, "is_animated", False))
-    except Exception:
+    except Exception:  # damage further on does not cost the first frame
         return False
 
 
-def orientation(picture: Any) -> int:
-    """The EXIF orientation 1-8; 1 when there is none."""
-    try:
-        if picture.format == "TIFF":
-            value = picture.tag_v2.get(_ORIENTATION_TAG, 1)
-            return value if isinstance(value, int) and 1 <= value <= 8 else 1
-        block = picture.info.get("exif", b"")
-        return from_exif(block) if isinstance(block, bytes) else 1
-    except Exception:
-        return 1
+def _orientation(picture: Any) -> int:
+    # Pillow turns TIFF itself while it decodes, and already tells the turned size.
+    block = picture.info.get("exif")
+    return from_exif(block) if isinstance(block, bytes) and picture.format != "TIFF" else 1
+
+
+def _check_webp(data: bytes, max_pixels: int) -> None:
+    """Refuse a huge canvas here: the decoder would allocate it while it reads the header.
+
+    WebP container specification: VP8X has 24-bit sizes less one, VP8L 14-bit ones less one, VP8 14-bit ones.
+    """
+    chunk, body = data[12:16], data[20:30]
+    if chunk == b"VP8X":
+        width, height = (1 + int.from_bytes(body[i : i + 3], "little") for i in (4, 7))
+    elif chunk == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    else:
+        width, height = (int.from_bytes(body[i : i + 2], "little") & 0x3FFF for i in (6, 8))
+    if width * height > max_pixels:
+        raise PictureTooLarge(f"{width}x{height} pixels are more than the limit of {max_pixels:,}")
 
 
 def decode(picture: Any) -> UInt8:
@@ -72,7 +111,7 @@ def decode(picture: Any) -> UInt8:
         return _rgb(picture)
     except PictureError:
         raise
-    except MemoryError:
+    except (MemoryError, DecompressionBombError):
         width, height = picture.size
         raise PictureTooLarge(f"{width}x{height} pixels do not fit into memory") from None
     except Exception as error:
@@ -82,7 +121,7 @@ def decode(picture: Any) -> UInt8:
 def _rgb(picture: Any) -> UInt8:
     shift = _grey_shift(picture)
     transparent = picture.info.get("transparency")
-    picture.load()
+    _load(picture)
     width, height = picture.size
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, _STRIP_ROWS):
@@ -99,6 +138,15 @@ def _rgb(picture: Any) -> UInt8:
         else:
             out[:] = np.asarray(strip.convert("RGB"))
     return pixels
+
+
+def _load(picture: Any) -> None:
+    if picture.format != "TIFF":
+        picture.load()
+        return
+    with _quiet, warnings.catch_warnings():  # it reads all of its metadata while it decodes
+        warnings.simplefilter("ignore")
+        picture.load()
 
 
 def _grey_shift(picture: Any) -> int | None:
