@@ -55,6 +55,7 @@ def from_scores(
     nonmated: Float32,
     first: Any,
     second: Any,
+    *,
     rates: Sequence[float] = TARGET_RATES,
 ) -> list[OperatingPoint]:
     """Operating points of listed comparisons.

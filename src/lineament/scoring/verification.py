@@ -127,7 +127,7 @@ def cross_validated_accuracy(
     numbers = np.unique(folds)
     if len(numbers) < 2:
         raise InsufficientData(
-            f"accuracy needs at least 2 folds (the threshold comes from the others), you have {len(numbers)}"
+            f"accuracy needs 2 folds or more (the threshold comes from the others), you have {len(numbers)}"
         )
     results = []
     for number in numbers:

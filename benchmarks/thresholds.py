@@ -1,0 +1,134 @@
+"""Measure a model's threshold table on folders of people, and print it as TOML for its card.
+
+    python benchmarks/thresholds.py --data LFW_IMAGES --pairs pairs.txt --name "LFW folds 1-3" [--top 20]
+
+Every cross-subject comparison counts. ``--top`` lists the most similar "non-mated" pairs: in a data set
+labelled by hand many of them are the same person under two names. Nothing is removed: the rates then err on
+the careful side. ``--without FILE`` (two names a line, tab-separated) prints beside it what the table would
+be if those pairs of names were one person.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lineament.analyzer import Analyzer
+from lineament.evaluation import capture, pairs, verification
+from lineament.io import sources
+from lineament.scoring import operating_points, similarity
+
+RATES = (1e-1, *operating_points.TARGET_RATES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a folder a person")
+    parser.add_argument("--pairs", type=Path, help="LFW's pairs.txt or CSV, for accuracy")
+    parser.add_argument("--name", required=True, help="what the data set is called in the card")
+    parser.add_argument("--detector", default="yunet")
+    parser.add_argument("--embedder", default="sface")
+    parser.add_argument("--precision", default="exact")
+    parser.add_argument("--top", type=int, default=0)
+    parser.add_argument("--without", type=Path)
+    parser.add_argument("--keep", type=Path, help="write the embeddings to this .npz, or read them from it")
+    args = parser.parse_args()
+
+    people = sources.people(args.data)
+    rows = [(name, Path(photo)) for name, photos in people for photo in photos]
+    photos = [photo for _, photo in rows]
+    subjects = np.array([name for name, _ in rows])
+    embeddings, failures = _embed(args, photos)
+    print(f"# {len(photos)} pictures, {len(set(subjects))} subjects, {failures} failures to acquire")
+
+    words = (
+        args.name,
+        "all cross-subject comparisons",
+        f"{args.detector} + {args.embedder}",
+        args.precision,
+    )
+    points = operating_points.from_samples(embeddings, subjects, RATES)
+    _measured(args, embeddings, photos, points)
+    for point in points:
+        if point.supported:
+            _print_row(point, ", ".join(words))
+    if args.top:
+        tail = similarity.cross_subject_tail(embeddings, subjects, 1e-4)
+        for score, i, j in list(zip(tail.scores, tail.first, tail.second, strict=True))[: args.top]:
+            print(f"# {score:.4f}  {photos[i].name}  {photos[j].name}")
+    if args.without:
+        _without(args.without, embeddings, subjects)
+
+
+def _embed(args: argparse.Namespace, photos: list[Path]) -> tuple[np.ndarray, int]:
+    if args.keep and args.keep.exists():
+        kept = np.load(args.keep)
+        return kept["embeddings"], int(kept["failures"])
+    with Analyzer(args.detector, args.embedder, precision=args.precision, quality=False) as analyzer:
+        captures = capture.capture(analyzer, photos)
+    if args.keep:
+        np.savez(args.keep, embeddings=captures.embeddings, failures=len(captures.failures))
+    for failure in captures.failures:
+        print(f"failure to acquire: {failure.source}: {failure.type}", file=sys.stderr)
+    return captures.embeddings, len(captures.failures)
+
+
+def _measured(
+    args: argparse.Namespace,
+    embeddings: np.ndarray,
+    photos: list[Path],
+    points: list[operating_points.OperatingPoint],
+) -> None:
+    print("\n[measured]")
+    if args.pairs:
+        listed = pairs.read_pairs(args.pairs)
+        row = {photo.relative_to(args.data).as_posix(): i for i, photo in enumerate(photos)}
+        picked = embeddings[[row[name] for name in listed.pictures]]
+        found = verification.score(listed, capture.Captures(picked, (), _model(args.embedder)))
+        assert found.accuracy is not None
+        print(f"lfw_accuracy = {found.accuracy.mean:.5f}")
+        print(f"lfw_accuracy_se = {found.accuracy.standard_error:.5f}")
+        print(f"lfw_auc = {found.auc:.6f}\nlfw_eer = {found.eer:.5f}")
+        for point in found.listed:
+            print(f"lfw_fnmr_at_fmr_{capture.rate_key(point.target_rate)} = {point.fnmr.value:.5f}")
+    for point in points:
+        key = capture.rate_key(point.target_rate)
+        print(f"all_fnmr_at_fmr_{key} = {point.fnmr.value:.3g}")
+        print(f"all_fnmr_at_fmr_{key}_interval = ", end="")
+        print(f'"{point.fnmr.interval.low:.3g} to {point.fnmr.interval.high:.3g}"')
+
+
+def _model(name: str) -> capture.ModelId:
+    from lineament.io.catalog import card
+
+    return card(name).model_id
+
+
+def _print_row(point: operating_points.OperatingPoint, measured_on: str) -> None:
+    print("\n[[thresholds]]")
+    print(f"target_rate = {point.target_rate!r}\nvalue = {point.threshold!r}\nrate = {point.fmr.value:.6g}")
+    print(f"low = {point.fmr.interval.low:.3g}\nhigh = {point.fmr.interval.high:.3g}")
+    print(f"comparisons = {point.fmr.comparisons}\nsubjects = {point.fmr.subjects}")
+    print(f'measured_on = "{measured_on}"')
+
+
+def _without(path: Path, embeddings: np.ndarray, subjects: np.ndarray) -> None:
+    """What the table would be with pairs of names merged that are one person."""
+    merged = subjects.copy()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            kept, other = line.split("\t")
+            merged[merged == other] = kept
+    print("\n# with the listed names merged:")
+    for point in operating_points.from_samples(embeddings, merged, RATES):
+        print(
+            f"# {point.target_rate:g}: {point.threshold:.4f}, FMR {point.fmr.value:.3g} "
+            f"({point.fmr.interval.low:.3g} to {point.fmr.interval.high:.3g}), FNMR {point.fnmr.value:.3g}"
+        )
+
+
+if __name__ == "__main__":
+    main()

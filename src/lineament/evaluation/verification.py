@@ -1,0 +1,131 @@
+"""1:1 evaluation on pictures: LFW's View 2 protocol and error rates at target FMRs.
+
+A pair with a failure to acquire is an error in the accuracy, whichever its label. In FMR and FNMR it is
+what it would be in use, a non-match: wrong if mated, right if not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lineament.analyzer import Analyzer
+from lineament.errors import InsufficientData, UsageError
+from lineament.evaluation.capture import Advance, Captures, capture, rate_key
+from lineament.evaluation.pairs import PairList
+from lineament.scoring import operating_points, similarity
+from lineament.scoring.operating_points import OperatingPoint
+from lineament.scoring.verification import Accuracy, Roc, auc, cross_validated_accuracy, eer, roc
+from lineament.types import Float32
+
+LISTED_RATES = (1e-2, 1e-3)
+ALL_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerificationReport:
+    """What `evaluate` found.
+
+    ``accuracy`` is None with a single fold. ``listed`` are operating points of the pairs in the file,
+    ``everything`` those of all comparisons between its pictures: many more, so they carry lower rates.
+    """
+
+    pairs: PairList
+    captures: Captures
+    mated: Float32
+    nonmated: Float32
+    accuracy: Accuracy | None
+    auc: float
+    eer: float
+    roc: Roc
+    listed: tuple[OperatingPoint, ...]
+    everything: tuple[OperatingPoint, ...]
+
+    @property
+    def pairs_with_failures(self) -> int:
+        """Pairs of which a picture gave no face."""
+        failed = self.captures.failed
+        return int((failed[self.pairs.first] | failed[self.pairs.second]).sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers; the keys are explained in docs/reference/metrics.md."""
+        accuracy = self.accuracy
+        return {
+            "pairs": len(self.pairs),
+            "mated_pairs": len(self.mated),
+            "non_mated_pairs": len(self.nonmated),
+            "pictures": len(self.pairs.pictures),
+            "subjects": int(self.pairs.subjects.max()) + 1,
+            "failures_to_acquire": len(self.captures.failures),
+            "pairs_with_failures": self.pairs_with_failures,
+            "failures": [failure.to_json() for failure in self.captures.failures],
+            "accuracy": None if accuracy is None else accuracy.mean,
+            "accuracy_se": None if accuracy is None else accuracy.standard_error,
+            "folds": []
+            if accuracy is None
+            else [
+                {"fold": f.fold, "pairs": f.pairs, "accuracy": f.accuracy, "threshold": f.threshold}
+                for f in accuracy.folds
+            ],
+            "auc": self.auc,
+            "eer": self.eer,
+            "roc_points": len(self.roc.thresholds),
+            "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.value for p in self.listed},
+            "operating_points": _points_json(self.listed),
+            "all_comparisons": {
+                "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.value for p in self.everything},
+                "operating_points": _points_json(self.everything),
+            },
+            "model": str(self.captures.model),
+        }
+
+
+def _points_json(points: Sequence[OperatingPoint]) -> dict[str, Any]:
+    return {rate_key(point.target_rate): point.to_json() for point in points}
+
+
+def evaluate(
+    pairs: PairList, images: Path, analyzer: Analyzer, advance: Advance | None = None
+) -> VerificationReport:
+    """Compare every listed pair; each picture is analysed once.
+
+    A picture that is missing is a failure to acquire. Raises `UsageError` when none is there at all, and
+    `InsufficientData` when the list lacks mated or non-mated pairs.
+    """
+    if not images.is_dir():
+        raise UsageError(f"no folder of images at {images}")
+    paths = [images / name for name in pairs.pictures]
+    if not any(path.exists() for path in paths):
+        raise UsageError(f"none of the {len(paths)} pictures of the pairs file lies under {images}")
+    if pairs.same.all() or not pairs.same.any():
+        only = "mated" if pairs.same.all() else "non-mated"
+        raise InsufficientData(f"error rates need mated and non-mated pairs, the file has only {only} ones")
+    return score(pairs, capture(analyzer, paths, advance))
+
+
+def score(pairs: PairList, captures: Captures) -> VerificationReport:
+    """Every figure from the embeddings of ``pairs.pictures``, in that order."""
+    scores = similarity.paired(captures.embeddings[pairs.first], captures.embeddings[pairs.second])
+    failed = captures.failed[pairs.first] | captures.failed[pairs.second]
+    mated, nonmated = scores[pairs.same], scores[~pairs.same]
+    owners = pairs.subjects[pairs.first[pairs.same]]
+    others = pairs.subjects[pairs.first[~pairs.same]], pairs.subjects[pairs.second[~pairs.same]]
+    everything = operating_points.from_samples(captures.embeddings, pairs.subjects, ALL_RATES)
+    try:
+        accuracy = cross_validated_accuracy(scores, pairs.same, pairs.folds, failed)
+    except InsufficientData:
+        accuracy = None
+    return VerificationReport(
+        pairs=pairs,
+        captures=captures,
+        mated=mated,
+        nonmated=nonmated,
+        accuracy=accuracy,
+        auc=auc(mated, nonmated),
+        eer=eer(mated, nonmated),
+        roc=roc(mated, nonmated),
+        listed=tuple(operating_points.from_scores(mated, owners, nonmated, *others, rates=LISTED_RATES)),
+        everything=tuple(point for point in everything if point.supported),
+    )
