@@ -28,9 +28,7 @@ AcceptOption = Annotated[
 ]
 PolicyOption = Annotated[
     str,
-    typer.Option(
-        "--policy", metavar="any|commercial", help="commercial: refuse weights that forbid such use."
-    ),
+    typer.Option("--policy", metavar="any|commercial", help="commercial: refuse weights that forbid it."),
 ]
 
 
@@ -83,9 +81,8 @@ def show(
 
     card = catalog.card(name)
     path = assets.cached_path(card)
-    size = (
-        f"{card.input.size} px" if card.input.size else f"any, sides a multiple of {card.input.multiple_of}"
-    )
+    taken = card.input
+    size = f"{taken.size} px" if taken.size else f"any size, sides a multiple of {taken.multiple_of}"
     rows: list[tuple[str, object]] = [
         ("name", card.name),
         ("what", card.title),
