@@ -39,6 +39,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── DigestMismatch        the bytes are not the pinned ones
     │   ├── LicenceRefused        terms not accepted, or forbidden by the policy
     │   └── BundleError           an offline bundle is damaged or hostile
+    ├── ManifestError             a manifest that cannot be read or written
     ├── CardMismatch              a model does not do what its card says
     └── InsufficientData          the data cannot support the figure asked for
 """
@@ -198,6 +199,10 @@ class LicenceRefused(AssetError):
 
 class BundleError(AssetError):
     """An offline bundle is damaged or hostile."""
+
+
+class ManifestError(LineamentError):
+    """A manifest cannot be read or written as asked."""
 
 
 class CardMismatch(LineamentError):

@@ -1,0 +1,248 @@
+"""The manifest: one versioned file that follows every picture from its source to the split it ended in.
+
+JSON Lines. The first line is the header; each further line is one row, a picture or one face of it, in the
+order of their ids, keys sorted, so that equal data sets give equal bytes. A manifest appears whole or not
+at all; a step that may be interrupted keeps its finished rows in a `Journal` beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from lineament.errors import ManifestError
+
+VERSION = 1
+Box = tuple[float, float, float, float]
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a picture came from and on what terms: URL of the file, of its page, licence, author, when."""
+
+    url: str | None = None
+    page: str | None = None
+    licence: str | None = None
+    author: str | None = None
+    fetched_at: str | None = None
+    keyword: str | None = None
+    purpose: str | None = None
+    consent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """A picture, or one face of it.
+
+    ``path`` is relative to the manifest's folder, with ``/``. ``sha256`` is of the file's bytes. ``box``
+    (xyxy) and ``landmarks`` (five points) are in pixels of the upright picture. ``labels`` holds attributes
+    and classes. ``parent`` is the id of the row this one was cut or augmented from, ``step`` what made it.
+    ``repeats`` is how often an epoch sees it: balancing up refers, it never copies.
+    """
+
+    id: str
+    path: str
+    sha256: str
+    size_wh: tuple[int, int] | None = None
+    subject: str | None = None
+    split: str | None = None
+    box: Box | None = None
+    landmarks: Points | None = None
+    labels: Mapping[str, str | float] = field(default_factory=dict)
+    parent: str | None = None
+    step: str = ""
+    outcome: Literal["ok", "no_face", "refused"] = "ok"
+    error: str | None = None
+    quality: float | None = None
+    repeats: int = 1
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        pure = PurePosixPath(self.path)
+        if not self.path or pure.is_absolute() or ".." in pure.parts or "\0" in self.path:
+            raise ManifestError(f"row {self.id}: path {self.path!r} does not lie below the manifest")
+        if self.repeats < 0:
+            raise ManifestError(f"row {self.id}: repeats is negative")
+
+    def to_json(self) -> str:
+        """The row as one canonical line without its newline; what has its default is left out."""
+        values = {k: v for k, v in asdict(self).items() if v not in (None, {}, "")}
+        values["provenance"] = {k: v for k, v in asdict(self.provenance).items() if v is not None}
+        if self.repeats == 1:
+            del values["repeats"]
+        if self.outcome == "ok":
+            del values["outcome"]
+        if not values["provenance"]:
+            del values["provenance"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build a row; raises `ManifestError` for unknown keys or shapes that do not fit."""
+        known = {f.name for f in fields(cls)}
+        if unknown := set(values) - known:
+            raise ManifestError(f"row {values.get('id')!r}: unknown keys {', '.join(sorted(unknown))}")
+        ready = dict(values)
+        try:
+            for key in ("size_wh", "box"):
+                if ready.get(key) is not None:
+                    ready[key] = tuple(ready[key])
+            if ready.get("landmarks") is not None:
+                ready["landmarks"] = tuple((float(x), float(y)) for x, y in ready["landmarks"])
+            ready["provenance"] = Provenance(**ready.get("provenance", {}))
+            return cls(**ready)
+        except (TypeError, ValueError) as error:
+            raise ManifestError(f"row {values.get('id')!r}: {error}") from error
+
+
+def row_id(sha256: str, path: str, face: int | None = None) -> str:
+    """The stable id of a row: from the picture's bytes, its path, and which of its faces this is."""
+    text = f"{sha256}\0{path}\0{'' if face is None else face}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Rows ordered by id, with the ``steps`` (name and settings) that led to them, oldest first."""
+
+    rows: tuple[ManifestRow, ...]
+    steps: tuple[Mapping[str, Any], ...] = ()
+    folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.rows, key=lambda row: row.id))
+        for a, b in pairwise(ordered):
+            if a.id == b.id:
+                raise ManifestError(f"two rows have the id {a.id}: {a.path} and {b.path}")
+        object.__setattr__(self, "rows", ordered)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[ManifestRow]:
+        return iter(self.rows)
+
+    def file(self, row: ManifestRow) -> Path:
+        """The row's picture on disk."""
+        return self.folder / row.path
+
+    def digest(self) -> str:
+        """SHA-256 over the rows: what a trained model records as its data."""
+        total = hashlib.sha256()
+        for row in self.rows:
+            total.update(row.to_json().encode() + b"\n")
+        return total.hexdigest()
+
+    def with_rows(self, rows: Iterable[ManifestRow], step: str, **settings: Any) -> Manifest:
+        """The next version of this manifest: other rows, and the step that made them."""
+        return replace(self, rows=tuple(rows), steps=(*self.steps, {"step": step, **settings}))
+
+    def save(self, path: Path) -> None:
+        """Write atomically: an interrupted save leaves the file as it was."""
+        header = {"lineament_manifest": VERSION, "rows": len(self.rows), "steps": list(self.steps)}
+        with replacing(path) as file:
+            file.write(json.dumps(header, sort_keys=True, separators=(",", ":")) + "\n")
+            for row in self.rows:
+                file.write(row.to_json() + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a manifest; raises `ManifestError` naming the line that is wrong."""
+        try:
+            with path.open(encoding="utf-8") as file:
+                header = json.loads(file.readline())
+                if not isinstance(header, dict) or "lineament_manifest" not in header:
+                    raise ManifestError(f"{path}: not a lineament manifest")
+                if header["lineament_manifest"] > VERSION:
+                    raise ManifestError(f"{path}: written by a newer lineament; update to read it")
+                rows = []
+                for number, line in enumerate(file, 2):
+                    try:
+                        rows.append(ManifestRow.from_json(json.loads(line)))
+                    except (json.JSONDecodeError, ManifestError) as error:
+                        raise ManifestError(f"{path}, line {number}: {error}") from error
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ManifestError(f"{path}: cannot be read as a manifest: {error}") from error
+        if header.get("rows") != len(rows):
+            raise ManifestError(f"{path}: announces {header.get('rows')} rows and holds {len(rows)}")
+        return cls(tuple(rows), tuple(header.get("steps", ())), path.parent)
+
+
+class Journal:
+    """Finished work of a step that may be killed: JSON records by key, appended and synced in groups.
+
+    Opening it again gives what is there; a half-written last line, which only a kill leaves, is cut off.
+    `finish` removes it once the manifest is saved.
+    """
+
+    def __init__(self, path: Path, *, sync_every: int = 64) -> None:
+        self.path = path
+        self.done: dict[str, Any] = {}
+        self._sync_every = sync_every
+        self._pending = 0
+        whole = 0
+        if path.exists():
+            with path.open("rb") as old:
+                for line in old:
+                    if not line.endswith(b"\n"):
+                        break
+                    record = json.loads(line)
+                    self.done[record["key"]] = record["value"]
+                    whole += len(line)
+        self._file: IO[bytes] = path.open("ab")
+        self._file.truncate(whole)
+
+    def record(self, key: str, value: Any) -> None:
+        """Keep one finished item."""
+        line = json.dumps({"key": key, "value": value}, sort_keys=True, allow_nan=False)
+        self._file.write(line.encode() + b"\n")
+        self.done[key] = value
+        self._pending += 1
+        if self._pending >= self._sync_every:
+            self.sync()
+
+    def sync(self) -> None:
+        """Make everything recorded so far durable."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._pending = 0
+
+    def finish(self) -> None:
+        """The step is complete and its result saved: the journal goes."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._file.closed:
+            self.sync()
+            self._file.close()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """A text file written beside ``path`` and moved over it when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("x", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
