@@ -138,12 +138,14 @@ def _usable(card: ModelCard, path: Path, replace: bool) -> bool:
     """Whether the cache holds the file; hashes it on first use in this process and after any change."""
     try:
         now = path.stat()
-    except FileNotFoundError:
+        seen = (str(path), card.sha256, now.st_size, now.st_mtime_ns, now.st_ino)
+        if seen in _checked:
+            return True
+        actual = sha256_of(path)
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    seen = (str(path), card.sha256, now.st_size, now.st_mtime_ns, now.st_ino)
-    if seen in _checked:
-        return True
-    actual = sha256_of(path)
+    except OSError as error:
+        raise AssetUnavailable(f"{card.name}: cannot read {path}: {error.strerror or error}") from error
     if actual == card.sha256:
         _checked.add(seen)
         return True

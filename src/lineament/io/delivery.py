@@ -254,11 +254,12 @@ def _transfer(
         if whole and (whole > limit or (size and whole != size)):
             raise SourceFailed(f"the server offers {whole:,} bytes, not {limit:,}")
         with part.open("ab" if resumed else "wb") as out:
-            while block := answer.read(CHUNK):
+            while block := answer.read1(CHUNK):
                 have += len(block)
                 if have > limit:
                     raise SourceFailed(f"the server sent more than {limit:,} bytes")
                 out.write(block)
+                out.flush()  # what has come survives a kill, and is not asked for again
                 if progress is not None:
                     progress(f"download {url.rsplit('/', 1)[-1]}", have, whole)
     if whole and have < whole:
