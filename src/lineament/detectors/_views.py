@@ -1,27 +1,75 @@
 """Any picture size: which views of a picture a network sees, and how their findings become one list.
 
-The rule: a picture whose longer side is at most ``long_side`` is seen once, at native size. A larger one
-is seen whole, shrunk to ``long_side``, which finds its large faces; and, unless ``tiles`` is off, as
-overlapping native-size tiles, which keep its small ones.
+The rule, with the default settings:
+
+- the picture is seen at native size, in one piece up to ``long_side`` pixels, beyond that (unless ``tiles``
+  is off) as even, overlapping tiles, so small faces are kept;
+- where a face could be larger than that sees whole, the picture is also seen shrunk to `SHRUNK` pixels, for
+  its large faces only;
+- with ``tiles`` off a larger picture is seen only once, shrunk to ``long_side``: fast, but small faces go.
+
+docs/reference/detectors.md has the measurements behind the numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from lineament.errors import ConfigError
 from lineament.geometry.boxes import nms
-from lineament.types import Faces, Float32, UInt8
+from lineament.types import Faces, Float32, Image, UInt8
+
+LARGEST_FACE = 800
+"""Longer side in pixels up to which both networks find frontal faces at native size."""
+
+SHRUNK = 512
+"""Longer side of the shrunk view."""
+
+SMALLEST_FACE = 24
+"""Longer side in pixels from which both networks find frontal faces surely."""
+
+LARGE_FACE = 600
+"""Longer side in pixels above which the shrunk view adds faces to a native one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSettings:
+    """Settings of detectors that are networks.
+
+    ``score`` is the least score kept, ``large_score`` that of faces which only the shrunk view finds: more
+    things look like a face when little can be seen. ``nms`` is the IoU above which the worse of two boxes goes, ``top_k``
+    how many candidates are considered. ``long_side`` is the largest view, ``overlap`` the least that two
+    tiles share (more for huge pictures). ``batch`` views of one shape run together: 1 is fastest on a CPU.
+    """
+
+    score: float = 0.6
+    large_score: float = 0.8
+    nms: float = 0.3
+    top_k: int = 5000
+    long_side: int = 2048
+    tiles: bool = True
+    overlap: int = 192
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.score < 1 or not 0 < self.large_score < 1 or not 0 < self.nms <= 1:
+            raise ConfigError("score, large_score and nms lie between 0 and 1")
+        if self.long_side < 64 or not 0 <= self.overlap <= self.long_side // 2:
+            raise ConfigError("long_side is at least 64 and overlap at most half of it")
+        if self.top_k < 1 or self.batch < 1:
+            raise ConfigError("top_k and batch are at least 1")
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A rectangle of the picture, resized by ``scale`` (per axis, as the shrunk sides are whole pixels).
+    """A rectangle of the picture, resized by ``scale_xy`` (two factors: shrunk sides are whole pixels).
 
-    ``edges`` are the sides (left, top, right, bottom) where the picture goes on beyond the view.
+    ``edges`` are the sides (left, top, right, bottom) where the picture goes on beyond the view. Only faces
+    whose longer side is above ``least`` pixels of the picture and whose score reaches ``score`` count.
     """
 
     x: int
@@ -30,18 +78,20 @@ class View:
     height: int
     scale_xy: tuple[float, float] = (1.0, 1.0)
     edges: tuple[bool, bool, bool, bool] = (False, False, False, False)
+    least: float = 0.0
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Candidates in one view or picture: ``(K, 4)``, ``(K,)``, ``(K, 5, 2)``."""
+    """Candidates: boxes ``(K, 4)``, scores ``(K,)``, landmarks ``(K, 5, 2)``."""
 
     boxes: Float32
     scores: Float32
     landmarks: Float32
 
 
-def joined(parts: list[Found]) -> Found:
+def joined(parts: Sequence[Found]) -> Found:
     """All candidates of several findings, in order."""
     return Found(
         boxes=np.concatenate([p.boxes for p in parts]),
@@ -50,30 +100,46 @@ def joined(parts: list[Found]) -> Found:
     )
 
 
-def plan(size_wh: tuple[int, int], long_side: int, *, tiles: bool, overlap: int) -> list[View]:
-    """The views of a picture by the module's rule; neighbouring tiles share at least ``overlap`` pixels."""
+def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
+    """The views of a picture by the module's rule."""
     w, h = size_wh
-    if max(w, h) <= long_side:
-        return [View(0, 0, w, h)]
-    shrink = long_side / max(w, h)
-    small_w, small_h = max(1, round(w * shrink)), max(1, round(h * shrink))
-    views = [View(0, 0, w, h, (small_w / w, small_h / h))]
-    if tiles:
-        side = long_side
+    longer, side = max(w, h), settings.long_side
+    if longer > side and not settings.tiles:
+        return [_shrunk(w, h, side)]
+    views = []
+    overlap = 0
+    if longer <= side:
+        views.append(View(0, 0, w, h))
+    else:
+        # A face cut by every tile must be large enough to be found in the shrunk view.
+        overlap = min(side // 2, max(settings.overlap, math.ceil(SMALLEST_FACE * longer / SHRUNK)))
         for y, tile_h in _spans(h, side, overlap):
             for x, tile_w in _spans(w, side, overlap):
                 edges = (x > 0, y > 0, x + tile_w < w, y + tile_h < h)
                 views.append(View(x, y, tile_w, tile_h, edges=edges))
+    if overlap or (longer > LARGEST_FACE and min(w, h) > 0.75 * LARGEST_FACE):
+        seen = min(longer, max(SHRUNK, math.ceil(SMALLEST_FACE * longer / overlap) if overlap else 0))
+        views.append(_shrunk(w, h, seen, min(overlap or LARGE_FACE, LARGE_FACE), settings.large_score))
     return views
 
 
+def _shrunk(w: int, h: int, longer: int, least: float = 0.0, score: float = 0.0) -> View:
+    small_w, small_h = (max(1, round(s * longer / max(w, h))) for s in (w, h))
+    return View(0, 0, w, h, (small_w / w, small_h / h), least=least, score=score)
+
+
 def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
-    """Even cover of ``length`` by spans of at most ``side`` that share at least ``overlap``."""
+    """Even cover of ``length`` by spans of at most ``side`` that share at least ``overlap``.
+
+    Spans start at multiples of 32, so that a network's grid lies on the picture as in one large view.
+    """
     if length <= side:
         return [(0, length)]
-    count = math.ceil((length - overlap) / (side - overlap))
-    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
-    return [(start, side) for start in starts]
+    step_most = (side - overlap) // 32 * 32
+    count = math.ceil((length - side) / step_most) + 1
+    step = math.ceil((length - overlap) / count / 32) * 32
+    step = min(step, step_most)
+    return [(i * step, min(step + overlap, length - i * step)) for i in range(count)]
 
 
 def cut(pixels: UInt8, view: View) -> UInt8:
@@ -98,7 +164,7 @@ def pad_to_multiple(pixels: UInt8, multiple: int) -> UInt8:
 def to_picture(found: Found, view: View) -> Found:
     """Findings of a view in the picture's pixels, without the faces that a tile's inner edge cuts.
 
-    A face smaller than the overlap lies whole in some tile, and a larger one is found in the whole
+    A face smaller than the overlap lies whole in some tile, and a larger one is found in the shrunk
     picture, so a box that reaches over an inner edge is never the only one of its face.
     """
     left, top, right, bottom = view.edges
@@ -110,6 +176,8 @@ def to_picture(found: Found, view: View) -> Found:
         | (bottom & (b[:, 3] >= view.height))
     )
     scale = np.array(view.scale_xy, np.float32)
+    longer = ((b[:, 2:] - b[:, :2]) / scale).max(axis=1, initial=0)
+    whole &= (longer > view.least) & (found.scores >= view.score)
     shift = np.array([view.x, view.y], np.float32)
     return Found(
         boxes=(b[whole] / np.tile(scale, 2) + np.tile(shift, 2)).astype(np.float32),
@@ -118,52 +186,54 @@ def to_picture(found: Found, view: View) -> Found:
     )
 
 
-def merge(parts: list[Found], iou_threshold: float, limit: int, *, whole_pixels: bool = False) -> Faces:
+def merge(parts: Sequence[Found], settings: ViewSettings, *, opencv: bool = False) -> Faces:
     """One list of faces from the findings of all views, best first.
 
-    ``whole_pixels`` suppresses by corners and sizes cut to whole pixels, as OpenCV does.
+    ``opencv`` compares boxes with corner and size cut to whole pixels, as OpenCV's suppression does.
     """
     found = joined(parts)
-    boxes, scores, landmarks = found.boxes, found.scores, found.landmarks
-    if len(scores) > limit:
-        best = np.argsort(-scores, kind="stable")[:limit]
-        boxes, scores, landmarks = boxes[best], scores[best], landmarks[best]
+    best = np.argsort(-found.scores, kind="stable")[: settings.top_k]
+    boxes, scores, landmarks = found.boxes[best], found.scores[best], found.landmarks[best]
     compared = boxes
-    if whole_pixels:
+    if opencv:
         corner, size = np.trunc(boxes[:, :2]), np.trunc(boxes[:, 2:] - boxes[:, :2])
         compared = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
-    kept = nms(compared, scores, iou_threshold)
+    kept = nms(compared, scores, settings.nms)
     return Faces(boxes=boxes[kept], scores=scores[kept], landmarks=landmarks[kept])
 
 
-def run_views(
-    pictures: list[UInt8],
-    views: list[list[View]],
+def detect_views(
+    images: Sequence[Image],
+    settings: ViewSettings,
     run: Callable[[UInt8], list[Found]],
     *,
     multiple: int,
-    batch: int,
-) -> list[list[Found]]:
-    """Every view through ``run`` (uint8 ``(N, H, W, 3)`` in), views of one padded shape together.
+    opencv: bool = False,
+) -> list[Faces]:
+    """Faces of each picture from a network ``run`` on uint8 ``(N, H, W, 3)`` of sides ``multiple`` divides.
 
-    Returns the findings of each picture, view by view, in the picture's pixels.
+    Views of one padded shape run together, at most ``settings.batch`` at once.
     """
-    results: list[list[Found | None]] = [[None] * len(v) for v in views]
+    views = [plan(image.size_wh, settings) for image in images]
+    results: list[dict[int, Found]] = [{} for _ in images]
     waiting: dict[tuple[int, ...], list[tuple[int, int, UInt8]]] = {}
 
     def flush(group: list[tuple[int, int, UInt8]]) -> None:
-        for (picture, index, _), found in zip(group, run(np.stack([p for *_, p in group])), strict=True):
-            results[picture][index] = to_picture(found, views[picture][index])
+        for (i, j, _), found in zip(group, run(np.stack([p for *_, p in group])), strict=True):
+            results[i][j] = to_picture(found, views[i][j])
         group.clear()
 
-    for i, (pixels, planned) in enumerate(zip(pictures, views, strict=True)):
-        for j, view in enumerate(planned):
-            padded = pad_to_multiple(cut(pixels, view), multiple)
+    for i, image in enumerate(images):
+        for j, view in enumerate(views[i]):
+            padded = pad_to_multiple(cut(image.pixels, view), multiple)
             group = waiting.setdefault(padded.shape, [])
             group.append((i, j, padded))
-            if len(group) >= batch:
+            if len(group) == settings.batch:
                 flush(group)
     for group in waiting.values():
         if group:
             flush(group)
-    return [[found for found in row if found is not None] for row in results]
+    return [
+        merge([found[j] for j in range(len(found))], settings, opencv=opencv)
+        for i, found in enumerate(results)
+    ]

@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from lineament.detectors._views import Found, joined, merge, plan, run_views
-from lineament.errors import ConfigError
+from lineament.detectors._graph import take_rgb_bytes
+from lineament.detectors._views import Found, ViewSettings, detect_views, joined
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
 from lineament.io.onnx import open_session
@@ -27,30 +27,10 @@ _DIVISOR = 32
 
 
 @dataclass(frozen=True, slots=True)
-class YuNetConfig:
-    """Settings.
+class YuNetConfig(ViewSettings):
+    """Settings: see `ViewSettings`."""
 
-    ``score`` is the least score kept and ``nms`` the IoU above which the worse of two boxes goes.
-    Pictures longer than ``long_side`` are seen shrunk and, with ``tiles``, in tiles that share ``overlap``
-    pixels. ``batch`` pictures of one shape run together: 1 is fastest on a CPU.
-    """
-
-    score: float = 0.6
-    nms: float = 0.3
-    top_k: int = 5000
-    long_side: int = 1280
-    tiles: bool = True
-    overlap: int = 192
-    batch: int = 1
     precision: Literal["exact", "fast"] = "exact"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.score < 1 or not 0 < self.nms <= 1:
-            raise ConfigError("yunet: score and nms lie between 0 and 1")
-        if self.long_side < 64 or not 0 <= self.overlap <= self.long_side // 2:
-            raise ConfigError("yunet: long_side is at least 64 and overlap at most half of it")
-        if self.top_k < 1 or self.batch < 1:
-            raise ConfigError("yunet: top_k and batch are at least 1")
 
 
 @detectors.register("yunet", YuNetConfig)
@@ -66,10 +46,7 @@ class YuNet:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""
-        c = self.config
-        views = [plan(i.size_wh, c.long_side, tiles=c.tiles, overlap=c.overlap) for i in images]
-        found = run_views([i.pixels for i in images], views, self._run, multiple=_DIVISOR, batch=c.batch)
-        return [merge(parts, c.nms, c.top_k, whole_pixels=True) for parts in found]
+        return detect_views(images, self.config, self._run, multiple=_DIVISOR, opencv=True)
 
     def _run(self, batch: UInt8) -> list[Found]:
         outputs = self._session.run({"pixels": batch})
@@ -104,35 +81,17 @@ def _decode_level(
 
 
 def _open_dimensions(source: Path, target: Path) -> None:
-    """Let the graph take uint8 ``(N, H, W, 3)`` RGB of any batch and size instead of one 640 x 640 BGR.
-
-    The first convolution's input channels are reversed in place of every picture's, and the reshapes copy
-    the batch dimension instead of fixing it to 1.
-    """
+    """Besides opening the input, let the final reshapes copy the batch size instead of fixing it to 1."""
     import onnx
-    from onnx import helper, numpy_helper
+    from onnx import numpy_helper
 
     model = onnx.load(source)
-    graph = model.graph
-    first = next(node for node in graph.node if graph.input[0].name in node.input)
-    reshape_shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.name in reshape_shapes:
-            values = np.concatenate([np.zeros(1, np.int64), values[1:]])
-        elif tensor.name == first.input[1]:
-            values = np.ascontiguousarray(values[:, ::-1])
-        else:
-            continue
-        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    name = graph.input[0].name
-    graph.node.insert(0, helper.make_node("Transpose", ["floats"], [name], perm=[0, 3, 1, 2]))
-    graph.node.insert(0, helper.make_node("Cast", ["pixels"], ["floats"], to=onnx.TensorProto.FLOAT))
-    pixels = helper.make_tensor_value_info("pixels", onnx.TensorProto.UINT8, ["N", "H", "W", 3])
-    graph.input[0].CopyFrom(pixels)
-    del graph.value_info[:]
-    for output in graph.output:
-        dims = output.type.tensor_type.shape.dim
-        dims[0].dim_param, dims[1].dim_param = "N", f"cells_{output.name}"
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for tensor in model.graph.initializer:
+        if tensor.name in shapes:
+            shape = numpy_helper.to_array(tensor).copy()
+            shape[0] = 0
+            tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
+    take_rgb_bytes(model, reverse_channels=True)
     onnx.checker.check_model(model)
     onnx.save(model, target)
