@@ -44,5 +44,5 @@ def det_figure(roc: Roc, points: Sequence[OperatingPoint] = (), *, title: str = 
     ends = axes.get_xlim()
     axes.plot(ends, ends, color=QUIET, linewidth=0.8, linestyle="--", label="equal error rate")
     axes.set_xlim(ends)
-    axes.legend(loc="upper right", frameon=False, fontsize=8)
+    axes.legend(loc="lower left", frameon=False, fontsize=8)
     return figure

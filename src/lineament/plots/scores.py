@@ -33,7 +33,12 @@ def score_figure(
     for k, (name, value) in enumerate(thresholds.items()):
         axes.axvline(value, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
         axes.annotate(
-            name, (value, top * (0.97 - 0.07 * k)), xytext=(3, 0), textcoords="offset points", fontsize=8
+            name,
+            (value, top * (0.95 - 0.08 * k)),
+            xytext=(3, 0),
+            textcoords="offset points",
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
     axes.set_ylim(0, top)
     low = float(

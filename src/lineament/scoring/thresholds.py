@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import InsufficientData, InvalidArray, UsageError
-from lineament.types import Float64
 
 RULE_OF = 30
 """Errors one must expect to see before a rate may be quoted (Doddington et al. 2000, Speech
@@ -95,7 +94,7 @@ def most_accurate(scores: Any, same: NDArray[np.bool_]) -> float:
     neighbouring scores, so that no pair sits on its own threshold, and both ends. A score of -inf never
     matches. Raises `InsufficientData` without scores.
     """
-    values = as_scores("scores", scores).astype(np.float64)
+    values = as_scores("scores", scores)
     if not len(values):
         raise InsufficientData("choosing a threshold needs comparisons, you have 0")
     order = np.argsort(values, kind="stable")
@@ -110,11 +109,11 @@ def most_accurate(scores: Any, same: NDArray[np.bool_]) -> float:
     return _between(ranked, int(best[(len(best) - 1) // 2]))
 
 
-def _between(ranked: Float64, j: int) -> float:
-    """A threshold that splits ascending scores into the j lowest and the rest."""
+def _between(ranked: NDArray[Any], j: int) -> float:
+    """A threshold that splits ascending scores into the j lowest and the rest, in their own precision."""
     if j == len(ranked):
-        return float(np.nextafter(ranked[-1], np.inf))
+        return just_above(ranked[-1])
     if j == 0 or not np.isfinite(ranked[j - 1]):
         return float(ranked[j])
-    middle = (ranked[j - 1] + ranked[j]) / 2
+    middle = ranked[j - 1] + (ranked[j] - ranked[j - 1]) / 2
     return float(middle if middle > ranked[j - 1] else ranked[j])
