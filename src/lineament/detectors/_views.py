@@ -32,7 +32,7 @@ SHRUNK = 512
 SMALLEST_FACE = 24
 """Longer side in pixels from which both networks find frontal faces surely."""
 
-LARGE_FACE = 600
+LARGE_FACE = 700
 """Longer side in pixels above which the shrunk view adds faces to a native one."""
 
 
@@ -41,9 +41,10 @@ class ViewSettings:
     """Settings of detectors that are networks.
 
     ``score`` is the least score kept, ``large_score`` that of faces which only the shrunk view finds: more
-    things look like a face when little can be seen. ``nms`` is the IoU above which the worse of two boxes goes, ``top_k``
-    how many candidates are considered. ``long_side`` is the largest view, ``overlap`` the least that two
-    tiles share (more for huge pictures). ``batch`` views of one shape run together: 1 is fastest on a CPU.
+    things look like a face when little can be seen. ``nms`` is the IoU above which the worse of two boxes
+    goes, ``top_k`` how many candidates are considered. ``long_side`` is the largest view, ``overlap`` the
+    least that two tiles share (more for huge pictures). ``batch`` views of one shape run together: 1 is
+    fastest on a CPU.
     """
 
     score: float = 0.6
