@@ -21,7 +21,7 @@ from lineament.evaluation import capture, pairs, verification
 from lineament.io import sources
 from lineament.scoring import operating_points, similarity
 
-RATES = (1e-1, *operating_points.TARGET_RATES)
+RATES = operating_points.TARGET_RATES
 
 
 def main() -> None:
@@ -82,23 +82,25 @@ def _measured(
     photos: list[Path],
     points: list[operating_points.OperatingPoint],
 ) -> None:
-    print("\n[measured]")
+    print("\n# benchmarks/thresholds.py; listed: the pairs file, all: every comparison")
+    print("[measured]")
+    print(f'data = "{args.name}"')
     if args.pairs:
         listed = pairs.read_pairs(args.pairs)
         row = {photo.relative_to(args.data).as_posix(): i for i, photo in enumerate(photos)}
         picked = embeddings[[row[name] for name in listed.pictures]]
         found = verification.score(listed, capture.Captures(picked, (), _model(args.embedder)))
         assert found.accuracy is not None
-        print(f"lfw_accuracy = {found.accuracy.mean:.5f}")
-        print(f"lfw_accuracy_se = {found.accuracy.standard_error:.5f}")
-        print(f"lfw_auc = {found.auc:.6f}\nlfw_eer = {found.eer:.5f}")
-        for point in found.listed:
-            print(f"lfw_fnmr_at_fmr_{capture.rate_key(point.target_rate)} = {point.fnmr.value:.5f}")
+        print(f"listed_accuracy = {found.accuracy.mean:.5f}")
+        print(f"listed_accuracy_se = {found.accuracy.standard_error:.5f}")
+        print(f"listed_auc = {found.auc:.6f}\nlisted_eer = {found.eer:.5f}")
+        for point in filter(lambda p: p.supported, found.listed):
+            print(f"listed_fnmr_at_fmr_{capture.rate_key(point.target_rate)} = {point.fnmr.value:.5f}")
     for point in points:
         key = capture.rate_key(point.target_rate)
-        print(f"all_fnmr_at_fmr_{key} = {point.fnmr.value:.3g}")
-        print(f"all_fnmr_at_fmr_{key}_interval = ", end="")
-        print(f'"{point.fnmr.interval.low:.3g} to {point.fnmr.interval.high:.3g}"')
+        fnmr = point.fnmr
+        print(f"all_fnmr_at_fmr_{key} = {fnmr.value:.3g}")
+        print(f'all_fnmr_at_fmr_{key}_interval = "{fnmr.interval.low:.2g} to {fnmr.interval.high:.2g}"')
 
 
 def _model(name: str) -> capture.ModelId:

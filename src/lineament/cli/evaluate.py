@@ -36,6 +36,7 @@ PlotsOption = Annotated[
 
 @app.command("verification")
 def verification(
+    *,
     pairs: Annotated[
         Path,
         typer.Option("--pairs", metavar="FILE", help="LFW's pairs.txt, or CSV: fold,image1,image2,same."),
@@ -107,6 +108,7 @@ def verification(
 
 @app.command("identification")
 def identification(
+    *,
     images: Annotated[Path, typer.Option("--images", metavar="DIR", help="A folder a person.")],
     hold_back: Annotated[
         float, typer.Option("--hold-back", help="Share of people kept out of the gallery: the strangers.")
@@ -153,8 +155,8 @@ def identification(
         report.say(
             f"{record['pictures']:,} pictures: {record['enrolled']:,} people enrolled, "
             f"{record['mated_probes']:,} mated and {record['non_mated_probes']:,} non-mated probes "
-            f"({record['non_mated_subjects']:,} people held back); {record['failures_to_acquire']} failures "
-            f"to acquire, {record['failures_to_enrol']} people not enrolled for it"
+            f"({record['non_mated_subjects']:,} people held back); {record['failures_to_acquire']} "
+            f"failures to acquire, {record['failures_to_enrol']} people not enrolled for it"
         )
         report.say(
             f"left out: {found.split.empty} people without pictures, {found.split.loose} pictures outside "
