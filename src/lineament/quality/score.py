@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import numpy as np
 
+from lineament.errors import NoLandmarks
 from lineament.geometry.landmarks import interocular_distance
 from lineament.quality.pixels import exposure, sharpness
 from lineament.quality.pose import head_pose
 from lineament.types import Faces, Float32, Quality, UInt8
 
+USABLE_LENGTHS = {"sface": (3.0, 15.0)}
+"""Embedding lengths worth 0 and 1, by model; of other models the length is reported but not scored."""
+
+LENGTH_WEIGHT = 10.0
+"""How many times the embedding's length counts; each other part counts once. Measured, not guessed:
+docs/reference/quality.md."""
+
 
 def assess(faces: Faces, crops: UInt8) -> tuple[Quality, ...]:
-    """One `Quality` a face, from faces with landmarks and their aligned crops ``(N, S, S, 3)``.
+    """One `Quality` a face, from faces with landmarks and their aligned crops ``(N, S, S, 3)`` RGB.
 
-    ``size`` is the distance between the eyes in pixels of the picture that was searched.
+    ``size`` is the distance between the eyes in pixels of the picture that was searched. Raises
+    `NoLandmarks`.
     """
-    assert faces.landmarks is not None
+    if faces.landmarks is None:
+        raise NoLandmarks("quality needs landmarks: wrap the detector with one that gives them")
     sizes = interocular_distance(faces.landmarks)
     poses = head_pose(faces.landmarks)
     sharp = sharpness(crops)
     exposed = exposure(crops)
-    scores = combine(
-        sizes=sizes,
-        poses=poses,
-        sharp=sharp,
-        exposed=exposed,
-        detector=faces.scores,
-        lengths=faces.embedding_lengths,
-    )
+    parts = {
+        "size": _ramp(np.log2(np.maximum(sizes, 1)), 1.5, 5),
+        "pose": _ramp(np.hypot(poses[:, 0], poses[:, 1]), 90, 10),
+        # No lens gives detail above about 1: what lies beyond is noise.
+        "sharpness": np.minimum(_ramp(sharp, 0.02, 0.2), _ramp(sharp, 2.8, 1.0)),
+        "exposure": _ramp(exposed, -0.1, 0.8),
+        "detector": _ramp(faces.scores, 0.3, 0.9),
+    }
+    lengths = faces.embedding_lengths
+    if lengths is not None and faces.model is not None and faces.model.name in USABLE_LENGTHS:
+        parts["length"] = _ramp(lengths, *USABLE_LENGTHS[faces.model.name])
+    scores = _weighted_geometric_mean(parts)
     return tuple(
         Quality(
             size=float(sizes[i]),
@@ -37,36 +51,20 @@ def assess(faces: Faces, crops: UInt8) -> tuple[Quality, ...]:
             sharpness=float(sharp[i]),
             exposure=float(exposed[i]),
             detector_score=float(faces.scores[i]),
-            embedding_length=None if faces.embedding_lengths is None else float(faces.embedding_lengths[i]),
+            embedding_length=None if lengths is None else float(lengths[i]),
             score=float(scores[i]),
         )
         for i in range(len(faces))
     )
 
 
-def combine(
-    *,
-    sizes: Float32,
-    poses: Float32,
-    sharp: Float32,
-    exposed: Float32,
-    detector: Float32,
-    lengths: Float32 | None,
-) -> Float32:
-    """The combined score ``(N,)`` in [0, 1]: the geometric mean of the parts, each ramped to [0, 1]."""
-    parts = [
-        ramp(sizes, 0, 35),
-        ramp(np.abs(poses[:, 0]), 90, 20),
-        ramp(np.abs(poses[:, 1]), 90, 20),
-        ramp(sharp, 0, 0.5),
-        ramp(exposed, 0, 1),
-        ramp(detector, 0.3, 0.9),
-    ]
-    if lengths is not None:
-        parts.append(ramp(lengths, 0, 12))
-    return np.asarray(np.exp(np.mean(np.log(np.maximum(parts, 1e-6)), axis=0)), np.float32)
+def _weighted_geometric_mean(parts: dict[str, Float32]) -> Float32:
+    """A face is as usable as its worst part, so parts multiply; 0.001 keeps one from hiding the rest."""
+    weights = {name: LENGTH_WEIGHT if name == "length" else 1.0 for name in parts}
+    logs = sum(weight * np.log(np.maximum(parts[name], 1e-3)) for name, weight in weights.items())
+    return np.asarray(np.exp(logs / sum(weights.values())), np.float32)
 
 
-def ramp(values: Float32, zero: float, one: float) -> Float32:
+def _ramp(values: Float32, zero: float, one: float) -> Float32:
     """Linear from 0 at ``zero`` to 1 at ``one``, flat outside; ``zero`` may be the larger."""
     return np.asarray(np.clip((values - zero) / (one - zero), 0, 1), np.float32)

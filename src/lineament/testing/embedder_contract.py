@@ -115,7 +115,7 @@ class EmbedderContract:
             "transposed": crops.transpose(0, 3, 1, 2),
         }[fault]
         with pytest.raises(InvalidArray):
-            embedder.embed(wrong)  # type: ignore[arg-type]
+            embedder.embed(wrong)
 
 
 def cosines(a: Float32, b: Float32) -> Float32:
