@@ -61,8 +61,8 @@ DEFAULT_LIMITS = Limits()
 class Header:
     """What a file says of itself before decoding.
 
-    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for TIFF, whose
-    size is told upright). ``several`` tells of further frames or pages, which are not read.
+    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for TIFF,
+    whose size is told upright). ``several`` tells of further frames or pages, which are not read.
     """
 
     format: Format

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -38,9 +40,13 @@ _BACKGROUND = 255
 _BITS_TAG = 258
 _COMPRESSION_TAG = 259
 _TIFF_COMPRESSIONS = {1, 5, 7, 8, 32946, 32773}  # none, LZW, JPEG, deflate (two numbers), PackBits
+# AVIF tells its orientation in properties of its own; the decoder refuses the whole picture when the EXIF
+# beside them is damaged, so the entry that announces EXIF is renamed (ISO 14496-12, 8.11.6: item info).
+_AVIF_EXIF = re.compile(rb"(infe(?:\x02...|\x03.....)....)Exif", re.DOTALL)
 # Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
 # headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
 _quiet = threading.Lock()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
     """Read the header only; raises a `PictureError` when it is damaged, or too large to be read safely."""
     if format is Format.WEBP:
         _check_webp(data, max_pixels)
+    elif format is Format.AVIF:
+        data = _AVIF_EXIF.sub(rb"\1free", data)
     gate = essentials(data) if format is Format.PNG else None
     module, name = _PLUGIN[format]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
@@ -91,7 +99,7 @@ def _orientation(picture: Any) -> int:
 def _check_webp(data: bytes, max_pixels: int) -> None:
     """Refuse a huge canvas here: the decoder would allocate it while it reads the header.
 
-    WebP container specification: VP8X has 24-bit sizes less one, VP8L 14-bit ones less one, VP8 14-bit ones.
+    WebP container specification: sizes are 24 bits less one (VP8X), 14 less one (VP8L), 14 (VP8).
     """
     chunk, body = data[12:16], data[20:30]
     if chunk == b"VP8X":
