@@ -1,1 +1,58 @@
-"""Stores of embeddings, one file an engine; open them by URL."""
+"""Stores of embeddings, one file an engine; open them by URL.
+
+``sqlite:people.db``, ``sqlite:///srv/people.db`` and ``memory:`` are built in. Another package adds an
+engine with an entry point in the group ``lineament.stores`` whose name is the URL's scheme and which points
+at a function ``(location, *, create) -> GalleryStore``, where the location is what follows ``scheme:``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from lineament.config import did_you_mean
+from lineament.errors import UnknownName
+from lineament.protocols import GalleryStore
+
+ENTRY_POINTS = "lineament.stores"
+
+
+def open_store(url: str | None = None, *, create: bool = True) -> GalleryStore:
+    """Open the store a URL names, by default a file in the user's data directory.
+
+    With ``create`` false a gallery that does not exist is a `StoreError` instead of a new file. Raises
+    `UnknownName` for a scheme nobody provides.
+    """
+    scheme, colon, location = (default_url() if url is None else url).partition(":")
+    if not colon:
+        raise UnknownName(f"no store named {url!r}: a gallery is named by a URL such as 'sqlite:people.db'")
+    return _opener(scheme)(location, create=create)
+
+
+def default_url() -> str:
+    """The gallery used when none is named: ``people.db`` in the user's data directory."""
+    from platformdirs import user_data_dir
+
+    return f"sqlite:{Path(user_data_dir('lineament', appauthor=False)) / 'people.db'}"
+
+
+def schemes() -> list[str]:
+    """Every scheme that can be opened, without importing the engines."""
+    return sorted(_built_in() | {point.name for point in entry_points(group=ENTRY_POINTS)})
+
+
+def _built_in() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
+
+
+def _opener(scheme: str) -> Callable[..., GalleryStore]:
+    if scheme in _built_in():
+        opener: Callable[..., GalleryStore] = importlib.import_module(f"{__name__}.{scheme}").open_url
+        return opener
+    for point in entry_points(group=ENTRY_POINTS, name=scheme):
+        loaded: Callable[..., GalleryStore] = point.load()
+        return loaded
+    raise UnknownName(f"no store named {scheme!r}{did_you_mean(scheme, schemes())}")

@@ -1,0 +1,341 @@
+"""The embedded store: one SQLite file, crash-safe, for several processes, clean after an erasure.
+
+Write-ahead log with ``synchronous=FULL``: a call that returned is on disk. An erasure (a removal or a
+rename) ends with VACUUM and an emptied log, because ``secure_delete`` alone leaves stale copies of names on
+split index pages (docs/decisions/0005-embedded-store.md).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineament.errors import ConfigError, StoreError
+from lineament.search.exact import ExactIndex, require_queries
+from lineament.stores import _sqlite_file as file
+from lineament.stores.memory import require_dimension, require_model
+from lineament.types import Float32, Hit, ModelId, Record, RecordKind
+
+_PAGE = 1000
+_COLUMNS = "record.id, subject.name, kind, vector, source, picture, quality, created_at"
+_JOINED = "record JOIN subject ON subject.number = record.subject"
+_UPSERT = """
+INSERT INTO record SELECT ?1, number, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM subject WHERE name = ?2
+ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, kind = excluded.kind, vector = excluded.vector,
+    source = excluded.source, picture = excluded.picture, quality = excluded.quality,
+    created_at = excluded.created_at, revision = excluded.revision
+"""
+
+
+def open_url(location: str, *, create: bool = True) -> SqliteStore:
+    """``people.db``, ``/abs/people.db`` or ``///abs/people.db``; a leading ``~/`` is the home directory.
+
+    The folder of the default gallery is made; any other must exist.
+    """
+    from lineament.stores import default_url
+
+    text = location[2:] if location.startswith("///") else location
+    if not text:
+        raise ConfigError("sqlite: needs a file, such as sqlite:people.db")
+    path = Path(text).expanduser() if text.startswith("~/") else Path(text)
+    if create and default_url() == f"sqlite:{path}":
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return SqliteStore(path, create=create)
+
+
+class SqliteStore:
+    """A gallery in one file, which only its owner can read.
+
+    ``vfs`` names an SQLite file system layer, for tests that cut the power.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, create: bool = True, vfs: str | None = None
+    ) -> None:
+        # Absolute, so that neither the name ":memory:" nor a later chdir changes what is meant.
+        self.path = Path(path).absolute()
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._indexes: dict[RecordKind, ExactIndex] = {}
+        self._seen = (-1, -1)
+        self._db = file.connect(self.path, create=create, vfs=vfs)
+        with suppress(StoreError):  # an erasure that a crash or a reader cut short; tried again later
+            self._purge(wait_ms=1000)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make what happens inside one write; an exception undoes it all. Nests."""
+        with self._lock:
+            outermost = self._depth == 0
+            seen = self._seen
+            self._sql("BEGIN IMMEDIATE" if outermost else "SAVEPOINT nested")
+            self._depth += 1
+            try:
+                yield
+                self._sql("COMMIT" if outermost else "RELEASE nested")
+            except BaseException:
+                if self._seen != seen:
+                    self._seen = (-1, -1)  # the index may hold rows that never came to be
+                if self._db.in_transaction:
+                    self._sql("ROLLBACK" if outermost else "ROLLBACK TO nested")
+                    if not outermost:
+                        self._sql("RELEASE nested")
+                raise
+            finally:
+                self._depth -= 1
+            if outermost:
+                self._purge()
+
+    def upsert(self, records: Sequence[Record]) -> None:
+        """Write records; an id already there is replaced."""
+        with self.transaction():
+            bound = self._bound()
+            require_dimension(records, None if bound is None else bound[1])
+            [(revision,)] = self._sql("UPDATE state SET revision = revision + 1 RETURNING revision")
+            for record in records:
+                before = self._sql("SELECT subject FROM record WHERE id = ?", record.id)
+                self._sql("INSERT OR IGNORE INTO subject (name) VALUES (?)", record.subject)
+                self._sql(_UPSERT, *_row(record), revision)
+                for (number,) in before:
+                    self._drop_if_empty(number)
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Erase records, leaving no readable copy; returns how many there were.
+
+        Raises `StoreError` when another process keeps a copy open for too long: the records are gone
+        then, and the copy goes with the next write or opening.
+        """
+        with self.transaction():
+            numbers = [
+                number
+                for id_ in ids
+                for (number,) in self._sql("DELETE FROM record WHERE id = ? RETURNING subject", id_)
+            ]
+            for number in set(numbers):
+                self._drop_if_empty(number)
+            return self._erased(len(numbers))
+
+    def remove_subject(self, subject: str) -> int:
+        """Erase every record of a subject and the name; returns how many there were. See `remove`."""
+        with self.transaction():
+            found = self._sql("SELECT number FROM subject WHERE name = ?", subject)
+            count = 0
+            for (number,) in found:
+                count = len(self._sql("DELETE FROM record WHERE subject = ? RETURNING 1", number))
+                self._drop_if_empty(number)
+            return self._erased(count)
+
+    def rename_subject(self, old: str, new: str) -> int:
+        """Move every record of ``old`` to ``new``; returns how many. See `remove`."""
+        with self.transaction():
+            count = self._sql(f"SELECT count(*) FROM {_JOINED} WHERE name = ?", old)[0][0]
+            if count and old != new:
+                self._sql("INSERT OR IGNORE INTO subject (name) VALUES (?)", new)
+                self._sql(
+                    "UPDATE record SET subject = (SELECT number FROM subject WHERE name = ?)"
+                    " WHERE subject = (SELECT number FROM subject WHERE name = ?)",
+                    new,
+                    old,
+                )
+                self._sql("DELETE FROM subject WHERE name = ?", old)
+                self._erased(count)
+            return int(count)
+
+    def get(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that exist, ordered by id."""
+        with self._reading():
+            query = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE id = ?"
+            return [_record(row) for id_ in sorted(set(ids)) for row in self._sql(query, id_)]
+
+    def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
+        """The k records nearest to each query, best first; ties by id. Sees other processes' writes."""
+        with self._reading():
+            bound = self._bound()
+            queries = require_queries(queries, None if bound is None else bound[1], k)
+            self._refresh()
+            index = self._indexes.get(kind)
+            if index is None:
+                return [[] for _ in queries]
+            found = index.search(queries, k)
+            name = f"SELECT name FROM {_JOINED} WHERE id = ?"
+            names = {id_: self._sql(name, id_)[0][0] for hits in found for id_, _ in hits}
+            return [[Hit(id_, names[id_], score) for id_, score in hits] for hits in found]
+
+    def scan(self, subject: str | None = None, kind: RecordKind | None = None) -> Iterator[Record]:
+        """Every record, ordered by id, or those of one subject or kind; read a page at a time.
+
+        Hold a `transaction` to see one state of the store throughout.
+        """
+        conditions = "(?1 IS NULL OR name = ?1) AND (?2 IS NULL OR kind = ?2)"
+        if subject is not None:
+            conditions = "record.subject = (SELECT number FROM subject WHERE name = ?1) AND " + conditions
+        query = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {conditions} AND id > ?3 ORDER BY id LIMIT ?4"
+        after = ""
+        while True:
+            with self._lock:
+                page = self._sql(query, subject, kind, after, _PAGE)
+            yield from map(_record, page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1][0]
+
+    def subjects(self) -> list[tuple[str, int]]:
+        """Each subject that has a record, with its number of samples, ordered by name."""
+        with self._lock:
+            rows = self._sql(
+                f"SELECT name, sum(kind = ?) FROM {_JOINED} GROUP BY name ORDER BY name", RecordKind.SAMPLE
+            )
+            return [(name, count) for name, count in rows]
+
+    def count(self, kind: RecordKind | None = None) -> int:
+        """How many records there are."""
+        with self._lock:
+            if kind is None:
+                return int(self._sql("SELECT count(*) FROM record")[0][0])
+            return int(self._sql("SELECT count(*) FROM record WHERE kind = ?", kind)[0][0])
+
+    def model(self) -> ModelId | None:
+        """The model bound, or None."""
+        with self._lock:
+            bound = self._bound()
+            return None if bound is None else bound[0]
+
+    def bind_model(self, model: ModelId, dimension: int) -> None:
+        """Fix the model on first use; raises `ModelMismatch` if the file holds another's."""
+        with self._lock:
+            if self._bound() is None:
+                with self.transaction():
+                    self._sql(
+                        "INSERT OR IGNORE INTO model VALUES (1, ?, ?, ?)",
+                        model.name,
+                        model.sha256,
+                        dimension,
+                    )
+            bound = self._bound()
+            assert bound is not None
+            require_model(bound, model, dimension)
+
+    def backup(self, path: Path) -> None:
+        """Write a consistent copy as a new file while others go on writing; synced to disk."""
+        with self._lock:
+            file.backup(self._db, Path(path))
+
+    def close(self) -> None:
+        """Close the file; the last process to do so folds the log into it."""
+        with self._lock:
+            self._db.close()
+            self._indexes.clear()
+
+    def _sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with file.named_errors(self.path):
+            return list(self._db.execute(query, values))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One state of the file throughout, without keeping writers out."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._sql("BEGIN")
+            try:
+                yield
+            finally:
+                self._sql("COMMIT")
+
+    def _bound(self) -> tuple[ModelId, int] | None:
+        for name, sha256, dimension in self._sql("SELECT name, sha256, dimension FROM model"):
+            return ModelId(name, sha256), dimension
+        return None
+
+    def _drop_if_empty(self, number: int) -> None:
+        self._sql(
+            "DELETE FROM subject WHERE number = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM record WHERE subject = ?1)",
+            number,
+        )
+
+    def _erased(self, count: int) -> int:
+        if count:
+            self._sql("UPDATE state SET erasures = erasures + 1")
+        return count
+
+    def _purge(self, wait_ms: int | None = None) -> None:
+        """Rewrite the file without what was erased and empty the log, if an erasure calls for it."""
+        with self._lock:
+            [(erasures, purged)] = self._sql("SELECT erasures, purged FROM state")
+            if purged >= erasures:
+                return
+            with file.named_errors(self.path):
+                self._db.set_busy_timeout(file.BUSY_MS if wait_ms is None else wait_ms)
+                try:
+                    self._db.execute("VACUUM")
+                    blocked = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
+                finally:
+                    self._db.set_busy_timeout(file.BUSY_MS)
+            if blocked:
+                raise StoreError(
+                    f"{self.path}: erased, but another process kept the file busy, so a readable copy may "
+                    "be left in its log; it goes with the next write or opening"
+                )
+            self._sql("UPDATE state SET purged = max(purged, ?)", erasures)
+
+    def _refresh(self) -> None:
+        """Bring the vectors in memory up to this moment's state of the file."""
+        [(revision, erasures)] = self._sql("SELECT revision, erasures FROM state")
+        if (revision, erasures) == self._seen:
+            return
+        bound = self._bound()
+        if bound is None:
+            return
+        whole = erasures != self._seen[1]
+        if whole:
+            self._indexes = {}
+        since = -1 if whole else self._seen[0]
+        query = "SELECT id, kind, vector FROM record WHERE revision > ?"
+        with file.named_errors(self.path):
+            cursor = self._db.execute(query, (since,))
+            while rows := list(islice(cursor, 10_000)):
+                self._load(rows, bound[1], known=not whole)
+        self._seen = revision, erasures
+
+    def _load(self, rows: Sequence[tuple[Any, ...]], dimension: int, *, known: bool) -> None:
+        for kind in RecordKind:
+            mine = [row for row in rows if row[1] == kind]
+            if any(len(blob) != 4 * dimension for _, _, blob in mine):
+                raise StoreError(f"{self.path}: damaged: a vector is not of {dimension} numbers")
+            if not mine:
+                continue
+            ids = [row[0] for row in mine]
+            if known:  # a replaced record may have been of another kind
+                for index in self._indexes.values():
+                    for id_ in ids:
+                        index.discard(id_)
+            vectors = np.frombuffer(b"".join(row[2] for row in mine), "<f4").reshape(-1, dimension)
+            self._indexes.setdefault(kind, ExactIndex(dimension)).put(ids, vectors)
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.subject,
+        record.kind,
+        record.vector.astype("<f4").tobytes(),
+        record.source,
+        record.picture,
+        record.quality,
+        record.created_at,
+    )
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    id_, subject, kind, blob, source, picture, quality, created_at = row
+    vector = np.frombuffer(blob, "<f4").astype(np.float32)
+    return Record(id_, subject, vector, RecordKind(kind), source, picture, quality, created_at)

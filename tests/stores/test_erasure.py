@@ -1,0 +1,149 @@
+"""After an erasure nothing of the person can be read from the files."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import apsw
+import pytest
+
+from lineament.errors import StoreError
+from lineament.stores.sqlite import SqliteStore
+from lineament.testing.store_contract import MODEL, unit_vectors
+from lineament.types import Record, RecordKind
+
+DIMENSION = 128
+
+
+def raw(path: Path) -> bytes:
+    """Every byte on disk: the file, its log, its index of the log."""
+    files = [path, *(Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal"))]
+    return b"".join(f.read_bytes() for f in files if f.exists())
+
+
+def person(number: int, rng: random.Random) -> tuple[str, list[Record]]:
+    name = f"person {rng.getrandbits(64):016x}"
+    vectors = unit_vectors(3, number, DIMENSION)
+    kinds = (RecordKind.SAMPLE, RecordKind.TEMPLATE, RecordKind.DISPUTE)
+    ids = [f"{rng.getrandbits(96):024x}" for _ in kinds]
+    return name, [
+        Record(id_, name, vector, kind, source=f"{id_}.jpg", picture=f"{rng.getrandbits(256):064x}")
+        for id_, vector, kind in zip(ids, vectors, kinds, strict=True)
+    ]
+
+
+def traces(records: list[Record], content: bytes) -> list[str]:
+    found = []
+    for r in records:
+        texts = {"id": r.id, "name": r.subject, "source": r.source, "picture": r.picture}
+        found += [what for what, text in texts.items() if text.encode() in content]
+        vector = r.vector.tobytes()
+        # A page may part a vector, so pieces count as well.
+        found += ["vector" for i in range(0, len(vector), 32) if vector[i : i + 32] in content]
+    return found
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    store = SqliteStore(tmp_path / "people.db")
+    store.bind_model(MODEL, DIMENSION)
+    return store
+
+
+def test_traces_are_found_before(store: SqliteStore) -> None:
+    """The search for traces sees what is there, so that finding none means something."""
+    _, records = person(1, random.Random(1))
+    store.upsert(records)
+    assert {"id", "name", "source", "picture", "vector"} <= set(traces(records, raw(store.path)))
+
+
+def test_enrolled_and_erased_at_once(store: SqliteStore) -> None:
+    """A person who never left the log leaves no trace there either."""
+    name, records = person(1, random.Random(1))
+    store.upsert(records)
+    assert store.remove_subject(name) == 3
+    assert traces(records, raw(store.path)) == []
+
+
+@pytest.mark.parametrize("how", ["remove", "remove_subject"])
+def test_erased_from_a_large_gallery(store: SqliteStore, how: str) -> None:
+    """Of hundreds, half are erased: no piece of them is left, not even on index pages that were split.
+
+    With ``secure_delete`` and an emptied log, but without VACUUM, two ids are left here.
+    """
+    rng = random.Random(1)
+    people = [person(i, rng) for i in range(800)]
+    for _, records in people:
+        store.upsert(records)
+    gone = rng.sample(people, 400)
+    with store.transaction():
+        for name, records in gone:
+            if how == "remove":
+                store.remove([r.id for r in records])
+            else:
+                store.remove_subject(name)
+    content = raw(store.path)
+    left = {name.decode() for name in re.findall(rb"person [0-9a-f]{16}", content)}
+    assert left == {name for name, _ in people} - {name for name, _ in gone}
+    assert [r.id for _, records in gone for r in records if r.id.encode() in content] == []
+    assert [t for _, records in gone[:30] for t in traces(records, content)] == []
+    assert store.count() == 1200
+
+
+def test_renamed_name_is_gone(store: SqliteStore) -> None:
+    """After a rename or a merge the old name is nowhere."""
+    rng = random.Random(3)
+    people = [person(i, rng) for i in range(500)]
+    with store.transaction():
+        for _, records in people:
+            store.upsert(records)
+    old = [name for name, _ in people[:100]]
+    with store.transaction():
+        for i, name in enumerate(old):
+            store.rename_subject(name, f"new {i % 60}")
+    content = raw(store.path)
+    assert [name for name in old if name.encode() in content] == []
+
+
+def test_moved_sample_leaves_no_name(store: SqliteStore) -> None:
+    """When a subject's last record is erased, the name goes with it."""
+    name, records = person(1, random.Random(1))
+    store.upsert(records)
+    store.remove([r.id for r in records])
+    assert store.subjects() == []
+    assert name.encode() not in raw(store.path)
+
+
+def test_a_reader_in_the_way_is_told_and_made_up_for(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another process reads an old state the copy stays: an error says so, the next write ends it."""
+    name, records = person(1, random.Random(1))
+    store.upsert(records)
+    monkeypatch.setattr("lineament.stores._sqlite_file.BUSY_MS", 1)
+    reader = apsw.Connection(str(store.path))
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM record").fetchall() == [(3,)]
+    with pytest.raises(StoreError, match="next write or opening"):
+        store.remove_subject(name)
+    assert store.count() == 0
+    assert traces(records, raw(store.path)) != []
+    reader.execute("COMMIT")
+    _, others = person(2, random.Random(2))
+    store.upsert(others)
+    assert traces(records, raw(store.path)) == []
+
+
+def test_an_erasure_cut_short_ends_with_the_next_opening(store: SqliteStore) -> None:
+    """A process that dies between the removal and the wiping leaves the wiping to the next one."""
+    _, records = person(1, random.Random(1))
+    store.upsert(records)
+    store._db.execute("BEGIN IMMEDIATE")
+    store._sql("DELETE FROM record")
+    store._sql("DELETE FROM subject")
+    store._erased(3)
+    store._sql("COMMIT")  # and no purge, as after a kill
+    SqliteStore(store.path).close()
+    assert traces(records, raw(store.path)) == []

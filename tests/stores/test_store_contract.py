@@ -1,0 +1,27 @@
+"""Every built-in store keeps the store's contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineament.protocols import GalleryStore
+from lineament.stores.memory import MemoryStore
+from lineament.stores.sqlite import SqliteStore
+from lineament.testing.store_contract import StoreContract
+
+
+class TestMemory(StoreContract):
+    @pytest.fixture
+    def store(self) -> GalleryStore:
+        return MemoryStore()
+
+
+class TestSqlite(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[GalleryStore]:
+        store = SqliteStore(tmp_path / "people.db")
+        yield store
+        store.close()
