@@ -100,9 +100,11 @@ def adopt(card: ModelCard, file: Path, *, accept_licence: bool = False, policy: 
     require_acceptance(card, accept_licence)
 
     def from_file(target: Path) -> None:
+        if not file.is_file():
+            raise AssetUnavailable(f"{card.name}: {file} is not a file")
         try:
             shutil.copyfile(file, target)
-        except (OSError, shutil.SpecialFileError) as error:
+        except OSError as error:
             raise AssetUnavailable(f"{card.name}: cannot copy {file}: {error}") from error
         verify(card, target, str(file))
 
@@ -110,10 +112,16 @@ def adopt(card: ModelCard, file: Path, *, accept_licence: bool = False, policy: 
 
 
 def verify(card: ModelCard, path: Path, what: str | None = None) -> None:
-    """Raise `DigestMismatch` unless ``path`` holds the card's pinned bytes."""
+    """Raise `DigestMismatch` unless ``path`` holds the card's pinned bytes.
+
+    ``what`` names where they came from; without it ``path`` is a file in the cache.
+    """
     actual = sha256_of(path)
-    if actual != card.sha256:
-        raise DigestMismatch(what or str(path), card.sha256, actual)
+    if actual == card.sha256:
+        return
+    if what is None:
+        raise _damaged(card, path, actual)
+    raise DigestMismatch(what, card.sha256, actual)
 
 
 def require_policy(card: ModelCard, policy: Policy) -> None:
@@ -151,9 +159,12 @@ def _usable(card: ModelCard, path: Path, replace: bool) -> bool:
         return True
     if replace:
         return False
-    raise DigestMismatch(
-        str(path), card.sha256, actual, f"run `lineament models pull {card.name}` to replace it"
-    )
+    raise _damaged(card, path, actual)
+
+
+def _damaged(card: ModelCard, path: Path, actual: str) -> DigestMismatch:
+    advice = f"run `lineament models pull {card.name}` to replace it"
+    return DigestMismatch(str(path), card.sha256, actual, advice)
 
 
 def _install(

@@ -60,19 +60,19 @@ def export(
             for card, file in files
         ],
     }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as out:
+            with partial.open("wb") as out:
                 with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
                     _add(bundle, _MANIFEST, json.dumps(manifest, indent=1).encode())
                     for card, file in files:
                         _add(bundle, _member(card), file.read_bytes())
                 out.flush()
                 os.fsync(out.fileno())
-            Path(partial).replace(path)
+            partial.replace(path)
         finally:
-            Path(partial).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise AssetUnavailable(f"cannot write {path}: {error.strerror or error}") from error
 
