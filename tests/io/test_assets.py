@@ -9,6 +9,7 @@ import sys
 import threading
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -283,6 +284,32 @@ def test_two_processes_at_once_fetch_once(cache: Path, server: Server) -> None:
     assert sum(line.startswith("ready") for line in lines) == 2
     assert len(server.requests) == 1
     assert assets.cached_path(card).read_bytes() == CONTENT
+
+
+def test_threads_at_once_fetch_once(cache: Path, server: Server) -> None:
+    """Workers of one process that want the same model at the same time make one request."""
+    card = card_of(CONTENT, Source("url", url=server.url))
+    start = threading.Barrier(4)
+
+    def work(_: int) -> Path:
+        start.wait(60)
+        return assets.fetch(card, ssl_context=client_context())
+
+    with ThreadPoolExecutor(4) as pool:
+        paths = set(pool.map(work, range(4)))
+    assert [path.read_bytes() for path in paths] == [CONTENT]
+    assert len(server.requests) == 1
+
+
+def test_a_cached_file_is_used_without_writing(cache: Path, server: Server) -> None:
+    """Serving from the cache makes no lock or other file, so the folder may be read-only."""
+    card = card_of(CONTENT, Source("url", url=server.url))
+    path = assets.fetch(card, ssl_context=client_context())
+    for other in cache.iterdir():
+        if other != path:
+            other.unlink()
+    assert assets.fetch(card) == path
+    assert list(cache.iterdir()) == [path]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
