@@ -214,7 +214,7 @@ def score(
     points, unsupported = [], {}
     for rate in TARGET_RATES:
         try:
-            thresholds.require(rate, len(top), "FPIR")
+            thresholds.require(rate, len(top), "FPIR", "non-mated searches")
         except InsufficientData as error:
             unsupported[rate] = str(error)
             continue

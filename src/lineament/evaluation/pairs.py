@@ -111,6 +111,8 @@ def _read_lfw(text: str, path: Path) -> list[_Row]:
         if len(words) != (3 if mated else 4):
             kind = "mated: name i j" if mated else "non-mated: name1 i name2 j"
             raise ConfigError(f"{path}: line {n}: expected a {kind}, separated by tabs, got {line!r}")
+        if not mated and words[0] == words[2]:
+            raise ConfigError(f"{path}: line {n}: labelled as two people, but both names are {words[0]!r}")
         first, i, second, j = words if not mated else (words[0], words[1], words[0], words[2])
         rows.append(_Row(n, fold, _photo(first, i, path, n), _photo(second, j, path, n), mated))
     return rows

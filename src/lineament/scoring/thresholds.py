@@ -79,12 +79,10 @@ def supports(rate: float, comparisons: int) -> bool:
     return comparisons >= needed(rate)
 
 
-def require(rate: float, comparisons: int, what: str = "FMR") -> None:
+def require(rate: float, comparisons: int, what: str = "FMR", unit: str = "comparisons") -> None:
     """Raise `InsufficientData` unless `supports`."""
     if not supports(rate, comparisons):
-        raise InsufficientData(
-            f"{what} {rate:g} needs {needed(rate):,} comparisons, you have {comparisons:,}"
-        )
+        raise InsufficientData(f"{what} {rate:g} needs {needed(rate):,} {unit}, you have {comparisons:,}")
 
 
 def most_accurate(scores: Any, same: NDArray[np.bool_]) -> float:
