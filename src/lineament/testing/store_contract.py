@@ -37,7 +37,7 @@ class Undo(Exception):
 def unit_vectors(count: int, seed: int, dimension: int = DIMENSION) -> Float32:
     """Random unit rows float32 ``(count, dimension)``."""
     rows = np.random.default_rng(seed).normal(size=(count, dimension))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def record(number: int, subject: str = "anna", kind: RecordKind = RecordKind.SAMPLE) -> Record:

@@ -1,0 +1,419 @@
+"""``lineament gallery``: enrol, identify, list, show, remove, rename, merge, dispute, backup."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lineament.cli.options import (
+    DEFAULT_TARGET_FMR,
+    DetectorOption,
+    GalleryOption,
+    JsonOption,
+    PrecisionOption,
+    StrictOption,
+    TargetFmrOption,
+    WorkersOption,
+)
+
+if TYPE_CHECKING:
+    from lineament.gallery.enrolment import EnrolOutcome
+    from lineament.gallery.gallery import Gallery, Identified
+    from lineament.types import Match, Record
+
+app = typer.Typer(no_args_is_help=True, help="Keep people, find them in photos, correct and erase.")
+
+SubjectArgument = Annotated[str, typer.Argument(metavar="SUBJECT", help="A name, as `list` shows it.")]
+_VERDICTS = ("enrolled", "already enrolled", "refused")
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+
+
+@app.command("enrol")
+def enrol(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATHS...", help="A folder a person; photos with --subject.")
+    ],
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="NAME", help="Whose photos these are.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            metavar="REFUSAL",
+            help="Override a refusal: several-faces (the largest), low-quality, other-subject, disputed.",
+        ),
+    ] = None,
+    min_quality: Annotated[
+        float | None,
+        typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.3."),
+    ] = None,
+    gallery: GalleryOption = None,
+    detector: DetectorOption = "yunet",
+    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    json: JsonOption = None,
+    strict: StrictOption = False,
+    precision: PrecisionOption = "exact",
+    workers: WorkersOption = None,
+) -> None:
+    """Enrol people: `enrol DIR` takes a folder a person, `enrol FILES... --subject NAME` photos of one.
+
+    A photo is refused when it holds no face, several, a poor one, or one that matches somebody else.
+    Enrolling a photo again adds nothing.
+    """
+    from lineament.analyzer import Analyzer
+    from lineament.cli.output import Report, progress
+    from lineament.errors import UsageError
+    from lineament.gallery.enrolment import MIN_QUALITY
+    from lineament.gallery.gallery import Gallery
+    from lineament.gallery.subjects import require_valid
+    from lineament.io import sources
+
+    if subject is None and (loose := [path for path in paths if not Path(path).is_dir()]):
+        raise UsageError(f"{loose[0]} is no folder of people; to enrol photos of one person give --subject")
+    if subject is not None:
+        require_valid(subject)
+    listing = sources.expand(paths if subject is not None else ())
+    people = [sources.people(path) for path in paths] if subject is None else []
+    files = list(listing)
+    total = len(files) + sum(len(photos) for folder in people for _, photos in folder)
+    skipped = listing.skipped + sum(folder.skipped for folder in people)
+    counts: Counter[str] = Counter()
+    rows: list[Sequence[object]] = []
+    with (
+        Gallery(
+            gallery,
+            Analyzer(detector, precision=precision, workers=workers),
+            target_fmr=target_fmr,
+            min_quality=MIN_QUALITY if min_quality is None else min_quality,
+        ) as opened,
+        Report(json) as report,
+        progress(total, "photos") as advance,
+    ):
+        if subject is not None:
+            batches = [opened.enrol_all(((subject, file) for file in files), allow=allow or ())]
+        else:
+            batches = [opened.enrol_folder(path, allow=allow or ()) for path in paths]
+        for batch in batches:
+            for done in batch:
+                advance(1)
+                counts[_verdict(done)] += 1
+                report.line(_enrol_json(done))
+                rows.append((done.source, done.subject, _verdict(done), _reason(done)))
+        report.table(None, ("picture", "subject", "outcome", "reason"), rows)
+        summary = ", ".join(
+            f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
+        )
+        report.say(f"{counts.total()} pictures: {summary}; {len(opened.subjects())} people in the gallery")
+        if skipped:
+            report.say(_left_out(skipped))
+    if strict and counts["refused"]:
+        raise typer.Exit(1)
+
+
+@app.command("identify")
+def identify(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Photos and folders of photos.")],
+    top: Annotated[int, typer.Option("--top", min=1, help="How many candidates to give for a face.")] = 5,
+    draw: Annotated[
+        Path | None, typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in.")
+    ] = None,
+    gallery: GalleryOption = None,
+    detector: DetectorOption = "yunet",
+    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    json: JsonOption = None,
+    strict: StrictOption = False,
+    precision: PrecisionOption = "exact",
+    workers: WorkersOption = None,
+) -> None:
+    """Find out who is in photos: every face is searched, and the measured threshold decides."""
+    from lineament.analyzer import Analyzer
+    from lineament.cli.output import Report, picture_json, progress
+    from lineament.gallery.gallery import Gallery
+    from lineament.io import sources
+    from lineament.types import Decision, Status
+
+    listing = sources.expand(paths)
+    files = list(listing)
+    counts: Counter[str] = Counter()
+    rows: list[Sequence[object]] = []
+    threshold = None
+    analyzer = Analyzer(detector, precision=precision, workers=workers, keep_images=draw is not None)
+    with (
+        Gallery(gallery, analyzer, target_fmr=target_fmr, create=False) as opened,
+        Report(json) as report,
+        progress(len(files), "pictures") as advance,
+    ):
+        for number, found in enumerate(opened.identify(files, top), 1):
+            advance(1)
+            counts[found.outcome.status] += 1
+            for match in found.matches:
+                counts[match.decision] += 1
+                threshold = match.threshold
+            report.line(picture_json(found.outcome, found.matches))
+            rows += _identify_rows(found)
+            if draw is not None:
+                _draw(found, draw, number)
+        report.table(None, ("picture", "face", "decision", "subject", "similarity", "next"), rows)
+        pictures = ", ".join(f"{counts[status]} {status}" for status in Status)
+        faces = counts[Decision.MATCH] + counts[Decision.NO_MATCH]
+        report.say(f"{len(files)} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
+        if threshold is not None:
+            report.say(f"decided by threshold {threshold}")
+        if listing.skipped:
+            report.say(
+                f"{listing.skipped} files in folders are no pictures by their names and were left out"
+            )
+    if strict and counts[Status.REFUSED]:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_subjects(gallery: GalleryOption = None, json: JsonOption = None) -> None:
+    """List everybody enrolled, with the number of photos."""
+    from lineament.cli.output import Report
+
+    with _existing(gallery) as opened, Report(json) as report:
+        people = opened.subjects()
+        for subject, samples in people:
+            report.line({"subject": subject, "samples": samples})
+        report.table(None, ("subject", "samples"), people)
+        report.say(f"{len(people)} people, {sum(samples for _, samples in people)} samples")
+
+
+@app.command("show")
+def show(subject: SubjectArgument, gallery: GalleryOption = None, json: JsonOption = None) -> None:
+    """Show a person's samples and disputes with their ids."""
+    from lineament.cli.output import Report
+
+    with _existing(gallery) as opened, Report(json) as report:
+        found = opened.show(subject)
+        samples, disputes = ([_record_json(r) for r in rs] for rs in (found.samples, found.disputes))
+        report.line({"subject": found.subject, "samples": samples, "disputes": disputes})
+        records = [(record.kind, record) for record in (*found.samples, *found.disputes)]
+        report.table(
+            found.subject,
+            ("kind", "id", "quality", "created", "source"),
+            [(kind, r.id, r.quality, r.created_at, r.source) for kind, r in records],
+        )
+
+
+@app.command("remove")
+def remove(
+    subjects: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUBJECTS]...", help="People to erase.")
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="A sample to erase or dispute to withdraw, see `show`."),
+    ] = None,
+    gallery: GalleryOption = None,
+    yes: YesOption = False,
+    json: JsonOption = None,
+) -> None:
+    """Erase people, or single samples and disputes, so that no readable copy is left in the gallery.
+
+    Backups are files of their own: erase there too. With the last sample the person is erased.
+    """
+    from lineament.cli.output import Report
+    from lineament.errors import UsageError
+
+    if not subjects and not ids:
+        raise UsageError("name the people to erase, or samples with --id")
+    with _existing(gallery) as opened, Report(json) as report:
+        names = [opened.resolve(subject) for subject in subjects or ()]
+        _confirm("erase for good: " + ", ".join([*names, *(ids or ())]), yes)
+        for name in names:
+            count = opened.remove(name)
+            report.line({"removed": name, "records": count})
+            report.say(f"erased {name}: {count} records")
+        for id_ in ids or ():
+            opened.remove_sample(id_)
+            report.line({"removed_id": id_})
+            report.say(f"erased {id_}")
+
+
+@app.command("rename")
+def rename(
+    subject: SubjectArgument,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
+    gallery: GalleryOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Give a person another name."""
+    from lineament.cli.output import Report
+
+    with _existing(gallery) as opened, Report(json) as report:
+        opened.rename(subject, new)
+        report.line({"renamed": subject, "to": new})
+        report.say(f"{subject} is now {new}")
+
+
+@app.command("merge")
+def merge(
+    subject: SubjectArgument,
+    into: Annotated[str, typer.Option("--into", metavar="NAME", help="The person both really are.")],
+    gallery: GalleryOption = None,
+    yes: YesOption = False,
+    json: JsonOption = None,
+) -> None:
+    """Make two entries one, because they are the same person."""
+    from lineament.cli.output import Report
+
+    with _existing(gallery) as opened, Report(json) as report:
+        source, target = opened.resolve(subject), opened.resolve(into)
+        _confirm(f"merge {source} into {target}; they cannot be told apart afterwards", yes)
+        settled = opened.merge(source, into=target)
+        report.line({"merged": source, "into": target, "disputes_settled": settled})
+        report.say(f"{source} is now part of {target}; {settled} disputes between the two dropped")
+
+
+@app.command("dispute")
+def dispute(
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="The photo with the face.")],
+    subject: SubjectArgument,
+    face: Annotated[
+        int | None,
+        typer.Option("--face", min=1, help="Which face, as `identify` numbers them; needed for several."),
+    ] = None,
+    gallery: GalleryOption = None,
+    detector: DetectorOption = "yunet",
+    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    json: JsonOption = None,
+) -> None:
+    """Record that a face is not this person; later searches respect it.
+
+    `remove --id` withdraws it.
+    """
+    from lineament.analyzer import Analyzer
+    from lineament.cli.output import Report
+    from lineament.gallery.gallery import Gallery
+
+    analyzer = Analyzer(detector)
+    with (
+        Gallery(gallery, analyzer, target_fmr=target_fmr, create=False) as opened,
+        Report(json) as report,
+    ):
+        record = opened.dispute(photo, subject, face=None if face is None else face - 1)
+        report.line({"disputed": record.subject, "id": record.id, "source": record.source})
+        report.say(f"recorded: the face in {photo} is not {record.subject} (dispute {record.id})")
+
+
+@app.command("backup")
+def backup(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; must not exist.")],
+    gallery: GalleryOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Write a consistent copy of the gallery, which is a gallery itself: `--gallery sqlite:FILE`."""
+    from lineament.cli.output import Report
+
+    with _existing(gallery) as opened, Report(json) as report:
+        opened.backup(path)
+        report.line({"backup": str(path), "records": opened.store.count()})
+        report.say(f"wrote {path}: {len(opened.subjects())} people")
+
+
+def _existing(url: str | None) -> Gallery:
+    from lineament.gallery.gallery import Gallery
+
+    return Gallery(url, create=False)
+
+
+def _confirm(what: str, yes: bool) -> None:
+    import sys
+
+    from lineament.cli.output import shown
+    from lineament.errors import UsageError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"would {what}; there is nobody to ask, so say --yes")
+    typer.confirm(shown(what) + "?", abort=True, err=True)
+
+
+def _left_out(count: int) -> str:
+    return f"{count} files in folders are no pictures by their names and were left out"
+
+
+def _verdict(done: EnrolOutcome) -> str:
+    from lineament.errors import AlreadyEnrolled
+
+    if done.error is None:
+        return "enrolled"
+    return "already enrolled" if isinstance(done.error, AlreadyEnrolled) else "refused"
+
+
+def _reason(done: EnrolOutcome) -> str:
+    if done.error is not None:
+        return f"{type(done.error).__name__}: {done.error}"
+    return "overridden: " + ", ".join(done.overridden) if done.overridden else ""
+
+
+def _enrol_json(done: EnrolOutcome) -> dict[str, Any]:
+    from lineament.cli.output import error_json, picture_json
+    from lineament.types import Status
+
+    record = picture_json(done.outcome)
+    if done.error is not None:
+        record["outcome"] = Status.NO_FACE if done.outcome.status is Status.NO_FACE else Status.REFUSED
+        record["error"] = error_json(done.error)
+    return {
+        **record,
+        "subject": done.subject,
+        "sample": done.sample,
+        "face": None if done.face is None else done.face + 1,
+        "overridden": list(done.overridden),
+    }
+
+
+def _record_json(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "source": record.source,
+        "picture_sha256": record.picture,
+        "quality": record.quality,
+        "created_at": record.created_at,
+    }
+
+
+def _identify_rows(found: Identified) -> list[Sequence[object]]:
+    from lineament.types import Status
+
+    outcome = found.outcome
+    if outcome.status is not Status.OK:
+        reason = "no face" if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
+        return [(outcome.source, "-", reason)]
+    return [(outcome.source, i, *_match_cells(match)) for i, match in enumerate(found.matches, 1)]
+
+
+def _match_cells(match: Match) -> tuple[object, ...]:
+    candidates = match.candidates
+    if not candidates:
+        return (match.decision, "-", None, None)
+    best, others = candidates[0], candidates[1:]
+    named = match.subject if match.subject is not None else f"- (nearest: {best.subject})"
+    following = ", ".join(f"{c.subject} {c.similarity:.3f}" for c in others)
+    return (match.decision, named, best.similarity, following)
+
+
+def _draw(found: Identified, folder: Path, number: int) -> None:
+    from lineament.io import images
+    from lineament.plots.annotate import MATCH, NO_MATCH, annotate
+
+    outcome = found.outcome
+    if outcome.image is None:
+        return
+    labels = [
+        f"{match.subject} {match.candidates[0].similarity:.2f}" if match.subject is not None else "no match"
+        for match in found.matches
+    ]
+    colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
+    # Numbered, because pictures of two folders may share a name.
+    name = f"{number:05d}-{Path(outcome.source).stem[:80]}.jpg"
+    images.save(folder / name, annotate(outcome.image, outcome.faces, labels, colours))

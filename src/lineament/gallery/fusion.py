@@ -1,0 +1,57 @@
+"""How several samples of one subject answer one probe.
+
+``mean`` compares with the template, the mean of the subject's unit embeddings brought back to unit length;
+``best`` takes the most similar sample. What either does to the error rates is in docs/howto/gallery.md.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+
+from lineament.config import did_you_mean
+from lineament.errors import ConfigError
+from lineament.protocols import GalleryStore
+from lineament.types import Float32, Record, RecordKind
+
+Fusion = Literal["mean", "best"]
+
+KIND: dict[str, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.SAMPLE}
+"""The kind of record each fusion searches."""
+
+
+def require_fusion(name: str) -> None:
+    """Raise `ConfigError` for an unknown fusion."""
+    if name not in KIND:
+        raise ConfigError(f"no fusion named {name!r}{did_you_mean(name, KIND)}")
+
+
+def mean_direction(vectors: Float32) -> Float32:
+    """The mean of unit rows ``(N, D)``, N >= 1, as a unit vector ``(D,)``.
+
+    Rows that cancel out have no mean direction; the first then stands for all.
+    """
+    mean = vectors.astype(np.float64).mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    if length < 1e-6:
+        first: Float32 = vectors[0]
+        return first
+    direction: Float32 = (mean / length).astype(np.float32)
+    return direction
+
+
+def template(store: GalleryStore, subject: str, samples: Sequence[Record]) -> Record:
+    """The subject's template made anew of all its samples; it keeps its id."""
+    before = next(store.scan(subject, RecordKind.TEMPLATE), None)
+    vector = mean_direction(np.stack([sample.vector for sample in samples]))
+    id_ = uuid.uuid4().hex[:24] if before is None else before.id
+    return Record(id_, subject, vector, RecordKind.TEMPLATE, created_at=now())
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
