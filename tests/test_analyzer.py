@@ -338,6 +338,16 @@ def test_central_face() -> None:
         central_face(Outcome.refused("x", CorruptPicture("damaged")))
 
 
+def test_boxes_alone_get_landmarks_when_they_are_needed() -> None:
+    """A detector without landmarks is given some for embedding, and left alone for detection only."""
+    with Analyzer("haar") as analyzer:
+        faces = central_face(analyzer.analyze_one(SAMPLES[1]))
+    assert faces.landmarks is not None
+    assert faces.embedding is not None
+    with Analyzer("haar", embedder=None, quality=False) as analyzer:
+        assert central_face(analyzer.analyze_one(SAMPLES[1])).landmarks is None
+
+
 @pytest.mark.parametrize(
     ("settings", "error"),
     [

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, get_args
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.crops import cut
 from lineament.io import catalog, images
+from lineament.io.onnx import Precision, cores
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import (
     Decision,
@@ -78,15 +79,15 @@ class Analyzer:
         *,
         quality: bool = True,
         workers: int | None = None,
-        precision: str = "exact",
+        precision: str = "balanced",
         batch_size: int = 8,
         keep_images: bool = False,
     ) -> None:
-        if precision not in ("exact", "fast"):
-            raise ConfigError(f"precision {precision!r}{did_you_mean(precision, ('exact', 'fast'))}")
+        if precision not in get_args(Precision):
+            raise ConfigError(f"precision {precision!r}{did_you_mean(precision, get_args(Precision))}")
         if batch_size < 1 or (workers is not None and workers < 1):
             raise ConfigError("analyzer: workers and batch_size are at least 1")
-        self.workers = workers or _cores()
+        self.workers = workers or cores()
         self.batch_size = batch_size
         self.keep_images = keep_images
         self.quality = quality
@@ -96,7 +97,7 @@ class Analyzer:
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
-            self.detector = landmarked(self.detector)
+            self.detector = landmarked(self.detector, precision="fast" if precision == "fast" else "exact")
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -330,13 +331,6 @@ def _create(kind: registry.Registry[T], spec: str | T, precision: str) -> T:
     if "precision" in kind.settings(spec):
         return kind.create(spec, precision=precision)
     return kind.create(spec)
-
-
-def _cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _one_thread_each() -> None:

@@ -1,9 +1,9 @@
-"""SFace (Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", IEEE TIP): 128 dimensions."""
+"""SFace (Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss", IEEE TIP), 128 dimensions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 
@@ -11,19 +11,20 @@ from lineament.errors import InvalidArray
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
 from lineament.io.folding import fold
-from lineament.io.onnx import open_session
+from lineament.io.onnx import Precision, open_session
+from lineament.io.pixel_input import take_rgb_bytes
 from lineament.registry import embedders
 from lineament.types import Float32, UInt8
 
-_BATCH = 16
+_BATCH = 8
 """Faces a call of the network; more gains nothing and costs memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class SFaceConfig:
-    """``precision`` exact is float32; fast allows bfloat16 where the processor has it."""
+    """``precision``: see `lineament.io.onnx.open_session`; docs/reference/precision.md has the figures."""
 
-    precision: Literal["exact", "fast"] = "exact"
+    precision: Precision = "balanced"
 
 
 @embedders.register("sface", SFaceConfig)
@@ -41,7 +42,7 @@ class SFace:
         self.config = config or SFaceConfig()
         card = catalog.card("sface")
         self.model = card.model_id
-        path = derived(assets.fetch(card), "folded-1", fold)
+        path = derived(assets.fetch(card), "folded-pixels-1", _fold_for_pixels)
         self._session = open_session(path, precision=self.config.precision)
 
     def embed(self, crops: UInt8) -> Float32:
@@ -52,6 +53,15 @@ class SFace:
             )
         vectors = np.empty((len(crops), self.dimension), np.float32)
         for start in range(0, len(crops), _BATCH):
-            batch = np.ascontiguousarray(crops[start : start + _BATCH].transpose(0, 3, 1, 2), np.float32)
-            vectors[start : start + _BATCH] = self._session.run({"data": batch})["fc1"]
+            batch = np.ascontiguousarray(crops[start : start + _BATCH])
+            vectors[start : start + _BATCH] = self._session.run({"pixels": batch})["fc1"]
         return vectors
+
+
+def _fold_for_pixels(source: Path, target: Path) -> None:
+    import onnx
+
+    fold(source, target)
+    model = onnx.load(target)
+    take_rgb_bytes(model, reverse_channels=False)
+    onnx.save(model, target)
