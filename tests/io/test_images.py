@@ -280,6 +280,8 @@ def test_jpeg_shrinks_while_decoding() -> None:
     middle = [int((8 + 16 * k) / small.scale) for k in range(50)]
     assert np.abs(small.pixels[middle[3], middle].astype(int) - full.pixels[8 + 48, 8:808:16]).mean() < 12
     assert images.load(data, min_side=5000).scale == 1.0
+    assert images.load(data, min_side=500).scale == 1.0  # 5/8 would do, and take longer than the whole
+    assert images.load(data, min_side=300).scale == 8 / 3
     assert images.load(encoded("PNG"), min_side=8).scale == 1.0
 
 

@@ -80,8 +80,8 @@ def load(
 ) -> Image:
     """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
 
-    With ``min_side`` a JPEG is decoded at the smallest of libjpeg's scales that leaves both sides at least
-    that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it. ``name``
+    With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 3/8, 1/2 and 1 that leaves both sides
+    at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it. ``name``
     replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong with the
     picture.
     """
