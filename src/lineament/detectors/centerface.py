@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from lineament.detectors._graph import take_rgb_bytes
+from lineament.io.pixel_input import take_rgb_bytes
 from lineament.detectors._views import Found, ViewSettings, detect_views
 from lineament.io import assets, catalog
 from lineament.io.derived import derived

@@ -1,0 +1,181 @@
+"""Try again, cheapest change first, until a face is found: turned, bordered, resized, rotated pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from lineament.detectors._wrapping import create_base, rotated
+from lineament.errors import ConfigError
+from lineament.geometry.alignment import apply, invert
+from lineament.geometry.boxes import center
+from lineament.geometry.landmarks import roll
+from lineament.geometry.rotation import centered_boxes
+from lineament.protocols import Detector
+from lineament.registry import detectors
+from lineament.types import Attempt, Faces, Float64, Image, UInt8
+
+_LARGEST_ROTATED = 1024
+"""Longer side to which a picture is shrunk before it is rotated: two dozen rotations cost a lot."""
+
+_ENLARGED_UP_TO = 640
+"""Longer side up to which enlarging is tried: the smallest faces of larger pictures are seldom wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryConfig:
+    """Settings.
+
+    ``base`` is the spec of the detector to wrap, ``step_deg`` the step of the rotations. A face found only
+    in a changed picture needs ``score``: each try is one more chance for a false detection. ``level`` looks
+    again with the face made upright and keeps the better answer.
+    """
+
+    base: str = "yunet"
+    step_deg: float = 15.0
+    score: float = 0.75
+    quarter_turns: bool = True
+    padding: tuple[float, ...] = (0.25, 0.5)
+    enlarge: float = 2.0
+    level: bool = True
+    precision: Literal["exact", "fast"] = "exact"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.step_deg <= 90:
+            raise ConfigError("retry: step_deg lies between 1 and 90")
+        if not 0 <= self.score < 1 or self.enlarge < 1 or any(not 0 < p <= 4 for p in self.padding):
+            raise ConfigError("retry: score is below 1, enlarge at least 1, padding between 0 and 4")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Changed:
+    """A changed picture, how it came about, and the map from the original's coordinates to its own."""
+
+    attempt: Attempt
+    pixels: UInt8
+    transform: Float64 = field(repr=False)
+
+
+@detectors.register("retry", RetryConfig)
+class Retry:
+    """Wraps any detector and tries, in this order, until one attempt finds a face.
+
+    1. the picture as it is;
+    2. quarter turns (a missing or wrong EXIF orientation);
+    3. borders of black (a face that fills the frame), shares of the longer side;
+    4. the picture enlarged, if small (a face of few pixels);
+    5. rotations by ``step_deg``, alternately counter-clockwise and clockwise, up to 180 degrees.
+
+    Every face tells its `Attempt`. Boxes and landmarks are those of the original picture.
+    """
+
+    def __init__(self, config: RetryConfig | None = None, *, detector: Detector | None = None) -> None:
+        self.config = config or RetryConfig()
+        if detector is None:
+            detector = create_base("retry", self.config.base, self.config.precision)
+        self.base = detector
+        self.gives_landmarks = self.base.gives_landmarks
+
+    def detect(self, images: Sequence[Image]) -> list[Faces]:
+        """Faces of each picture, best first, all of one attempt."""
+        plain = self.base.detect(images)
+        return [
+            faces.with_columns(attempts=(Attempt(),) * len(faces)) if len(faces) else self._search(image)
+            for image, faces in zip(images, plain, strict=True)
+        ]
+
+    def _search(self, image: Image) -> Faces:
+        for changed in self._changes(image):
+            faces = self._look(changed, image.size_wh)
+            if len(faces):
+                return self._levelled(image, changed, faces) if self.config.level else faces
+        return Faces.none(landmarks=self.gives_landmarks).with_columns(attempts=())
+
+    def _changes(self, image: Image) -> Iterator[_Changed]:
+        """Changed pictures, made only when the search gets to them."""
+        c = self.config
+        index = 0
+        for degrees in (90.0, 270.0, 180.0) if c.quarter_turns else ():
+            index += 1
+            yield _rotated(image, degrees, index, "quarter turn")
+        for share in c.padding:
+            index += 1
+            yield _padded(image, share, index)
+        if c.enlarge > 1 and max(image.hw) <= _ENLARGED_UP_TO:
+            index += 1
+            yield _enlarged(image, c.enlarge, index)
+        steps = int(180 / c.step_deg + 1e-9)
+        for step in range(1, steps + 1):
+            for sign in (1, -1):
+                degrees = sign * step * c.step_deg
+                if degrees == -180 or (c.quarter_turns and degrees % 90 == 0):
+                    continue
+                index += 1
+                yield _rotated(image, degrees, index, "rotation")
+
+    def _look(self, changed: _Changed, size_wh: tuple[int, int]) -> Faces:
+        """Faces of a changed picture in the original's coordinates."""
+        found = self.base.detect([Image(changed.pixels)])[0]
+        found = found[np.flatnonzero(found.scores >= self.config.score)]
+        if not len(found):
+            return found
+        back = invert(changed.transform)
+        boxes = centered_boxes(found.boxes, back)
+        if round(changed.attempt.rotation_deg / 90) % 2:
+            # Lying on its side a face is wider than high.
+            half = (boxes[:, 2:] - boxes[:, :2])[:, ::-1] / 2
+            boxes = np.concatenate([center(boxes) - half, center(boxes) + half], axis=1)
+        points = found.landmarks
+        faces = found.with_columns(
+            boxes=boxes,
+            landmarks=None if points is None else apply(back, points),
+            attempts=(changed.attempt,) * len(found),
+        )
+        middle = center(boxes)
+        inside = np.all((middle >= 0) & (middle < np.array(size_wh, np.float32)), axis=1)
+        return faces[np.flatnonzero(inside)]
+
+    def _levelled(self, image: Image, changed: _Changed, faces: Faces) -> Faces:
+        """The better of what was found and what a further look with the best face upright finds.
+
+        A detector answers to faces some way off upright, but places its points worse there.
+        """
+        attempt = changed.attempt
+        if attempt.rotation_deg == 0:
+            return faces
+        if faces.landmarks is not None:
+            # Positive roll is clockwise, which a counter-clockwise turn undoes.
+            angles = [float(np.degrees(roll(faces.landmarks[0])))]
+        else:
+            angles = [attempt.rotation_deg + s * self.config.step_deg for s in (1, -1)]
+        for angle in angles:
+            turned = _rotated(image, angle, attempt.index, "rotation")
+            again = self._look(turned, image.size_wh)
+            if len(again) >= len(faces) and again.scores[0] > faces.scores[0]:
+                faces = again
+        return faces
+
+
+def _rotated(image: Image, degrees: float, index: int, name: str) -> _Changed:
+    pixels, transform, scale = rotated(image.pixels, degrees, _LARGEST_ROTATED)
+    return _Changed(Attempt(index, name, float(degrees), scale=scale), pixels, transform)
+
+
+def _padded(image: Image, share: float, index: int) -> _Changed:
+    border = round(share * max(image.hw))
+    pixels = np.pad(image.pixels, ((border, border), (border, border), (0, 0)))
+    transform: Float64 = np.array([[1, 0, border], [0, 1, border]], np.float64)
+    return _Changed(Attempt(index, "padding", padding=share), pixels, transform)
+
+
+def _enlarged(image: Image, factor: float, index: int) -> _Changed:
+    import cv2
+
+    w, h = image.size_wh
+    size_wh = (round(w * factor), round(h * factor))
+    pixels = np.asarray(cv2.resize(image.pixels, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
+    transform: Float64 = np.array([[size_wh[0] / w, 0, 0], [0, size_wh[1] / h, 0]], np.float64)
+    return _Changed(Attempt(index, "enlarged", scale=factor), pixels, transform)
