@@ -307,6 +307,14 @@ def test_limits_are_the_callers() -> None:
             images.load(data, limits=limits)
 
 
+def test_webp_may_have_half_as_many_pixels() -> None:
+    """Its decoder needs twice the memory of the others, so the limit keeps memory alike."""
+    data = encoded("WEBP")
+    assert images.load(data, limits=images.Limits(max_pixels=2 * 64 * 96)).size_wh == (96, 64)
+    with pytest.raises(PictureTooLarge):
+        images.load(data, limits=images.Limits(max_pixels=2 * 64 * 96 - 1))
+
+
 def test_limits_above_pillows_own_hold_without_a_warning() -> None:
     """Our limit decides, not Pillow's: 100 megapixels pass in silence."""
     row = zlib.compress(bytes((1 + 12_500) * 8_000), 1)

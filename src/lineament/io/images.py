@@ -43,9 +43,10 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 class Limits:
     """What is refused before decoding.
 
-    ``max_pixels`` bounds width x height (a 108-megapixel phone photo passes; its RGB takes 324 MB),
-    ``max_side_px`` either side (65,535 is also JPEG's own limit), ``max_bytes`` the file. A side shorter
-    than ``min_side_px`` cannot hold a face that a detector finds.
+    ``max_pixels`` bounds width x height (a 108-megapixel phone photo passes; its RGB takes 324 MB); WebP is
+    held to half of it, because its decoder keeps several copies of the picture.
+    ``max_side_px`` bounds either side (65,535 is also JPEG's own limit), ``max_bytes`` the file. A side
+    shorter than ``min_side_px`` cannot hold a face that a detector finds.
     """
 
     max_pixels: int = 120_000_000
@@ -81,9 +82,9 @@ def load(
     """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
 
     With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 3/8, 1/2 and 1 that leaves both sides
-    at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it. ``name``
-    replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong with the
-    picture.
+    at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it.
+    ``name`` replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong
+    with the picture.
     """
     label, data = _read(source, limits)
     label = name if name is not None else label
@@ -110,6 +111,7 @@ def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
     found = sniff(data)
     if found is None:
         raise UnsupportedFormat(f"not a picture in an accepted format: it looks like {looks_like(data)}")
+    max_pixels = limits.max_pixels // 2 if found is Format.WEBP else limits.max_pixels
     picture: Any = None
     if found is Format.JPEG:
         size_wh, orientation = jpeg.header(data)
@@ -117,17 +119,17 @@ def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
     else:
         from lineament.io import raster
 
-        opened = raster.open_header(data, found, limits.max_pixels)
+        opened = raster.open_header(data, found, max_pixels)
         picture, orientation, several = opened.picture, opened.orientation, opened.several
         size_wh = picture.size
-    _check_size(size_wh, limits)
+    _check_size(size_wh, max_pixels, limits)
     return picture, Header(found, size_wh, orientation, several)
 
 
-def _check_size(size_wh: tuple[int, int], limits: Limits) -> None:
+def _check_size(size_wh: tuple[int, int], max_pixels: int, limits: Limits) -> None:
     width, height = size_wh
-    if width * height > limits.max_pixels:
-        raise PictureTooLarge(f"{width}x{height} pixels are more than the limit of {limits.max_pixels:,}")
+    if width * height > max_pixels:
+        raise PictureTooLarge(f"{width}x{height} pixels are more than the limit of {max_pixels:,}")
     if max(size_wh) > limits.max_side_px:
         raise PictureTooLarge(f"{width}x{height}: a side is longer than {limits.max_side_px:,} pixels")
     if min(size_wh) < limits.min_side_px:
