@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Self, TypeVar, get_args
+from typing import Self, get_args
 
 import numpy as np
 
@@ -41,7 +41,6 @@ from lineament.types import (
 )
 
 Source = images.Source | Image | Outcome
-T = TypeVar("T")
 
 _PIXELS_A_STEP = 16_000_000
 """Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
@@ -66,9 +65,10 @@ class Analyzer:
 
     ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``) or objects.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
-    takes at once. At most ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat
-    over any number of pictures. ``keep_images`` keeps the pixels in the outcomes. Safe to share between
-    threads; `close` ends its workers.
+    takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
+    ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
+    pictures. ``keep_images`` keeps the pixels in the outcomes. Safe to share between threads; `close` ends
+    its workers.
     """
 
     def __init__(
@@ -91,9 +91,11 @@ class Analyzer:
         self.batch_size = batch_size
         self.keep_images = keep_images
         self.quality = quality
-        self.embedder = _create(registry.embedders, embedder, precision) if embedder is not None else None
-        self.attributes = tuple(_create(registry.attributes, a, precision) for a in attributes)
-        self.detector = _create(registry.detectors, detector, precision)
+        self.embedder = _embedder(embedder, precision)
+        self.attributes = tuple(
+            registry.attributes.create(a) if isinstance(a, str) else a for a in attributes
+        )
+        self.detector = registry.detectors.create(detector) if isinstance(detector, str) else detector
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
@@ -324,13 +326,16 @@ def _naming(*sources: str) -> Iterator[None]:
         raise
 
 
-def _create(kind: registry.Registry[T], spec: str | T, precision: str) -> T:
-    """An object as it is, or one made from its spec, at this precision where it has the choice."""
+def _embedder(spec: str | Embedder | None, precision: str) -> Embedder | None:
+    """The embedder at this precision, where it has the choice and its spec makes none.
+
+    Detectors stay in float32: rounding moves landmarks by pixels, and embeddings with them.
+    """
     if not isinstance(spec, str):
         return spec
-    if "precision" in kind.settings(spec):
-        return kind.create(spec, precision=precision)
-    return kind.create(spec)
+    if "precision" in registry.embedders.settings(spec) and "precision=" not in spec:
+        return registry.embedders.create(spec, precision=precision)
+    return registry.embedders.create(spec)
 
 
 def _one_thread_each() -> None:

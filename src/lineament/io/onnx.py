@@ -1,11 +1,12 @@
 """The one place that opens ONNX files: OpenVINO on the CPU, onnxruntime elsewhere or as a fallback.
 
-One thread a session call by default: two workers with a thread each beat one worker with two threads
-(benchmarks/pipeline.py). Sessions are safe to call from several threads.
+A session takes as many calls at once as there are cores, each on one thread: two workers with a thread
+each beat one worker with two threads (benchmarks/pipeline.py).
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import ConfigError, MissingExtra
+from lineament.io.mixed import keep_sensitive_layers
 
-Precision = Literal["exact", "fast"]
+Precision = Literal["exact", "balanced", "fast"]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
 
 
@@ -32,37 +34,52 @@ class Session(Protocol):
 
 
 def open_session(
-    path: Path, *, precision: Precision = "exact", runtime: Runtime = "auto", streams: int = 1
+    path: Path,
+    *,
+    precision: Precision = "exact",
+    runtime: Runtime = "auto",
+    streams: int | None = None,
 ) -> Session:
     """Load an ONNX file.
 
-    ``precision`` exact is float32; fast lets the runtime use bfloat16 where the processor has it.
-    ``streams`` is how many threads will call `run` at once.
+    ``precision`` exact is float32. Where the processor multiplies bfloat16 natively, balanced uses it for
+    the layers of `lineament.io.mixed` and fast for all; elsewhere, and in onnxruntime, both are float32.
+    ``streams`` is how many threads will call `run` at once, one a core by default.
     """
     if runtime in ("auto", "openvino"):
-        return _OpenVino(path, precision, streams)
+        return _OpenVino(path, precision, streams or cores())
     if runtime == "onnxruntime":
         return _OnnxRuntime(path)
     raise ConfigError(f"unknown runtime {runtime!r}")
+
+
+def cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _OpenVino:
     def __init__(self, path: Path, precision: Precision, streams: int) -> None:
         import openvino as ov
 
-        hint = {"exact": "f32", "fast": "bf16"}[precision]
         core = ov.Core()
         model = core.read_model(path)
+        reduced = precision != "exact" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         # Compiling gives tensors further names; the graph's own are those the caller knows.
         self.input_names = tuple(i.get_any_name() for i in model.inputs)
         self.output_names = tuple(o.get_any_name() for o in model.outputs)
+        if reduced and precision == "balanced":
+            model = keep_sensitive_layers(core, model)
         self._model = core.compile_model(
             model,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": hint,
+                "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
                 "NUM_STREAMS": streams,
                 "INFERENCE_NUM_THREADS": streams,
+                # Pinned, two processes were put on one core.
                 "ENABLE_CPU_PINNING": False,
             },
         )
