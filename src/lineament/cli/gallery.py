@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lineament.cli import gallery_answers
 from lineament.cli.options import (
-    DEFAULT_TARGET_FMR,
     DetectorOption,
     GalleryOption,
     JsonOption,
     PrecisionOption,
     StrictOption,
-    TargetFmrOption,
     WorkersOption,
 )
 
 if TYPE_CHECKING:
-    from lineament.gallery.enrolment import EnrolOutcome
-    from lineament.gallery.gallery import Gallery, Identified
-    from lineament.types import Match, Record
+    from lineament.gallery.gallery import Gallery
 
 app = typer.Typer(no_args_is_help=True, help="Keep people, find them in photos, correct and erase.")
 
 SubjectArgument = Annotated[str, typer.Argument(metavar="SUBJECT", help="A name, as `list` shows it.")]
-_VERDICTS = ("enrolled", "already enrolled", "refused")
+SearchFmrOption = Annotated[
+    float | None,
+    typer.Option(
+        "--target-fmr",
+        help="False match rate to accept, of those measured. Default: low enough for the number of people "
+        "that about 1 stranger in 100 matches somebody.",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
@@ -50,11 +54,11 @@ def enrol(
     ] = None,
     min_quality: Annotated[
         float | None,
-        typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.3."),
+        typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.5."),
     ] = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
-    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = "exact",
@@ -101,9 +105,11 @@ def enrol(
         for batch in batches:
             for done in batch:
                 advance(1)
-                counts[_verdict(done)] += 1
-                report.line(_enrol_json(done))
-                rows.append((done.source, done.subject, _verdict(done), _reason(done)))
+                counts[gallery_answers.verdict(done)] += 1
+                report.line(gallery_answers.enrol_json(done))
+                rows.append(
+                    (done.source, done.subject, gallery_answers.verdict(done), gallery_answers.reason(done))
+                )
         report.table(None, ("picture", "subject", "outcome", "reason"), rows)
         summary = ", ".join(
             f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
@@ -124,7 +130,7 @@ def identify(
     ] = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
-    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = "exact",
@@ -134,6 +140,7 @@ def identify(
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, picture_json, progress
     from lineament.gallery.gallery import Gallery
+    from lineament.gallery.searching import strangers_matched
     from lineament.io import sources
     from lineament.types import Decision, Status
 
@@ -155,15 +162,18 @@ def identify(
                 counts[match.decision] += 1
                 threshold = match.threshold
             report.line(picture_json(found.outcome, found.matches))
-            rows += _identify_rows(found)
+            rows += gallery_answers.identify_rows(found)
             if draw is not None:
-                _draw(found, draw, number)
+                gallery_answers.draw(found, draw, number)
         report.table(None, ("picture", "face", "decision", "subject", "similarity", "next"), rows)
         pictures = ", ".join(f"{counts[status]} {status}" for status in Status)
         faces = counts[Decision.MATCH] + counts[Decision.NO_MATCH]
         report.say(f"{len(files)} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
         if threshold is not None:
+            people = len(opened.subjects())
+            strangers = strangers_matched(threshold.target_rate, people)
             report.say(f"decided by threshold {threshold}")
+            report.say(f"at which about {strangers:.1%} of strangers match one of {people} people")
         if listing.skipped:
             report.say(
                 f"{listing.skipped} files in folders are no pictures by their names and were left out"
@@ -192,7 +202,9 @@ def show(subject: SubjectArgument, gallery: GalleryOption = None, json: JsonOpti
 
     with _existing(gallery) as opened, Report(json) as report:
         found = opened.show(subject)
-        samples, disputes = ([_record_json(r) for r in rs] for rs in (found.samples, found.disputes))
+        samples, disputes = (
+            [gallery_answers.record_json(r) for r in rs] for rs in (found.samples, found.disputes)
+        )
         report.line({"subject": found.subject, "samples": samples, "disputes": disputes})
         records = [(record.kind, record) for record in (*found.samples, *found.disputes)]
         report.table(
@@ -282,7 +294,7 @@ def dispute(
     ] = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
-    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
 ) -> None:
     """Record that a face is not this person; later searches respect it.
@@ -339,81 +351,3 @@ def _confirm(what: str, yes: bool) -> None:
 
 def _left_out(count: int) -> str:
     return f"{count} files in folders are no pictures by their names and were left out"
-
-
-def _verdict(done: EnrolOutcome) -> str:
-    from lineament.errors import AlreadyEnrolled
-
-    if done.error is None:
-        return "enrolled"
-    return "already enrolled" if isinstance(done.error, AlreadyEnrolled) else "refused"
-
-
-def _reason(done: EnrolOutcome) -> str:
-    if done.error is not None:
-        return f"{type(done.error).__name__}: {done.error}"
-    return "overridden: " + ", ".join(done.overridden) if done.overridden else ""
-
-
-def _enrol_json(done: EnrolOutcome) -> dict[str, Any]:
-    from lineament.cli.output import error_json, picture_json
-    from lineament.types import Status
-
-    record = picture_json(done.outcome)
-    if done.error is not None:
-        record["outcome"] = Status.NO_FACE if done.outcome.status is Status.NO_FACE else Status.REFUSED
-        record["error"] = error_json(done.error)
-    return {
-        **record,
-        "subject": done.subject,
-        "sample": done.sample,
-        "face": None if done.face is None else done.face + 1,
-        "overridden": list(done.overridden),
-    }
-
-
-def _record_json(record: Record) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "source": record.source,
-        "picture_sha256": record.picture,
-        "quality": record.quality,
-        "created_at": record.created_at,
-    }
-
-
-def _identify_rows(found: Identified) -> list[Sequence[object]]:
-    from lineament.types import Status
-
-    outcome = found.outcome
-    if outcome.status is not Status.OK:
-        reason = "no face" if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
-        return [(outcome.source, "-", reason)]
-    return [(outcome.source, i, *_match_cells(match)) for i, match in enumerate(found.matches, 1)]
-
-
-def _match_cells(match: Match) -> tuple[object, ...]:
-    candidates = match.candidates
-    if not candidates:
-        return (match.decision, "-", None, None)
-    best, others = candidates[0], candidates[1:]
-    named = match.subject if match.subject is not None else f"- (nearest: {best.subject})"
-    following = ", ".join(f"{c.subject} {c.similarity:.3f}" for c in others)
-    return (match.decision, named, best.similarity, following)
-
-
-def _draw(found: Identified, folder: Path, number: int) -> None:
-    from lineament.io import images
-    from lineament.plots.annotate import MATCH, NO_MATCH, annotate
-
-    outcome = found.outcome
-    if outcome.image is None:
-        return
-    labels = [
-        f"{match.subject} {match.candidates[0].similarity:.2f}" if match.subject is not None else "no match"
-        for match in found.matches
-    ]
-    colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
-    # Numbered, because pictures of two folders may share a name.
-    name = f"{number:05d}-{Path(outcome.source).stem[:80]}.jpg"
-    images.save(folder / name, annotate(outcome.image, outcome.faces, labels, colours))

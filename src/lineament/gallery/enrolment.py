@@ -36,7 +36,7 @@ from lineament.gallery.searching import match
 from lineament.protocols import GalleryStore
 from lineament.types import Embedding, Face, Image, Outcome, Record, RecordKind, Threshold
 
-MIN_QUALITY = 0.3
+MIN_QUALITY = 0.5
 """The combined quality score below which a photo is refused; docs/howto/gallery.md says why."""
 
 

@@ -31,7 +31,7 @@ from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.enrolment import MIN_QUALITY, Allow, EnrolOutcome, choose, printable
-from lineament.gallery.searching import match
+from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
 from lineament.protocols import GalleryStore
 from lineament.search.exact import similarities
 from lineament.stores import open_store
@@ -81,8 +81,10 @@ class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
     ``store`` is a URL or a store; ``analyzer`` is made at the first picture unless given. The threshold is
-    ``threshold``, or the one measured for ``target_fmr`` in the model's card. With ``create`` false a
-    gallery that does not exist is a `StoreError`.
+    ``threshold``, or the one measured for ``target_fmr`` in the model's card, or, with neither, the card's
+    at FMR 0.001 for 1:1 and at a rate that follows the number of people for searches
+    (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does not exist is
+    a `StoreError`.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class Gallery:
         analyzer: FaceAnalyzer | None = None,
         *,
         threshold: Threshold | None = None,
-        target_fmr: float = 1e-3,
+        target_fmr: float | None = None,
         fusion: fusions.Fusion = "mean",
         min_quality: float = MIN_QUALITY,
         create: bool = True,
@@ -114,17 +116,22 @@ class Gallery:
         return self._analyzer
 
     def threshold(self, model: ModelId) -> Threshold:
-        """The threshold that decides for embeddings of ``model``.
+        """The threshold that decides searches and enrolments for embeddings of ``model``.
 
         Raises `InsufficientData` when none was measured at the target rate, `ModelMismatch` when it was
         measured with other weights.
         """
-        if self._threshold is None:
-            from lineament.io import catalog
+        if self._threshold is not None:
+            self._threshold.model.require(model)
+            return self._threshold
+        people = self.store.count(RecordKind.TEMPLATE)
+        return search_threshold(model, people) if self.target_fmr is None else self._measured(model)
 
-            self._threshold = catalog.card(model.name).threshold(self.target_fmr)
-        self._threshold.model.require(model)
-        return self._threshold
+    def _measured(self, model: ModelId) -> Threshold:
+        if self._threshold is not None:
+            self._threshold.model.require(model)
+            return self._threshold
+        return measured_threshold(model, VERIFY_FMR if self.target_fmr is None else self.target_fmr)
 
     # Enrolling
 
@@ -257,7 +264,7 @@ class Gallery:
         bound = self.store.model()
         assert bound is not None
         bound.require(embedding.model)
-        threshold = self.threshold(embedding.model)
+        threshold = self._measured(embedding.model)
         records = list(self.store.scan(name, fusions.KIND[self.fusion]))
         disputes = Disputes(self.store.scan(name, RecordKind.DISPUTE), threshold)
         if not records:  # erased a moment ago

@@ -4,10 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND, Fusion
+from lineament.io import catalog
 from lineament.protocols import GalleryStore
-from lineament.types import Candidate, Decision, Float32, Match, RecordKind, Threshold
+from lineament.types import Candidate, Decision, Float32, Match, ModelId, RecordKind, Threshold
+
+VERIFY_FMR = 1e-3
+"""The false match rate of a 1:1 comparison unless another is asked for."""
+
+SEARCH_FPIR = 0.01
+"""The share of strangers that a search may match with somebody, unless a false match rate is asked for."""
+
+
+def measured_threshold(model: ModelId, rate: float) -> Threshold:
+    """The threshold in the model's card for one false match rate."""
+    threshold = catalog.card(model.name).threshold(rate)
+    threshold.model.require(model)
+    return threshold
+
+
+def search_threshold(model: ModelId, people: int) -> Threshold:
+    """The threshold in the model's card for a search among so many people.
+
+    A search compares a stranger with everybody, so among N people about 1 - (1 - FMR)^N of all strangers
+    match somebody. Taken is the highest measured FMR, at most `VERIFY_FMR`, that keeps this below
+    `SEARCH_FPIR`; with very many people none does, and the lowest measured one is taken.
+    """
+    card = catalog.card(model.name)
+    rates = sorted((r.target_rate for r in card.thresholds if r.kind == "FMR"), reverse=True)
+    rates = [rate for rate in rates if rate <= VERIFY_FMR * 1.001]
+    fitting = [rate for rate in rates if strangers_matched(rate, people) <= SEARCH_FPIR]
+    return measured_threshold(model, fitting[0] if fitting else rates[-1] if rates else VERIFY_FMR)
+
+
+def strangers_matched(fmr: float, people: int) -> float:
+    """The share of strangers that match somebody among so many people at a false match rate.
+
+    Takes comparisons with different people as independent.
+    """
+    return float(-np.expm1(people * np.log1p(-fmr)))
 
 
 def match(
