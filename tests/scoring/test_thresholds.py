@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_curve
@@ -115,7 +115,6 @@ def _most_accurate_slowly(scores: np.ndarray, same: np.ndarray) -> float:
     return max(float(np.mean((scores >= c) == same)) for c in candidates)
 
 
-@settings(max_examples=200)
 @given(tied_scores, st.randoms(use_true_random=False))
 def test_most_accurate_threshold_beats_every_other(scores: np.ndarray, random: object) -> None:
     """No threshold on these comparisons decides more of them rightly (trying every one)."""
