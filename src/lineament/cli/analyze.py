@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from lineament.cli.options import DetectorOption, JsonOption, PrecisionOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    DEFAULT_PRECISION,
+    DetectorOption,
+    JsonOption,
+    PrecisionOption,
+    StrictOption,
+    WorkersOption,
+)
 
 
 def analyze(
@@ -20,7 +27,7 @@ def analyze(
     ] = None,
     json: JsonOption = None,
     strict: StrictOption = False,
-    precision: PrecisionOption = "exact",
+    precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
 ) -> None:
     """Find faces and measure them: landmarks, pose, quality; age and gender where asked."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lineament.cli.options import DetectorOption, JsonOption, PrecisionOption, StrictOption, WorkersOption
+from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
 
 
 def detect(
@@ -18,7 +18,6 @@ def detect(
     ] = None,
     json: JsonOption = None,
     strict: StrictOption = False,
-    precision: PrecisionOption = "exact",
     workers: WorkersOption = None,
 ) -> None:
     """Find faces and their five landmarks.
@@ -28,5 +27,5 @@ def detect(
     from lineament.analyzer import Analyzer
     from lineament.cli.pictures import run
 
-    analyzer = Analyzer(detector=detector, embedder=None, quality=False, precision=precision, workers=workers)
+    analyzer = Analyzer(detector=detector, embedder=None, quality=False, workers=workers)
     run(analyzer, paths, json=json, strict=strict, draw=draw, columns=("score", "box", "attempt"))

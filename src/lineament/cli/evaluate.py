@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.options import (
+    DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
@@ -45,7 +46,7 @@ def verification(
     detector: DetectorOption = "yunet",
     plots: PlotsOption = None,
     json: JsonOption = None,
-    precision: PrecisionOption = "exact",
+    precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
 ) -> None:
@@ -121,7 +122,7 @@ def identification(
     detector: DetectorOption = "yunet",
     plots: PlotsOption = None,
     json: JsonOption = None,
-    precision: PrecisionOption = "exact",
+    precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from lineament.cli import gallery_answers
 from lineament.cli.options import (
+    DEFAULT_PRECISION,
     DetectorOption,
     GalleryOption,
     JsonOption,
@@ -61,7 +62,7 @@ def enrol(
     target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
-    precision: PrecisionOption = "exact",
+    precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
 ) -> None:
     """Enrol people: `enrol DIR` takes a folder a person, `enrol FILES... --subject NAME` photos of one.
@@ -133,7 +134,7 @@ def identify(
     target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
-    precision: PrecisionOption = "exact",
+    precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
 ) -> None:
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
@@ -339,8 +340,8 @@ def _existing(url: str | None) -> Gallery:
 def _confirm(what: str, yes: bool) -> None:
     import sys
 
-    from lineament.cli.output import shown
     from lineament.errors import UsageError
+    from lineament.io.names import shown
 
     if yes:
         return

@@ -19,6 +19,8 @@ app = typer.Typer(
     help="Face recognition from raw photos to recognised people, with numbers one can trust.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help: the boxes of rich cost as much start-up time as everything else together.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("detect")(detect.detect)
@@ -46,7 +48,7 @@ def _top(
 
 def main() -> None:
     """Run the command line; named errors become one line on stderr and an exit status."""
-    from lineament.cli.output import shown
+    from lineament.io.names import shown
 
     # Names of files and people may hold anything; printing them must never fail.
     for stream in (sys.stdout, sys.stderr):
@@ -56,7 +58,7 @@ def main() -> None:
     try:
         app()
     except LineamentError as error:
-        typer.echo(f"{type(error).__name__}: {shown(error)}", err=True)
+        typer.echo(f"{type(error).__name__}: {shown(str(error), limit=None)}", err=True)
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; what was finished is kept", err=True)

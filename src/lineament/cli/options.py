@@ -41,8 +41,13 @@ TargetFmrOption = Annotated[
 ]
 PrecisionOption = Annotated[
     str,
-    typer.Option("--precision", help="exact (float32), or fast: bfloat16 where the processor has it."),
+    typer.Option(
+        "--precision",
+        metavar="exact|balanced|fast",
+        help="Of the embedder: float32, or bfloat16 where it costs nothing, or everywhere.",
+    ),
 ]
+DEFAULT_PRECISION = "balanced"
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; default: one a processor core.")
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from lineament.errors import ConfigError, LineamentError
+from lineament.io.names import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from lineament.types import Face, Match, Outcome, Threshold
 
 Advance = Callable[[int], None]
-
-
-def shown(text: object) -> str:
-    """Text as it may stand on a terminal: control, bidi and unprintable characters are escaped."""
-    return "".join(
-        c if unicodedata.category(c)[0] != "C" else c.encode("unicode_escape", "surrogatepass").decode()
-        for c in str(text)
-    )
 
 
 class Report(AbstractContextManager["Report"]):
@@ -66,7 +58,7 @@ class Report(AbstractContextManager["Report"]):
 
     def say(self, text: str) -> None:
         """One line for people; on stderr when stdout carries JSON."""
-        self._console().print(shown(text), markup=False, highlight=False, soft_wrap=True)
+        self._console().print(shown(text, limit=None), markup=False, highlight=False, soft_wrap=True)
 
     def table(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table for people; left out when stdout carries JSON. Cells are shown literally."""
@@ -183,4 +175,4 @@ def _rounded(array: Any) -> Any:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
-    return "" if value is None else shown(value)
+    return "" if value is None else shown(str(value))

@@ -37,6 +37,8 @@ def run(
     columns: Sequence[str],
 ) -> None:
     """Analyse, print a row a face and a total, and exit with 1 on a refusal when strict."""
+    if draw is not None:
+        draw.mkdir(parents=True, exist_ok=True)
     listing = sources.expand(paths)
     files = list(listing)
     analyzer.keep_images = draw is not None
@@ -56,7 +58,9 @@ def run(
         summary = ", ".join(f"{counts[status]} {status}" for status in Status)
         report.say(f"{counts.total()} pictures: {summary}; {faces} faces")
         if listing.skipped:
-            report.say(f"{listing.skipped} files in folders are no pictures by their names and were left out")
+            report.say(
+                f"{listing.skipped} files in folders are no pictures by their names and were left out"
+            )
     if strict and counts[Status.REFUSED]:
         raise typer.Exit(1)
 

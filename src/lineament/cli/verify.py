@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lineament.cli.options import (
+    DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
@@ -21,11 +22,11 @@ def verify(
     detector: DetectorOption = "yunet",
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     json: JsonOption = None,
-    precision: PrecisionOption = "exact",
+    precision: PrecisionOption = DEFAULT_PRECISION,
 ) -> None:
     """Compare the faces nearest the centres of two photos, at a threshold measured for the target FMR."""
     from lineament.analyzer import Analyzer
-    from lineament.cli.output import Report, shown, threshold_json
+    from lineament.cli.output import Report, threshold_json
 
     analyzer = Analyzer(detector=detector, precision=precision)
     answer = analyzer.verify(a, b, target_fmr=target_fmr)
@@ -40,5 +41,5 @@ def verify(
             }
         )
         sign = ">=" if answer.threshold.accepts(answer.similarity) else "<"
-        report.say(f"{answer.decision}: {shown(a)} and {shown(b)}")
+        report.say(f"{answer.decision}: {a} and {b}")
         report.say(f"similarity {answer.similarity:.3f} {sign} threshold {answer.threshold}")

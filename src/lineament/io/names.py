@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 
-def shown(name: str, limit: int = 200) -> str:
+def shown(name: str, limit: int | None = 200) -> str:
     """A name on one line of a terminal or log: what would move the cursor, colour or reorder is escaped.
 
     Control, format (bidirectional overrides, zero-width), line-separator and surrogate characters become
@@ -13,7 +13,7 @@ def shown(name: str, limit: int = 200) -> str:
     characters, the middle is left out. Escaping for HTML or CSV is up to whoever writes those.
     """
     text = "".join(_escaped(c) for c in name)
-    if len(text) <= limit:
+    if limit is None or len(text) <= limit:
         return text
     half = (limit - 1) // 2
     return f"{text[:half]}…{text[len(text) - half :]}"
