@@ -147,6 +147,8 @@ def identify(
 
     listing = sources.expand(paths)
     files = list(listing)
+    if draw is not None:
+        gallery_answers.make_folder(draw)
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
     threshold = None

@@ -94,6 +94,16 @@ def _match_cells(match: Match) -> tuple[object, ...]:
     return (match.decision, named, best.similarity, following)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder for drawings; raises `ConfigError` when that cannot be."""
+    from lineament.errors import ConfigError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--draw: cannot write to {folder}: {error.strerror}") from error
+
+
 def draw(found: Identified, folder: Path, number: int) -> None:
     """Write the picture with each face's name or "no match" on it."""
     from lineament.io import images
