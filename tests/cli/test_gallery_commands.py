@@ -1,0 +1,183 @@
+"""The gallery commands, on the sample photos with the real models."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lineament.cli import main as cli
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+class Run:
+    """What one command line printed, and how it ended."""
+
+    def __init__(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+    ) -> None:
+        self.capsys, self.monkeypatch = capsys, monkeypatch
+        self.gallery = f"sqlite:{folder}/people.db"
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        line = ["lineament", "gallery", *words]
+        if "--gallery" not in words:
+            line += ["--gallery", self.gallery]
+        self.monkeypatch.setattr("sys.argv", line)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = self.capsys.readouterr()
+        assert (end.value.code or 0) == status, captured
+        return captured.out if status != 2 else captured.err
+
+    def lines(self, *words: str) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self(*words, "--json", "-").splitlines()]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    return Run(capsys, monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery of two people, one enrolled from a folder a person, one by name."""
+    folder = tmp_path_factory.mktemp("two")
+    person = folder / "people" / "[red]Barack"
+    person.mkdir(parents=True)
+    shutil.copy(SAMPLES / "obama_2012_portrait.jpg", person)
+    photo = str(SAMPLES / "biden_2013_portrait.jpg")
+    for words in ([str(folder / "people")], [photo, "--subject", "../../Joe"]):
+        line = ["enrol", *words, "--gallery", f"sqlite:{folder}/people.db", "--strict"]
+        assert CliRunner().invoke(cli.app, ["gallery", *line]).exit_code == 0
+    return folder / "people.db"
+
+
+@pytest.fixture
+def enrolled(run: Run, two_people: Path, tmp_path: Path) -> Run:
+    shutil.copy(two_people, tmp_path / "people.db")
+    return run
+
+
+def test_enrol_and_identify(enrolled: Run, tmp_path: Path) -> None:
+    """People enrolled from one photo are found in others, a stranger is no match, JSON says why."""
+    lines = enrolled.lines("identify", str(SAMPLES), "--draw", str(tmp_path / "drawn"))
+    found = {}
+    for line in lines:
+        assert line["outcome"] == "ok"
+        [face] = line["faces"]  # type: ignore[misc]
+        best = face["candidates"][0]  # type: ignore[index]
+        assert best["rank"] == 1
+        assert face["threshold"]["measured_on"]  # type: ignore[index]
+        name = Path(str(line["source"])).name.split("_")[0]
+        found.setdefault(name, set()).add(best["subject"] if face["decision"] == "match" else None)  # type: ignore[index]
+    assert found == {"obama": {"[red]Barack"}, "biden": {"../../Joe"}, "collins": {None}}
+    assert len(list((tmp_path / "drawn").iterdir())) == 6
+
+
+def test_tables_show_names_exactly(enrolled: Run) -> None:
+    """Markup in a name is text, on every table."""
+    for words in (
+        ["list"],
+        ["show", "[red]Barack"],
+        ["identify", str(SAMPLES / "obama_2010_white_house.jpg")],
+    ):
+        assert "[red]Barack" in enrolled(*words)
+    assert "../../Joe" in enrolled("list")
+    assert "decided by threshold" in enrolled("identify", str(SAMPLES / "collins_nasa.png"))
+
+
+def test_enrolling_again_and_for_somebody_else(enrolled: Run) -> None:
+    """Again is not a refusal, even when strict; the photo of somebody else is one, counted and printed."""
+    photo = str(SAMPLES / "obama_2012_portrait.jpg")
+    [line] = enrolled.lines("enrol", photo, "--subject", "[red]Barack", "--strict")
+    assert line["error"]["type"] == "AlreadyEnrolled"  # type: ignore[index]
+    out = enrolled("enrol", str(SAMPLES / "obama_2009_congress.jpg"), "--subject", "Bob")
+    assert "FaceOfAnotherSubject" in out
+    assert "0 enrolled, 0 already enrolled, 1 refused" in out
+    enrolled("enrol", str(SAMPLES / "obama_2009_congress.jpg"), "--subject", "Bob", "--strict", status=1)
+    assert [line["subject"] for line in enrolled.lines("list")] == ["../../Joe", "[red]Barack"]
+
+
+def test_bad_pictures_are_refused_and_the_rest_goes_on(run: Run, tmp_path: Path) -> None:
+    """A text file and a missing one are refused by name; the good photo is enrolled."""
+    text = tmp_path / "note.jpg"
+    text.write_text("not a picture")
+    photo = str(SAMPLES / "collins_nasa.png")
+    lines = run.lines("enrol", str(text), str(tmp_path / "none.jpg"), photo, "--subject", "Eileen")
+    kinds = [line["error"] and line["error"]["type"] for line in lines]  # type: ignore[index]
+    assert kinds == ["UnsupportedFormat", "PictureNotFound", None]
+    assert [line["outcome"] for line in lines] == ["refused", "refused", "ok"]
+    assert lines[2]["sample"] == run.lines("show", "Eileen")[0]["samples"][0]["id"]  # type: ignore[index]
+
+
+def test_dispute_rename_merge_remove(enrolled: Run) -> None:
+    """Corrections by command reach later searches."""
+    photo = str(SAMPLES / "obama_2009_congress.jpg")
+
+    def decision() -> tuple[object, object]:
+        [line] = enrolled.lines("identify", photo)
+        [face] = line["faces"]  # type: ignore[misc]
+        return face["decision"], [c["subject"] for c in face["candidates"]]  # type: ignore[index]
+
+    enrolled("rename", "[red]Barack", "Barack")
+    assert decision()[0] == "match"
+    [line] = enrolled.lines("dispute", photo, "Barack")
+    assert decision() == ("no_match", ["../../Joe"])
+    enrolled("remove", "--id", str(line["id"]), "--yes")
+    assert decision()[0] == "match"
+    enrolled("merge", "../../Joe", "--into", "Barack", "--yes")
+    assert [line["samples"] for line in enrolled.lines("list")] == [2]
+    enrolled("remove", "Barack", "--yes")
+    assert enrolled.lines("list") == []
+
+
+@pytest.mark.parametrize(
+    "words", [["remove", "[red]Barack"], ["merge", "[red]Barack", "--into", "../../Joe"]]
+)
+def test_destruction_asks(enrolled: Run, words: list[str]) -> None:
+    """With nobody to ask and no --yes, nothing is destroyed and the status is 2."""
+    assert "--yes" in enrolled(*words, status=2)
+    assert len(enrolled.lines("list")) == 2
+
+
+def test_backup(enrolled: Run, tmp_path: Path) -> None:
+    """The copy is a gallery; a second backup to the same file is refused."""
+    copy = tmp_path / "copy.db"
+    enrolled("backup", str(copy))
+    assert len(enrolled.lines("list", "--gallery", f"sqlite:{copy}")) == 2
+    enrolled("backup", str(copy), status=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["list"], 1),
+        (["identify", "x.jpg"], 1),
+        (["enrol", "x.jpg"], 2),
+        (["enrol", "x.jpg", "--subject", "a\tb"], 1),
+        (["enrol", str(SAMPLES), "--subject", "x", "--allow", "anything"], 2),
+        (["remove"], 2),
+        (["list", "--gallery", "sqlit:x"], 2),
+    ],
+)
+def test_wrong_calls(run: Run, words: list[str], status: int, tmp_path: Path) -> None:
+    """Wrong usage is 2, a gallery that is not there 1, and neither leaves a gallery with anybody in it."""
+    run(*words, status=status)
+    left = [p.name for p in tmp_path.iterdir()]
+    assert left == [] or run.lines("list") == []
+
+
+def test_control_characters_do_not_reach_the_terminal(enrolled: Run) -> None:
+    """A direction override in a name is stored as it is and printed escaped."""
+    name = "photo\u202egpj"
+    enrolled("rename", "[red]Barack", name)
+    assert name in [line["subject"] for line in enrolled.lines("list")]
+    table = enrolled("list")
+    assert "\u202e" not in table
+    assert re.search(r"photo\\u202egpj", table)
