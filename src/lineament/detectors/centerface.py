@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from lineament.io.pixel_input import take_rgb_bytes
 from lineament.detectors._views import Found, ViewSettings, detect_views
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
 from lineament.io.onnx import open_session
+from lineament.io.pixel_input import take_rgb_bytes
 from lineament.registry import detectors
 from lineament.types import Faces, Image, UInt8
 

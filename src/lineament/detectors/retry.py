@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from lineament.detectors._levelling import boxes_upright_in_turned, level
 from lineament.detectors._wrapping import create_base, rotated
 from lineament.errors import ConfigError
 from lineament.geometry.alignment import apply, invert
-from lineament.geometry.boxes import center
-from lineament.geometry.landmarks import roll
-from lineament.geometry.rotation import centered_boxes
+from lineament.geometry.boxes import center, nms
 from lineament.protocols import Detector
 from lineament.registry import detectors
 from lineament.types import Attempt, Faces, Float64, Image, UInt8
@@ -24,14 +23,17 @@ _LARGEST_ROTATED = 1024
 _ENLARGED_UP_TO = 640
 """Longer side up to which enlarging is tried: the smallest faces of larger pictures are seldom wanted."""
 
+_SAME_FACE_IOU = 0.5
+"""Boxes that overlap more once upright were one tilted face found twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
     """Settings.
 
     ``base`` is the spec of the detector to wrap, ``step_deg`` the step of the rotations. A face found only
-    in a changed picture needs ``score``: each try is one more chance for a false detection. ``level`` looks
-    again with the face made upright and keeps the better answer.
+    in a changed picture needs ``score``: each try is one more chance for a false detection. ``level`` takes
+    box and points of every face from a second look with the face made upright.
     """
 
     base: str = "yunet"
@@ -83,7 +85,9 @@ class Retry:
         """Faces of each picture, best first, all of one attempt."""
         plain = self.base.detect(images)
         return [
-            faces.with_columns(attempts=(Attempt(),) * len(faces)) if len(faces) else self._search(image)
+            self._levelled(image, faces.with_columns(attempts=(Attempt(),) * len(faces)))
+            if len(faces)
+            else self._search(image)
             for image, faces in zip(images, plain, strict=True)
         ]
 
@@ -91,7 +95,7 @@ class Retry:
         for changed in self._changes(image):
             faces = self._look(changed, image.size_wh)
             if len(faces):
-                return self._levelled(image, changed, faces) if self.config.level else faces
+                return self._levelled(image, faces)
         return Faces.none(landmarks=self.gives_landmarks).with_columns(attempts=())
 
     def _changes(self, image: Image) -> Iterator[_Changed]:
@@ -123,11 +127,7 @@ class Retry:
         if not len(found):
             return found
         back = invert(changed.transform)
-        boxes = centered_boxes(found.boxes, back)
-        if round(changed.attempt.rotation_deg / 90) % 2:
-            # Lying on its side a face is wider than high.
-            half = (boxes[:, 2:] - boxes[:, :2])[:, ::-1] / 2
-            boxes = np.concatenate([center(boxes) - half, center(boxes) + half], axis=1)
+        boxes = boxes_upright_in_turned(found.boxes, back, changed.attempt.rotation_deg)
         points = found.landmarks
         faces = found.with_columns(
             boxes=boxes,
@@ -138,25 +138,24 @@ class Retry:
         inside = np.all((middle >= 0) & (middle < np.array(size_wh, np.float32)), axis=1)
         return faces[np.flatnonzero(inside)]
 
-    def _levelled(self, image: Image, changed: _Changed, faces: Faces) -> Faces:
-        """The better of what was found and what a further look with the best face upright finds.
-
-        A detector answers to faces some way off upright, but places its points worse there.
-        """
-        attempt = changed.attempt
-        if attempt.rotation_deg == 0:
+    def _levelled(self, image: Image, faces: Faces) -> Faces:
+        """The same faces with box and points from a look at each made upright."""
+        if not self.config.level or faces.landmarks is None or faces.attempts is None or not len(faces):
             return faces
-        if faces.landmarks is not None:
-            # Positive roll is clockwise, which a counter-clockwise turn undoes.
-            angles = [float(np.degrees(roll(faces.landmarks[0])))]
-        else:
-            angles = [attempt.rotation_deg + s * self.config.step_deg for s in (1, -1)]
-        for angle in angles:
-            turned = _rotated(image, angle, attempt.index, "rotation")
-            again = self._look(turned, image.size_wh)
-            if len(again) >= len(faces) and again.scores[0] > faces.scores[0]:
-                faces = again
-        return faces
+        boxes, scores, landmarks = faces.boxes.copy(), faces.scores.copy(), faces.landmarks.copy()
+        attempts = list(faces.attempts)
+        for i, attempt in enumerate(attempts):
+            seen = level(self.base, image, boxes[i], attempt.rotation_deg)
+            if seen is None or (seen.angle_deg == attempt.rotation_deg and attempt.index == 0):
+                continue
+            boxes[i], landmarks[i] = seen.box, seen.landmarks
+            scores[i] = max(scores[i], seen.score)
+            angle = (seen.angle_deg + 180) % 360 - 180
+            attempts[i] = replace(attempt, name=f"{attempt.name}, levelled", rotation_deg=angle)
+        kept = nms(boxes, scores, _SAME_FACE_IOU)
+        return faces.with_columns(
+            boxes=boxes, scores=scores, landmarks=landmarks, attempts=tuple(attempts)
+        )[kept]
 
 
 def _rotated(image: Image, degrees: float, index: int, name: str) -> _Changed:
