@@ -52,7 +52,7 @@ def test_verification_writes_one_json_object_with_the_promised_keys(pairs: Path)
     assert keys <= set(found)
     assert set(found["fnmr_at_fmr"]) == {"1e-2", "1e-3"}
     assert (found["pairs"], found["failures_to_acquire"], found["accuracy"]) == (4, 0, 1.0)
-    assert (found["detector"], found["precision"]) == ("yunet", "exact")
+    assert (found["detector"], found["precision"]) == ("yunet", "balanced")
 
 
 def test_the_table_says_what_the_pairs_cannot_carry(pairs: Path) -> None:

@@ -116,7 +116,7 @@ def show(
 
 
 @app.command()
-def pull(  # noqa: PLR0917 - the options of a command
+def pull(
     names: NamesArgument = None,
     all_models: Annotated[
         bool, typer.Option("--all", help="Every model whose licence the options allow.")

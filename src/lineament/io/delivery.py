@@ -277,7 +277,7 @@ def _open(opener: urllib.request.OpenerDirector, request: urllib.request.Request
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    def redirect_request(  # noqa: PLR0917 - the standard library's signature
+    def redirect_request(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
