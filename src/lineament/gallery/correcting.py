@@ -11,9 +11,9 @@ from lineament.types import RecordKind
 
 def resolve(store: GalleryStore, subject: str) -> str:
     """The name as stored: the same, or its other Unicode spelling; raises `UnknownSubject`."""
-    known = [name for name, _ in store.subjects()]
-    if subject in known:
+    if next(store.scan(subject), None) is not None:
         return subject
+    known = [name for name, _ in store.subjects()]
     other = names.twin(subject, known)
     if other is None:
         raise UnknownSubject(f"nobody is enrolled as {subject!r}{names.nearest(subject, known)}")
@@ -35,9 +35,9 @@ def rename(store: GalleryStore, subject: str, new: str) -> None:
     names.require_valid(new)
     with store.transaction():
         old = resolve(store, subject)
-        known = [name for name, _ in store.subjects() if name != old]
-        if new in known:
+        if new != old and next(store.scan(new), None) is not None:
             raise SubjectExists(f"{new!r} is enrolled already; merge the two if they are one person")
+        known = (name for name, _ in store.subjects() if name != old)
         if (other := names.twin(new, known)) is not None:
             raise InvalidSubject(f"{new!r} is another Unicode spelling of {other!r}")
         store.rename_subject(old, new)

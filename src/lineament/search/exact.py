@@ -9,8 +9,8 @@ import numpy as np
 from lineament.errors import InvalidArray
 from lineament.types import Float32, Float64
 
-_QUERY_BLOCK = 32
-_ROW_BLOCK = 32768
+_QUERY_BLOCK = 256
+_ROW_BLOCK = 16384
 # Far above the rounding error of a float32 dot product of unit vectors, far below any difference that
 # could change a decision.
 _MARGIN = np.float32(1e-5)
