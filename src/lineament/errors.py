@@ -40,6 +40,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── LicenceRefused        terms not accepted, or forbidden by the policy
     │   └── BundleError           an offline bundle is damaged or hostile
     ├── ManifestError             a manifest that cannot be read or written
+    │   └── SplitError            a step on the wrong split, or in an order that would leak
     ├── CardMismatch              a model does not do what its card says
     └── InsufficientData          the data cannot support the figure asked for
 """
@@ -203,6 +204,10 @@ class BundleError(AssetError):
 
 class ManifestError(LineamentError):
     """A manifest cannot be read or written as asked."""
+
+
+class SplitError(ManifestError):
+    """A step was asked of the wrong split, or in an order that would leak."""
 
 
 class CardMismatch(LineamentError):
