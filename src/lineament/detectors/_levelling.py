@@ -116,7 +116,7 @@ def level(detector: Detector, image: Image, box: Float32, angle_deg: float = 0.0
 
 
 def boxes_upright_in_turned(boxes: Float32, back: Float64, angle_deg: float) -> Float32:
-    """Boxes found in a picture turned by the angle, in the original: on its side a face is wide, not high."""
+    """Boxes found in a picture turned by the angle, in the original: a face on its side is a wide box."""
     boxes = centered_boxes(boxes, back)
     if round(angle_deg / 90) % 2:
         half = (boxes[:, 2:] - boxes[:, :2])[:, ::-1] / 2

@@ -17,7 +17,7 @@ from lineament.registry import detectors
 from lineament.types import Attempt, Faces, Float32, Image
 
 MEAN_FACE = np.array(
-    [[0.318, 0.395], [0.693, 0.394], [0.507, 0.605], [0.353, 0.788], [0.661, 0.787]], np.float32
+    [[0.307, 0.390], [0.695, 0.387], [0.502, 0.608], [0.344, 0.781], [0.674, 0.778]], np.float32
 )
 """Where the points lie on average in a frontal box, as shares of its sides (Haar's boxes on LFW)."""
 
