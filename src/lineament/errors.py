@@ -41,6 +41,17 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   └── BundleError           an offline bundle is damaged or hostile
     ├── ManifestError             a manifest that cannot be read or written
     │   └── SplitError            a step on the wrong split, or in an order that would leak
+    ├── CollectError              one page or picture could not be gathered; the rest go on
+    │   ├── ForbiddenUrl          not http or https, holds a login, or leads to a private address
+    │   ├── ForbiddenByRobots     the site's robots.txt asks programs to stay away
+    │   ├── HttpError             the server answered with an error status
+    │   ├── ServerBusy            the server asked to come back later, and still did after waiting
+    │   ├── Unreachable           no such host or device, no connection, or it broke off
+    │   ├── TooSlow               the answer was not complete in time
+    │   ├── AnswerTooLarge        header or body over the limit
+    │   ├── BadAnswer             cut short, endless redirects, or not what was asked for
+    │   ├── SearchFailed          the browser failed, or the page description does not fit the page
+    │   └── DuplicatePicture      the subject has this very picture already
     ├── CardMismatch              a model does not do what its card says
     └── InsufficientData          the data cannot support the figure asked for
 """
@@ -208,6 +219,54 @@ class ManifestError(LineamentError):
 
 class SplitError(ManifestError):
     """A step was asked of the wrong split, or in an order that would leak."""
+
+
+class CollectError(LineamentError):
+    """A page or picture could not be gathered; the rest go on."""
+
+
+class ForbiddenUrl(CollectError):
+    """The URL is not http or https, holds a login, or leads to an address that is not public."""
+
+
+class ForbiddenByRobots(CollectError):
+    """The site's robots.txt asks programs to stay away from this URL."""
+
+
+class HttpError(CollectError):
+    """The server answered with an error status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServerBusy(CollectError):
+    """The server asked to come back later (429 or 503), and still did after waiting."""
+
+
+class Unreachable(CollectError):
+    """No such host or device, no connection, or the connection broke off."""
+
+
+class TooSlow(CollectError):
+    """The answer was not complete in time."""
+
+
+class AnswerTooLarge(CollectError):
+    """The header or the body of an answer is larger than the limit."""
+
+
+class BadAnswer(CollectError):
+    """The answer was cut short, redirects without end, or is not what was asked for."""
+
+
+class SearchFailed(CollectError):
+    """The browser failed, or the page description does not fit the page."""
+
+
+class DuplicatePicture(CollectError):
+    """The subject has this very picture already."""
 
 
 class CardMismatch(LineamentError):
