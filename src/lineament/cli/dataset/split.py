@@ -1,0 +1,81 @@
+"""``lineament dataset split``: assign pictures to train, val and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineament.cli.dataset.app import app
+from lineament.cli.options import JsonOption
+
+
+@app.command("split")
+def split(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest, or a folder a person.")],
+    shares: Annotated[
+        str, typer.Argument(metavar="[SHARES]", help="70/20/10, 85/15, train=80,test=20 ...")
+    ] = "70/20/10",
+    names: Annotated[
+        str | None, typer.Option("--names", help="Names of the splits: train,val. Default: train/val/test.")
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="photo|subject", help="Spread each subject, or keep subjects apart."),
+    ] = "photo",
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Each subject gets its shares to the photo; see --keep."),
+    ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="MANIFEST", help="An earlier split: what it knows stays put."),
+    ] = None,
+    near: Annotated[
+        bool, typer.Option("--near/--no-near", help="Keep near-duplicates together, not only equal files.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="To write; default: split.jsonl.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Split before augmenting: near-duplicates and crops of one photo stay together."""
+    from lineament.cli.output import Report
+    from lineament.datasets.duplicates import linked
+    from lineament.datasets.opening import open_dataset
+    from lineament.datasets.placing import save_step
+    from lineament.datasets.splits import Plan, parse_shares, summary
+    from lineament.datasets.splits import split as assign
+
+    plan = Plan(
+        parse_shares(shares, names.split(",") if names else None),
+        by=by,  # type: ignore[arg-type]  # the plan refuses other words
+        exact=exact,
+        seed=seed,
+    )
+    manifest = open_dataset(data)
+    result = assign(
+        manifest, plan, linked(manifest) if near else (), open_dataset(keep) if keep is not None else None
+    )
+    path = save_step(result.manifest, out or manifest.folder / "split.jsonl")
+    answer = summary(result)
+    with Report(json) as report:
+        report.line({"manifest": str(path), **answer})
+        total = sum(answer["totals"].values()) or 1
+        report.table(
+            f"{result.groups} groups of pictures that belong together",
+            ["split", "rows", "share", "subjects"],
+            [
+                (name, str(n), f"{n / total:.1%}", str(len([s for s in answer["counts"][name] if s])))
+                for name, n in answer["totals"].items()
+            ],
+        )
+        for outcome, count in result.unassigned.items():
+            report.say(f"{count} rows without a split: {outcome}")
+        for name, subjects in result.missing.items():
+            report.say(f"{len(subjects)} subjects have no row in {name}; --exact gives each one if it can")
+        if result.moved:
+            report.say(f"{len(result.moved)} kept rows moved: a new picture links them across splits")
+        report.say(f"written: {path}")

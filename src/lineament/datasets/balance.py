@@ -1,0 +1,158 @@
+"""Choose subjects with enough photos and give each the same number of samples.
+
+Down, rows are left out, the worst by quality or by a seeded hash. Up, rows are *referred to* more often
+(`ManifestRow.repeats`); a file is never copied. Only rows of the chosen split are counted, left out or
+repeated; all others stay as they are. Every subject left out is told with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from lineament.errors import ConfigError, InsufficientData, SplitError
+from lineament.io.manifest import Manifest, ManifestRow
+
+ALL = "all"
+"""The ``split`` that stands for every row, also those of a manifest that was never split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to keep.
+
+    Subjects with at least ``at_least`` rows in ``split``; of them ``subjects``, chosen by a seeded hash of
+    the name or by ``most`` photos (None: all); ``per_subject`` samples of each (None: as many as there
+    are), thinned out at ``random`` or by ``quality``, best first. Ties go by hash. The hash depends on the
+    name or row alone, so that other subjects and photos do not change whether one is preferred.
+    """
+
+    at_least: int = 30
+    subjects: int | None = 100
+    per_subject: int | None = 50
+    choose: Literal["hash", "most"] = "hash"
+    down: Literal["random", "quality"] = "random"
+    split: str = "train"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("subjects", self.subjects), ("per_subject", self.per_subject)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}: {value} is below 1")
+        if self.at_least < 1:
+            raise ConfigError(f"at_least: {self.at_least} is below 1")
+        if self.choose not in ("hash", "most") or self.down not in ("random", "quality"):
+            raise ConfigError("choose is 'hash' or 'most', down is 'random' or 'quality'")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A subject that was not kept, how many rows it had in the split, and why.
+
+    ``elsewhere`` is how many rows it still has in other splits.
+    """
+
+    subject: str
+    rows: int
+    reason: Literal["too_few", "not_chosen"]
+    elsewhere: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Balanced:
+    """The new manifest and what became of every subject.
+
+    ``samples`` is the number an epoch sees of each kept subject, ``rows`` how many pictures they rest on.
+    ``unnamed`` counts rows without a subject and ``unusable`` those without a face, both left out.
+    """
+
+    manifest: Manifest
+    samples: Mapping[str, int]
+    rows: Mapping[str, int]
+    left_out: tuple[LeftOut, ...]
+    unnamed: int = 0
+    unusable: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of the command."""
+        return {
+            "subjects": {s: {"samples": n, "rows": self.rows[s]} for s, n in self.samples.items()},
+            "left_out": [asdict(one) for one in self.left_out],
+            "reasons": dict(sorted(Counter(one.reason for one in self.left_out).items())),
+            "unnamed": self.unnamed,
+            "unusable": self.unusable,
+        }
+
+
+def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Balanced:
+    """Balance one split.
+
+    A row repeated earlier counts as one: balancing twice gives what balancing once gives. With
+    ``everywhere`` the subjects left out lose their rows in the other splits too. Raises `SplitError` when
+    the manifest has no such split, `InsufficientData` when no subject has enough rows, and for
+    ``down="quality"`` when a row in question has no quality.
+    """
+    touched = {row.id for row in manifest if plan.split in (ALL, row.split)}
+    if not touched:
+        raise SplitError(f"no row is in the split {plan.split!r}: split first, or balance {ALL!r}")
+    own: dict[str, list[ManifestRow]] = defaultdict(list)
+    elsewhere: Counter[str] = Counter()
+    unnamed = unusable = 0
+    for row in manifest:
+        if row.id not in touched:
+            elsewhere[row.subject or ""] += row.split is not None
+        elif row.outcome != "ok":
+            unusable += 1
+        elif row.subject is None:
+            unnamed += 1
+        else:
+            own[row.subject].append(row)
+    enough = [subject for subject in sorted(own) if len(own[subject]) >= plan.at_least]
+    if not enough:
+        most = max((len(rows) for rows in own.values()), default=0)
+        raise InsufficientData(
+            f"no subject has {plan.at_least} rows in the split {plan.split!r}; the most is {most}"
+        )
+    order = sorted(enough, key=lambda s: (-len(own[s]) if plan.choose == "most" else 0, _mark(plan, s)))
+    kept = sorted(order[: plan.subjects])
+    chosen, fits = set(kept), set(enough)
+    left_out = tuple(
+        LeftOut(s, len(own[s]), "not_chosen" if s in fits else "too_few", elsewhere[s])
+        for s in sorted(own)
+        if s not in chosen
+    )
+    gone = {one.subject for one in left_out} if everywhere else set()
+    samples = {subject: _sampled(plan, own[subject]) for subject in kept}
+    rows = [row for row in manifest if row.id not in touched and row.subject not in gone]
+    rows += [row for some in samples.values() for row in some]
+    new = manifest.with_rows(rows, step="balance", everywhere=everywhere, **asdict(plan))
+    return Balanced(
+        new,
+        {subject: sum(row.repeats for row in some) for subject, some in samples.items()},
+        {subject: len(some) for subject, some in samples.items()},
+        left_out,
+        unnamed,
+        unusable,
+    )
+
+
+def _sampled(plan: Plan, rows: Sequence[ManifestRow]) -> list[ManifestRow]:
+    """The rows of one subject, fewer or with repeats, so that the repeats add up to the number wanted."""
+    if plan.per_subject is None:
+        return [replace(row, repeats=1) for row in rows]
+    if plan.down == "quality" and len(rows) > plan.per_subject and any(r.quality is None for r in rows):
+        raise InsufficientData("down by quality: there are rows without one; run extract, or use random")
+    by_quality = plan.down == "quality"
+    ranked = sorted(
+        rows, key=lambda r: (-(r.quality or 0.0) if by_quality else 0.0, _mark(plan, r.id), r.id)
+    )
+    times, extra = divmod(plan.per_subject, len(rows))
+    repeats = [times + (i < extra) for i in range(len(ranked))]
+    return [replace(row, repeats=n) for row, n in zip(ranked, repeats, strict=True) if n]
+
+
+def _mark(plan: Plan, name: str) -> bytes:
+    return hashlib.sha256(f"balance\0{plan.seed}\0{name}".encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,196 @@
+"""Splits keep together what belongs together, and stay where they are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lineament.datasets.splits import Plan, parse_shares, photo_keys, split
+from lineament.errors import ConfigError, SplitError
+from lineament.io.manifest import Manifest, ManifestRow
+
+SHARES = {"train": 0.7, "val": 0.2, "test": 0.1}
+
+
+def row(name: str, subject: str | None = "a", **more: object) -> ManifestRow:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return ManifestRow(**{"id": name, "path": f"{name}.jpg", "sha256": digest, "subject": subject} | more)  # type: ignore[arg-type]
+
+
+def people(subjects: int, photos: int) -> Manifest:
+    return Manifest(tuple(row(f"{s}-{i}", f"subject {s}") for s in range(subjects) for i in range(photos)))
+
+
+def where(manifest: Manifest) -> dict[str, str | None]:
+    return {one.id: one.split for one in manifest}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("70/20/10", {"train": 0.7, "val": 0.2, "test": 0.1}),
+        ("85/15", {"train": 0.85, "test": 0.15}),
+        ("0.6/0.2/0.2", {"train": 0.6, "val": 0.2, "test": 0.2}),
+        ("train=80, val=20", {"train": 0.8, "val": 0.2}),
+        ("100", {"train": 1.0}),
+    ],
+)
+def test_shares_are_read(text: str, expected: dict[str, float]) -> None:
+    """Any shares that add up to 100 or 1, with the usual names or given ones."""
+    assert parse_shares(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["70/20", "70/20/20", "a/b", "", "nan/100", "110/-10", "100/0", "25/25/25/25", "a=50,a=50", "=100"],
+)
+def test_bad_shares_are_refused(text: str) -> None:
+    """Shares that do not make a whole, or have no or equal names, are a named error."""
+    with pytest.raises(ConfigError):
+        Plan(parse_shares(text))
+
+
+def test_shares_come_out_on_average() -> None:
+    """Over many photos the hash gives each split its share within five standard deviations."""
+    result = split(people(40, 100), Plan(SHARES))
+    found = {name: sum(by.values()) for name, by in result.counts().items()}
+    for name, share in SHARES.items():
+        assert abs(found[name] - 4000 * share) < 5 * (4000 * share * (1 - share)) ** 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, 300), min_size=1), st.sets(st.integers(0, 300)), st.integers(0, 5))
+def test_adding_photos_moves_none(first: set[int], more: set[int], seed: int) -> None:
+    """A photo's split depends on the photo and the seed only, by photo and by subject alike."""
+    for by in ("photo", "subject"):
+        plan = Plan(SHARES, by=by, seed=seed)  # type: ignore[arg-type]
+        few = Manifest(tuple(row(str(i), f"s{i % 7}") for i in first))
+        many = Manifest(tuple(row(str(i), f"s{i % 7}") for i in first | more))
+        before, after = where(split(few, plan).manifest), where(split(many, plan).manifest)
+        assert all(after[key] == name for key, name in before.items())
+
+
+def test_renaming_and_copying_moves_none() -> None:
+    """The hash is of the picture's bytes: another path or id, or a second copy, changes nothing."""
+    before = split(people(3, 50), Plan(SHARES)).manifest
+    by_bytes = {one.sha256: one.split for one in before}
+    copies = [replace(one, id=f"copy {one.id}", path=f"x/{one.path}", split=None) for one in before]
+    after = split(Manifest((*before.rows, *copies)), Plan(SHARES)).manifest
+    assert all(one.split == by_bytes[one.sha256] for one in after)
+
+
+def test_another_seed_is_another_split() -> None:
+    """The seed matters, the same seed repeats."""
+    data = people(2, 60)
+    assert where(split(data, Plan(SHARES, seed=1)).manifest) != where(split(data, Plan(SHARES)).manifest)
+    assert where(split(data, Plan(SHARES)).manifest) == where(split(data, Plan(SHARES)).manifest)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 59), min_size=2, max_size=5), max_size=12), st.booleans())
+def test_linked_rows_stay_together(links: list[set[int]], exact: bool) -> None:
+    """No linked group is ever parted, in whichever mode, even through chains of links."""
+    data = Manifest(tuple(row(str(i), f"s{i % 3}") for i in range(60)))
+    for by in ("photo", "subject"):
+        plan = Plan(SHARES, by=by, exact=exact)  # type: ignore[arg-type]
+        found = where(split(data, plan, [{str(i) for i in group} for group in links]).manifest)
+        for group in links:
+            assert len({found[str(i)] for i in group}) == 1
+
+
+def test_crops_and_copies_of_one_photo_stay_together() -> None:
+    """Faces cut from one photo share its split, whether or not the photo's own row is still there."""
+    photos = [row(f"photo {i}", None) for i in range(40)]
+    crops = [row(f"crop {i} {k}", f"s{k}", parent=f"photo {i}") for i in range(40) for k in range(3)]
+    for rows in ([*photos, *crops], crops):
+        found = where(split(Manifest(tuple(rows)), Plan(SHARES)).manifest)
+        assert set(found.values()) == set(SHARES)
+        for i in range(40):
+            assert len({found[key] for key in found if key.split()[1] == str(i)}) == 1
+    assert photo_keys(Manifest((*photos, *crops)))["crop 3 1"] == photos[3].sha256
+
+
+def test_subjects_stay_apart() -> None:
+    """By subject no subject is in two splits, and every split gets some of 60."""
+    counts = split(people(60, 4), Plan(SHARES, by="subject")).counts()
+    assert set(counts) == set(SHARES)
+    names = [set(by) for by in counts.values()]
+    assert sum(map(len, names)) == len(set.union(*names)) == 60
+
+
+def test_exact_shares() -> None:
+    """With exact each subject has its shares, and one in each split as soon as it has three photos."""
+    for photos, expected in ((10, [7, 2, 1]), (20, [14, 4, 2]), (3, [1, 1, 1]), (1, [1, 0, 0])):
+        result = split(people(5, photos), Plan(SHARES, exact=True))
+        for subject in range(5):
+            found = [result.counts().get(name, {}).get(f"subject {subject}", 0) for name in SHARES]
+            assert found == expected
+    assert set(result.missing) == {"val", "test"}
+
+
+def test_kept_rows_stay_when_photos_are_added() -> None:
+    """With an earlier split to keep, exact shares move nothing either, by id or by bytes."""
+    plan = Plan(SHARES, exact=True)
+    before = split(people(4, 10), plan)
+    renamed = Manifest(tuple(replace(one, id=f"new {one.id}") for one in people(4, 30)))
+    after = split(renamed, plan, keep=before.manifest)
+    old = where(before.manifest)
+    assert all(one.split == old[one.id[4:]] for one in after.manifest if one.id[4:] in old)
+    assert not after.moved
+    assert after.counts()["test"] == {f"subject {s}": 3 for s in range(4)}
+
+
+def test_a_link_between_kept_splits_goes_to_training() -> None:
+    """When kept rows turn out to be linked, none that was trained on becomes a test row; moves are told."""
+    data = people(1, 40)
+    before = split(data, Plan(SHARES)).manifest
+    tested = next(one.id for one in before if one.split == "test")
+    trained = next(one.id for one in before if one.split == "train")
+    after = split(data, Plan(SHARES), [{tested, trained}], keep=before)
+    assert where(after.manifest)[tested] == where(after.manifest)[trained] == "train"
+    assert after.moved == (tested,)
+
+
+def test_unusable_rows_are_counted_not_split() -> None:
+    """Rows without a face or refused get no split and are counted by outcome."""
+    rows = (row("a"), row("b", outcome="no_face", split="test"), row("c", outcome="refused"))
+    result = split(Manifest(rows), Plan(SHARES))
+    assert result.unassigned == {"no_face": 1, "refused": 1}
+    assert {key for key, name in where(result.manifest).items() if name is None} == {"b", "c"}
+
+
+def test_a_subject_without_test_rows_is_told() -> None:
+    """Chance may leave a small subject without rows in a split: it is named."""
+    result = split(people(30, 2), Plan(SHARES))
+    found = result.counts()
+    for name, subjects in result.missing.items():
+        assert subjects and not set(subjects) & set(found[name])
+    assert "test" in result.missing
+
+
+def test_splitting_after_augmenting_is_refused() -> None:
+    """The order that leaks is a named error."""
+    rows = (row("a"), row("b", parent="a", step="augment"))
+    with pytest.raises(SplitError, match="before augmenting"):
+        split(Manifest(rows), Plan(SHARES))
+
+
+def test_an_unknown_split_to_keep_is_refused() -> None:
+    """A kept split that the plan does not have cannot be kept."""
+    kept = Manifest((row("a", split="holdout"),))
+    with pytest.raises(SplitError, match="holdout"):
+        split(Manifest((row("a"),)), Plan(SHARES), keep=kept)
+
+
+def test_the_step_is_recorded(tmp_path: Path) -> None:
+    """The manifest tells how it was split, and survives saving."""
+    result = split(people(2, 5), Plan(SHARES, by="subject", seed=4))
+    result.manifest.save(tmp_path / "m.jsonl")
+    loaded = Manifest.load(tmp_path / "m.jsonl")
+    assert loaded.steps[-1]["by"] == "subject" and loaded.steps[-1]["shares"] == SHARES
+    assert loaded.rows == result.manifest.rows
