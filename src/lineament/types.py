@@ -9,7 +9,7 @@ Similarities are cosines: higher is likelier the same person.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, Self, TypeVar
 
@@ -339,6 +339,10 @@ class Threshold:
     def accepts(self, similarity: float) -> bool:
         """Whether the similarity counts as a match."""
         return similarity >= self.value
+
+    def to_json(self) -> dict[str, Any]:
+        """The value with its whole provenance."""
+        return {**asdict(self), "model": str(self.model)}
 
     def __str__(self) -> str:
         return (

@@ -21,7 +21,7 @@ from lineament.io.names import shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lineament.types import Face, Match, Outcome, Threshold
+    from lineament.types import Face, Match, Outcome
 
 Advance = Callable[[int], None]
 
@@ -117,21 +117,6 @@ def error_json(error: LineamentError | None) -> dict[str, str] | None:
     return None if error is None else {"type": type(error).__name__, "message": str(error)}
 
 
-def threshold_json(threshold: Threshold) -> dict[str, Any]:
-    """A threshold with its whole provenance."""
-    return {
-        "value": threshold.value,
-        "kind": threshold.kind,
-        "target_rate": threshold.target_rate,
-        "rate": threshold.rate,
-        "interval": asdict(threshold.interval),
-        "comparisons": threshold.comparisons,
-        "subjects": threshold.subjects,
-        "measured_on": threshold.measured_on,
-        "model": str(threshold.model),
-    }
-
-
 def face_json(face: Face, match: Match | None = None) -> dict[str, Any]:
     """One face; ``candidates`` is empty and ``decision`` null when no gallery was searched."""
     record: dict[str, Any] = {
@@ -148,7 +133,7 @@ def face_json(face: Face, match: Match | None = None) -> dict[str, Any]:
     if match is not None:
         record["candidates"] = [asdict(candidate) for candidate in match.candidates]
         record["decision"] = match.decision
-        record["threshold"] = threshold_json(match.threshold)
+        record["threshold"] = match.threshold.to_json()
     return record
 
 

@@ -26,7 +26,7 @@ def verify(
 ) -> None:
     """Compare the faces nearest the centres of two photos, at a threshold measured for the target FMR."""
     from lineament.analyzer import Analyzer
-    from lineament.cli.output import Report, threshold_json
+    from lineament.cli.output import Report
 
     analyzer = Analyzer(detector=detector, precision=precision)
     answer = analyzer.verify(a, b, target_fmr=target_fmr)
@@ -37,7 +37,7 @@ def verify(
                 "b": b,
                 "similarity": answer.similarity,
                 "decision": answer.decision,
-                "threshold": threshold_json(answer.threshold),
+                "threshold": answer.threshold.to_json(),
             }
         )
         sign = ">=" if answer.threshold.accepts(answer.similarity) else "<"

@@ -169,7 +169,7 @@ class IdentificationReport:
             "rank1_is": "closed-set: mated searches only, no threshold",
             "fnir_at_fpir": {rate_key(rate): found.get(rate) for rate in TARGET_RATES},
             "unsupported": {rate_key(rate): reason for rate, reason in self.unsupported.items()},
-            "threshold": None if self.threshold is None else _threshold_json(self.threshold),
+            "threshold": None if self.threshold is None else self.threshold.to_json(),
             "operating_points": {rate_key(p.threshold.target_rate): _point_json(p) for p in self.points},
             "at_card_threshold": None if self.at_card is None else _point_json(self.at_card),
             "model": str(self.captures.model),
@@ -278,27 +278,9 @@ def _complement(rate: Rate) -> Rate:
     return replace(rate, errors=rate.comparisons - rate.errors, interval=interval)
 
 
-def _threshold_json(threshold: Threshold) -> dict[str, Any]:
-    return {
-        "value": threshold.value,
-        "kind": threshold.kind,
-        "target_rate": threshold.target_rate,
-        "rate": threshold.rate,
-        "interval": {
-            "low": threshold.interval.low,
-            "high": threshold.interval.high,
-            "level": threshold.interval.level,
-        },
-        "comparisons": threshold.comparisons,
-        "subjects": threshold.subjects,
-        "measured_on": threshold.measured_on,
-        "model": str(threshold.model),
-    }
-
-
 def _point_json(point: SearchPoint) -> dict[str, Any]:
     return {
-        "threshold": _threshold_json(point.threshold),
+        "threshold": point.threshold.to_json(),
         "fpir": point.fpir.to_json(),
         "fnir": point.fnir.to_json(),
     }
