@@ -119,7 +119,7 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
                 edges = (x > 0, y > 0, x + tile_w < w, y + tile_h < h)
                 views.append(View(x, y, tile_w, tile_h, edges=edges))
     if overlap or (longer > LARGEST_FACE and min(w, h) > 0.75 * LARGEST_FACE):
-        seen = min(longer, max(SHRUNK, math.ceil(SMALLEST_FACE * longer / overlap) if overlap else 0))
+        seen = min(side, max(SHRUNK, math.ceil(SMALLEST_FACE * longer / overlap) if overlap else 0))
         views.append(_shrunk(w, h, seen, min(overlap or LARGE_FACE, LARGE_FACE), settings.large_score))
     return views
 
@@ -140,7 +140,8 @@ def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
     count = math.ceil((length - side) / step_most) + 1
     step = math.ceil((length - overlap) / count / 32) * 32
     step = min(step, step_most)
-    return [(i * step, min(step + overlap, length - i * step)) for i in range(count)]
+    last = (count - 1) * step
+    return [(start, step + overlap) for start in range(0, last, step)] + [(last, length - last)]
 
 
 def cut(pixels: UInt8, view: View) -> UInt8:

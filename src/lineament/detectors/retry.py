@@ -31,8 +31,9 @@ _SAME_FACE_IOU = 0.5
 class RetryConfig:
     """Settings.
 
-    ``base`` is the spec of the detector to wrap, ``step_deg`` the step of the rotations. A face found only
-    in a changed picture needs ``score``: each try is one more chance for a false detection. ``level`` takes
+    ``base`` is the spec of the detector to wrap, ``step_deg`` the step of the rotations. The search ends
+    with a face of at least ``score``, as each try is one more chance for a false detection; weaker faces of
+    the plain picture are kept where nothing better comes. ``level`` takes
     box and points of every face from a second look with the face made upright.
     """
 
@@ -63,7 +64,7 @@ class _Changed:
 
 @detectors.register("retry", RetryConfig)
 class Retry:
-    """Wraps any detector and tries, in this order, until one attempt finds a face.
+    """Wraps any detector and tries, in this order, until one attempt finds a sure face.
 
     1. the picture as it is;
     2. quarter turns (a missing or wrong EXIF orientation);
@@ -83,19 +84,21 @@ class Retry:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first, all of one attempt."""
-        plain = self.base.detect(images)
-        return [
-            self._levelled(image, faces.with_columns(attempts=(Attempt(),) * len(faces)))
-            if len(faces)
-            else self._search(image)
-            for image, faces in zip(images, plain, strict=True)
-        ]
+        found = []
+        for image, plain in zip(images, self.base.detect(images), strict=True):
+            faces = plain.with_columns(attempts=(Attempt(),) * len(plain))
+            if not len(faces) or faces.scores[0] < self.config.score:
+                better = self._search(image)
+                faces = better if len(better) else faces
+            found.append(self._levelled(image, faces))
+        return found
 
     def _search(self, image: Image) -> Faces:
+        """The faces of the first changed picture that shows any."""
         for changed in self._changes(image):
             faces = self._look(changed, image.size_wh)
             if len(faces):
-                return self._levelled(image, faces)
+                return faces
         return Faces.none(landmarks=self.gives_landmarks).with_columns(attempts=())
 
     def _changes(self, image: Image) -> Iterator[_Changed]:
