@@ -40,6 +40,8 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── LicenceRefused        terms not accepted, or forbidden by the policy
     │   └── BundleError           an offline bundle is damaged or hostile
     ├── ManifestError             a manifest that cannot be read or written
+    ├── LabelFileError            a label file that cannot be read or written
+    ├── ArchiveRefused            an archive is damaged or hostile; nothing of it was unpacked
     │   └── SplitError            a step on the wrong split, or in an order that would leak
     ├── CollectError              one page or picture could not be gathered; the rest go on
     │   ├── ForbiddenUrl          not http or https, holds a login, or leads to a private address
@@ -52,6 +54,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── BadAnswer             cut short, endless redirects, or not what was asked for
     │   ├── SearchFailed          the browser failed, or the page description does not fit the page
     │   └── DuplicatePicture      the subject has this very picture already
+    ├── OutputError               a result cannot be written: disk full, no permission
     ├── CardMismatch              a model does not do what its card says
     └── InsufficientData          the data cannot support the figure asked for
 """
@@ -267,6 +270,18 @@ class SearchFailed(CollectError):
 
 class DuplicatePicture(CollectError):
     """The subject has this very picture already."""
+
+
+class LabelFileError(LineamentError):
+    """A label file cannot be read or written as asked."""
+
+
+class ArchiveRefused(LineamentError):
+    """An archive is damaged or hostile; nothing of it was unpacked."""
+
+
+class OutputError(LineamentError):
+    """A result cannot be written (disk full, no permission); what was written before is whole."""
 
 
 class CardMismatch(LineamentError):
