@@ -60,6 +60,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+_first_call = threading.Lock()
+"""Held for a thread's first call of a session.
+
+OpenVINO's bindings fill their table of types in the first call of the process, and let go of the
+interpreter lock while they do: two threads that make first calls at once wait for each other for ever (seen
+with 2026.4, about one start in ten).
+"""
+
+
 class _OpenVino:
     def __init__(self, path: Path, precision: Precision, streams: int) -> None:
         import openvino as ov
@@ -88,7 +97,12 @@ class _OpenVino:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         request = getattr(self._local, "request", None)
         if request is None:
-            request = self._local.request = self._model.create_infer_request()
+            with _first_call:
+                request = self._local.request = self._model.create_infer_request()
+                return self._infer(request, inputs)
+        return self._infer(request, inputs)
+
+    def _infer(self, request: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         result = request.infer(dict(inputs), share_inputs=True, share_outputs=False)
         return {name: np.asarray(result[i], np.float32) for i, name in enumerate(self.output_names)}
 
