@@ -1,0 +1,165 @@
+"""Which URLs and which network addresses may be asked: http and https, public addresses, nothing else.
+
+A site that is searched chooses the URLs it answers with, so every one of them is hostile until checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from lineament.errors import ForbiddenUrl, Unreachable
+from lineament.io.names import shown
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""Every address of a host and port."""
+
+_MAX_URL = 8_192
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# A resolver reads 0x7f.1, 017700000001 and 2130706433 as addresses; browsers do too, others do not.
+_ENDS_IN_NUMBER = re.compile(r"(^|\.)(\d+|0[xX][0-9a-fA-F]*)\.?$")
+# What is allowed to stand unquoted in a path and query, escapes included.
+_SAFE_PATH = "/:@!$&'()*+,;=-._~%"
+_SAFE_QUERY = _SAFE_PATH + "?[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A checked URL: ``host`` in ASCII without brackets, ``path`` with its query, as sent."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host header tells them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what a robots.txt holds for."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def url(self) -> str:
+        """The URL in its one canonical spelling."""
+        return self.origin + self.path
+
+
+def parse(url: str) -> Target:
+    """Check a URL's form; raises `ForbiddenUrl`. Nothing is resolved."""
+    name = shown(url)
+    if len(url) > _MAX_URL:
+        raise ForbiddenUrl(f"a URL of more than {_MAX_URL} characters: {name}")
+    if any(c <= " " or c == "\\" or "\x7f" <= c <= "\xa0" for c in url):
+        raise ForbiddenUrl(f"space, control character or backslash in the URL {name!r}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ForbiddenUrl(f"not a URL: {name} ({error})") from None
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise ForbiddenUrl(f"only http and https are fetched, not {name}")
+    if "@" in parts.netloc:
+        raise ForbiddenUrl(f"a URL with a login is not fetched: {name}")
+    if port == 0:
+        raise ForbiddenUrl(f"port 0 in {name}")
+    host = _host(parts.hostname or "", name)
+    try:
+        path = quote(parts.path or "/", safe=_SAFE_PATH)
+        if parts.query:
+            path += "?" + quote(parts.query, safe=_SAFE_QUERY)
+    except UnicodeEncodeError:
+        raise ForbiddenUrl(f"the URL {name} is not valid Unicode") from None
+    return Target(scheme, host, port or _DEFAULT_PORTS[scheme], path)
+
+
+def _host(host: str, name: str) -> str:
+    if ":" in host:
+        try:
+            address = ipaddress.IPv6Address(host)
+        except ValueError:
+            raise ForbiddenUrl(f"not an IPv6 address in {name}") from None
+        if address.scope_id is not None:
+            raise ForbiddenUrl(f"an address with a network interface in {name}")
+        return str(address)
+    try:
+        host = host.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise ForbiddenUrl(f"not a host name in {name}") from None
+    if not host or not re.fullmatch(r"[a-z0-9._-]+", host):
+        raise ForbiddenUrl(f"not a host name in {name}")
+    if _ENDS_IN_NUMBER.search(host):
+        try:
+            return str(ipaddress.IPv4Address(host))
+        except ValueError:
+            raise ForbiddenUrl(f"an address in disguise, {host}, in {name}") from None
+    return host.removesuffix(".")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the open internet, whatever it is wrapped in."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.scope_id is not None:
+            return False
+        if (inner := _wrapped(ip)) is not None:
+            return is_public(str(inner))
+    return ip.is_global and not (
+        ip.is_private
+        or ip.is_loopback
+        or ip.is_link_local
+        or ip.is_multicast
+        or ip.is_reserved
+        or ip.is_unspecified
+    )
+
+
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+
+
+def _wrapped(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to."""
+    if ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    if ip.sixtofour is not None:
+        return ip.sixtofour
+    if ip.teredo is not None:
+        return ip.teredo[1]
+    if any(ip in network for network in _NAT64) or int(ip) >> 32 == 0:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return None
+
+
+def system_resolve(host: str, port: int) -> list[str]:
+    """The system's addresses of a host, in its order."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def pinned(target: Target, resolve: Resolve, allow_private: Collection[str] = ()) -> str:
+    """The one address to connect to. Resolves once; one address that is not public refuses them all.
+
+    Raises `ForbiddenUrl`, or `Unreachable` when the name has no address.
+    """
+    try:
+        addresses = list(resolve(target.host, target.port))
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"{target.host}: no such host ({error})") from None
+    if not addresses:
+        raise Unreachable(f"{target.host}: no such host")
+    for address in addresses:
+        if not is_public(address) and address not in allow_private:
+            raise ForbiddenUrl(f"{target.host} leads to {address}, which is not a public address")
+    return addresses[0]

@@ -1,0 +1,207 @@
+"""The resumable run over the network: search, fetch, keep, person by person, several people at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from lineament.datasets.collect.collection import Collection, Gathered, timestamp
+from lineament.datasets.collect.people import Person
+from lineament.datasets.collect.politeness import Guest
+from lineament.datasets.collect.width import Width
+from lineament.errors import BadAnswer, CollectError, PictureError
+from lineament.io.manifest import Provenance
+
+_MAX_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture that a search found, with what the site says of it."""
+
+    url: str
+    page: str | None = None
+    licence: str | None = None
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One page of a search; ``next`` leads to the following one. ``unusable`` entries had no URL."""
+
+    candidates: tuple[Candidate, ...]
+    next: str | None = None
+    unusable: int = 0
+
+
+class Search(Protocol):
+    """A source that answers a person's keyword with pages of candidates."""
+
+    @property
+    def name(self) -> str:
+        """By which kept pages are found again."""
+        ...
+
+    def page(self, person: Person, cursor: str | None, wanted: int) -> Results:
+        """The page at ``cursor`` (None = the first); raises `CollectError`.
+
+        A page that grows as long as one looks ends when it has about ``wanted`` candidates.
+        """
+        ...
+
+    def scope(self, wanted: int) -> str:
+        """What besides person and cursor decides the answer, so that a kept one may be used again."""
+        ...
+
+
+def gather(
+    collection: Collection,
+    search: Search,
+    guest: Guest,
+    *,
+    per_subject: int = 100,
+    workers: int = 10,
+    width: Width | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Gathered]:
+    """Every outcome as it comes, in no fixed order, until each person has ``per_subject`` or no more exist.
+
+    Up to ``workers`` people are worked on at once, their units of work (one search page, one picture)
+    within ``width``. Pages found and pictures settled by an earlier run are not asked for again. Closing
+    the iterator, or setting ``stop``, ends the run after the units under way.
+    """
+    width = width or Width(workers)
+    stop = stop or threading.Event()
+    job = _Job(collection, search, guest, per_subject, width, stop)
+    outcomes: queue.Queue[Gathered | BaseException | None] = queue.Queue(maxsize=1_000)
+    with ThreadPoolExecutor(workers, "collect") as pool:
+        for person in collection.people.values():
+            pool.submit(_work, job, person, outcomes)
+        try:
+            left = len(collection.people)
+            while left:
+                outcome = outcomes.get()
+                if outcome is None:
+                    left -= 1
+                elif isinstance(outcome, BaseException):
+                    raise outcome
+                else:
+                    yield outcome
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            _drain(outcomes, pool)
+
+
+def short(collection: Collection, per_subject: int) -> Sequence[tuple[str, int]]:
+    """The subjects with fewer pictures than asked for, and how many they have."""
+    have = [(subject, collection.kept(subject)) for subject in collection.people]
+    return [(subject, count) for subject, count in have if count < per_subject]
+
+
+def _drain(outcomes: queue.Queue[Gathered | BaseException | None], pool: ThreadPoolExecutor) -> None:
+    """Keep a full queue from blocking the workers that are about to end."""
+    done = threading.Event()
+
+    def wait() -> None:
+        pool.shutdown(wait=True)
+        done.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    while not done.is_set():
+        try:
+            outcomes.get(timeout=0.05)
+        except queue.Empty:
+            continue
+
+
+def _work(job: _Job, person: Person, outcomes: queue.Queue[Gathered | BaseException | None]) -> None:
+    try:
+        for outcome in job.run(person):
+            outcomes.put(outcome)
+    except BaseException as error:  # carried to the caller's thread, which ends the run
+        outcomes.put(error)
+    else:
+        outcomes.put(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    collection: Collection
+    search: Search
+    guest: Guest
+    per_subject: int
+    width: Width
+    stop: threading.Event
+
+    def run(self, person: Person) -> Iterator[Gathered]:
+        cursor: str | None = None
+        seen: set[str | None] = set()
+        for _ in range(_MAX_PAGES):
+            if self._enough(person) or cursor in seen:
+                return
+            seen.add(cursor)
+            try:
+                results = self._results(person, cursor)
+            except CollectError as error:
+                yield self._search_failed(person, error)
+                return
+            for candidate in results.candidates:
+                if self._enough(person):
+                    return
+                if not self.collection.settled(person.subject, candidate.url):
+                    yield self._picture(person, candidate)
+            cursor = results.next
+            if cursor is None:
+                return
+
+    def _enough(self, person: Person) -> bool:
+        return self.stop.is_set() or self.collection.kept(person.subject) >= self.per_subject
+
+    def _results(self, person: Person, cursor: str | None) -> Results:
+        # Some candidates will be refused: look for half as many again.
+        wanted = self.per_subject + self.per_subject // 2
+        key = (self.search.name, person.keyword, cursor or "", self.search.scope(wanted))
+        known = self.collection.noted(*key)
+        if known is not None:
+            return Results(tuple(Candidate(**c) for c in known["candidates"]), known["next"])
+        with self.width.unit():
+            results = self.search.page(person, cursor, wanted)
+        if results.unusable:
+            self.collection.counts["unusable search result"] += results.unusable
+        found = [asdict(candidate) for candidate in results.candidates]
+        self.collection.note(*key, value={"candidates": found, "next": results.next})
+        return results
+
+    def _search_failed(self, person: Person, error: CollectError) -> Gathered:
+        """Counted but not settled: the next run searches again."""
+        self.collection.counts[f"search: {type(error).__name__}"] += 1
+        return Gathered(person.subject, f"search {self.search.name}", error=error)
+
+    def _picture(self, person: Person, candidate: Candidate) -> Gathered:
+        copied = self.collection.copy_of(candidate.url, person)
+        if copied is not None:
+            return copied
+        try:
+            with self.width.unit():
+                answer = self.guest.get(candidate.url, accept="image/*")
+        except (CollectError, PictureError) as error:
+            return self.collection.refuse(person, candidate.url, error)
+        if not answer.body:
+            return self.collection.refuse(person, candidate.url, BadAnswer(f"{answer.url}: empty"))
+        return self.collection.keep(
+            person,
+            candidate.url,
+            answer.body,
+            Provenance(
+                url=answer.url,
+                page=candidate.page,
+                licence=candidate.licence,
+                author=candidate.author,
+                fetched_at=timestamp(),
+            ),
+        )
