@@ -1,0 +1,92 @@
+"""``lineament dataset extract``: photos to face crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineament.cli.dataset.app import app
+from lineament.cli.options import (
+    DEFAULT_PRECISION,
+    DetectorOption,
+    JsonOption,
+    PrecisionOption,
+    StrictOption,
+    WorkersOption,
+)
+
+
+@app.command("extract")
+def extract(
+    source: Annotated[
+        Path, typer.Argument(metavar="PHOTOS", help="A folder a person, a manifest, or a data set.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the crops go: a new folder.")],
+    detector: DetectorOption = "yunet",
+    rotate: Annotated[
+        float | None,
+        typer.Option(
+            "--rotate",
+            min=1,
+            max=90,
+            metavar="DEGREES",
+            help="Try photos without a face again, turned in steps of so many degrees (15).",
+        ),
+    ] = None,
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of a crop in pixels.")] = 256,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            min=0,
+            max=4,
+            help="Added on each side, a share of the face box (default 0.25); with --align of the "
+            "template (default 0).",
+        ),
+    ] = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Bring eyes, nose and mouth to the ArcFace template.")
+    ] = False,
+    faces: Annotated[
+        str,
+        typer.Option(
+            "--faces",
+            metavar="one|all",
+            help="Of several faces in a photo: the one that agrees with the subject's others, or all.",
+        ),
+    ] = "one",
+    precision: PrecisionOption = DEFAULT_PRECISION,
+    workers: WorkersOption = None,
+    json: JsonOption = None,
+    strict: StrictOption = False,
+) -> None:
+    """Cut the faces out of photos.
+
+    OUT gets the crops in the folders of the photos, manifest.jsonl, contact_sheet.jpg, undetected.txt with
+    every photo in which no face was found, and refused.txt. Interrupted, run it again: it goes on.
+    """
+    from lineament.cli.output import Report, progress
+    from lineament.config import from_mapping
+    from lineament.datasets.cropping import CropStyle
+    from lineament.datasets.extract import ExtractSettings
+    from lineament.datasets.extract import extract as run
+    from lineament.datasets.opening import open_dataset
+
+    values = {"detector": detector, "rotate": rotate, "faces": faces, "precision": precision}
+    settings = from_mapping(ExtractSettings, {**values, "style": CropStyle(size, margin, align)})
+    manifest = open_dataset(source)
+    with Report(json) as report, progress(len({row.path for row in manifest}), "photos") as advance:
+        done = run(manifest, out, settings, workers=workers, advance=advance)
+        report.line(done.to_json())
+        report.say(
+            f"{done.photos} photos: {done.faces} faces, {done.undetected} without a face (undetected.txt), "
+            f"{done.refused} refused (refused.txt)"
+        )
+        if done.resumed:
+            report.say(f"{done.resumed} photos were done by an earlier run")
+        for group in done.twins:
+            report.say(f"folders whose names differ only by case or Unicode form: {', '.join(group)}")
+    if strict and done.refused:
+        raise typer.Exit(1)

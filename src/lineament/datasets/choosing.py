@@ -1,0 +1,101 @@
+"""Which face of a photo is its subject's.
+
+The only one; the one in the box that the row gives; otherwise the one that agrees with the subject's other
+photos. Where these agree on nobody, or nobody in the photo agrees with them, it is the face nearest the
+photo's centre, and the row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lineament.datasets.consensus import consensus
+from lineament.datasets.sightings import Sighting
+from lineament.geometry.boxes import iou, nearest_to
+from lineament.io.manifest import ManifestRow
+from lineament.types import Float32
+
+LEAST_IOU = 0.3
+"""Overlap from which a face is the one in a given box: boxes of people and detectors differ in what they
+take for the face's edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A row's face, as its number in the sighting, and what picked it."""
+
+    row: ManifestRow
+    face: int
+    by: Literal["only", "every", "box", "consensus", "center"]
+
+
+def decided(rows: Sequence[ManifestRow], seen: Sighting, *, every: bool) -> list[Choice] | None:
+    """The choices that need no other photo; None when one does. Empty when no face fits."""
+    if not len(seen):
+        return []
+    if any(row.box is not None for row in rows):
+        boxed = [(row, _in_box(row, seen)) for row in rows if row.box is not None]
+        found = [Choice(row, face, "box") for row, face in boxed if face is not None]
+        free = [row for row in rows if row.box is None]
+        rest = decided(free, seen, every=every) if free else []
+        return None if rest is None else found + rest
+    if len(seen) == 1:
+        return [Choice(row, 0, "only") for row in rows]
+    if every:
+        return [Choice(rows[0], face, "every") for face in range(len(seen))]
+    return None
+
+
+def choose(
+    rows: Sequence[Sequence[ManifestRow]],
+    seen: Sequence[Sighting],
+    threshold: float | None,
+    *,
+    every: bool,
+) -> list[list[Choice]]:
+    """The choices for all photos of one subject, in their order.
+
+    ``rows`` are those of each photo that name the subject. Without a ``threshold`` there is no subject, and
+    photos have nothing to agree on.
+    """
+    clear = [decided(r, s, every=every) for r, s in zip(rows, seen, strict=True)]
+    agreed = None
+    if threshold is not None and any(found is None for found in clear):
+        faces = [_candidates(found, s) for found, s in zip(clear, seen, strict=True)]
+        agreed = consensus(faces, threshold)
+    answers = []
+    for mine, sighting, found in zip(rows, seen, clear, strict=True):
+        if found is not None:
+            answers.append(found)
+            continue
+        face, by = _central(sighting), "center"
+        if agreed is not None and threshold is not None:
+            similar = sighting.embeddings @ agreed.template
+            if similar.max() >= threshold:
+                face, by = int(similar.argmax()), "consensus"
+        boxed = [Choice(r, f, "box") for r in mine if (f := _in_box(r, sighting)) is not None]
+        free = [r for r in mine if r.box is None]
+        answers.append(boxed + [Choice(r, face, by) for r in free])  # type: ignore[arg-type]
+    return answers
+
+
+def _candidates(found: list[Choice] | None, seen: Sighting) -> Float32:
+    if found is None:
+        return seen.embeddings
+    return seen.embeddings[sorted({choice.face for choice in found})]
+
+
+def _in_box(row: ManifestRow, seen: Sighting) -> int | None:
+    if row.box is None:
+        return None
+    overlap = iou(np.array([row.box], np.float32), seen.boxes)[0]
+    return int(overlap.argmax()) if len(seen) and overlap.max() >= LEAST_IOU else None
+
+
+def _central(seen: Sighting) -> int:
+    w, h = seen.size_wh or (0, 0)
+    return nearest_to(seen.boxes, (w / 2, h / 2))

@@ -1,0 +1,411 @@
+"""Photos to face crops: one face a photo or all of them, in the layout of the photos.
+
+A photo much larger than needed is first decoded at reduced size (JPEG only). That look counts when every
+face it shows fills the crop without enlarging; a photo where it shows none, or a smaller one, is decoded
+and searched whole. With all faces wanted, or with boxes given, photos are always searched whole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from lineament import registry
+from lineament.analyzer import Analyzer
+from lineament.datasets import crop_names
+from lineament.datasets.choosing import Choice, choose, decided
+from lineament.datasets.cropping import CropStyle, moved
+from lineament.datasets.opening import MANIFEST_NAME, sha256_of
+from lineament.datasets.output_folder import (
+    JOURNAL_NAME,
+    LOCK_NAME,
+    SETTINGS_KEY,
+    finished,
+    remove_stale,
+    require_apart,
+    sweep,
+)
+from lineament.datasets.sightings import Sighting
+from lineament.errors import ConfigError, OutputError, PictureError, UsageError
+from lineament.gallery.searching import VERIFY_FMR, measured_threshold
+from lineament.io import images
+from lineament.io.manifest import Journal, Manifest, ManifestRow, replacing, row_id
+from lineament.io.names import shown
+from lineament.protocols import Detector
+from lineament.types import Image, Outcome, Status
+
+T = TypeVar("T")
+
+LOOK_SIDE = 720
+"""Shorter side in pixels that a photo keeps in its first, reduced look."""
+
+_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractSettings:
+    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`."""
+
+    detector: str = "yunet"
+    rotate: float | None = None
+    style: CropStyle = field(default_factory=CropStyle)
+    faces: Literal["one", "all"] = "one"
+    precision: str = "balanced"
+
+    def __post_init__(self) -> None:
+        if self.faces not in ("one", "all"):
+            raise ConfigError(f"faces: {self.faces!r} is neither 'one' nor 'all'")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as the manifest records them."""
+        return {
+            "detector": self.detector,
+            "rotate": self.rotate,
+            "size": self.style.size,
+            "margin": self.style.margin,
+            "align": self.style.align,
+            "faces": self.faces,
+            "precision": self.precision,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What came of it. ``photos`` = those with a face + ``undetected`` + ``refused``; ``faces`` is crops.
+
+    ``resumed`` photos were done by an earlier run. ``twins`` are folders whose names differ only by case or
+    Unicode form.
+    """
+
+    photos: int
+    faces: int
+    undetected: int
+    refused: int
+    resumed: int
+    twins: tuple[tuple[str, ...], ...]
+    manifest: Manifest
+
+    def to_json(self) -> dict[str, int]:
+        """The counts."""
+        names = ("photos", "faces", "undetected", "refused", "resumed")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    path: str
+    rows: tuple[ManifestRow, ...]
+    stem: str
+    file: Path
+
+
+def extract(
+    source: Manifest,
+    out: Path,
+    settings: ExtractSettings | None = None,
+    *,
+    workers: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Extraction:
+    """Write the crops of every photo below ``out``, with manifest, contact sheet and list of failures.
+
+    Run again after an interruption it goes on where it was and ends with the same bytes; a finished ``out``
+    is left as it is. Raises `UsageError` when ``out`` holds anything else or overlaps the photos, and
+    `OutputError` when it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    settings = settings or ExtractSettings()
+    require_apart(source.folder, out)
+    stated = {"settings": settings.to_json(), "source": source.digest()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / LOCK_NAME, timeout=0):
+            done = finished(out, stated)
+            if done is None:
+                result = _Run(source, out, settings, workers, advance).run(stated)
+            else:
+                counts = {name: int(done.steps[-1][name]) for name in ("photos", "undetected", "refused")}
+                twins = _twins(_photos(source))
+                result = Extraction(
+                    **counts, faces=len(done), resumed=counts["photos"], twins=twins, manifest=done
+                )
+            (out / LOCK_NAME).unlink(missing_ok=True)
+        return result
+    except Timeout:
+        raise UsageError(f"{out}: another run is writing there") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{out}: cannot be written: {reason}; what is finished is kept") from error
+
+
+class _Run:
+    """One run over all photos."""
+
+    def __init__(
+        self,
+        source: Manifest,
+        out: Path,
+        settings: ExtractSettings,
+        workers: int | None,
+        advance: Callable[[int], None] | None,
+    ) -> None:
+        self.source, self.out, self.settings = source, out, settings
+        self.style = settings.style
+        self.advance = advance or (lambda _count: None)
+        self.analyzer = Analyzer(
+            _detector(settings), precision=settings.precision, workers=workers, keep_images=True
+        )
+        assert self.analyzer.model is not None
+        self.threshold = measured_threshold(self.analyzer.model, VERIFY_FMR).value
+        self.photos = _photos(source)
+
+    def run(self, stated: Mapping[str, Any]) -> Extraction:
+        resuming = (self.out / JOURNAL_NAME).exists()
+        with Journal(self.out / JOURNAL_NAME, sync_every=32) as journal:
+            if journal.done.setdefault(SETTINGS_KEY, None) is None:
+                journal.record(SETTINGS_KEY, stated["settings"])
+                journal.sync()
+            elif journal.done[SETTINGS_KEY] != stated["settings"]:
+                raise UsageError(f"{self.out}: holds an unfinished run with other settings")
+            if resuming:
+                sweep(self.out)
+            resumed = self._see_all(journal)
+            choices = self._choose_all(journal)
+            result = self._finish(journal, choices, stated, resumed)
+            journal.finish()
+        return result
+
+    def _see_all(self, journal: Journal) -> int:
+        """Search every photo; where the face is clear, write its crop at once."""
+        todo = [photo for photo in self.photos if not self._kept(journal, photo)]
+        resumed = len(self.photos) - len(todo)
+        self.advance(resumed)
+        for photo, seen in self._in_threads(self._see, todo):
+            journal.record(_key(photo), seen)
+            self.advance(1)
+        return resumed
+
+    def _kept(self, journal: Journal, photo: _Photo) -> bool:
+        """Whether an earlier run did this photo and its crops are still what it wrote."""
+        seen = journal.done.get(_key(photo))
+        if seen is None or seen["stem"] != photo.stem:
+            return False
+        return all(self._intact(*crop) for crop in seen["crops"].values())
+
+    def _intact(self, relative: str, digest: str) -> bool:
+        path = self.out / relative
+        return path.is_file() and sha256_of(path) == digest
+
+    def _see(self, photo: _Photo) -> dict[str, Any]:
+        outcome = self._look(photo)
+        scale = 1.0 if outcome.image is None else outcome.image.scale
+        sighting = Sighting.of(outcome, scale)
+        choices = decided(photo.rows, sighting, every=self.settings.faces == "all")
+        crops = {
+            str(face): self._write(photo, sighting, face, outcome.image)
+            for face in sorted({c.face for c in choices or ()})
+            if outcome.image is not None
+        }
+        return {**sighting.to_json(), "stem": photo.stem, "crops": crops}
+
+    def _look(self, photo: _Photo) -> Outcome:
+        whole = self.settings.faces == "all" or any(row.box is not None for row in photo.rows)
+        try:
+            image = images.load(photo.file, min_side=None if whole else LOOK_SIDE)
+        except PictureError as error:
+            return Outcome.refused(str(photo.file), error)
+        outcome = self.analyzer.analyze_one(image)
+        if image.scale == 1 or self._sharp_enough(outcome, image.scale):
+            return outcome
+        del image
+        return self.analyzer.analyze_one(photo.file)
+
+    def _sharp_enough(self, outcome: Outcome, scale: float) -> bool:
+        seen = Sighting.of(outcome)
+        return len(seen) > 0 and not any(
+            self.style.needs_more_pixels(self._transform(seen, face, scale)) for face in range(len(seen))
+        )
+
+    def _transform(self, seen: Sighting, face: int, scale: float) -> Any:
+        box, points = seen.boxes[face] / scale, seen.landmarks[face] / scale
+        return self.style.transform(box, points, float(seen.rotation_deg[face]))
+
+    def _write(self, photo: _Photo, seen: Sighting, face: int, image: Image) -> tuple[str, str]:
+        """Cut one face out and write it; returns the crop's path and SHA-256."""
+        several = self.settings.faces == "all" or len(photo.rows) > 1
+        relative = f"{photo.stem}-face{face + 1}.jpg" if several else f"{photo.stem}.jpg"
+        target = crop_names.inside(self.out, relative)
+        crop = self.style.cut(image.pixels, self._transform(seen, face, image.scale))
+        images.save(target, crop, quality=_QUALITY)
+        return relative, sha256_of(target)
+
+    def _choose_all(self, journal: Journal) -> dict[str, list[Choice]]:
+        """Decide the photos with several faces by their subject's other photos, and write their crops."""
+        by_subject: dict[str | None, list[_Photo]] = {}
+        for photo in self.photos:
+            for subject in dict.fromkeys(row.subject for row in photo.rows):
+                by_subject.setdefault(subject, []).append(photo)
+        every = self.settings.faces == "all"
+        choices: dict[str, list[Choice]] = {photo.path: [] for photo in self.photos}
+        for subject, photos in by_subject.items():
+            seen = [_sighting(journal, photo) for photo in photos]
+            rows = [[row for row in photo.rows if row.subject == subject] for photo in photos]
+            found = choose(rows, seen, None if subject is None else self.threshold, every=every)
+            for photo, chosen in zip(photos, found, strict=True):
+                choices[photo.path] += chosen
+        todo = [
+            (photo, face)
+            for photo in self.photos
+            for face in sorted({c.face for c in choices[photo.path]})
+            if self._crop(journal, photo, face) is None
+        ]
+        sightings = {photo.path: _sighting(journal, photo) for photo, _ in todo}
+
+        def write(task: tuple[_Photo, int]) -> tuple[str, str]:
+            photo, face = task
+            seen = sightings[photo.path]
+            image = images.load(photo.file, min_side=LOOK_SIDE if seen.scale != 1 else None)
+            return self._write(photo, seen, face, image)
+
+        for (photo, face), crop in self._in_threads(write, todo):
+            journal.record(_key(photo, face), crop)
+        return choices
+
+    def _crop(self, journal: Journal, photo: _Photo, face: int) -> tuple[str, str] | None:
+        """Path and SHA-256 of a crop that is written already."""
+        crop = journal.done[_key(photo)]["crops"].get(str(face)) or journal.done.get(_key(photo, face))
+        return tuple(crop) if crop is not None and self._intact(*crop) else None
+
+    def _in_threads(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
+        """The answers in order; few wait at a time, so memory stays flat."""
+        waiting: deque[tuple[T, Future[Any]]] = deque()
+        with ThreadPoolExecutor(self.analyzer.workers, "extract", _one_thread_each) as pool:
+            try:
+                for item in items:
+                    waiting.append((item, pool.submit(work, item)))
+                    if len(waiting) > 2 * self.analyzer.workers:
+                        first, future = waiting.popleft()
+                        yield first, future.result()
+                while waiting:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def _finish(
+        self,
+        journal: Journal,
+        choices: Mapping[str, list[Choice]],
+        stated: Mapping[str, Any],
+        resumed: int,
+    ) -> Extraction:
+        rows: list[ManifestRow] = []
+        undetected, refused = [], []
+        for photo in self.photos:
+            seen = _sighting(journal, photo)
+            if seen.status is Status.REFUSED:
+                refused.append((photo.path, seen.error or ""))
+            elif not choices[photo.path]:
+                undetected.append(photo.path)
+            for number, choice in enumerate(choices[photo.path]):
+                rows.append(self._row(journal, photo, seen, choice, number))
+        remove_stale(self.out, journal, {row.path for row in rows})
+        with replacing(self.out / "undetected.txt") as file:
+            file.writelines(f"{shown(path, limit=None)}\n" for path in undetected)
+        with replacing(self.out / "refused.txt") as file:
+            file.writelines(f"{shown(p, limit=None)}\t{shown(e, limit=None)}\n" for p, e in refused)
+        _draw_sheet(self.out, rows)
+        counts = {"photos": len(self.photos), "undetected": len(undetected), "refused": len(refused)}
+        manifest = replace(self.source, folder=self.out).with_rows(rows, step="extract", **stated, **counts)
+        manifest.save(self.out / MANIFEST_NAME)
+        return Extraction(
+            **counts, faces=len(rows), resumed=resumed, twins=_twins(self.photos), manifest=manifest
+        )
+
+    def _row(
+        self, journal: Journal, photo: _Photo, seen: Sighting, choice: Choice, number: int
+    ) -> ManifestRow:
+        crop = self._crop(journal, photo, choice.face)
+        if crop is None:
+            raise OutputError(f"{self.out}: a crop that was just written is gone")
+        relative, digest = crop
+        transform = self._transform(seen, choice.face, 1.0)
+        box, points = moved(seen.boxes[choice.face], seen.landmarks[choice.face], transform)
+        row = choice.row
+        labels = dict(row.labels)
+        if choice.by != "only":
+            labels["chosen_by"] = choice.by
+        return replace(
+            row,
+            id=row_id(digest, relative, number if len(photo.rows) > 1 else None),
+            path=relative,
+            sha256=digest,
+            size_wh=(self.style.size, self.style.size),
+            box=_rounded(box),
+            landmarks=tuple(_rounded(point) for point in points),
+            labels=labels,
+            parent=row.id,
+            step="extract",
+            outcome="ok",
+            error=None,
+            quality=round(float(seen.quality[choice.face]), 4),
+        )
+
+
+def _detector(settings: ExtractSettings) -> Detector:
+    if settings.rotate is None:
+        return registry.detectors.create(settings.detector)
+    if settings.detector.partition(":")[0] == "retry":
+        return registry.detectors.create(settings.detector, step_deg=settings.rotate)
+    return registry.detectors.create("retry", base=settings.detector, step_deg=settings.rotate)
+
+
+def _photos(source: Manifest) -> list[_Photo]:
+    """Every picture once, ordered by path, with the rows that speak of it."""
+    rows: dict[str, list[ManifestRow]] = {}
+    for row in source:
+        rows.setdefault(row.path, []).append(row)
+    stems = crop_names.crop_stems(rows)
+    return [_Photo(path, tuple(rows[path]), stems[path], source.folder / path) for path in sorted(rows)]
+
+
+def _twins(photos: Iterable[_Photo]) -> tuple[tuple[str, ...], ...]:
+    folders = crop_names.twins(str(PurePosixPath(photo.path).parent) for photo in photos)
+    return tuple(map(tuple, folders))
+
+
+def _draw_sheet(out: Path, rows: Iterable[ManifestRow]) -> None:
+    from lineament.plots.contact_sheet import contact_sheet
+
+    people: dict[str, list[Path]] = {}
+    for row in sorted(rows, key=lambda row: row.path):
+        people.setdefault(row.subject or "", []).append(out / row.path)
+    images.save(out / "contact_sheet.jpg", contact_sheet(people))
+
+
+def _key(photo: _Photo, face: int | None = None) -> str:
+    """Of the journal: bound to the photo's bytes, so that a changed photo is done again."""
+    what = "" if face is None else f"/{face}"
+    return f"{photo.rows[0].sha256}{what}:{photo.path}"
+
+
+def _sighting(journal: Journal, photo: _Photo) -> Sighting:
+    return Sighting.from_json(journal.done[_key(photo)])
+
+
+def _rounded(values: Any) -> Any:
+    return tuple(round(float(value), 3) for value in np.asarray(values))
+
+
+def _one_thread_each() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
