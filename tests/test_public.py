@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_public_names_are_sorted_and_exist() -> None:
-    """``__all__`` is sorted, complete and every name in it resolves; an unknown one is an AttributeError."""
+    """``__all__`` is sorted and complete, every name in it resolves, an unknown one is an error."""
     assert lineament.__all__ == sorted(lineament.__all__)
     homes = [name for names in lineament._HOMES.values() for name in names]
     assert sorted(homes) == lineament.__all__

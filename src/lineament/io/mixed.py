@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from lineament.io.openvino import import_openvino
+
 _WIDE = 64
 """Input channels from which on a 1x1 convolution is dear enough and averages its rounding away."""
 
@@ -27,8 +29,7 @@ def keep_sensitive_layers(core: Any, model: Any) -> Any:
     To be compiled with the hint bf16. The marks can only be set in the text of the intermediate format, so
     the model passes through it; preprocessing must have been added before, because fusing drops marks.
     """
-    import openvino as ov
-
+    ov = import_openvino()
     reduced = {op.get_friendly_name() for op in model.get_ops() if _may_be_reduced(op)}
     with tempfile.TemporaryDirectory(prefix="lineament-") as folder:
         text_path = Path(folder) / "model.xml"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lineament.errors import ConfigError, MissingExtra
 from lineament.io.mixed import keep_sensitive_layers
+from lineament.io.openvino import import_openvino
 
 Precision = Literal["exact", "balanced", "fast"]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
@@ -71,9 +72,7 @@ with 2026.4, about one start in ten).
 
 class _OpenVino:
     def __init__(self, path: Path, precision: Precision, streams: int) -> None:
-        import openvino as ov
-
-        core = ov.Core()
+        core = import_openvino().Core()
         model = core.read_model(path)
         reduced = precision != "exact" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         # Compiling gives tensors further names; the graph's own are those the caller knows.
