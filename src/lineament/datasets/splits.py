@@ -234,7 +234,7 @@ def _by_hash(shares: Mapping[str, float], position: float) -> str:
         edge += share
         if position < edge:
             return name
-    return next(reversed(shares))
+    return list(shares)[-1]
 
 
 def _known(keep: Manifest | None, plan: Plan) -> dict[str, str]:
