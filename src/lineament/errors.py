@@ -51,7 +51,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── Unreachable           no such host or device, no connection, or it broke off
     │   ├── TooSlow               the answer was not complete in time
     │   ├── AnswerTooLarge        header or body over the limit
-    │   ├── BadAnswer             cut short, endless redirects, or not what was asked for
+    │   ├── BadAnswer             endless redirects, a bad certificate, or not what was asked for
     │   ├── SearchFailed          the browser failed, or the page description does not fit the page
     │   └── DuplicatePicture      the subject has this very picture already
     ├── OutputError               a result cannot be written: disk full, no permission
@@ -261,7 +261,7 @@ class AnswerTooLarge(CollectError):
 
 
 class BadAnswer(CollectError):
-    """The answer was cut short, redirects without end, or is not what was asked for."""
+    """The answer redirects without end, has a bad certificate, or is not what was asked for."""
 
 
 class SearchFailed(CollectError):

@@ -112,8 +112,10 @@ class Fetcher:
             return self._exchange(timed, target, accept, limit)
         except TimeoutError:
             raise TooSlow(f"{target.url}: no complete answer in {self.policy.total_seconds:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise BadAnswer(f"{target.url}: bad certificate: {error.verify_message}") from None
         except http.client.IncompleteRead:
-            raise BadAnswer(f"{target.url}: the answer was cut short") from None
+            raise Unreachable(f"{target.url}: the answer was cut short") from None
         except (http.client.HTTPException, ValueError) as error:
             raise BadAnswer(f"{target.url}: not a valid answer ({type(error).__name__})") from None
         except OSError as error:
@@ -168,7 +170,7 @@ def _body(response: http.client.HTTPResponse, target: Target, limit: int) -> byt
         if got > limit:
             raise AnswerTooLarge(f"{target.url}: more bytes than the limit of {limit:,}")
     if expected is not None and got < expected:
-        raise BadAnswer(f"{target.url}: the answer was cut short, {got:,} of {expected:,} bytes")
+        raise Unreachable(f"{target.url}: the answer was cut short, {got:,} of {expected:,} bytes")
     return b"".join(blocks)
 
 
