@@ -38,7 +38,7 @@ def decided(rows: Sequence[ManifestRow], seen: Sighting, *, every: bool) -> list
     if not len(seen):
         return []
     if any(row.box is not None for row in rows):
-        boxed = [(row, _in_box(row, seen)) for row in rows if row.box is not None]
+        boxed = [(row, in_box(row, seen)) for row in rows if row.box is not None]
         found = [Choice(row, face, "box") for row, face in boxed if face is not None]
         free = [row for row in rows if row.box is None]
         rest = decided(free, seen, every=every) if free else []
@@ -72,12 +72,12 @@ def choose(
         if found is not None:
             answers.append(found)
             continue
-        face, by = _central(sighting), "center"
+        face, by = central(sighting), "center"
         if agreed is not None and threshold is not None:
             similar = sighting.embeddings @ agreed.template
             if similar.max() >= threshold:
                 face, by = int(similar.argmax()), "consensus"
-        boxed = [Choice(r, f, "box") for r in mine if (f := _in_box(r, sighting)) is not None]
+        boxed = [Choice(r, f, "box") for r in mine if (f := in_box(r, sighting)) is not None]
         free = [r for r in mine if r.box is None]
         answers.append(boxed + [Choice(r, face, by) for r in free])  # type: ignore[arg-type]
     return answers
@@ -89,13 +89,15 @@ def _candidates(found: list[Choice] | None, seen: Sighting) -> Float32:
     return seen.embeddings[sorted({choice.face for choice in found})]
 
 
-def _in_box(row: ManifestRow, seen: Sighting) -> int | None:
-    if row.box is None:
+def in_box(row: ManifestRow, seen: Sighting) -> int | None:
+    """The face in the row's box; None when it gives none or no face overlaps it enough."""
+    if row.box is None or not len(seen):
         return None
     overlap = iou(np.array([row.box], np.float32), seen.boxes)[0]
-    return int(overlap.argmax()) if len(seen) and overlap.max() >= LEAST_IOU else None
+    return int(overlap.argmax()) if overlap.max() >= LEAST_IOU else None
 
 
-def _central(seen: Sighting) -> int:
+def central(seen: Sighting) -> int:
+    """The face nearest the picture's centre; there must be one."""
     w, h = seen.size_wh or (0, 0)
     return nearest_to(seen.boxes, (w / 2, h / 2))

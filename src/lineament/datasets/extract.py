@@ -7,12 +7,10 @@ and searched whole. With all faces wanted, or with boxes given, photos are alway
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,6 +30,7 @@ from lineament.datasets.output_folder import (
     sweep,
 )
 from lineament.datasets.sightings import Sighting
+from lineament.datasets.threads import in_threads
 from lineament.errors import ConfigError, OutputError, PictureError, UsageError
 from lineament.gallery.searching import VERIFY_FMR, measured_threshold
 from lineament.io import images
@@ -39,8 +38,6 @@ from lineament.io.manifest import Journal, Manifest, ManifestRow, replacing, row
 from lineament.io.names import shown
 from lineament.protocols import Detector
 from lineament.types import Image, Outcome, Status
-
-T = TypeVar("T")
 
 LOOK_SIDE = 720
 """Shorter side in pixels that a photo keeps in its first, reduced look."""
@@ -187,7 +184,7 @@ class _Run:
         todo = [photo for photo in self.photos if not self._kept(journal, photo)]
         resumed = len(self.photos) - len(todo)
         self.advance(resumed)
-        for photo, seen in self._in_threads(self._see, todo):
+        for photo, seen in in_threads(self.analyzer.workers, self._see, todo):
             journal.record(_key(photo), seen)
             self.advance(1)
         return resumed
@@ -274,7 +271,7 @@ class _Run:
             image = images.load(photo.file, min_side=LOOK_SIDE if seen.scale != 1 else None)
             return self._write(photo, seen, face, image)
 
-        for (photo, face), crop in self._in_threads(write, todo):
+        for (photo, face), crop in in_threads(self.analyzer.workers, write, todo):
             journal.record(_key(photo, face), crop)
         return choices
 
@@ -282,23 +279,6 @@ class _Run:
         """Path and SHA-256 of a crop that is written already."""
         crop = journal.done[_key(photo)]["crops"].get(str(face)) or journal.done.get(_key(photo, face))
         return tuple(crop) if crop is not None and self._intact(*crop) else None
-
-    def _in_threads(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
-        """The answers in order; few wait at a time, so memory stays flat."""
-        waiting: deque[tuple[T, Future[Any]]] = deque()
-        with ThreadPoolExecutor(self.analyzer.workers, "extract", _one_thread_each) as pool:
-            try:
-                for item in items:
-                    waiting.append((item, pool.submit(work, item)))
-                    if len(waiting) > 2 * self.analyzer.workers:
-                        first, future = waiting.popleft()
-                        yield first, future.result()
-                while waiting:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            finally:
-                for _, future in waiting:
-                    future.cancel()
 
     def _finish(
         self,
@@ -403,9 +383,3 @@ def _sighting(journal: Journal, photo: _Photo) -> Sighting:
 
 def _rounded(values: Any) -> Any:
     return tuple(round(float(value), 3) for value in np.asarray(values))
-
-
-def _one_thread_each() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)

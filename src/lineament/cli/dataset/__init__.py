@@ -1,6 +1,6 @@
 """``lineament dataset``: one file a command; importing one registers it with `app`."""
 
-from lineament.cli.dataset import extract
+from lineament.cli.dataset import audit, augment, balance, clean, export, extract, import_, split
 from lineament.cli.dataset.app import app
 
-__all__ = ["app", "extract"]
+__all__ = ["app", "audit", "augment", "balance", "clean", "export", "extract", "import_", "split"]

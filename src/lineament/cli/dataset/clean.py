@@ -1,0 +1,107 @@
+"""``lineament dataset clean`` and ``duplicates``: proposals, and nothing changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineament.cli.dataset.app import app
+from lineament.cli.options import DEFAULT_PRECISION, JsonOption, PrecisionOption, WorkersOption
+
+SourceArgument = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or a data set.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Write the proposals here, for `review`; with it a run can resume."
+    ),
+]
+
+
+@app.command("clean")
+def clean(
+    source: SourceArgument,
+    out: OutOption = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--check", metavar="CHECK", help="Only this check: face, identity, duplicates, quality; repeat."
+        ),
+    ] = None,
+    min_quality: Annotated[
+        float | None, typer.Option("--min-quality", min=0, max=1, help="Default: 0.5.")
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option("--detector", metavar="NAME[:SETTINGS]", help="Default: yunet with a few retries."),
+    ] = None,
+    precision: PrecisionOption = DEFAULT_PRECISION,
+    workers: WorkersOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Propose removals and moves: no face, wrong person, duplicate, poor quality. Changes nothing."""
+    given = {"min_quality": min_quality, "detector": detector, "checks": tuple(check) if check else None}
+    _propose(source, out, precision, workers, json, **given)
+
+
+@app.command("duplicates")
+def duplicates(
+    source: SourceArgument,
+    out: OutOption = None,
+    precision: PrecisionOption = DEFAULT_PRECISION,
+    workers: WorkersOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Propose removals of exact and near duplicates only, within and across subjects."""
+    _propose(source, out, precision, workers, json, checks=("duplicates",))
+
+
+def _propose(
+    source: Path,
+    out: Path | None,
+    precision: str,
+    workers: int | None,
+    json: str | None,
+    **given: object,
+) -> None:
+    from lineament.cli.output import Report, progress
+    from lineament.config import from_mapping
+    from lineament.datasets import proposals
+    from lineament.datasets.clean import CleanSettings
+    from lineament.datasets.clean import clean as run
+    from lineament.datasets.opening import open_dataset
+
+    values = {name: value for name, value in given.items() if value is not None}
+    settings = from_mapping(CleanSettings, {"precision": precision, **values})
+    manifest = open_dataset(source)
+    journal = None if out is None else out.with_name(f".{out.name}.journal")
+    with Report(json) as report:
+        with progress(len({row.path for row in manifest}), "pictures") as advance:
+            done = run(manifest, settings, workers=workers, advance=advance, journal=journal)
+        for proposal in done.proposals:
+            report.line(proposal.to_json())
+        if out is not None:
+            proposals.save(out, done.proposals)
+        report.table(
+            None,
+            ("picture", "action", "reason", "score", "to", "finding"),
+            [(p.path, p.action, p.reason, p.score, p.to, p.detail) for p in done.proposals],
+        )
+        report.say(
+            f"{done.photos} pictures, {done.without_face} without a face, {done.refused} refused; "
+            f"{len(done.proposals)} proposals, nothing was changed"
+        )
+        for (action, reason), count in sorted(
+            Counter((p.action, p.reason) for p in done.proposals).items()
+        ):
+            report.say(f"  {count} to {action}: {reason}")
+        if done.unjudged:
+            report.say(f"{len(done.unjudged)} subjects cannot be judged by their own photos:")
+            for why, count in Counter(done.unjudged.values()).most_common():
+                report.say(f"  {count}: {why}")
+        for a, b, similarity in done.same_person:
+            report.say(f"{a} and {b} look like one person (similarity {similarity:.2f})")

@@ -1,0 +1,317 @@
+"""Propose what to remove, move or look at; change nothing.
+
+Four checks: is there a face, is it the folder's person, is the picture there twice, is it good enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from lineament.analyzer import Analyzer
+from lineament.config import did_you_mean
+from lineament.datasets.choosing import central, in_box
+from lineament.datasets.duplicates import Print, find_duplicates, propose
+from lineament.datasets.identity import SURE_MEMBERS, Identities, Verdict, judge
+from lineament.datasets.proposals import Proposal, in_order
+from lineament.datasets.same_picture import perceptual_hashes
+from lineament.datasets.sightings import Sighting
+from lineament.datasets.threads import in_threads
+from lineament.errors import ConfigError, UsageError
+from lineament.gallery.enrolment import MIN_QUALITY
+from lineament.io import images
+from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.types import Float32, ModelId, Status, UInt8
+
+Check = Literal["face", "identity", "duplicates", "quality"]
+CHECKS: tuple[str, ...] = get_args(Check)
+
+NO_FACE = 0.9
+"""How sure it is that a picture in which no try finds a face has none: the default detector finds 99 of 100
+faces turned by any angle (benchmarks/rotation.py), but masks and profiles are harder."""
+
+_UNSURE_FACE = 0.7
+_DOUBTFUL = 0.2
+_SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True)
+class CleanSettings:
+    """What to check, and with what.
+
+    The default detector tries a picture without a face again with quarter turns, borders and enlarged, as
+    crops may be tight. Quality below ``min_quality`` is for review, below half of it for removal.
+    """
+
+    checks: tuple[str, ...] = CHECKS
+    detector: str = "retry:base=yunet,step_deg=90"
+    precision: str = "balanced"
+    min_quality: float = MIN_QUALITY
+
+    def __post_init__(self) -> None:
+        for name in self.checks:
+            if name not in CHECKS:
+                raise ConfigError(f"no check named {name!r}{did_you_mean(name, CHECKS)}")
+        if not self.checks:
+            raise ConfigError("clean: no check is left to do")
+        if not 0 <= self.min_quality <= 1:
+            raise ConfigError("min_quality lies between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """The proposals, ordered by path, and what could not be judged.
+
+    ``unjudged`` has the reason for every subject whose photos say nothing about each other; ``same_person``
+    pairs of subjects that look like one person, with the similarity.
+    """
+
+    proposals: tuple[Proposal, ...]
+    photos: int
+    without_face: int
+    refused: int
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    same_person: tuple[tuple[str, str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """One picture: its row, what was seen in it, its hashes. A picture that could not be read has none."""
+
+    row: ManifestRow
+    sighting: Sighting
+    main: int | None
+    pixels: str = ""
+    hashes: tuple[int, int] = (0, 0)
+
+    @property
+    def faces(self) -> Float32:
+        """Embeddings of the faces that may be the subject's."""
+        every = self.sighting.embeddings
+        return every if self.row.box is None or self.main is None else every[[self.main]]
+
+
+def clean(
+    manifest: Manifest,
+    settings: CleanSettings | None = None,
+    *,
+    workers: int | None = None,
+    advance: Callable[[int], None] | None = None,
+    journal: Path | None = None,
+) -> Cleaning:
+    """Look at every picture of the manifest once and propose; nothing on disk changes.
+
+    With a ``journal`` an interrupted run goes on where it was; it is removed at the end. A row with a box
+    speaks of the face in it, otherwise of the one nearest the centre, or nearest to the folder's consensus.
+    Raises `UsageError` when the journal is one of other settings.
+    """
+    settings = settings or CleanSettings()
+    analyzer = Analyzer(settings.detector, precision=settings.precision, workers=workers, keep_images=True)
+    assert analyzer.model is not None
+    with ExitStack() as stack:
+        log = None if journal is None else stack.enter_context(Journal(journal))
+        seen = _see_all(manifest, analyzer, settings, advance, log)
+        result = _propose_all(manifest, seen, analyzer, settings)
+        if log is not None:
+            log.finish()
+    return result
+
+
+def _propose_all(
+    manifest: Manifest, seen: Sequence[_Seen], analyzer: Analyzer, settings: CleanSettings
+) -> Cleaning:
+    assert analyzer.model is not None
+    identities = _judge(seen, analyzer.model) if "identity" in settings.checks else Identities((), ())
+    verdicts = _verdicts(seen, identities)
+    wrong = {s.row.path: verdicts[s.row.id].wrong for s in seen if s.row.id in verdicts}
+    proposals: list[Proposal] = [_refusal(s) for s in seen if s.sighting.status is Status.REFUSED]
+    if "face" in settings.checks:
+        proposals += filter(None, map(_not_a_face, seen))
+    if "quality" in settings.checks:
+        proposals += filter(None, (_poor(s, settings.min_quality) for s in seen))
+    copies: list[Proposal] = []
+    if "duplicates" in settings.checks:
+        copies = _duplicates(manifest, seen, wrong, analyzer.workers)
+    removed = {p.path for p in copies if p.action == "remove"}
+    sure = {
+        j.subject for j in identities.judgements if j.agreed is not None and len(j.agreed) >= SURE_MEMBERS
+    }
+    several = {j.subject for j in identities.judgements if j.agreed is not None and not j.unjudged}
+    for s in seen:
+        verdict = verdicts.get(s.row.id)
+        found = None if verdict is None else _wrong_person(s, verdict, sure, several)
+        # A picture that is in the right folder too need not be moved there.
+        if found is not None and not (found.action == "move" and found.path in removed):
+            proposals.append(found)
+    return Cleaning(
+        tuple(in_order([*proposals, *copies])),
+        photos=len({s.row.path for s in seen}),
+        without_face=len({s.row.path for s in seen if s.sighting.status is Status.NO_FACE}),
+        refused=len({s.row.path for s in seen if s.sighting.status is Status.REFUSED}),
+        unjudged={j.subject: j.unjudged for j in identities.judgements if j.unjudged},
+        same_person=identities.same_person,
+    )
+
+
+def _see_all(
+    manifest: Manifest,
+    analyzer: Analyzer,
+    settings: CleanSettings,
+    advance: Callable[[int], None] | None,
+    log: Journal | None,
+) -> list[_Seen]:
+    """Every row, ordered by path; each picture is looked at once."""
+    rows = sorted(manifest, key=lambda row: (row.path, row.id))
+    pictures = list({row.path: row for row in rows}.values())
+    stated = {"detector": settings.detector, "precision": settings.precision}
+    done: dict[str, Any] = {} if log is None else log.done
+    if done.get(_SETTINGS, stated) != stated:
+        raise UsageError("an unfinished run with other settings is there; remove its journal to begin anew")
+    if log is not None and _SETTINGS not in done:
+        log.record(_SETTINGS, stated)
+    todo = [row for row in pictures if _key(row) not in done]
+    if advance is not None:
+        advance(len(pictures) - len(todo))
+
+    def look(row: ManifestRow) -> dict[str, Any]:
+        return _look(analyzer, manifest.file(row))
+
+    for row, record in in_threads(analyzer.workers, look, todo):
+        if log is not None:
+            log.record(_key(row), record)
+        done[_key(row)] = record
+        if advance is not None:
+            advance(1)
+    return [_seen(row, done[_key(row)]) for row in rows]
+
+
+def _key(row: ManifestRow) -> str:
+    return f"{row.sha256}:{row.path}"
+
+
+def _look(analyzer: Analyzer, file: Path) -> dict[str, Any]:
+    outcome = analyzer.analyze_one(file)
+    record = Sighting.of(outcome).to_json()
+    if outcome.image is not None and outcome.error is None:
+        pixels = outcome.image.pixels
+        shape = f"{pixels.shape[1]}x{pixels.shape[0]}:".encode()
+        record["pixels"] = hashlib.sha256(shape + pixels.tobytes()).hexdigest()
+        record["hashes"] = [f"{value:016x}" for value in perceptual_hashes(pixels)]
+    return record
+
+
+def _seen(row: ManifestRow, record: Mapping[str, Any]) -> _Seen:
+    sighting = Sighting.from_json(record)
+    main = in_box(row, sighting)
+    if main is None and len(sighting):
+        main = central(sighting)
+    plain, mirrored = (int(value, 16) for value in record.get("hashes", ("0", "0")))
+    return _Seen(row, sighting, main, record.get("pixels", ""), (plain, mirrored))
+
+
+def _judge(seen: Sequence[_Seen], model: ModelId) -> Identities:
+    folders: dict[str, list[Float32]] = {}
+    for s in seen:
+        if s.row.subject is not None:
+            folders.setdefault(s.row.subject, []).append(s.faces)
+    return judge(folders, model)
+
+
+def _verdicts(seen: Sequence[_Seen], identities: Identities) -> dict[str, Verdict]:
+    """By row id."""
+    by_subject: dict[str, list[str]] = {}
+    for s in seen:
+        if s.row.subject is not None:
+            by_subject.setdefault(s.row.subject, []).append(s.row.id)
+    return {
+        row: verdict
+        for judgement in identities.judgements
+        for row, verdict in zip(by_subject[judgement.subject], judgement.verdicts, strict=True)
+        if verdict is not None
+    }
+
+
+def _wrong_person(s: _Seen, verdict: Verdict, sure: set[str], several: set[str]) -> Proposal | None:
+    if verdict.wrong < _DOUBTFUL:
+        return None
+    decided = verdict.wrong >= 0.5 and s.row.subject in sure
+    action: Literal["remove", "move", "review"] = "remove" if decided else "review"
+    if decided and verdict.looks_like in several:
+        action = "move"
+    known = verdict.similarity == verdict.similarity
+    detail = (
+        f"similarity {verdict.similarity:.2f} to the folder's other photos"
+        if known
+        else ("the folder's own photos cannot judge it")
+    )
+    if verdict.looks_like is not None:
+        detail += f"; {verdict.match:.2f} to {verdict.looks_like}"
+    return _proposal(s, action, "wrong person", verdict.wrong, detail, to=verdict.looks_like)
+
+
+def _not_a_face(s: _Seen) -> Proposal | None:
+    if s.sighting.status is Status.NO_FACE:
+        return _proposal(s, "remove", "not a face", NO_FACE, "no face found")
+    if s.main is None:
+        return None
+    score = float(s.sighting.scores[s.main])
+    if score >= _UNSURE_FACE:
+        return None
+    return _proposal(s, "review", "not a face", 1 - score, f"the detector is {score:.2f} sure of a face")
+
+
+def _poor(s: _Seen, least: float) -> Proposal | None:
+    if s.main is None:
+        return None
+    quality = float(s.sighting.quality[s.main])
+    if quality >= least:
+        return None
+    action: Literal["remove", "review"] = "remove" if quality < least / 2 else "review"
+    return _proposal(s, action, "poor quality", 1 - quality / least, f"quality {quality:.2f} of 1")
+
+
+def _refusal(s: _Seen) -> Proposal:
+    return _proposal(s, "review", "refused", 1.0, s.sighting.error or "")
+
+
+def _proposal(
+    s: _Seen,
+    action: Literal["remove", "move", "review"],
+    reason: Literal["not a face", "wrong person", "poor quality", "refused"],
+    score: float,
+    detail: str,
+    to: str | None = None,
+) -> Proposal:
+    return Proposal(
+        s.row.path, s.row.subject, action, reason, round(score, 4), to=to, detail=detail, id=s.row.id
+    )
+
+
+def _duplicates(
+    manifest: Manifest, seen: Iterable[_Seen], wrong: Mapping[str, float], workers: int
+) -> list[Proposal]:
+    readable = list({s.row.path: s for s in seen if s.pixels}.values())
+    prints = [
+        Print(
+            s.row.path,
+            s.row.subject,
+            s.row.sha256,
+            s.pixels,
+            s.hashes,
+            s.sighting.size_wh or (0, 0),
+            None if s.main is None else s.sighting.embeddings[s.main],
+            None if s.main is None else s.sighting.landmarks[s.main],
+            0.0 if s.main is None else float(s.sighting.quality[s.main]),
+            s.row.id,
+        )
+        for s in readable
+    ]
+
+    def load(index: int) -> UInt8:
+        return images.load(manifest.file(readable[index].row)).pixels
+
+    return propose(prints, find_duplicates(prints, load, workers=workers), wrong)

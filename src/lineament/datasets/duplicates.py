@@ -1,0 +1,249 @@
+"""The same picture twice: byte for byte, pixel for pixel, or resized, recompressed, mirrored, cropped.
+
+Near duplicates are looked for among pictures with near perceptual hashes (of the picture or its mirror
+image) or near embeddings, and confirmed by laying one over the other. Photos of one session have near
+embeddings and often near hashes; it is the overlay that tells them apart from copies: copies of LFW photos
+correlate at 0.98 and more, its most similar different photos at 0.87 (benchmarks/duplicates.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineament.datasets.proposals import Proposal
+from lineament.datasets.same_picture import overlay
+from lineament.datasets.threads import in_threads
+from lineament.types import Float32, UInt8
+
+CONFIRMED = 0.93
+"""Correlation from which two pictures are one: midway between copies and the nearest different photos."""
+
+_NEAR_HASH, _FAR_HASH = 12, 22
+_NEAR_FACE, _LIKE_FACE = 0.85, 0.78
+"""Candidates: hashes of at most 12 differing bits of 64; or embeddings from cosine 0.85; or both at most 22
+bits and at least 0.78. Measured on copies of LFW photos, with room to spare."""
+
+_MOST_CANDIDATES = 24
+"""For one picture, nearest first: frames of one video are all near each other."""
+
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Print:
+    """What is known of one picture.
+
+    ``pixels`` is the SHA-256 of the decoded ones, ``hashes`` the perceptual hash and that of the mirror
+    image, ``embedding`` and ``landmarks`` those of its main face or None.
+    """
+
+    path: str
+    subject: str | None
+    sha256: str
+    pixels: str
+    hashes: tuple[int, int]
+    size_wh: tuple[int, int]
+    embedding: Float32 | None = None
+    landmarks: Float32 | None = None
+    quality: float = 0.0
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two pictures that are one, by their numbers; ``score`` is 1 for exact ones, else the correlation."""
+
+    a: int
+    b: int
+    kind: Literal["exact", "near"]
+    score: float
+    mirrored: bool = False
+
+
+def find_duplicates(
+    prints: Sequence[Print],
+    load: Callable[[int], UInt8],
+    *,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> list[Pair]:
+    """Pairs that link every group of duplicates; within a group not every pair is listed.
+
+    ``load`` gives the pixels of a picture, RGB. ``advance`` is told of every candidate compared.
+    """
+    pairs = _exact(prints)
+    copies = {pair.b for pair in pairs}
+    unique = [i for i in range(len(prints)) if i not in copies]
+
+    def compare(candidate: tuple[int, int]) -> tuple[float, bool]:
+        i, j = candidate
+        first, second = prints[i], prints[j]
+        return overlay(load(i), load(j), first.landmarks, second.landmarks, enough=CONFIRMED)
+
+    for (i, j), (score, mirrored) in in_threads(workers, compare, list(_candidates(prints, unique))):
+        if score >= CONFIRMED:
+            pairs.append(Pair(i, j, "near", min(score, 1.0), mirrored))
+        if advance is not None:
+            advance(1)
+    return pairs
+
+
+def groups(count: int, pairs: Sequence[Pair]) -> list[list[int]]:
+    """The groups of pictures that pairs link, each ordered, without those that stand alone."""
+    parent = list(range(count))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for pair in pairs:
+        a, b = sorted((root(pair.a), root(pair.b)))
+        parent[b] = a
+    found: dict[int, list[int]] = {}
+    for i in range(count):
+        found.setdefault(root(i), []).append(i)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def propose(
+    prints: Sequence[Print], pairs: Sequence[Pair], wrong: Mapping[str, float] | None = None
+) -> list[Proposal]:
+    """Which copies to remove: all but the best of each subject, by pixels, then quality, then path.
+
+    One picture under several subjects is for review under each, unless ``wrong`` (how surely a picture, by
+    path, shows somebody else than its subject) leaves just one of them; then the others are to be removed.
+    """
+    wrong = wrong or {}
+    scores = {(p.a, p.b): p for p in pairs} | {(p.b, p.a): p for p in pairs}
+    proposals = []
+    for group in groups(len(prints), pairs):
+        by_subject: dict[str | None, list[int]] = {}
+        for i in group:
+            by_subject.setdefault(prints[i].subject, []).append(i)
+        kept = []
+        for members in by_subject.values():
+            best = min(members, key=lambda i: _worth(prints[i]))
+            kept.append(best)
+            proposals += [_removal(prints, scores, i, best) for i in members if i != best]
+        if len(kept) > 1:
+            right = [i for i in kept if wrong.get(prints[i].path, 0.0) < 0.5]
+            for i in kept:
+                if right == [i]:
+                    continue
+                other = next(j for j in (right or kept) if j != i)
+                sure = len(right) == 1
+                proposals.append(_across(prints, scores, i, other, wrong if sure else None))
+    return proposals
+
+
+def _worth(print_: Print) -> tuple[int, float, str]:
+    """Smallest for the picture most worth keeping."""
+    width, height = print_.size_wh
+    return -width * height, -print_.quality, print_.path
+
+
+def _removal(
+    prints: Sequence[Print], scores: Mapping[tuple[int, int], Pair], i: int, best: int
+) -> Proposal:
+    pair = _link(scores, i, best)
+    exact = pair is not None and pair.kind == "exact"
+    how = "the same pixels" if exact else "mirrored" if pair and pair.mirrored else "the same picture"
+    return Proposal(
+        prints[i].path,
+        prints[i].subject,
+        "remove",
+        "exact duplicate" if exact else "near duplicate",
+        _confidence(pair),
+        of=prints[best].path,
+        detail=f"{how} as {prints[best].path}",
+        id=prints[i].id,
+    )
+
+
+def _across(
+    prints: Sequence[Print],
+    scores: Mapping[tuple[int, int], Pair],
+    i: int,
+    other: int,
+    wrong: Mapping[str, float] | None,
+) -> Proposal:
+    pair = _link(scores, i, other)
+    confidence = _confidence(pair)
+    if wrong is not None:
+        confidence = min(confidence, wrong.get(prints[i].path, 0.0))
+    return Proposal(
+        prints[i].path,
+        prints[i].subject,
+        "remove" if wrong is not None else "review",
+        "exact duplicate" if pair is not None and pair.kind == "exact" else "near duplicate",
+        confidence,
+        of=prints[other].path,
+        detail=f"the same picture is {prints[other].path}, of another subject",
+        id=prints[i].id,
+    )
+
+
+def _link(scores: Mapping[tuple[int, int], Pair], i: int, j: int) -> Pair | None:
+    """The pair that says so; None where others link the two."""
+    return scores.get((i, j))
+
+
+def _confidence(pair: Pair | None) -> float:
+    return round(pair.score if pair is not None else CONFIRMED, 4)
+
+
+def _exact(prints: Sequence[Print]) -> list[Pair]:
+    """Every further picture of equal pixels with the best one of them."""
+    same: dict[str, list[int]] = {}
+    for i, print_ in enumerate(prints):
+        same.setdefault(print_.pixels, []).append(i)
+    pairs = []
+    for members in same.values():
+        best, *rest = sorted(members, key=lambda i: _worth(prints[i]))
+        pairs += [Pair(best, i, "exact", 1.0) for i in rest]
+    return pairs
+
+
+def _candidates(prints: Sequence[Print], unique: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Pairs worth laying over each other, each once, nearest first for every picture."""
+    if len(unique) < 2:
+        return
+    numbers = np.array(unique)
+    plain = np.array([prints[i].hashes[0] for i in unique], np.uint64)
+    mirrored = np.array([prints[i].hashes[1] for i in unique], np.uint64)
+    vectors = _embeddings(prints, unique)
+    for start in range(0, len(unique), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        bits = np.minimum(
+            np.bitwise_count(plain[rows, None] ^ plain), np.bitwise_count(mirrored[rows, None] ^ plain)
+        )
+        cosine = vectors[rows] @ vectors.T
+        near = (bits <= _NEAR_HASH) | (cosine >= _NEAR_FACE)
+        near |= (bits <= _FAR_HASH) & (cosine >= _LIKE_FACE)
+        for row in np.flatnonzero(near.any(axis=1)):
+            me = start + row
+            others = np.flatnonzero(near[row])
+            others = others[others > me]
+            # A bit weighs as much as 0.02 of cosine: near by either is near.
+            order = np.argsort(bits[row, others] - cosine[row, others] * 50, kind="stable")
+            for other in others[order[:_MOST_CANDIDATES]]:
+                yield int(numbers[me]), int(numbers[other])
+
+
+def _embeddings(prints: Sequence[Print], unique: Sequence[int]) -> NDArray[np.float32]:
+    """Rows for a matrix product; zeros, which are near nothing, where there is no face."""
+    found = next((prints[i].embedding for i in unique if prints[i].embedding is not None), None)
+    dimension = 1 if found is None else len(found)
+    vectors = np.zeros((len(unique), dimension), np.float32)
+    for row, i in enumerate(unique):
+        embedding = prints[i].embedding
+        if embedding is not None:
+            vectors[row] = embedding
+    return vectors
