@@ -82,7 +82,7 @@ def serving(site: Site) -> Iterator[Site]:
             if page is None:
                 answer(404)(self)
             elif isinstance(page, bytes):
-                answer(200, page)(self)
+                answer(200, page, Content_Type="text/html" if page[:1] == b"<" else "image/jpeg")(self)
             else:
                 page(self)
 
