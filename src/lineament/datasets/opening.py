@@ -1,4 +1,4 @@
-"""Whatever the user points at, as a manifest: a manifest, or a folder a person."""
+"""Whatever the user points at, as a manifest: a manifest, a folder a person, or labels of any format."""
 
 from __future__ import annotations
 
@@ -13,19 +13,39 @@ MANIFEST_NAME = "manifest.jsonl"
 
 
 def open_dataset(path: str | Path) -> Manifest:
-    """The manifest at ``path``, or in that folder, or made from a folder a person.
+    """The manifest at ``path``, or in that folder, or made from a label format or a folder a person.
 
-    A folder without a manifest gives one row a picture, its sub-folder's name as the subject, unopened but
-    hashed. Raises `ManifestError` or `UsageError`.
+    A folder a person gives one row a picture, its sub-folder's name as the subject, unopened but hashed.
+    Labels are read as `lineament.datasets.importing` does; what was wrong with them stands, counted, in the
+    manifest's first step. Raises `ManifestError`, `LabelFileError` or `UsageError`.
     """
+    from lineament.datasets.archives import is_archive
+    from lineament.datasets.importing import detect, import_labels
+
     path = Path(path)
+    if path.is_dir() and (path / MANIFEST_NAME).is_file():
+        return Manifest.load(path / MANIFEST_NAME)
     if path.is_file():
-        return Manifest.load(path)
+        if is_archive(path):
+            raise UsageError(
+                f"{path}: an archive; unpack it with: lineament dataset import {path} --out DIR"
+            )
+        return Manifest.load(path) if detect(path) is None else import_labels(path).manifest
     if not path.is_dir():
         raise UsageError(f"{path}: neither a manifest nor a folder")
-    if (path / MANIFEST_NAME).is_file():
-        return Manifest.load(path / MANIFEST_NAME)
-    return from_people(path)
+    found = detect(path)
+    if found is None or (
+        found[0] in ("imagefolder", "lfw") and found[1] == path and not _is_split_up(path)
+    ):
+        return from_people(path)
+    return import_labels(path).manifest
+
+
+def _is_split_up(path: Path) -> bool:
+    from lineament.datasets.formats.imagefolder import split_folders
+    from lineament.datasets.formats.lfw import base_folder
+
+    return split_folders(path) != [(None, path)] or base_folder(path) not in (None, path)
 
 
 def from_people(folder: Path) -> Manifest:

@@ -1,0 +1,293 @@
+"""Unpacking archives that may be hostile: nothing lands outside, nothing is replaced, nothing explodes.
+
+A path that leads out, two entries that would become one file, a damaged or encrypted archive, too many
+entries or bytes, or bytes that expand beyond belief, refuse the whole archive, and nothing of it stays.
+Links and devices are left out and counted. Sizes are counted while writing, because headers lie. Archives
+inside the archive are not opened.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import posixpath
+import re
+import secrets
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from lineament.datasets.formats._files import new_folder
+from lineament.datasets.formats._naming import folded
+from lineament.datasets.formats._problems import Problems
+from lineament.errors import ArchiveRefused, UsageError
+
+_CHUNK = 1 << 20
+_MAX_NAME = 1024
+_MAX_HEADER = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """``ratio`` bounds unpacked bytes by the archive's size, beyond ``free_bytes`` that any may have."""
+
+    max_entries: int = 300_000
+    max_bytes: int = 200 * 2**30
+    ratio: int = 100
+    free_bytes: int = 2**28
+
+    def budget(self, size: int) -> int:
+        """How many bytes an archive of ``size`` bytes may become."""
+        return min(self.max_bytes, self.free_bytes + self.ratio * size)
+
+
+DEFAULT_LIMITS = ArchiveLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What was written below ``folder``, and what was left out or remarkable."""
+
+    folder: Path
+    files: int
+    size_bytes: int
+    problems: Problems
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file is a zip or tar by its content; a picture or text never is."""
+    return _kind(path) is not None
+
+
+def unpack(archive: Path, folder: Path, limits: ArchiveLimits = DEFAULT_LIMITS) -> Unpacked:
+    """Unpack into a new or empty folder, which appears whole or not at all.
+
+    Raises `ArchiveRefused`, or `UsageError` when the folder is in use or the file is no archive.
+    """
+    kind = _kind(archive)
+    if kind is None:
+        raise UsageError(f"{archive}: neither a zip nor a tar archive")
+    try:
+        with new_folder(folder) as temporary:
+            target = _Target(temporary, limits, limits.budget(archive.stat().st_size))
+            _KINDS[kind](archive, target, limits)
+    except ArchiveRefused as error:
+        raise ArchiveRefused(f"{archive.name}: {error}; nothing was unpacked") from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise ArchiveRefused(f"{archive.name}: damaged: {error}; nothing was unpacked") from None
+    except (RuntimeError, NotImplementedError, ValueError, struct.error, MemoryError) as error:
+        raise ArchiveRefused(f"{archive.name}: cannot be read: {error}; nothing was unpacked") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise ArchiveRefused(f"{archive.name}: cannot be unpacked: {reason}; nothing was") from None
+    return Unpacked(folder, target.files, target.written, target.problems)
+
+
+class _Target:
+    """The folder being filled, and everything that is checked before a byte enters it."""
+
+    def __init__(self, folder: Path, limits: ArchiveLimits, budget: int) -> None:
+        self.folder, self.limits, self.budget = folder, limits, budget
+        self.files = self.written = self.entries = 0
+        self.problems = Problems()
+        self._seen: dict[str, str] = {}
+        self._one_case = folds_case(folder)
+
+    def count(self) -> None:
+        """One more entry of any kind."""
+        self.entries += 1
+        if self.entries > self.limits.max_entries:
+            raise ArchiveRefused(f"more than {self.limits.max_entries:,} entries")
+
+    def place(self, name: str) -> str:
+        """The checked relative path of an entry; raises `ArchiveRefused` for one that leads out."""
+        inner = name.replace("\\", "/")
+        if inner != name:
+            self.problems.add("backslash_as_separator", name)
+        parts = inner.split("/")
+        if inner.startswith("/") or re.match(r"[A-Za-z]:", inner) or ".." in parts or "\0" in inner:
+            raise ArchiveRefused(f"the entry {name!r} leads out of the folder")
+        if len(inner) > _MAX_NAME:
+            raise ArchiveRefused(f"an entry has a name of {len(inner):,} characters")
+        path = posixpath.normpath(inner)
+        for end in range(1, path.count("/") + 2):
+            prefix = "/".join(path.split("/")[:end])
+            twin = self._seen.setdefault(folded(prefix), prefix)
+            if twin != prefix:
+                if self._one_case:
+                    raise ArchiveRefused(f"{prefix!r} and {twin!r} would become one file here")
+                self.problems.add("names_differ_by_case_or_unicode_form", prefix)
+        return path
+
+    def file(self, name: str, source: IO[bytes]) -> None:
+        """Write one file; it must be new."""
+        path = self.folder / self.place(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            out = path.open("xb")
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise ArchiveRefused(f"two entries would both become {name!r}") from None
+        with out:
+            while chunk := source.read(_CHUNK):
+                self.written += len(chunk)
+                if self.written > self.budget:
+                    raise ArchiveRefused(f"it unpacks to more than {self.budget:,} bytes")
+                out.write(chunk)
+        self.files += 1
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder, which may exist."""
+        path = self.folder / self.place(name)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ArchiveRefused(f"{name!r} is both a file and a folder") from None
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the file system takes names that differ only in case for one."""
+    probe = folder / f".case-{secrets.token_hex(4)}a"
+    probe.touch(exist_ok=False)
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()
+
+
+def _kind(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError:
+        return None
+    for magic, kind in ((b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"\x1f\x8b", "gz")):
+        if head.startswith(magic):
+            return kind
+    if head.startswith(b"BZh"):
+        return "bz2"
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    return "tar" if head[257:262] == b"ustar" else None
+
+
+def _unpack_zip(archive: Path, target: _Target, limits: ArchiveLimits) -> None:
+    with archive.open("rb") as file:
+        _check_directory(file, limits)
+        with zipfile.ZipFile(file) as packed:
+            for info in packed.infolist():
+                target.count()
+                mode = info.external_attr >> 16
+                if info.flag_bits & 1:
+                    raise ArchiveRefused(f"{info.filename!r} is encrypted")
+                if "\0" in info.orig_filename:
+                    raise ArchiveRefused(f"the entry {info.orig_filename!r} has a NUL in its name")
+                if mode & 0o170000 not in (0, 0o100000, 0o040000):
+                    target.place(info.filename)
+                    target.problems.add("link_or_device_left_out", info.filename)
+                elif info.is_dir():
+                    target.make_folder(info.filename)
+                else:
+                    with packed.open(info) as source:
+                        target.file(info.filename, source)
+
+
+def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
+    """Refuse a directory of too many entries before it is read into memory.
+
+    APPNOTE 6.3.10, 4.3.12: an entry of the directory has 46 bytes and three variable parts.
+    """
+    size = file.seek(0, 2)
+    tail_at = max(size - 65_557, 0)
+    file.seek(tail_at)
+    tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
+        raise ArchiveRefused("damaged: it has no directory")
+    length, start = struct.unpack_from("<II", tail, end + 12)
+    locator = tail.rfind(b"PK\x06\x07", 0, end)
+    if 0xFFFFFFFF in (length, start) or (locator >= 0 and locator == end - 20):
+        (at,) = struct.unpack_from("<Q", tail, locator + 8)
+        file.seek(min(at, size))
+        record = file.read(56)
+        length, start = struct.unpack_from("<QQ", record, 40)
+    if length > size or length > limits.max_entries * (46 + _MAX_NAME):
+        raise ArchiveRefused(f"more than {limits.max_entries:,} entries")
+    # What precedes the end record, whatever offset is stated: data may stand before the archive.
+    file.seek(max(min(start, size - length), 0))
+    directory, at, entries = file.read(length), 0, 0
+    while directory[at : at + 4] == b"PK\x01\x02" and len(directory) >= at + 46:
+        at += 46 + sum(struct.unpack_from("<HHH", directory, at + 28))
+        entries += 1
+        if entries > limits.max_entries:
+            raise ArchiveRefused(f"more than {limits.max_entries:,} entries")
+    file.seek(0)
+
+
+def _unpack_tar(archive: Path, target: _Target, limits: ArchiveLimits) -> None:
+    with _decompressed(archive) as source:
+        bounded: Any = _Bounded(source, target.budget)
+        with tarfile.open(fileobj=bounded, mode="r:") as packed:
+            for info in packed:
+                target.count()
+                vars(packed)["members"] = []  # else every header stays in memory
+                if info.isdir():
+                    target.make_folder(info.name)
+                elif info.isreg():
+                    file = packed.extractfile(info)
+                    assert file is not None
+                    target.file(info.name, file)
+                else:
+                    target.place(info.name)
+                    target.problems.add("link_or_device_left_out", info.name)
+
+
+_KINDS: dict[str, Callable[[Path, _Target, ArchiveLimits], None]] = {
+    "zip": _unpack_zip,
+    "tar": _unpack_tar,
+    "gz": _unpack_tar,
+    "bz2": _unpack_tar,
+    "xz": _unpack_tar,
+}
+
+
+@contextmanager
+def _decompressed(archive: Path) -> Iterator[IO[bytes]]:
+    opened: dict[str | None, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    with opened.get(_kind(archive), open)(archive, "rb") as source:
+        yield source
+
+
+class _Bounded:
+    """A stream that never gives more than the budget, nor a header larger than any honest one."""
+
+    def __init__(self, source: IO[bytes], budget: int) -> None:
+        self._source, self._budget = source, budget + _MAX_HEADER
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes; raises `ArchiveRefused` beyond the bounds."""
+        if size < 0 or size > _MAX_HEADER:
+            raise ArchiveRefused("an entry's header is larger than any honest one")
+        self._check(self._source.tell() + size)
+        return self._source.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move; forward within the budget only."""
+        self._check(offset)
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the stream is."""
+        return self._source.tell()
+
+    def _check(self, offset: int) -> None:
+        if offset > self._budget:
+            raise ArchiveRefused(f"it unpacks to more than {self._budget - _MAX_HEADER:,} bytes")

@@ -1,0 +1,166 @@
+"""Reading label files that may be anything, and finding the pictures they name."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import secrets
+import shutil
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from lineament.datasets.formats._problems import Problems
+from lineament.errors import LabelFileError, UsageError
+from lineament.io import sources
+
+MAX_BYTES = 2**30
+_MAX_DEPTH = 64
+
+
+def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
+    """A label file as text (UTF-8, a byte order mark dropped); raises `LabelFileError`."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise LabelFileError(f"{path.name}: not a regular file")
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise LabelFileError(f"{path.name}: cannot be read: {error.strerror}") from None
+    if len(data) > max_bytes:
+        raise LabelFileError(f"{path.name}: more bytes than the limit of {max_bytes:,}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LabelFileError(f"{path.name}: not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """A JSON file that holds an object; raises `LabelFileError`."""
+    try:
+        values = json.loads(read_text(path, max_bytes=max_bytes))
+    except (ValueError, RecursionError) as error:
+        raise LabelFileError(f"{path.name}: not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise LabelFileError(f"{path.name}: holds no JSON object")
+    return values
+
+
+def read_xml(path: Path, *, max_bytes: int = 2**26) -> ElementTree.Element:
+    """An XML file without a document type: entities, which could grow without end, are refused.
+
+    Raises `LabelFileError`.
+    """
+    builder, depth = ElementTree.TreeBuilder(), 0
+
+    def refuse(*_: object) -> NoReturn:
+        raise LabelFileError(f"{path.name}: declares a document type, which no label file needs")
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise LabelFileError(f"{path.name}: nested more than {_MAX_DEPTH} deep")
+        builder.start(name, attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name)
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.buffer_text = True
+    try:
+        parser.Parse(read_text(path, max_bytes=max_bytes).encode("utf-8"), True)
+        return builder.close()
+    except (expat.ExpatError, ValueError) as error:
+        raise LabelFileError(f"{path.name}: not XML: {error}") from None
+
+
+def sniff(path: Path, size: int = 2**16) -> str:
+    """The first and last bytes of a file as text, for guessing its format; empty when unreadable."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return ""
+        with path.open("rb") as file:
+            head = file.read(size)
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - size, len(head)))
+            return (head + file.read(size)).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def files_below(folder: Path, suffixes: Iterable[str], *, limit: int | None = None) -> list[Path]:
+    """Files with one of the suffixes in a folder and its sub-folders, sorted, hidden ones left out."""
+    wanted, found = tuple(suffixes), []
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(wanted) and not name.startswith("."):
+                found.append(Path(base) / name)
+                if limit is not None and len(found) >= limit:
+                    return found
+    return sorted(found)
+
+
+def pictures_below(folder: Path) -> Iterator[Path]:
+    """Every file with a picture's suffix, sorted within its folder."""
+    return (Path(name) for name in sources.expand([folder]) if sources.is_picture_name(name))
+
+
+def relative(path: Path, root: Path) -> str:
+    """A path below ``root`` as the manifest writes it."""
+    return path.relative_to(root).as_posix()
+
+
+def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, where: str) -> str | None:
+    """The picture a label file names, relative to ``root``: the first of ``bases`` that has it.
+
+    A name that differs only in Unicode form (as archives made on a Mac do) is found and counted. A name
+    that leaves ``root``, or that nothing fits, is counted, and the answer is None.
+    """
+    name = name.replace("\\", "/")
+    start, inside = os.fspath(root), False
+    for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
+        for base in bases:
+            inner = posixpath.normpath(posixpath.join(relative(base, root), form))
+            if not form or "\0" in form or inner.startswith(("../", "/")) or inner in ("..", "."):
+                continue
+            inside = True
+            if os.path.exists(f"{start}/{inner}"):  # noqa: PTH110  Path.exists() raises for long names
+                if form != name:
+                    problems.add("other_unicode_form", inner)
+                return inner
+    problems.add("missing_picture" if inside else "picture_outside", f"{where}: {name}")
+    return None
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder filled beside ``folder`` that becomes it when the block ends well, else leaves no trace.
+
+    Raises `UsageError` when ``folder`` exists and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: exists already; a new or empty folder is needed")
+    folder = folder.absolute()
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            folder.rmdir()
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

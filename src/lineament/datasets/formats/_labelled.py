@@ -1,0 +1,110 @@
+"""What every label format can say, before and after it is one."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Literal
+
+from lineament.io.manifest import Box, ManifestRow, Points, Provenance
+
+Frame = Literal["auto", "upright", "stored"]
+Labels = Mapping[str, str | float]
+
+FACE = "face"
+"""The class of a face that nothing else is known of: it becomes no label."""
+CLASS = "class"
+"""The label that holds any other class."""
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFace:
+    """One labelled face: ``box`` xyxy and ``landmarks`` in the picture's frame, ``kind`` its class."""
+
+    box: Box
+    kind: str = FACE
+    landmarks: Points | None = None
+    subject: str | None = None
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """One picture as a label file tells it.
+
+    ``path`` is relative to the root, with ``/``. ``size_wh`` is what the label file claims, None where it
+    claims nothing. Coordinates are pixels, or shares of the size when ``normalised``. ``subject`` and
+    ``labels`` are of the picture as a whole, used when it has no faces. ``broken`` says why its labels
+    cannot be used. ``source_name`` is the file's name before a service renamed it. When writing, ``rows``
+    are the manifest's, one a face; when reading, ``kept`` are further fields of theirs, for formats that
+    hold them.
+    """
+
+    path: str
+    faces: tuple[LabelledFace, ...] = ()
+    split: str | None = None
+    size_wh: tuple[int, int] | None = None
+    subject: str | None = None
+    labels: Labels = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    normalised: bool = False
+    broken: str | None = None
+    located: bool = True
+    source_name: str | None = None
+    rows: tuple[ManifestRow, ...] = ()
+    kept: tuple[Mapping[str, Any], ...] = ()
+
+
+def split_name(text: str) -> str | None:
+    """train, val or test for the usual spellings, None for any other word."""
+    return _SPLITS.get(text.lower())
+
+
+def split_in(path: PurePath) -> str | None:
+    """The split told by a file's name (``instances_val2017.json``) or else by its folder's."""
+    for word in re.split(r"[^a-z]+", path.stem.lower()):
+        if word in _SPLITS:
+            return _SPLITS[word]
+    return split_name(path.parent.name)
+
+
+def label_value(value: Any) -> str | float:
+    """A JSON value as a label: numbers and truth values as float, anything but text as JSON text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        try:
+            number = float(value)
+        except OverflowError:
+            return str(value)
+        if math.isfinite(number) and number == value:
+            return number
+        return str(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def kind_of(labels: Labels) -> tuple[str, dict[str, str | float]]:
+    """The class to write, and the labels it does not already tell."""
+    kind = labels.get(CLASS)
+    if isinstance(kind, str) and kind and kind != FACE:
+        return kind, {key: value for key, value in labels.items() if key != CLASS}
+    return FACE, dict(labels)
+
+
+def kinds_in(pictures: Iterable[LabelledPicture]) -> list[str]:
+    """Every class used, sorted, so that equal data sets get equal numbers; never empty."""
+    return sorted({face.kind for picture in pictures for face in picture.faces}) or [FACE]

@@ -1,0 +1,98 @@
+"""A folder a class, optionally below ``train``, ``val`` and ``test``.
+
+The folder's name is the subject, or with ``label=emotion`` the label of that name. Everything below one
+class folder belongs to it. Boxes are not held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lineament.datasets.formats import formats
+from lineament.datasets.formats._files import pictures_below, relative
+from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
+from lineament.datasets.formats._naming import FolderNames, portable_path
+from lineament.datasets.formats._problems import Problems
+from lineament.errors import LabelFileError
+from lineament.io.manifest import ManifestRow
+
+UNSPLIT = "unsplit"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolderConfig:
+    """``label``: the folder's name is this label; by default it is the subject."""
+
+    label: str | None = None
+
+
+@formats.register("imagefolder", ImageFolderConfig)
+class ImageFolder:
+    """Pictures sorted into folders."""
+
+    frame: Frame = "upright"
+    located = False
+    unique_stems = False
+    importable = True
+    rank = 90
+
+    def __init__(self, config: ImageFolderConfig) -> None:
+        self.label = config.label
+
+    def matches(self, source: Path) -> bool:
+        """Whether a sub-folder holds a picture."""
+        return source.is_dir() and any(
+            next(pictures_below(folder), None) is not None for folder in folders_in(source)
+        )
+
+    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """One entry a picture."""
+        if not source.is_dir():
+            raise LabelFileError(f"{source}: not a folder")
+        for split, base in split_folders(source):
+            for folder in folders_in(base):
+                for path in pictures_below(folder):
+                    yield LabelledPicture(
+                        relative(path, root),
+                        split=split,
+                        subject=folder.name if self.label is None else None,
+                        labels={} if self.label is None else {self.label: folder.name},
+                        located=False,
+                    )
+
+    def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
+        """``[SPLIT/]FOLDER/NAME``: sub-folders are dropped, a row without subject (or label) has no place.
+
+        When only some rows have a split, the others go below ``unsplit``: mixed, splits would look like
+        subjects. A split of another name than train, val and test counts as none.
+        """
+        splits = [row.split if row.split in ("train", "val", "test") else None for row in rows]
+        split_up = any(splits)
+        found: list[str | None] = []
+        for row, split in zip(rows, splits, strict=True):
+            name = row.subject if self.label is None else row.labels.get(self.label)
+            parts = [split or UNSPLIT] if split_up else []
+            file = PurePosixPath(portable_path(row.path)).name
+            found.append(None if name is None else "/".join([*parts, folders.of(str(name)), file]))
+        return found
+
+    def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
+        """Nothing: the folders are the labels."""
+
+
+def split_folders(source: Path) -> list[tuple[str | None, Path]]:
+    """The folders of the splits, or the folder itself when any sub-folder is not named like one."""
+    inner = folders_in(source)
+    if all((split_name(p.name) or p.name == UNSPLIT) and folders_in(p) for p in inner):
+        return [(split_name(p.name), p) for p in inner]
+    return [(None, source)]
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Sub-folders by name, hidden ones left out."""
+    try:
+        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    except OSError:
+        return []

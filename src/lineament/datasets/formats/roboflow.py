@@ -1,0 +1,158 @@
+"""Roboflow exports, COCO or YOLO: ``train``, ``valid``, ``test``, renamed pictures and two README files.
+
+COCO has ``SPLIT/_annotations.coco.json`` beside the pictures, YOLO ``data.yaml`` and ``SPLIT/images``.
+Pictures are called ``NAME_EXT.rf.HASH.EXT``; several hashes of one NAME are augmented copies, so the name
+before upload becomes the label ``source_name``. Licence and address come from ``README.dataset.txt`` or
+``data.yaml``. Roboflow strips EXIF by default ("auto-orient",
+https://docs.roboflow.com/datasets/dataset-versions/image-preprocessing), so stored and upright are the
+same; where an export was made without it, COCO's sizes tell and YOLO is taken as upright.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from lineament.datasets.formats import coco, formats, yolo
+from lineament.datasets.formats._files import read_text, sniff
+from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
+from lineament.datasets.formats._naming import FolderNames, portable, portable_path
+from lineament.datasets.formats._problems import Problems
+from lineament.errors import LabelFileError
+from lineament.io.manifest import ManifestRow, Provenance, replacing
+
+_ANNOTATIONS = "_annotations.coco.json"
+_RENAMED = re.compile(r"(?P<stem>.+)_(?P<suffix>[A-Za-z0-9]{2,5})\.rf\.[0-9a-zA-Z]{6,64}")
+_UNSPLIT = "unsplit"
+
+
+@dataclass(frozen=True, slots=True)
+class RoboflowConfig:
+    """``flavour``: which of the two is written."""
+
+    flavour: Literal["coco", "yolo"] = "coco"
+    frame: Frame = "auto"
+
+
+@formats.register("roboflow", RoboflowConfig)
+class Roboflow:
+    """COCO or YOLO with Roboflow's names around it."""
+
+    located = True
+    unique_stems = True
+    importable = True
+    rank = 10
+
+    def __init__(self, config: RoboflowConfig) -> None:
+        self.flavour, self.frame = config.flavour, config.frame
+
+    def matches(self, source: Path) -> bool:
+        """Whether there are Roboflow's annotation files, or a data file that names it."""
+        if not source.is_dir():
+            return False
+        if _annotations(source):
+            return True
+        file = source / "data.yaml"
+        named = (source / "README.roboflow.txt").is_file() or (source / "README.dataset.txt").is_file()
+        return (
+            file.is_file() and (named or "roboflow:" in sniff(file)) and yolo.data_file(source) is not None
+        )
+
+    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every picture of every split."""
+        files = _annotations(source)
+        common = _provenance(source)
+        if files:
+            for file in files:
+                split = file.parent.name
+                for picture in coco.read_file(file, root, problems, split=split_name(split) or split):
+                    yield _finished(picture, common)
+            return
+        data = yolo.data_file(source)
+        if data is None:
+            raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor data.yaml")
+        for picture in yolo.read_data(data, root, problems):
+            yield _finished(picture, common)
+
+    def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
+        """``SPLIT/NAME_EXT.rf.HASH.EXT``, below ``images`` for YOLO; sub-folders are dropped."""
+        inner = "images/" if self.flavour == "yolo" else ""
+        return [f"{_folder(row.split)}/{inner}{_renamed(row)}" for row in rows]
+
+    def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
+        """The label files of the flavour, and both READMEs."""
+        splits = sorted({p.split for p in pictures}, key=lambda s: s or "")
+        if self.flavour == "coco":
+            for split in splits:
+                members = [
+                    replace(p, path=PurePosixPath(p.path).name) for p in pictures if p.split == split
+                ]
+                coco.write_file(members, folder / _folder(split) / _ANNOTATIONS, split, source_names=True)
+        else:
+            yolo.write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits})
+        licences = {p.provenance.licence or "" for p in pictures}
+        with replacing(folder / "README.dataset.txt") as out:
+            licence = licences.pop() if len(licences) == 1 else ""
+            out.write(f"Exported by lineament in the layout of Roboflow\nLicense: {licence}\n")
+        with replacing(folder / "README.roboflow.txt") as out:
+            out.write(
+                f"{len(pictures)} pictures, labels in {self.flavour.upper()} format, not pre-processed, "
+                "not augmented.\nAn EXIF orientation of a picture is left in the file; boxes are on the "
+                f"{'stored' if self.frame == 'stored' else 'upright'} picture.\n"
+            )
+
+
+def _annotations(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return []
+    return sorted(source.glob(f"*/{_ANNOTATIONS}")) or sorted(source.glob(_ANNOTATIONS))
+
+
+def _folder(split: str | None) -> str:
+    if split is None:
+        return _UNSPLIT
+    return "valid" if split == "val" else portable(split)
+
+
+def _renamed(row: ManifestRow) -> str:
+    file = PurePosixPath(portable_path(row.path))
+    suffix = file.suffix.removeprefix(".")
+    if _RENAMED.fullmatch(file.stem):
+        return file.name
+    return f"{file.stem}_{suffix}.rf.{row.sha256[:32]}.{suffix}"
+
+
+def _finished(picture: LabelledPicture, common: Provenance) -> LabelledPicture:
+    name, own = picture.source_name, picture.provenance
+    if name is None and (match := _RENAMED.fullmatch(PurePosixPath(picture.path).stem)):
+        name = f"{match['stem']}.{match['suffix']}"
+    return replace(
+        picture,
+        split=None if picture.split == _UNSPLIT else picture.split,
+        source_name=name,
+        provenance=replace(own, licence=own.licence or common.licence, page=own.page or common.page),
+    )
+
+
+def _provenance(source: Path) -> Provenance:
+    """Licence and page of the whole export, where it states them."""
+    licence = page = None
+    readme, data = source / "README.dataset.txt", source / "data.yaml"
+    if readme.is_file():
+        text = read_text(readme, max_bytes=2**20)
+        stated = re.search(r"^License:[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
+        found = re.search(r"https://\S+roboflow\S*", text)
+        licence, page = stated and stated[1], found and found[0]
+    if data.is_file():
+        told = (yolo.settings_in(data) or {}).get("roboflow")
+        if isinstance(told, dict):
+            licence = licence or _text(told.get("license"))
+            page = page or _text(told.get("url"))
+    return Provenance(licence=licence or None, page=page or None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

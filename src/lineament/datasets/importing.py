@@ -1,0 +1,376 @@
+"""From any label format to a manifest: pictures found, boxes checked and turned upright, problems counted.
+
+What is decided here for every format alike:
+
+- Boxes and landmarks of the manifest are on the upright picture. Whether the labels are too is told by the
+  size they state, where it tells (orientations 5 to 8 of a picture that is not square), else by the
+  format's setting ``frame``; ``auto`` then means upright and is counted.
+- A box that reaches over the edge stays as it is (``box_over_edge``): clipping would lose where the face
+  goes on. A box outside the picture, without area, or with NaN or infinity is left out and counted.
+- A picture all of whose boxes were left out, or whose label file is broken, is refused: it must not pass
+  for a picture without faces.
+- A picture that cannot be read stays as a row with its error; one that is missing is counted.
+- Only headers are read here. Damage in the pixels shows in the steps that decode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lineament.datasets.archives import is_archive, unpack
+from lineament.datasets.formats import LabelFormat, formats
+from lineament.datasets.formats._files import new_folder, pictures_below, relative
+from lineament.datasets.formats._frames import box_to_upright, points_to_upright, upright_size
+from lineament.datasets.formats._labelled import CLASS, FACE, LabelledFace, LabelledPicture, Labels
+from lineament.datasets.formats._problems import Problems
+from lineament.datasets.opening import MANIFEST_NAME, sha256_of
+from lineament.errors import LabelFileError, LineamentError, PictureError, UsageError
+from lineament.io import images
+from lineament.io.manifest import Manifest, ManifestRow, row_id
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the header of a picture's file says: ``stored_wh`` before the orientation is applied."""
+
+    sha256: str
+    stored_wh: tuple[int, int] | None = None
+    orientation: int = 1
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A manifest made from labels, what it was made from, and what was wrong with it.
+
+    ``keys`` are the rows' ids by picture and number of the face in its label file; None is the picture.
+    """
+
+    manifest: Manifest
+    format: str
+    problems: Problems
+    keys: Mapping[tuple[str, int | None], str] = field(default_factory=dict)
+
+
+def detect(source: Path) -> tuple[str, Path] | None:
+    """The format of a folder or label file, and the folder or file it is in.
+
+    A folder that holds nothing but one other folder, as archives do, is looked into.
+    """
+    for place in _places(source):
+        ranked = sorted((formats.create(name).rank, name) for name in formats.names())
+        for _, name in ranked:
+            if formats.create(name).matches(place):
+                return name, place
+    return None
+
+
+def import_labels(
+    source: Path, format: str | None = None, *, root: Path | None = None, advance: Advance | None = None
+) -> Imported:
+    """The manifest of a labelled folder or label file, with its folder (or ``root``) as the manifest's.
+
+    ``format`` is a name with settings (``imagefolder:label=emotion``), or None to detect it. Nothing is
+    written. Raises `UsageError` when no format fits and `LabelFileError` when its files are unusable.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise UsageError(f"{source}: there is nothing")
+    place = source
+    if format is None:
+        found = detect(source)
+        if found is None:
+            raise UsageError(
+                f"{source}: in no label format that is known; name one of {', '.join(formats.names())}"
+            )
+        format, place = found
+    else:
+        chosen = formats.create(format)
+        if not chosen.importable:
+            raise UsageError(f"{format} is written only; what is in it is read by the library of that name")
+        place = next((place for place in _places(source) if chosen.matches(place)), source)
+    if root is None:
+        root = source if source.is_dir() else source.parent
+    return read(formats.create(format), format, place, root, advance=advance)
+
+
+def import_dataset(
+    source: Path,
+    format: str | None = None,
+    *,
+    out: Path | None = None,
+    replace: bool = False,
+    advance: Advance | None = None,
+) -> tuple[Path, Imported]:
+    """Import and save a manifest; returns its path.
+
+    Without ``out`` it is saved in the folder itself. With ``out``, a new folder, an archive is unpacked
+    there, or the pictures of a folder are copied there byte for byte. Raises as `import_labels` and
+    `archives.unpack` do.
+    """
+    if is_archive(source):
+        if out is None:
+            raise UsageError(f"{source}: an archive needs --out, a new folder to unpack it in")
+        return _from_archive(source, format, out, advance)
+    found = import_labels(source, format, advance=advance)
+    if out is None:
+        path = found.manifest.folder / MANIFEST_NAME
+        if path.exists() and not replace:
+            raise UsageError(f"{path}: exists already; --replace writes over it")
+        _saving(found.manifest, path)
+        return path, found
+    try:
+        with new_folder(out) as temporary:
+            for name in sorted({row.path for row in found.manifest}):
+                target = temporary / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found.manifest.folder / name, target)
+            found.manifest.save(temporary / MANIFEST_NAME)
+    except OSError as error:
+        raise LabelFileError(f"{out}: cannot be written: {error.strerror or error}") from error
+    return out / MANIFEST_NAME, dataclasses.replace(
+        found, manifest=dataclasses.replace(found.manifest, folder=out)
+    )
+
+
+def _from_archive(
+    archive: Path, format: str | None, out: Path, advance: Advance | None
+) -> tuple[Path, Imported]:
+    unpacked = unpack(archive, out)
+    try:
+        found = import_labels(out, format, advance=advance)
+        for kind, tally in unpacked.problems:
+            for place in tally.examples[:1]:
+                found.problems.add(kind, place, count=tally.count)
+        _saving(found.manifest, out / MANIFEST_NAME)
+    except LineamentError:
+        shutil.rmtree(out)
+        raise
+    return out / MANIFEST_NAME, found
+
+
+def _saving(manifest: Manifest, path: Path) -> None:
+    try:
+        manifest.save(path)
+    except OSError as error:
+        raise LabelFileError(
+            f"{path}: cannot be written: {error.strerror or error}; --out names another folder"
+        ) from error
+
+
+def summary(found: Imported) -> dict[str, Any]:
+    """Counts of an import: pictures, rows, faces with a box, subjects, splits, outcomes."""
+    rows = found.manifest.rows
+    return {
+        "format": found.format,
+        "pictures": len({row.path for row in rows}),
+        "rows": len(rows),
+        "faces": sum(row.box is not None for row in rows),
+        "subjects": len({row.subject for row in rows} - {None}),
+        "splits": dict(sorted(Counter(row.split for row in rows if row.split is not None).items())),
+        "no_face": sum(row.outcome == "no_face" for row in rows),
+        "refused": sum(row.outcome == "refused" for row in rows),
+    }
+
+
+def read(
+    reader: LabelFormat,
+    name: str,
+    source: Path,
+    root: Path,
+    *,
+    known: Mapping[str, Seen] | None = None,
+    advance: Advance | None = None,
+) -> Imported:
+    """Read with a format that was created already; ``known`` spares looking at pictures again."""
+    problems = Problems()
+    entries = _merged(reader.read(source, root, problems), problems)
+    if not entries:
+        detail = f" ({', '.join(problems.counts())})" if problems else ""
+        raise LabelFileError(f"{source}: read as {name}, it names no picture that is there{detail}")
+    rows: list[ManifestRow] = []
+    keys: dict[tuple[str, int | None], str] = {}
+    for entry in entries.values():
+        seen = (known or {}).get(entry.path) or look(root / entry.path)
+        for face, row in _rows(entry, seen, reader, name, problems):
+            rows.append(row)
+            keys[entry.path, face] = row.id
+        if advance is not None:
+            advance(1)
+    for path in pictures_below(source if source.is_dir() else source.parent):
+        if relative(path, root) not in entries:
+            problems.add("picture_without_labels", relative(path, root))
+    step = {"step": "import", "format": name, "problems": problems.counts()}
+    return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys)
+
+
+def look(path: Path) -> Seen:
+    """Hash and header of a picture; a refusal is kept as text, not raised."""
+    try:
+        header = images.probe(path)
+        return Seen(sha256_of(path), header.size_wh, header.orientation)
+    except PictureError as error:
+        digest = sha256_of(path) if path.is_file() and os.access(path, os.R_OK) else ""
+        return Seen(digest, error=f"{type(error).__name__}: {error}")
+
+
+def _places(source: Path) -> list[Path]:
+    places = [source]
+    while places[-1].is_dir() and len(places) < 4:
+        try:
+            inner = [p for p in places[-1].iterdir() if not p.name.startswith((".", "__MACOSX"))]
+        except OSError:
+            break
+        if len(inner) != 1 or not inner[0].is_dir():
+            break
+        places.append(inner[0])
+    return places
+
+
+def _merged(pictures: object, problems: Problems) -> dict[str, LabelledPicture]:
+    """One entry a picture; faces that several entries give for the same one are taken together."""
+    entries: dict[str, LabelledPicture] = {}
+    for entry in pictures:  # type: ignore[attr-defined]
+        old = entries.get(entry.path)
+        if old is None:
+            entries[entry.path] = entry
+            continue
+        problems.add("picture_twice", entry.path)
+        if (old.split, old.size_wh) != (entry.split, entry.size_wh):
+            problems.add("picture_twice_in_different_ways", entry.path)
+        entries[entry.path] = dataclasses.replace(
+            old, faces=old.faces + entry.faces, broken=old.broken or entry.broken
+        )
+    return entries
+
+
+def _rows(
+    entry: LabelledPicture, seen: Seen, reader: LabelFormat, name: str, problems: Problems
+) -> list[tuple[int | None, ManifestRow]]:
+    size = upright_size(seen.stored_wh, seen.orientation) if seen.stored_wh else None
+    base = ManifestRow(
+        row_id(seen.sha256, entry.path),
+        entry.path,
+        seen.sha256,
+        size_wh=size,
+        subject=entry.subject,
+        split=entry.split,
+        labels=_with_source(entry, entry.labels),
+        step="import",
+        provenance=entry.provenance,
+    )
+    if seen.error is not None:
+        problems.add("refused_picture", entry.path)
+        return [(None, dataclasses.replace(base, outcome="refused", error=seen.error))]
+    if entry.broken is not None:
+        problems.add("broken_labels", entry.path)
+        return [
+            (None, dataclasses.replace(base, outcome="refused", error=f"LabelFileError: {entry.broken}"))
+        ]
+    assert seen.stored_wh is not None and size is not None
+    stored = _on_stored(entry, seen, reader, problems)
+    frame_wh = seen.stored_wh if stored else size
+    kept = [_kept(fields, seen, entry.path, problems) for fields in entry.kept]
+    rows: list[tuple[int | None, ManifestRow]] = []
+    for number, face in enumerate(entry.faces):
+        placed = _placed(face, entry, frame_wh, seen.orientation if stored else 1)
+        trouble = _trouble(placed, size)
+        if trouble is not None:
+            problems.add(trouble, f"{entry.path}, face {number + 1}")
+        if trouble in (None, "box_over_edge"):
+            row = _face_row(base, entry, placed, number)
+            rows.append((number, dataclasses.replace(row, **kept[number]) if kept else row))
+    if rows:
+        return rows
+    if entry.faces:
+        problems.add("no_usable_box", entry.path)
+        error = f"LabelFileError: none of its {len(entry.faces)} boxes can be used"
+        return [(None, dataclasses.replace(base, outcome="refused", error=error))]
+    row = dataclasses.replace(base, outcome="no_face") if entry.located else base
+    return [(None, dataclasses.replace(row, **kept[0]) if kept else row)]
+
+
+def _kept(fields: Mapping[str, Any], seen: Seen, path: str, problems: Problems) -> dict[str, Any]:
+    """Fields that the format holds as they are; a hash only serves to tell that the picture changed."""
+    if fields.get("sha256", seen.sha256) != seen.sha256:
+        problems.add("picture_changed", path)
+    return {key: value for key, value in fields.items() if key != "sha256"}
+
+
+def _face_row(base: ManifestRow, entry: LabelledPicture, face: LabelledFace, number: int) -> ManifestRow:
+    labels = _with_source(entry, face.labels)
+    if face.kind != FACE:
+        labels[CLASS] = face.kind
+    return dataclasses.replace(
+        base,
+        id=row_id(base.sha256, base.path, number),
+        subject=face.subject if face.subject is not None else base.subject,
+        box=face.box,
+        landmarks=face.landmarks,
+        labels=labels,
+    )
+
+
+def _with_source(entry: LabelledPicture, labels: Labels) -> dict[str, str | float]:
+    """Labels with the name before upload, by which augmented copies of one photo can be kept together."""
+    return dict(labels) | ({} if entry.source_name is None else {"source_name": entry.source_name})
+
+
+def _on_stored(entry: LabelledPicture, seen: Seen, reader: LabelFormat, problems: Problems) -> bool:
+    """Whether the entry's coordinates are on the picture as stored."""
+    claimed, stored_wh, orientation = entry.size_wh, seen.stored_wh, seen.orientation
+    assert stored_wh is not None
+    upright_wh = upright_size(stored_wh, orientation)
+    if claimed is not None and claimed not in (stored_wh, upright_wh):
+        problems.add("labelled_at_another_size", entry.path)
+    if orientation == 1:
+        return False
+    if reader.frame != "auto":
+        return reader.frame == "stored"
+    if stored_wh != upright_wh and claimed == stored_wh:
+        problems.add("labelled_unrotated", entry.path)
+        return True
+    if entry.faces and not (stored_wh != upright_wh and claimed == upright_wh):
+        problems.add("rotation_taken_as_applied", entry.path)
+    return False
+
+
+def _placed(
+    face: LabelledFace, entry: LabelledPicture, frame_wh: tuple[int, int], orientation: int
+) -> LabelledFace:
+    box, points = face.box, face.landmarks
+    width, height = frame_wh
+    if entry.normalised:
+        box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+        points = None if points is None else tuple((x * width, y * height) for x, y in points)
+    if orientation != 1:
+        box = box_to_upright(box, frame_wh, orientation)
+        points = None if points is None else points_to_upright(points, frame_wh, orientation)
+    return dataclasses.replace(face, box=box, landmarks=points)
+
+
+def _trouble(face: LabelledFace, size_wh: tuple[int, int]) -> str | None:
+    x1, y1, x2, y2 = face.box
+    if not all(map(math.isfinite, face.box)):
+        return "box_not_finite"
+    if face.landmarks is not None and not all(math.isfinite(v) for point in face.landmarks for v in point):
+        return "landmarks_not_finite"
+    if x2 <= x1 or y2 <= y1:
+        return "box_without_area"
+    if x2 <= 0 or y2 <= 0 or x1 >= size_wh[0] or y1 >= size_wh[1]:
+        return "box_outside"
+    # Writing a box as shares of the size and back moves it by far less than this.
+    slack = 1e-6
+    if x1 < -slack or y1 < -slack or x2 > size_wh[0] + slack or y2 > size_wh[1] + slack:
+        return "box_over_edge"
+    return None
