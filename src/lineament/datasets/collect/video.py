@@ -1,0 +1,169 @@
+"""Photos out of videos of one person: the frames with one good face.
+
+Frames come from PyAV where it is installed (extra ``video``) and from OpenCV otherwise. Only files are
+opened, and only those that begin like a video: a playlist could name other files and addresses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lineament.analyzer import Analyzer
+from lineament.datasets.collect.collection import Collection, Gathered
+from lineament.datasets.collect.frames import Choice, judge
+from lineament.datasets.collect.people import Person
+from lineament.errors import BadAnswer, Unreachable, UsageError
+from lineament.io.images import DEFAULT_LIMITS, encode_jpeg
+from lineament.io.manifest import Provenance
+from lineament.types import Image
+
+SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+_QUALITY = 95
+
+
+def find(path: Path) -> list[Path]:
+    """The videos at ``path``: itself, or those in the folder, sorted; raises `UsageError` without any."""
+    if path.is_file():
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else []
+    if not found:
+        raise UsageError(f"{path}: no video ({', '.join(sorted(SUFFIXES))})")
+    return found
+
+
+def gather(
+    collection: Collection,
+    person: Person,
+    videos: list[Path],
+    analyzer: Analyzer,
+    *,
+    per_subject: int = 100,
+    choice: Choice | None = None,
+    licence: str | None = None,
+    passed_over: Counter[str] | None = None,
+) -> Iterator[Gathered]:
+    """Keep good frames of the videos until the person has enough.
+
+    A frame's origin is the video's SHA-256 and its time, so a later run goes on after what is kept.
+    ``passed_over`` counts the named reasons against the frames that were looked at.
+    """
+    choice = choice or Choice()
+    passed_over = passed_over if passed_over is not None else Counter()
+    for video in videos:
+        if collection.kept(person.subject) >= per_subject:
+            return
+        try:
+            digest = _checked(video)
+            if collection.noted("video", person.subject, digest):
+                continue
+            for verdict in judge(frames(video), analyzer, choice):
+                if verdict.reason is not None:
+                    passed_over[type(verdict.reason).__name__] += 1
+                    continue
+                seconds = round(verdict.frame.timestamp or 0.0, 3)
+                origin = f"{digest}#t={seconds}"
+                if collection.settled(person.subject, origin):
+                    continue
+                if collection.kept(person.subject) >= per_subject:
+                    return
+                yield collection.keep(
+                    person,
+                    origin,
+                    encode_jpeg(verdict.frame.pixels, quality=_QUALITY),
+                    Provenance(url=f"{video.absolute().as_uri()}#t={seconds}", licence=licence),
+                    quality=verdict.quality,
+                    seconds=seconds,
+                    video=digest,
+                )
+            collection.note("video", person.subject, digest, value=True)
+        except (BadAnswer, Unreachable) as error:
+            yield collection.refuse(person, str(video.absolute()), error)
+
+
+def frames(video: Path, decoder: str | None = None) -> Iterator[Image]:
+    """Every frame, upright, with its time in seconds; raises `CollectError` where the file is damaged.
+
+    ``decoder`` is ``av`` or ``cv2``; by default PyAV where it is installed.
+    """
+    if decoder is None:
+        try:
+            import av  # noqa: F401
+
+            decoder = "av"
+        except ImportError:
+            decoder = "cv2"
+    return _by_av(video) if decoder == "av" else by_opencv(str(video))
+
+
+def _by_av(video: Path) -> Iterator[Image]:
+    import av
+
+    try:
+        # From an open file: no protocol but reading it is involved.
+        with video.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise BadAnswer(f"{video.name}: holds no video")
+            stream = container.streams.video[0]
+            _check_size(video.name, stream.width, stream.height)
+            stream.thread_type = "AUTO"
+            for number, frame in enumerate(container.decode(video=0)):
+                _check_size(video.name, frame.width, frame.height)
+                pixels = frame.to_ndarray(format="rgb24")
+                turned = np.rot90(pixels, round(frame.rotation / 90) % 4) if frame.rotation else pixels
+                seconds = frame.time if frame.time is not None else number / 25
+                yield Image(np.ascontiguousarray(turned), source=video.name, timestamp=float(seconds))
+    except (av.FFmpegError, OSError) as error:
+        raise BadAnswer(f"{video.name}: damaged or not a video: {error.strerror or error}") from None
+
+
+def by_opencv(source: str | int) -> Iterator[Image]:
+    """Frames of a video file or of the camera of that number; raises `Unreachable` if it does not open."""
+    import cv2
+
+    if isinstance(source, str) and not Path(source).is_file():  # OpenCV would take an address too
+        raise Unreachable(f"{source}: not a file")
+    capture = cv2.VideoCapture(source)
+    try:
+        if not capture.isOpened():
+            what = f"camera {source}" if isinstance(source, int) else Path(source).name
+            raise Unreachable(f"{what} cannot be opened")
+        number = 0
+        rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        while True:
+            there, pixels = capture.read()
+            if not there:
+                return
+            position = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            _check_size(str(source), pixels.shape[1], pixels.shape[0])
+            seconds = position if position > 0 else number / rate
+            rgb = np.ascontiguousarray(pixels[:, :, ::-1], np.uint8)
+            yield Image(rgb, source=Path(str(source)).name, timestamp=seconds)
+            number += 1
+    finally:
+        capture.release()
+
+
+def _check_size(name: str, width: int, height: int) -> None:
+    if width * height > DEFAULT_LIMITS.max_pixels:
+        raise BadAnswer(f"{name}: {width}x{height} pixels are more than {DEFAULT_LIMITS.max_pixels:,}")
+
+
+def _checked(video: Path) -> str:
+    """The SHA-256 of a file that begins like a video of an accepted kind; raises `CollectError`."""
+    try:
+        if not video.is_file():
+            raise Unreachable(f"{video}: not a file")
+        with video.open("rb") as file:
+            head = file.read(16)
+            known = head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
+            if not known and not (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
+                raise BadAnswer(f"{video.name}: does not begin like MP4, QuickTime, Matroska, WebM or AVI")
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unreachable(f"{video}: cannot be read: {error.strerror}") from None
