@@ -99,7 +99,7 @@ class Analyzer:
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
-            self.detector = landmarked(self.detector, precision="fast" if precision == "fast" else "exact")
+            self.detector = landmarked(self.detector)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 

@@ -44,15 +44,7 @@ class OnSamples(DetectorContract):
     indirect=True,
     scope="class",
 )  # fmt: skip
-class TestExact(OnSamples):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def detector(cls, request: pytest.FixtureRequest) -> Detector:
-        return detectors.create(request.param)
-
-
-@pytest.mark.parametrize("detector", ["yunet:precision=fast", "centerface:precision=fast"], indirect=True)
-class TestFast(OnSamples):
+class TestDetectors(OnSamples):
     @pytest.fixture(scope="class")
     @classmethod
     def detector(cls, request: pytest.FixtureRequest) -> Detector:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from lineament.errors import ConfigError
@@ -13,12 +11,10 @@ from lineament.registry import detectors
 from lineament.types import Float64, UInt8
 
 
-def create_base(wrapper: str, spec: str, precision: Literal["exact", "fast"]) -> Detector:
-    """The detector to wrap, at the wrapper's precision where it has the choice and the spec makes none."""
+def create_base(wrapper: str, spec: str) -> Detector:
+    """The detector to wrap."""
     if spec.partition(":")[0] == wrapper:
         raise ConfigError(f"{wrapper}: cannot wrap itself")
-    if "precision" in detectors.settings(spec):
-        return detectors.create(spec, precision=precision)
     return detectors.create(spec)
 
 

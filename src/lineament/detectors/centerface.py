@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -28,7 +27,6 @@ class CenterFaceConfig(ViewSettings):
 
     score: float = 0.5
     large_score: float = 0.7
-    precision: Literal["exact", "fast"] = "exact"
 
 
 @detectors.register("centerface", CenterFaceConfig)
@@ -40,7 +38,7 @@ class CenterFace:
     def __init__(self, config: CenterFaceConfig | None = None) -> None:
         self.config = config or CenterFaceConfig()
         path = derived(assets.fetch(catalog.card("centerface")), "rgb8-dynamic-1", _open_dimensions)
-        self._session = open_session(path, precision=self.config.precision)
+        self._session = open_session(path)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""

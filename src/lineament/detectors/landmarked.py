@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -28,7 +27,6 @@ class LandmarkedConfig:
 
     base: str = "haar"
     score: float = 0.3
-    precision: Literal["exact", "fast"] = "exact"
 
     def __post_init__(self) -> None:
         if not 0 < self.score < 1:
@@ -47,9 +45,8 @@ class Landmarked:
 
     def __init__(self, config: LandmarkedConfig | None = None, *, detector: Detector | None = None) -> None:
         self.config = config or LandmarkedConfig()
-        precision = self.config.precision
-        self.base = detector or create_base("landmarked", self.config.base, precision)
-        self._yunet = YuNet(YuNetConfig(score=self.config.score, precision=precision))
+        self.base = detector or create_base("landmarked", self.config.base)
+        self._yunet = YuNet(YuNetConfig(score=self.config.score))
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture with landmarks; boxes, scores and order are the base detector's."""
@@ -70,11 +67,11 @@ class Landmarked:
         return faces.with_columns(landmarks=landmarks, attempts=tuple(attempts))
 
 
-def landmarked(detector: Detector, *, precision: Literal["exact", "fast"] = "exact") -> Detector:
+def landmarked(detector: Detector) -> Detector:
     """The detector itself if it gives landmarks, else wrapped so that it does."""
     if detector.gives_landmarks:
         return detector
-    return Landmarked(LandmarkedConfig(precision=precision), detector=detector)
+    return Landmarked(LandmarkedConfig(), detector=detector)
 
 
 def _estimated(box: Float32, angle_deg: float) -> Float32:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 
@@ -49,7 +48,6 @@ class RetryConfig:
     padding: tuple[float, ...] = (0.25, 0.5)
     enlarge: float = 2.0
     level: bool = True
-    precision: Literal["exact", "fast"] = "exact"
 
     def __post_init__(self) -> None:
         if not 1 <= self.step_deg <= 90:
@@ -83,7 +81,7 @@ class Retry:
     def __init__(self, config: RetryConfig | None = None, *, detector: Detector | None = None) -> None:
         self.config = config or RetryConfig()
         if detector is None:
-            detector = create_base("retry", self.config.base, self.config.precision)
+            detector = create_base("retry", self.config.base)
         self.base = detector
         self.gives_landmarks = self.base.gives_landmarks
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -30,8 +29,6 @@ _DIVISOR = 32
 class YuNetConfig(ViewSettings):
     """Settings: see `ViewSettings`."""
 
-    precision: Literal["exact", "fast"] = "exact"
-
 
 @detectors.register("yunet", YuNetConfig)
 class YuNet:
@@ -42,7 +39,7 @@ class YuNet:
     def __init__(self, config: YuNetConfig | None = None) -> None:
         self.config = config or YuNetConfig()
         path = derived(assets.fetch(catalog.card("yunet")), "rgb8-dynamic-1", _open_dimensions)
-        self._session = open_session(path, precision=self.config.precision)
+        self._session = open_session(path)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""
