@@ -1,6 +1,17 @@
 """``lineament dataset``: one file a command; importing one registers it with `app`."""
 
-from lineament.cli.dataset import audit, augment, balance, clean, export, extract, import_, split
+from lineament.cli.dataset import audit, augment, balance, clean, collect, export, extract, import_, split
 from lineament.cli.dataset.app import app
 
-__all__ = ["app", "audit", "augment", "balance", "clean", "export", "extract", "import_", "split"]
+__all__ = [
+    "app",
+    "audit",
+    "augment",
+    "balance",
+    "clean",
+    "collect",
+    "export",
+    "extract",
+    "import_",
+    "split",
+]

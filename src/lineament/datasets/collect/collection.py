@@ -131,7 +131,8 @@ class Collection:
     ) -> None:
         try:
             with self._journal:
-                self.save()
+                if self.counts or not isinstance(error, UsageError):  # a wrong call leaves no manifest
+                    self.save()
         except OSError as problem:
             raise CollectError(f"{self.folder}: cannot be written: {problem.strerror}") from problem
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ from lineament.datasets.collect.collection import Collection, Gathered, timestam
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest
 from lineament.datasets.collect.width import Width
-from lineament.errors import BadAnswer, CollectError, PictureError
+from lineament.errors import BadAnswer, CollectError, Unreachable
 from lineament.io.manifest import Provenance
 
 _MAX_PAGES = 200
@@ -97,6 +97,16 @@ def gather(
             _drain(outcomes, pool)
 
 
+def stoppable(stop: threading.Event) -> Callable[[float], None]:
+    """A sleep for `Guest` that ends, and with it the waiting request, when the run is stopped."""
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Unreachable("the run was stopped")
+
+    return sleep
+
+
 def short(collection: Collection, per_subject: int) -> Sequence[tuple[str, int]]:
     """The subjects with fewer pictures than asked for, and how many they have."""
     have = [(subject, collection.kept(subject)) for subject in collection.people]
@@ -148,13 +158,17 @@ class _Job:
             try:
                 results = self._results(person, cursor)
             except CollectError as error:
-                yield self._search_failed(person, error)
+                if not self.stop.is_set():
+                    yield self._search_failed(person, error)
                 return
             for candidate in results.candidates:
                 if self._enough(person):
                     return
-                if not self.collection.settled(person.subject, candidate.url):
-                    yield self._picture(person, candidate)
+                if self.collection.settled(person.subject, candidate.url):
+                    continue
+                gathered = self._picture(person, candidate)
+                if gathered is not None:
+                    yield gathered
             cursor = results.next
             if cursor is None:
                 return
@@ -182,14 +196,17 @@ class _Job:
         self.collection.counts[f"search: {type(error).__name__}"] += 1
         return Gathered(person.subject, f"search {self.search.name}", error=error)
 
-    def _picture(self, person: Person, candidate: Candidate) -> Gathered:
+    def _picture(self, person: Person, candidate: Candidate) -> Gathered | None:
+        """What became of the picture, None when the run was stopped in the middle of it."""
         copied = self.collection.copy_of(candidate.url, person)
         if copied is not None:
             return copied
         try:
             with self.width.unit():
                 answer = self.guest.get(candidate.url, accept="image/*")
-        except (CollectError, PictureError) as error:
+        except CollectError as error:
+            if self.stop.is_set():
+                return None
             return self.collection.refuse(person, candidate.url, error)
         if not answer.body:
             return self.collection.refuse(person, candidate.url, BadAnswer(f"{answer.url}: empty"))
