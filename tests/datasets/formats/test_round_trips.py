@@ -240,7 +240,7 @@ def test_each_format_holds_what_it_says(format: str, orientation: int, tmp_path:
 def test_boxes_written_on_the_stored_picture_come_back(
     format: str, orientation: int, tmp_path: Path
 ) -> None:
-    """With frame=stored a rotated picture's box is turned to the stored pixels and back, for each EXIF value."""
+    """With frame=stored a box is turned to the stored pixels and back, for each EXIF value."""
     row = face_row(tmp_path / "in", "a.jpg", 0, orientation, box=(2.0, 3.0, 13.0, 19.0))
     spec = f"{format},frame=stored" if ":" in format else f"{format}:frame=stored"
     done = export_labels(Manifest((row,), (), tmp_path / "in"), tmp_path / "out", spec)

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -144,6 +144,14 @@ def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, whe
                 return inner
     problems.add("missing_picture" if inside else "picture_outside", f"{where}: {name}")
     return None
+
+
+@contextmanager
+def new_text(path: Path) -> Iterator[IO[str]]:
+    """A text file that must not exist yet, so that labels never take the place of a picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        yield file
 
 
 @contextmanager

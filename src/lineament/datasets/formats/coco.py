@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import locate, read_json, relative, sniff
+from lineament.datasets.formats._files import locate, new_text, read_json, relative, sniff
 from lineament.datasets.formats._labelled import (
     FACE,
     Frame,
@@ -30,7 +30,7 @@ from lineament.datasets.formats._labelled import (
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.manifest import Box, ManifestRow, Points, Provenance, replacing
+from lineament.io.manifest import Box, ManifestRow, Points, Provenance
 from lineament.types import LANDMARK_NAMES
 
 _KEYS = re.compile(r'"(images|annotations|categories)"\s*:')
@@ -156,7 +156,7 @@ def write_file(
         "images": images,
         "annotations": annotations,
     }
-    with replacing(file) as out:
+    with new_text(file) as out:
         json.dump(document, out, allow_nan=False)
 
 

@@ -1,8 +1,9 @@
 """A table: a picture or face a line, UTF-8, comma-separated, with a header.
 
 Any table with a column of paths is read: ``path``, ``image``, ``file`` ...; columns named for a subject, a
-split and a box (x1, y1, x2, y2 or xmin ...) are taken as such, every other becomes a label. A column all of
-whose cells are numbers gives numbers. Boxes are on the upright picture unless ``frame=stored``.
+split and a box (x1, y1, x2, y2 or xmin ...) with the picture's width and height are taken as such, every
+other becomes a label, among them boxes as width and height. A column all of whose cells are numbers gives
+numbers. Boxes are on the upright picture unless ``frame=stored``.
 
 Our own tables, known by the column ``lineament_id``, hold every field of a row. A spreadsheet runs a cell
 that starts with ``= + - @`` or a tab, so there a text that does, that starts with ``'``, or that would read
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import locate, read_text, relative, sniff
+from lineament.datasets.formats._files import locate, new_text, read_text, relative, sniff
 from lineament.datasets.formats._labelled import (
     CLASS,
     FACE,
@@ -33,7 +34,7 @@ from lineament.datasets.formats._labelled import (
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.manifest import ManifestRow, Points, Provenance, replacing
+from lineament.io.manifest import ManifestRow, Points, Provenance
 from lineament.types import LANDMARK_NAMES
 
 OWN = "lineament_id"
@@ -41,6 +42,7 @@ _PATH = ("path", "image", "file", "filename", "file_name", "image_path", "filepa
 _SUBJECT = ("subject", "person", "identity", "subject_id", "person_id")
 _SPLIT = ("split", "subset", "partition")
 _BOXES = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+_SIZE = ("width", "height")
 _POINTS = tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy")
 _SOURCE = tuple(f.name for f in fields(Provenance))
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -103,7 +105,7 @@ class Csv:
         header = [OWN, "path", "sha256", "subject", "split", "x1", "y1", "x2", "y2", *_POINTS]
         header += ["outcome", "error", "parent", "step", "quality", "repeats"]
         header += [f"source.{name}" for name in _SOURCE] + [f"label.{name}" for name in names]
-        with replacing(folder / "labels.csv") as out:
+        with new_text(folder / "labels.csv") as out:
             writer = csv.writer(out)
             writer.writerow(header)
             for picture in pictures:
@@ -180,6 +182,7 @@ class _Columns:
             path,
             tuple(faces),
             split=split if self.own or split is None else split_name(split) or split,
+            size_wh=self._size(first),
             subject=self._text(first, self._subject()),
             labels=self._labels(first),
             provenance=Provenance(**{key: self._text(first, f"source.{key}") for key in _SOURCE})
@@ -223,6 +226,8 @@ class _Columns:
         if self.own:
             return {c: c.removeprefix("label.") for c in self.header if c.startswith("label.")}
         taken = {self.path, self._subject(), self._first(_SPLIT), *(self._box_columns() or ())}
+        if self._box_columns() is not None:
+            taken |= {self._first((name,)) for name in _SIZE}
         return {c: c for c in self.header if c not in taken}
 
     def _numeric(self, column: str) -> bool:
@@ -232,6 +237,14 @@ class _Columns:
                 not line[column] or _number(line[column]) is not None for line in self.lines
             )
         return bool(known[column])
+
+    def _size(self, line: Mapping[str, str]) -> tuple[int, int] | None:
+        columns = [self._first((name,)) for name in _SIZE]
+        cells = [line[column] for column in columns if column is not None]
+        if self._box_columns() is None or len(cells) != 2 or not all(c.isdecimal() for c in cells):
+            return None
+        width, height = map(int, cells)
+        return (width, height) if width and height else None
 
     def _subject(self) -> str | None:
         return self.subject_name or self._first(_SUBJECT)

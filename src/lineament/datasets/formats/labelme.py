@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import files_below, locate, read_json, relative, sniff
+from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative, sniff
 from lineament.datasets.formats._labelled import (
     FACE,
     Frame,
@@ -30,7 +30,7 @@ from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.formats import SUFFIXES
-from lineament.io.manifest import Box, ManifestRow, Points, replacing
+from lineament.io.manifest import Box, ManifestRow, Points
 from lineament.types import LANDMARK_NAMES
 
 _MAX_BYTES = 2**28  # a file may carry its whole picture as text
@@ -85,7 +85,7 @@ class LabelMe:
     def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
         """``NAME.json`` beside each picture, without the picture in it."""
         for picture in pictures:
-            with replacing((folder / picture.path).with_suffix(".json")) as out:
+            with new_text((folder / picture.path).with_suffix(".json")) as out:
                 json.dump(_document(picture), out, allow_nan=False, ensure_ascii=False, indent=1)
 
 

@@ -17,12 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lineament.datasets.formats import coco, formats, yolo
-from lineament.datasets.formats._files import read_text, sniff
+from lineament.datasets.formats._files import new_text, read_text, sniff
 from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.manifest import ManifestRow, Provenance, replacing
+from lineament.io.manifest import ManifestRow, Provenance
 
 _ANNOTATIONS = "_annotations.coco.json"
 _RENAMED = re.compile(r"(?P<stem>.+)_(?P<suffix>[A-Za-z0-9]{2,5})\.rf\.[0-9a-zA-Z]{6,64}")
@@ -94,10 +94,10 @@ class Roboflow:
         else:
             yolo.write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits})
         licences = {p.provenance.licence or "" for p in pictures}
-        with replacing(folder / "README.dataset.txt") as out:
+        with new_text(folder / "README.dataset.txt") as out:
             licence = licences.pop() if len(licences) == 1 else ""
             out.write(f"Exported by lineament in the layout of Roboflow\nLicense: {licence}\n")
-        with replacing(folder / "README.roboflow.txt") as out:
+        with new_text(folder / "README.roboflow.txt") as out:
             out.write(
                 f"{len(pictures)} pictures, labels in {self.flavour.upper()} format, not pre-processed, "
                 "not augmented.\nAn EXIF orientation of a picture is left in the file; boxes are on the "

@@ -17,7 +17,15 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import files_below, locate, read_text, read_xml, relative, sniff
+from lineament.datasets.formats._files import (
+    files_below,
+    locate,
+    new_text,
+    read_text,
+    read_xml,
+    relative,
+    sniff,
+)
 from lineament.datasets.formats._labelled import (
     FACE,
     Frame,
@@ -29,7 +37,7 @@ from lineament.datasets.formats._naming import FolderNames, portable, portable_p
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.formats import SUFFIXES
-from lineament.io.manifest import Box, ManifestRow, replacing
+from lineament.io.manifest import Box, ManifestRow
 
 _FIELDS = ("pose", "truncated", "difficult", "occluded")
 
@@ -117,12 +125,12 @@ class Voc:
         members: dict[str, list[str]] = {}
         for picture in pictures:
             inner = PurePosixPath(picture.path).relative_to("JPEGImages")
-            with replacing(folder / "Annotations" / inner.with_suffix(".xml")) as out:
+            with new_text(folder / "Annotations" / inner.with_suffix(".xml")) as out:
                 out.write(_document(picture, inner.as_posix(), self.first))
             if picture.split is not None:
                 members.setdefault(portable(picture.split), []).append(inner.with_suffix("").as_posix())
         for split, stems in sorted(members.items()):
-            with replacing(folder / "ImageSets" / "Main" / f"{split}.txt") as out:
+            with new_text(folder / "ImageSets" / "Main" / f"{split}.txt") as out:
                 out.writelines(f"{stem}\n" for stem in stems)
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import files_below, locate, read_text, relative, sniff
+from lineament.datasets.formats._files import files_below, locate, new_text, read_text, relative, sniff
 from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.manifest import ManifestRow, replacing
+from lineament.io.manifest import ManifestRow
 from lineament.io.sources import is_picture_name
 
 _ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
@@ -81,7 +81,7 @@ class Wider:
         """One list a split."""
         for split in sorted({p.split for p in pictures}, key=lambda s: s or ""):
             file = folder / "wider_face_split" / f"wider_face_{_name(split)}_bbx_gt.txt"
-            with replacing(file) as out:
+            with new_text(file) as out:
                 for picture in pictures:
                     if picture.split == split:
                         out.write(_block(picture))

@@ -18,6 +18,7 @@ from typing import Any
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import (
     locate,
+    new_text,
     pictures_below,
     read_text,
     relative,
@@ -33,7 +34,7 @@ from lineament.datasets.formats._labelled import (
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.manifest import ManifestRow, Points, replacing
+from lineament.io.manifest import ManifestRow, Points
 
 _MAX_YAML = 2**20
 _SETTINGS = {"path", "names", "nc", "kpt_shape", "flip_idx", "download", "roboflow", "yaml_file"}
@@ -284,7 +285,7 @@ def write_data(
         # Readers exchange the last "images" of a path, even where that is a sub-folder of ours.
         parts[last] = "labels"
         lines = [_line(face, picture.size_wh, kinds.get(face.kind, 0), landmarks) for face in picture.faces]
-        with replacing(folder.joinpath(*parts).with_suffix(".txt")) as out:
+        with new_text(folder.joinpath(*parts).with_suffix(".txt")) as out:
             out.writelines(lines)
     settings: dict[str, Any] = {}
     for split, place in splits.items():
@@ -294,7 +295,7 @@ def write_data(
     if landmarks:
         # Mirroring swaps the eyes and the corners of the mouth.
         settings |= {"kpt_shape": [5, 3], "flip_idx": [1, 0, 2, 4, 3]}
-    with replacing(folder / "data.yaml") as out:
+    with new_text(folder / "data.yaml") as out:
         yaml.safe_dump({**settings, **(extra or {})}, out, sort_keys=False, allow_unicode=True)
 
 
