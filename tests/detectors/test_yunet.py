@@ -86,7 +86,7 @@ def test_onnxruntime_agrees() -> None:
     image = images.load(SAMPLES[1])
     first = detector.detect([image])[0]
     folder = assets.cached_path(catalog.card("yunet")).parent
-    (edited,) = folder.glob(f"{assets.cached_path(catalog.card('yunet')).stem}.rgb8-dynamic-1.*.onnx")
+    (edited,) = folder.glob(f"{assets.cached_path(catalog.card('yunet')).stem}.rgb8-joined-1.*.onnx")
     detector._session = open_session(edited, runtime="onnxruntime")
     second = detector.detect([image])[0]
     np.testing.assert_allclose(first.boxes, second.boxes, atol=1e-2)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from lineament.detectors._views import Found, ViewSettings, detect_views, joined
+from lineament.detectors._views import Found, ViewSettings, detect_views
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
 from lineament.io.onnx import open_session
@@ -38,7 +39,7 @@ class YuNet:
 
     def __init__(self, config: YuNetConfig | None = None) -> None:
         self.config = config or YuNetConfig()
-        path = derived(assets.fetch(catalog.card("yunet")), "rgb8-dynamic-1", _open_dimensions)
+        path = derived(assets.fetch(catalog.card("yunet")), "rgb8-joined-1", _open_dimensions)
         self._session = open_session(path)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
@@ -46,49 +47,58 @@ class YuNet:
         return detect_views(images, self.config, self._run, multiple=_DIVISOR, opencv=True)
 
     def _run(self, batch: UInt8) -> list[Found]:
-        outputs = self._session.run({"pixels": batch})
-        levels = [
-            _decode_level(
-                *(outputs[f"{name}_{stride}"] for name in ("cls", "obj", "bbox", "kps")),
-                stride=stride,
-                columns=batch.shape[2] // stride,
-                least=self.config.score,
-            )
-            for stride in _STRIDES
-        ]
-        return [joined([level[n] for level in levels]) for n in range(len(batch))]
+        rows = self._session.run({"pixels": batch})["candidates"]
+        cells, strides = _grid(batch.shape[1], batch.shape[2])
+        scores = np.sqrt(np.clip(rows[..., 0], 0, 1) * np.clip(rows[..., 1], 0, 1))
+        found = []
+        for picture, score in zip(rows, scores, strict=True):
+            kept = np.flatnonzero(score >= self.config.score)
+            values, cell, stride = picture[kept], cells[kept], strides[kept]
+            center = (cell + values[:, 2:4]) * stride
+            # No face is wider than exp(12) cells; the bound keeps hostile pixels from making infinities.
+            half = np.exp(np.minimum(values[:, 4:6], 12)) * stride / 2
+            points = (values[:, 6:].reshape(-1, 5, 2) + cell[:, None]) * stride[:, None]
+            found.append(Found(np.concatenate([center - half, center + half], axis=1), score[kept], points))
+        return found
 
 
-def _decode_level(
-    cls: Float32, obj: Float32, bbox: Float32, kps: Float32, *, stride: int, columns: int, least: float
-) -> list[Found]:
-    """Candidates of one level, for each picture of the batch, in the order of the grid."""
-    scores = np.sqrt(np.clip(cls[..., 0], 0, 1) * np.clip(obj[..., 0], 0, 1))
-    found = []
-    for n in range(len(scores)):
-        rows = np.flatnonzero(scores[n] >= least)
-        cell = np.stack([rows % columns, rows // columns], axis=1).astype(np.float32)
-        center = (cell + bbox[n, rows, :2]) * stride
-        # No face is wider than exp(12) cells; the bound keeps hostile pixels from making infinities.
-        half = np.exp(np.minimum(bbox[n, rows, 2:], 12)) * stride / 2
-        points = (kps[n, rows].reshape(-1, 5, 2) + cell[:, None]) * stride
-        boxes = np.concatenate([center - half, center + half], axis=1)
-        found.append(Found(boxes, scores[n, rows], points))
-    return found
+@lru_cache(maxsize=64)
+def _grid(height: int, width: int) -> tuple[Float32, Float32]:
+    """Column and row ``(K, 2)`` and stride ``(K, 1)`` of each cell that answers, level after level."""
+    cells, strides = [], []
+    for stride in _STRIDES:
+        rows, columns = np.divmod(np.arange(height // stride * (width // stride)), width // stride)
+        cells.append(np.stack([columns, rows], axis=1).astype(np.float32))
+        strides.append(np.full((len(rows), 1), stride, np.float32))
+    return np.concatenate(cells), np.concatenate(strides)
 
 
 def _open_dimensions(source: Path, target: Path) -> None:
-    """Besides opening the input, let the final reshapes copy the batch size instead of fixing it to 1."""
+    """Open the input, keep the batch through the final reshapes, and join the twelve outputs into one.
+
+    The result holds ``(N, K, 16)``: class and object score, box, points, for the cells of `_grid`.
+    """
     import onnx
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     model = onnx.load(source)
-    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
-    for tensor in model.graph.initializer:
+    graph = model.graph
+    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
+    for tensor in graph.initializer:
         if tensor.name in shapes:
             shape = numpy_helper.to_array(tensor).copy()
             shape[0] = 0
             tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
+    levels = []
+    for stride in _STRIDES:
+        parts = [f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps")]
+        levels.append(f"level_{stride}")
+        graph.node.append(helper.make_node("Concat", parts, [levels[-1]], axis=2))
+    graph.node.append(helper.make_node("Concat", levels, ["candidates"], axis=1))
+    del graph.output[:]
+    graph.output.append(
+        helper.make_tensor_value_info("candidates", onnx.TensorProto.FLOAT, ["N", "K", "V"])
+    )
     take_rgb_bytes(model, reverse_channels=True)
     onnx.checker.check_model(model)
     onnx.save(model, target)
