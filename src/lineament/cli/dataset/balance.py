@@ -63,11 +63,12 @@ def balance(
             f"{len(result.samples)} subjects, {sum(result.samples.values())} samples an epoch "
             f"from {sum(result.rows.values())} rows"
         )
-        report.table(
-            "Left out" if result.left_out else None,
-            ["subject", "rows", "reason", "rows in other splits"],
-            [(o.subject, str(o.rows), o.reason, str(o.elsewhere)) for o in result.left_out],
-        )
+        if result.left_out:
+            report.table(
+                "Left out",
+                ["subject", "rows", "reason", "rows in other splits"],
+                [(o.subject, str(o.rows), o.reason, str(o.elsewhere)) for o in result.left_out],
+            )
         for count, what in ((result.unnamed, "without a subject"), (result.unusable, "without a face")):
             if count:
                 report.say(f"{count} rows {what} left out")

@@ -42,8 +42,8 @@ def split(
     json: JsonOption = None,
 ) -> None:
     """Split before augmenting: near-duplicates and crops of one photo stay together."""
-    from lineament.cli.output import Report
-    from lineament.datasets.duplicates import linked
+    from lineament.cli.output import Report, progress
+    from lineament.datasets.linking import linked
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
     from lineament.datasets.splits import Plan, parse_shares, summary
@@ -56,22 +56,27 @@ def split(
         seed=seed,
     )
     manifest = open_dataset(data)
-    result = assign(
-        manifest, plan, linked(manifest) if near else (), open_dataset(keep) if keep is not None else None
-    )
+    earlier = open_dataset(keep) if keep is not None else None
+    groups: list[set[str]] = []
+    if near:
+        with progress(len(manifest), "comparing pictures") as advance:
+            groups = linked(manifest, advance=advance)
+    result = assign(manifest, plan, groups, earlier)
     path = save_step(result.manifest, out or manifest.folder / "split.jsonl")
     answer = summary(result)
     with Report(json) as report:
         report.line({"manifest": str(path), **answer})
         total = sum(answer["totals"].values()) or 1
         report.table(
-            f"{result.groups} groups of pictures that belong together",
+            None,
             ["split", "rows", "share", "subjects"],
             [
                 (name, str(n), f"{n / total:.1%}", str(len([s for s in answer["counts"][name] if s])))
-                for name, n in answer["totals"].items()
+                for name in plan.shares
+                if (n := answer["totals"].get(name, 0))
             ],
         )
+        report.say(f"{result.groups} groups of pictures that belong together")
         for outcome, count in result.unassigned.items():
             report.say(f"{count} rows without a split: {outcome}")
         for name, subjects in result.missing.items():

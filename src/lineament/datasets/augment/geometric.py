@@ -63,8 +63,8 @@ class Rotate:
 class Zoom:
     """Cut a part of the same shape, its sides shorter by ``low`` to ``high`` percent, and enlarge it again.
 
-    The part lies anywhere. Of every box at least ``visible`` of its area stays in sight, or, where the part
-    is smaller than the box, of the part's area; where 20 draws find no such part, the picture stays as it is.
+    The part lies anywhere. Of every box at least ``visible`` of its area stays in sight (of the part's area
+    where the part is the smaller one); where 20 draws find no such part, the picture stays as it is.
     """
 
     low: float = 0.0

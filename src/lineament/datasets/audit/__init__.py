@@ -1,0 +1,1 @@
+"""The audit: leaks, counts, files, sizes, quality, provenance, and one HTML page that shows them."""
