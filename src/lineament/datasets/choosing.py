@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from lineament.datasets.consensus import consensus
+from lineament.datasets.consensus import Agreement, consensus
 from lineament.datasets.sightings import Sighting
 from lineament.geometry.boxes import iou, nearest_to
 from lineament.io.manifest import ManifestRow
@@ -53,29 +53,29 @@ def decided(rows: Sequence[ManifestRow], seen: Sighting, *, every: bool) -> list
 def choose(
     rows: Sequence[Sequence[ManifestRow]],
     seen: Sequence[Sighting],
-    threshold: float | None,
+    same: Agreement | None,
     *,
     every: bool,
 ) -> list[list[Choice]]:
     """The choices for all photos of one subject, in their order.
 
-    ``rows`` are those of each photo that name the subject. Without a ``threshold`` there is no subject, and
-    photos have nothing to agree on.
+    ``rows`` are those of each photo that name the subject. Without ``same`` there is no subject, and photos
+    have nothing to agree on.
     """
     clear = [decided(r, s, every=every) for r, s in zip(rows, seen, strict=True)]
     agreed = None
-    if threshold is not None and any(found is None for found in clear):
+    if same is not None and any(found is None for found in clear):
         faces = [_candidates(found, s) for found, s in zip(clear, seen, strict=True)]
-        agreed = consensus(faces, threshold)
+        agreed = consensus(faces, same)
     answers = []
     for mine, sighting, found in zip(rows, seen, clear, strict=True):
         if found is not None:
             answers.append(found)
             continue
         face, by = central(sighting), "center"
-        if agreed is not None and threshold is not None:
+        if agreed is not None and same is not None:
             similar = sighting.embeddings @ agreed.template
-            if similar.max() >= threshold:
+            if similar.max() >= same.template:
                 face, by = int(similar.argmax()), "consensus"
         boxed = [Choice(r, f, "box") for r in mine if (f := in_box(r, sighting)) is not None]
         free = [r for r in mine if r.box is None]

@@ -18,6 +18,7 @@ from lineament import registry
 from lineament.analyzer import Analyzer
 from lineament.datasets import crop_names
 from lineament.datasets.choosing import Choice, choose, decided
+from lineament.datasets.consensus import Agreement
 from lineament.datasets.cropping import CropStyle, moved
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.datasets.output_folder import (
@@ -32,7 +33,6 @@ from lineament.datasets.output_folder import (
 from lineament.datasets.sightings import Sighting
 from lineament.datasets.threads import in_threads
 from lineament.errors import ConfigError, OutputError, PictureError, UsageError
-from lineament.gallery.searching import VERIFY_FMR, measured_threshold
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, replacing, row_id
 from lineament.io.names import shown
@@ -160,7 +160,7 @@ class _Run:
             _detector(settings), precision=settings.precision, workers=workers, keep_images=True
         )
         assert self.analyzer.model is not None
-        self.threshold = measured_threshold(self.analyzer.model, VERIFY_FMR).value
+        self.same = Agreement.of(self.analyzer.model)
         self.photos = _photos(source)
 
     def run(self, stated: Mapping[str, Any]) -> Extraction:
@@ -254,7 +254,7 @@ class _Run:
         for subject, photos in by_subject.items():
             seen = [_sighting(journal, photo) for photo in photos]
             rows = [[row for row in photo.rows if row.subject == subject] for photo in photos]
-            found = choose(rows, seen, None if subject is None else self.threshold, every=every)
+            found = choose(rows, seen, None if subject is None else self.same, every=every)
             for photo, chosen in zip(photos, found, strict=True):
                 choices[photo.path] += chosen
         todo = [

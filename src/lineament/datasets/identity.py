@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lineament.datasets.consensus import Consensus, consensus
+from lineament.datasets.consensus import Agreement, Consensus, consensus
 from lineament.gallery.fusion import mean_direction
-from lineament.gallery.searching import VERIFY_FMR, measured_threshold, search_threshold
+from lineament.gallery.searching import search_threshold
 from lineament.types import Float32, ModelId
 
-TEMPLATE_FMR = 1e-4
 SLOPE = 35.0
 """Of the logistic function, a unit of cosine."""
 
@@ -71,9 +70,8 @@ def judge(folders: Mapping[str, Sequence[Float32]], model: ModelId) -> Identitie
 
     Of several faces the one nearest to the consensus counts.
     """
-    pair = measured_threshold(model, VERIFY_FMR).value
-    middle = measured_threshold(model, TEMPLATE_FMR).value
-    judged = [_judge_folder(name, photos, pair, middle) for name, photos in folders.items()]
+    same = Agreement.of(model)
+    judged = [_judge_folder(name, photos, same) for name, photos in folders.items()]
     known = [(j.subject, j.agreed.template) for j in judged if j.agreed is not None and not j.unjudged]
     single = {
         j.subject: folders[j.subject][0][0]
@@ -89,12 +87,12 @@ def judge(folders: Mapping[str, Sequence[Float32]], model: ModelId) -> Identitie
     return Identities(tuple(judged), _same_person(names[: len(known)], templates[: len(known)], threshold))
 
 
-def _judge_folder(subject: str, photos: Sequence[Float32], pair: float, middle: float) -> Judgement:
+def _judge_folder(subject: str, photos: Sequence[Float32], same: Agreement) -> Judgement:
     nothing: tuple[Verdict | None, ...] = (None,) * len(photos)
     with_face = sum(len(faces) > 0 for faces in photos)
     if with_face < 2:
         return Judgement(subject, None, nothing, f"{with_face} photos with a face: nothing to compare")
-    agreed = consensus(photos, pair)
+    agreed = consensus(photos, same)
     if agreed is None:
         return Judgement(subject, None, nothing, "no two photos agree")
     if len(agreed) < LEAST_SHARE * with_face:
@@ -102,7 +100,7 @@ def _judge_folder(subject: str, photos: Sequence[Float32], pair: float, middle: 
         return Judgement(subject, agreed, nothing, why)
     inside = set(agreed.members)
     rest = [faces if i not in inside else faces[:0] for i, faces in enumerate(photos)]
-    rival = consensus(rest, pair)
+    rival = consensus(rest, same)
     if rival is not None and len(rival) >= RIVAL * len(agreed):
         why = f"{len(agreed)} photos agree on one person and {len(rival)} on another"
         return Judgement(subject, agreed, nothing, why)
@@ -116,7 +114,7 @@ def _judge_folder(subject: str, photos: Sequence[Float32], pair: float, middle: 
         others = total - faces[which[i]] if i in which else total
         similarity = float((faces @ mean_direction(others[None])).max())
         # A template of one photo is met less closely than one of many.
-        at = pair if i in which and len(which) == 2 else middle
+        at = same.pair if i in which and len(which) == 2 else same.template
         verdicts.append(Verdict(1 / (1 + math.exp(SLOPE * (similarity - at))), similarity))
     return Judgement(subject, agreed, tuple(verdicts))
 

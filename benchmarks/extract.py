@@ -1,0 +1,158 @@
+"""Extraction: pictures a second by workers, memory, reduced decoding, and what a run is worth after kills.
+
+``python -m benchmarks.extract --data DIR`` extracts faces of LFW photos (``DIR/lfw/images``, linked under
+as many names as ``--photos`` asks for):
+
+- speed with one and two workers, in turns, each run in a process of its own; on a busy machine look at the
+  ratio only when its two runs agree,
+- memory after every tenth of the photos,
+- a photo enlarged to 12 megapixels, with the reduced first look and without,
+- with ``--kills``: the run is killed that many times (SIGKILL, after a random number of photos), goes on
+  each time, and is compared byte for byte with a run that was left alone.
+
+``--photos 20000 --kills 20`` is the size of the promise; the default is a tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lineament.datasets import extract as extraction
+from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.opening import open_dataset
+
+
+def child(source: Path, out: Path, workers: int, kill_after: int, memory: bool) -> None:
+    """One run; kills itself after ``kill_after`` photos that were not done before, when that is not 0."""
+    manifest = open_dataset(source)
+    done, fresh, total = 0, -1, len(manifest)
+
+    def advance(count: int) -> None:
+        nonlocal done, fresh
+        before, done = done, done + count
+        fresh = 0 if fresh < 0 else fresh + count  # the first call tells of photos done before
+        if kill_after and fresh >= kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if memory and before * 10 // total != done * 10 // total:
+            print(f"  {done:6} photos: {_resident_mb():6.0f} MB", flush=True)
+
+    start = time.perf_counter()
+    result = extract(manifest, out, ExtractSettings(), workers=workers, advance=advance)
+    print(f"RESULT {result.photos / (time.perf_counter() - start):.2f} {result.to_json()}")
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+def run(source: Path, out: Path, workers: int, kill_after: int = 0, memory: bool = False) -> str:
+    """A run in a process of its own; its last line, or nothing when it was killed."""
+    command = [sys.executable, "-m", "benchmarks.extract", "--child", str(source), str(out)]
+    command += [str(workers), str(kill_after), str(int(memory))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, -signal.SIGKILL):
+        raise SystemExit(done.stderr)
+    if memory:
+        print(done.stdout.rpartition("RESULT")[0], end="")
+    return done.stdout.rpartition("RESULT ")[2]
+
+
+def digest(folder: Path) -> tuple[int, str]:
+    """Number of files and SHA-256 over their names and bytes."""
+    total = hashlib.sha256()
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    for path in files:
+        total.update(f"{path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
+        total.update(path.read_bytes())
+    return len(files), total.hexdigest()
+
+
+def link(photos: list[Path], count: int, folder: Path) -> Path:
+    for number in range(count):
+        original = photos[number % len(photos)]
+        target = folder / f"{original.parent.name}-{number // len(photos)}" / original.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(original.resolve())
+    return folder
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--child"]:
+        source, out, workers, kill_after, memory = sys.argv[2:]
+        child(Path(source), Path(out), int(workers), int(kill_after), bool(int(memory)))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--photos", type=int, default=2000)
+    parser.add_argument("--speed-photos", type=int, default=400)
+    parser.add_argument("--kills", type=int, default=20)
+    args = parser.parse_args()
+    photos = sorted((args.data / "lfw" / "images").rglob("*.jpg"))
+    random.Random(3).shuffle(photos)
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        _speed(link(photos, args.speed_photos, base / "some"), base)
+        _reduced(photos[0], base)
+        _kills(link(photos, args.photos, base / "all"), base, args.photos, args.kills)
+
+
+def _speed(source: Path, base: Path) -> None:
+    best: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(2):
+        for workers, rates in best.items():
+            rates.append(float(run(source, base / f"speed-{workers}-{turn}", workers).split()[0]))
+    for workers, rates in best.items():
+        print(f"{workers} worker(s): {' and '.join(f'{rate:.1f}' for rate in rates)} photos a second")
+    print(f"ratio of the faster runs {max(best[2]) / max(best[1]):.2f} (goal 1.8)")
+
+
+def _reduced(photo: Path, base: Path) -> None:
+    import cv2
+    import numpy as np
+
+    from lineament.io import images
+
+    large = cv2.resize(images.load(photo).pixels, (3464, 3464), interpolation=cv2.INTER_CUBIC)
+    for number in range(12):
+        target = base / "large" / "a" / f"{number}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        images.save(target, np.asarray(large, np.uint8), quality=90)
+    manifest = open_dataset(base / "large")
+    kept = extraction.LOOK_SIDE
+    for side in (kept, 10**6):
+        extraction.LOOK_SIDE = side
+        start = time.perf_counter()
+        result = extract(manifest, base / f"large-{side}", workers=1)
+        rate = result.photos / (time.perf_counter() - start)
+        what = "a reduced first look" if side == kept else "whole photos only"
+        print(f"12 megapixels, {what}: {rate:.1f} photos a second, {result.faces} faces of 12")
+    extraction.LOOK_SIDE = kept
+
+
+def _kills(source: Path, base: Path, photos: int, kills: int) -> None:
+    print(f"{photos} photos left alone:")
+    print(" ", run(source, base / "alone", 2, memory=True).strip())
+    rng = random.Random(9)
+    landed = 0
+    for _ in range(kills):
+        landed += (
+            run(source, base / "killed", 2, kill_after=rng.randint(1, 2 * photos // (kills + 1))) == ""
+        )
+    print(f"killed {landed} times:", run(source, base / "killed", 2).strip())
+    alone, killed = digest(base / "alone"), digest(base / "killed")
+    print(f"{alone[0]} files, {'equal' if alone == killed else 'NOT EQUAL'} byte for byte")
+    if alone != killed:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
