@@ -112,8 +112,8 @@ def test_videos_lie_in_folders_by_name(names: Path, tmp_path: Path, film: Path) 
     (tmp_path / "videos" / "grace").mkdir(parents=True)
     (tmp_path / "videos" / "grace" / "a.mp4").write_bytes(film.read_bytes())
     done = run(
-        names, "--out", tmp_path / "out", "--purpose", "x", "--source", "video", "--from", tmp_path / "videos",
-        "--per-subject", 2,
+        names, "--out", tmp_path / "out", "--purpose", "x", "--source", "video",
+        "--from", tmp_path / "videos", "--per-subject", 2,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert {row.subject for row in open_dataset(tmp_path / "out")} == {"grace"}

@@ -21,8 +21,8 @@ from lineament.datasets.collect.api import Openverse
 from lineament.datasets.collect.collection import JOURNAL_NAME, Collection
 from lineament.datasets.collect.fetching import Policy
 from lineament.datasets.collect.people import Person
-from lineament.datasets.collect.politeness import Guest
-from lineament.datasets.collect.run import gather, short
+from lineament.datasets.collect.politeness import Guest, Manners
+from lineament.datasets.collect.run import gather, short, stoppable
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ManifestError, UsageError
 from lineament.io import images
@@ -242,6 +242,35 @@ def test_a_run_that_is_closed_early_keeps_what_it_has(site: Site, tmp_path: Path
     _, manifest = collect(site, tmp_path, [ADA])
     assert len(manifest) == 6
     assert max(n for path, n in site.asked.items() if path.endswith(".jpg")) == 1
+
+
+def test_stopping_ends_the_waiting_too(site: Site, tmp_path: Path) -> None:
+    """A worker that waits for its turn at a slow host neither holds up the end nor asks out of turn."""
+    openverse(site, {"Ada Lovelace": fill(site, "ada", 6)})
+    stop = threading.Event()
+    searcher, _ = guest()
+    visitor = Guest(searcher.fetcher, Manners(host_seconds=1_000), sleep=stoppable(stop))
+    with Collection(tmp_path, [ADA], purpose="testing", source="api") as collection:
+        search = Openverse(searcher, base=site.url)
+        outcomes = gather(collection, search, visitor, workers=1, stop=stop)
+        threading.Timer(0.2, stop.set).start()
+        assert list(outcomes) == []
+    assert not collection.counts
+    assert set(site.asked) == {"/v1/images/?q=Ada+Lovelace&page=1&page_size=20", "/robots.txt"}
+
+
+def test_a_site_that_is_down_is_not_asked_for_everything(site: Site, tmp_path: Path) -> None:
+    """After ten passing failures in a row the person waits for another run, which then gets them."""
+    paths = fill(site, "ada", 30)
+    good = {path: site.pages[path] for path in paths}
+    site.pages.update(dict.fromkeys(paths, answer(503)))
+    openverse(site, {"Ada Lovelace": paths})
+    counts, _ = collect(site, tmp_path, [ADA])
+    assert counts == {"ServerBusy": 10}
+    assert sum("/v1/" in path for path in site.asked) == 3
+    site.pages.update(good)
+    counts, manifest = collect(site, tmp_path, [ADA])
+    assert counts == {"kept": 6} and len(manifest) == 6
 
 
 def test_collecting_needs_a_purpose_and_people(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Open-licence pictures from interfaces made for programs: Openverse and Wikimedia Commons.
 
-Both tell licence and author with each picture. Their addresses and answers are as documented by them in
-2026; they could not be asked while this was written, so the tests use answers of the documented shape.
+Both tell licence and author with each picture. NOT VERIFIED against the real interfaces, which could not be
+asked while this was written: the tests use answers of the documented shape, made by hand.
 """
 
 from __future__ import annotations

@@ -137,9 +137,12 @@ class BrowserSearch:
                     self.chromium, gate, self.description, self.guest.fetcher.user_agent
                 ) as driver:
                     yield _Visit(driver, self.description, self.guest, self.chromium)
+                self.guest.heard(True)
             except TimeoutException as error:
+                self.guest.heard(False)
                 raise SearchFailed(f"{self.description.name}: not there in time: {_short(error)}") from None
             except WebDriverException as error:
+                self.guest.heard(False)
                 raise SearchFailed(
                     f"{self.description.name}: the browser failed: {_short(error)}"
                 ) from None

@@ -229,6 +229,11 @@ class Collection:
             self.counts[type(error).__name__] += 1
         return Gathered(person.subject, origin, error=error)
 
+    def count(self, name: str, number: int = 1) -> None:
+        """Count an outcome that is not a picture's."""
+        with self._guard:
+            self.counts[name] += number
+
     def noted(self, *key: str) -> Any:
         """What `note` was told under this key, in this run or an earlier one; None if nothing."""
         with self._guard:

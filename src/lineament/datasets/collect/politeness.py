@@ -61,7 +61,7 @@ class Guest:
         self.manners = manners or Manners()
         self._clock = clock
         self._sleep = sleep
-        self._on_result = on_result or (lambda _went_well: None)
+        self.heard = on_result or (lambda _went_well: None)
         self._lock = threading.Lock()
         self._next: dict[str, float] = {}
         self._robots: dict[str, robots.Robots] = {}
@@ -87,12 +87,12 @@ class Guest:
             try:
                 answer = self.fetcher.get(url, accept=accept, max_bytes=max_bytes, before=before)
             except (Unreachable, TooSlow):
-                self._on_result(False)
+                self.heard(False)
                 if last:
                     raise
                 self._sleep(pause)
                 continue
-            self._on_result(answer.status not in (429, 503))
+            self.heard(answer.status not in (429, 503))
             if answer.status == 200:
                 return answer
             host = parse(answer.url).host
@@ -166,7 +166,7 @@ class Guest:
                 if answer.status != 429 and answer.status < 500:
                     return robots.NOTHING_FORBIDDEN
                 problem = ServerBusy(f"without robots.txt nothing is fetched: {url}: {answer.status}")
-            self._on_result(False)
+            self.heard(False)
             if attempt < self.manners.attempts - 1:
                 self._sleep(self.manners.backoff_seconds * 2**attempt)
         raise problem

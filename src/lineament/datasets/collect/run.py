@@ -11,12 +11,15 @@ from typing import Protocol
 
 from lineament.datasets.collect.collection import Collection, Gathered, timestamp
 from lineament.datasets.collect.people import Person
-from lineament.datasets.collect.politeness import Guest
+from lineament.datasets.collect.politeness import Guest, passing
 from lineament.datasets.collect.width import Width
 from lineament.errors import BadAnswer, CollectError, Unreachable
 from lineament.io.manifest import Provenance
 
 _MAX_PAGES = 200
+_GIVE_UP_AFTER = 10
+"""Failures in a row that a later run may not meet: the site is down or wants us away, so the person waits
+for that run rather than every further page of the search being asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ class _Job:
     def run(self, person: Person) -> Iterator[Gathered]:
         cursor: str | None = None
         seen: set[str | None] = set()
+        failures = 0
         for _ in range(_MAX_PAGES):
             if self._enough(person) or cursor in seen:
                 return
@@ -167,8 +171,14 @@ class _Job:
                 if self.collection.settled(person.subject, candidate.url):
                     continue
                 gathered = self._picture(person, candidate)
-                if gathered is not None:
-                    yield gathered
+                if gathered is None:
+                    return
+                yield gathered
+                later = isinstance(gathered.error, CollectError) and passing(gathered.error)
+                failures = failures + 1 if later else 0
+                if failures == _GIVE_UP_AFTER:
+                    self.collection.count("person left for a later run")
+                    return
             cursor = results.next
             if cursor is None:
                 return
@@ -186,14 +196,14 @@ class _Job:
         with self.width.unit():
             results = self.search.page(person, cursor, wanted)
         if results.unusable:
-            self.collection.counts["unusable search result"] += results.unusable
+            self.collection.count("unusable search result", results.unusable)
         found = [asdict(candidate) for candidate in results.candidates]
         self.collection.note(*key, value={"candidates": found, "next": results.next})
         return results
 
     def _search_failed(self, person: Person, error: CollectError) -> Gathered:
         """Counted but not settled: the next run searches again."""
-        self.collection.counts[f"search: {type(error).__name__}"] += 1
+        self.collection.count(f"search: {type(error).__name__}")
         return Gathered(person.subject, f"search {self.search.name}", error=error)
 
     def _picture(self, person: Person, candidate: Candidate) -> Gathered | None:
