@@ -299,6 +299,7 @@ def test_unknown_names_and_keys_are_told(tmp_path: Path) -> None:
 
 def test_a_missing_browser_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is downloaded on the user's behalf; as root the sandbox must be given up knowingly."""
+    pytest.importorskip("selenium", reason="not installed: selenium (pip install 'lineament[collect]')")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="apt-get install"):
         require_browser(Chromium())

@@ -103,6 +103,15 @@ def test_those_with_too_few_pictures_are_told(site: Site, tmp_path: Path) -> Non
         assert short(collection, 2) == [("grace", 0)]
 
 
+def test_a_page_that_no_report_may_link_to_is_not_recorded(site: Site, tmp_path: Path) -> None:
+    """A site sends javascript: where its page's address should be; the picture is kept without it."""
+    [path] = fill(site, "ada", 1)
+    entry = {"url": site.url + path, "foreign_landing_url": "javascript:alert(1)"}
+    site.pages["/v1/images/"] = json.dumps({"results": [entry]}).encode()
+    _, manifest = collect(site, tmp_path, [ADA])
+    assert [row.provenance.page for row in manifest] == [None]
+
+
 @pytest.fixture
 def stop() -> Iterator[threading.Event]:
     event = threading.Event()

@@ -7,6 +7,7 @@ gathers addresses, and the pictures themselves are fetched by `Guest`.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -115,6 +116,7 @@ class BrowserSearch:
 
     def page(self, person: Person, cursor: str | None, wanted: int) -> Results:
         """The candidates of one search page; the cursor is the address of a later one."""
+        require_browser(self.chromium)
         with self._browsing() as visit:
             visit.open(cursor or self.description.address(person.keyword))
             found = visit.results(wanted)
@@ -263,10 +265,7 @@ class _Visit:
 @contextmanager
 def _started(chromium: Chromium, gate: Gate, page: SearchPage, user_agent: str) -> Iterator[Chrome]:
     """A browser and its driver, both gone afterwards whatever happens."""
-    try:
-        from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-    except ImportError:
-        raise MissingExtra("collecting with a browser", "collect") from None
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
     class Leashed(ChromeService):
         def command_line_args(self) -> list[str]:
@@ -318,6 +317,8 @@ def _started(chromium: Chromium, gate: Gate, page: SearchPage, user_agent: str) 
 
 def require_browser(chromium: Chromium) -> tuple[str, str]:
     """Paths of the browser and its driver; raises `UsageError` that says what to install."""
+    if importlib.util.find_spec("selenium") is None:
+        raise MissingExtra("collecting with a browser", "collect")
     program = chromium.program or next((p for name in _BROWSERS if (p := shutil.which(name))), None)
     driver = chromium.driver or shutil.which("chromedriver")
     if not program or not driver:

@@ -114,6 +114,8 @@ def _serve(browser: socket.socket, gate: Gate) -> None:
     host = "?"
     try:
         head, rest = _head(browser)
+        if not head:  # a connection opened ahead of need
+            return
         line, *fields = head.split(b"\r\n")
         method, where, _ = line.decode("ascii").split(" ")
         tunnel = method == "CONNECT"
@@ -152,6 +154,8 @@ def _head(browser: socket.socket) -> tuple[bytes, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
         block = browser.recv(_BLOCK)
+        if not block and not data:
+            break
         if not block or len(data) > _MAX_HEAD:
             raise BadAnswer("a request without an end")
         data += block

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from lineament.datasets.collect.addresses import parse
 from lineament.datasets.collect.collection import Collection, Gathered, timestamp
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest, passing
 from lineament.datasets.collect.width import Width
-from lineament.errors import BadAnswer, CollectError, Unreachable
+from lineament.errors import BadAnswer, CollectError, ForbiddenUrl, Unreachable
 from lineament.io.manifest import Provenance
 
 _MAX_PAGES = 200
@@ -114,6 +115,16 @@ def short(collection: Collection, per_subject: int) -> Sequence[tuple[str, int]]
     """The subjects with fewer pictures than asked for, and how many they have."""
     have = [(subject, collection.kept(subject)) for subject in collection.people]
     return [(subject, count) for subject, count in have if count < per_subject]
+
+
+def _web(page: str | None) -> str | None:
+    """An address that a report may link to; a site may send anything in its place."""
+    if page is None:
+        return None
+    try:
+        return parse(page).url
+    except ForbiddenUrl:
+        return None
 
 
 def _drain(outcomes: queue.Queue[Gathered | BaseException | None], pool: ThreadPoolExecutor) -> None:
@@ -226,7 +237,7 @@ class _Job:
             answer.body,
             Provenance(
                 url=answer.url,
-                page=candidate.page,
+                page=_web(candidate.page),
                 licence=candidate.licence,
                 author=candidate.author,
                 fetched_at=timestamp(),
