@@ -80,8 +80,8 @@ class Yolo:
             raise LabelFileError(f"{source}: holds neither data.yaml nor classes.txt")
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
-        """``images/SPLIT/PATH``."""
-        return [f"images/{_folder(row.split)}/{portable_path(row.path)}" for row in rows]
+        """``images/SPLIT/PATH``, any other ``images`` left out: readers exchange one for ``labels``."""
+        return [f"images/{_folder(row.split)}/{_without_images(row.path)}" for row in rows]
 
     def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
         """``data.yaml``, and ``labels`` beside ``images``. Boxes are clipped: YOLO refuses others."""
@@ -262,6 +262,11 @@ def _landmarks(values: Sequence[float], each: int, problems: Problems, where: st
     return tuple((group[0], group[1]) for group in groups)
 
 
+def _without_images(path: str) -> str:
+    *folders, name = portable_path(path).split("/")
+    return "/".join([*(part for part in folders if part != "images"), name])
+
+
 def _folder(split: str | None) -> str:
     return _UNSPLIT if split is None else portable(split)
 
@@ -281,9 +286,7 @@ def write_data(
     for picture in pictures:
         assert picture.size_wh is not None
         parts = list(PurePosixPath(picture.path).parts)
-        last = len(parts) - 2 - parts[-2::-1].index("images")
-        # Readers exchange the last "images" of a path, even where that is a sub-folder of ours.
-        parts[last] = "labels"
+        parts[parts.index("images")] = "labels"
         lines = [_line(face, picture.size_wh, kinds.get(face.kind, 0), landmarks) for face in picture.faces]
         with new_text(folder.joinpath(*parts).with_suffix(".txt")) as out:
             out.writelines(lines)
