@@ -39,7 +39,7 @@ def test_a_folder_becomes_a_data_set_that_says_what_it_is_for(names: Path, tmp_p
     assert [p["outcome"] for p in pictures].count("kept") == 4
     assert {p["error"]["type"] for p in pictures if p["error"]} == {"UnsupportedFormat"}
     assert summary["outcomes"] == {"kept": 4, "UnsupportedFormat": 1} and summary["short"] == {"grace": 1}
-    assert "4 photos kept, 1 refused; 1 people have too few" in done.output
+    assert "4 photos kept, 1 refused; people with too few: 1" in done.output
     assert "stranger" in done.output
     step = open_dataset(tmp_path / "out").steps[-1]
     assert (step["purpose"], step["names"]) == ("a test", ["Ada Lovelace", "grace"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,7 +131,8 @@ def collect(
             else:
                 outcomes = job.from_camera(collection, device)
         total = max(0, per_subject * len(people) - have)
-        with progress(total, "photos kept") as advance:
+        # Closed before the collection is: an interruption must not leave workers with a closed journal.
+        with closing(outcomes), progress(total, "photos kept") as advance:
             for gathered in outcomes:
                 advance(gathered.error is None)
                 report.line(
@@ -158,7 +160,7 @@ def collect(
             [(person.subject, collection.kept(person.subject), per_subject) for person in people],
         )
         refused = counts.total() - counts["kept"]
-        report.say(f"{counts['kept']} photos kept, {refused} refused; {len(missing)} people have too few")
+        report.say(f"{counts['kept']} photos kept, {refused} refused; people with too few: {len(missing)}")
         for title, counter in (("refused", counts), ("passed over", job.passed_over)):
             for name, count in sorted(counter.items()):
                 if name != "kept":
@@ -199,7 +201,7 @@ class _Job:
         self.analyzer = Analyzer(detector, precision=precision)
         self.choice = Choice(min_quality, gap)
 
-    def from_api(self, collection: Collection, name: str) -> Iterator[Gathered]:
+    def from_api(self, collection: Collection, name: str) -> Generator[Gathered, None, None]:
         from lineament.datasets.collect.api import open_api
         from lineament.datasets.collect.run import gather
         from lineament.datasets.collect.width import Width
@@ -218,7 +220,9 @@ class _Job:
         )
         self._tell(width)
 
-    def from_browser(self, collection: Collection, page: str, *, sandbox: bool) -> Iterator[Gathered]:
+    def from_browser(
+        self, collection: Collection, page: str, *, sandbox: bool
+    ) -> Generator[Gathered, None, None]:
         from lineament.datasets.collect.browser import BrowserSearch, Chromium, require_browser
         from lineament.datasets.collect.run import gather
         from lineament.datasets.collect.search_pages import open_page
@@ -246,7 +250,7 @@ class _Job:
 
     def from_folder(
         self, collection: Collection, origin: Path | None, subject: str | None, licence: str | None
-    ) -> Iterator[Gathered]:
+    ) -> Generator[Gathered, None, None]:
         from lineament.datasets.collect import folder
 
         photos = folder.find(_needed(origin), self.people, subject)
@@ -260,7 +264,7 @@ class _Job:
 
     def from_video(
         self, collection: Collection, origin: Path | None, subject: str | None, licence: str | None
-    ) -> Iterator[Gathered]:
+    ) -> Generator[Gathered, None, None]:
         from lineament.datasets.collect import folder, video
         from lineament.errors import UsageError
 
@@ -289,7 +293,7 @@ class _Job:
                 passed_over=self.passed_over,
             )
 
-    def from_camera(self, collection: Collection, device: str) -> Iterator[Gathered]:
+    def from_camera(self, collection: Collection, device: str) -> Generator[Gathered, None, None]:
         from lineament.datasets.collect import camera
         from lineament.io.names import shown
 
