@@ -469,6 +469,16 @@ def test_a_full_disk_is_a_named_error(data: Manifest, monkeypatch: pytest.Monkey
     assert {row.id: data.file(row).read_bytes() for row in data} == before
 
 
+def test_the_longest_names_have_room_for_copies(data: Manifest) -> None:
+    """A file name as long as the system takes does not end the run."""
+    one = next(row for row in data if row.split == "train")
+    long = Path(one.path).with_name("é" * 125 + ".jpg").as_posix()
+    data.file(one).rename(data.folder / long)
+    result = run(replace(data, rows=(replace(one, path=long),)), 2)
+    [copy] = [row for row in result.manifest if row.step == "augment"]
+    assert result.manifest.file(copy).is_file() and one.id in copy.path
+
+
 def test_copies_are_not_taken_for_photos(data: Manifest) -> None:
     """Reading the folder again finds the photos only."""
     run(data)

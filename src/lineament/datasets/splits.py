@@ -145,7 +145,8 @@ def split(
     new = manifest.with_rows(
         (replace(row, split=where.get(row.id)) for row in manifest),
         step="split",
-        shares=dict(plan.shares),
+        # A list, because the order decides who goes where, and keys are sorted when saved.
+        shares=[[name, share] for name, share in plan.shares.items()],
         by=plan.by,
         exact=plan.exact,
         seed=plan.seed,
@@ -184,7 +185,8 @@ def link(manifest: Manifest, groups: Iterable[Iterable[str]] = ()) -> Union:
     for row in manifest:
         if row.parent is not None:
             united.join(row.id, row.parent)
-        united.join(row.id, first.setdefault(row.sha256, row.id))
+        if row.sha256:  # a picture that was never there has none
+            united.join(row.id, first.setdefault(row.sha256, row.id))
     for group in groups:
         ids = list(group)
         for other in ids[1:]:
@@ -201,7 +203,7 @@ def photo_keys(manifest: Manifest) -> dict[str, str]:
         while at.parent is not None and at.parent in rows and at.parent not in seen:
             seen.add(at.parent)
             at = rows[at.parent]
-        keys[row.id] = at.sha256 if at.parent is None or at.parent in seen else at.parent
+        keys[row.id] = (at.sha256 or at.id) if at.parent is None or at.parent in seen else at.parent
     return keys
 
 

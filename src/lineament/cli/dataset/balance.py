@@ -74,5 +74,5 @@ def balance(
                 report.say(f"{count} rows {what} left out")
         others = sum(one.elsewhere for one in result.left_out)
         if others and not everywhere:
-            report.say(f"{others} rows of left-out subjects stay in other splits ; see --everywhere")
+            report.say(f"{others} rows of left-out subjects stay in other splits; see --everywhere")
         report.say(f"written: {path}")

@@ -80,7 +80,9 @@ def split(
         for outcome, count in result.unassigned.items():
             report.say(f"{count} rows without a split: {outcome}")
         for name, subjects in result.missing.items():
-            report.say(f"{len(subjects)} subjects have no row in {name}; --exact gives each one if it can")
+            report.say(
+                f"subjects without a row in {name}: {len(subjects)}; --exact gives each one if it can"
+            )
         if result.moved:
             report.say(f"{len(result.moved)} kept rows moved: a new picture links them across splits")
         report.say(f"written: {path}")

@@ -64,7 +64,9 @@ def _identical(rows: Iterable[ManifestRow]) -> list[Leak]:
     # An augmented copy may equal its original to the byte: that is told as augmented.
     plain = [row for row in rows if row.step != "augment"]
     return [
-        leak for own in _grouped(plain, lambda r: r.sha256).values() for leak in _leak("identical", own)
+        leak
+        for own in _grouped(plain, lambda r: r.sha256 or None).values()
+        for leak in _leak("identical", own)
     ]
 
 

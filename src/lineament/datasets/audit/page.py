@@ -43,7 +43,7 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
     plan: dict[str, float] = {}
     for step in manifest.steps:
         if step.get("step") == "split":
-            plan = dict(step.get("shares", {}))
+            plan = {str(name): float(share) for name, share in step.get("shares", [])}
     names = sorted(by_split, key=lambda n: (n == "", list(plan).index(n) if n in plan else len(plan), n))
     colours = {name: _COLOURS[min(i, len(_COLOURS) - 1)] for i, name in enumerate(names)}
     frames = {name: _rgb(colour) for name, colour in colours.items()}

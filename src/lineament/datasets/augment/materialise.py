@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ FOLDER = ".augmented"
 """Hidden, so that reading the folder of photos again never takes copies for photos."""
 
 TRAIN = "train"
+
+_LONGEST_NAME = 200
+"""Bytes of a file name that leave room for the copy's number; systems take 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,8 @@ class _Run:
         for epoch in range(1, copies + 1):
             changed = self.pipeline(pixels, view.boxes, view.landmarks, key=faces[0].id, epoch=epoch)
             # The whole old name stays in the new one: a.png and a.jpg must not meet.
-            path = self.below / source.with_name(f"{source.name}-{epoch:04}{self.suffix}")
+            name = source.name if len(os.fsencode(source.name)) <= _LONGEST_NAME else faces[0].id
+            path = self.below / source.with_name(f"{name}-{epoch:04}{self.suffix}")
             file = self.manifest.folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             images.save(file, changed.pixels, quality=95)
