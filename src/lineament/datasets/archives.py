@@ -212,17 +212,16 @@ def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 22:
         raise ArchiveRefused("damaged: it has no directory")
-    length, start = struct.unpack_from("<II", tail, end + 12)
-    locator = tail.rfind(b"PK\x06\x07", 0, end)
-    if 0xFFFFFFFF in (length, start) or (locator >= 0 and locator == end - 20):
-        (at,) = struct.unpack_from("<Q", tail, locator + 8)
-        file.seek(min(at, size))
-        record = file.read(56)
-        length, start = struct.unpack_from("<QQ", record, 40)
-    if length > size or length > limits.max_entries * (46 + _MAX_NAME):
-        raise ArchiveRefused(f"more than {limits.max_entries:,} entries")
-    # What precedes the end record, whatever offset is stated: data may stand before the archive.
-    file.seek(max(min(start, size - length), 0))
+    (length,) = struct.unpack_from("<I", tail, end + 12)
+    stop = tail_at + end
+    record = tail[end - 76 : end - 20] if end >= 76 else b""
+    if tail[max(end - 20, 0) : end].startswith(b"PK\x06\x07") and record.startswith(b"PK\x06\x06"):
+        (length,) = struct.unpack_from("<Q", record, 40)
+        stop -= 76
+    if length > stop or length > limits.max_entries * (46 + _MAX_NAME):
+        raise ArchiveRefused(f"damaged, or more than {limits.max_entries:,} entries")
+    # It ends where the end record begins, whatever offset is stated: that is where the reader looks too.
+    file.seek(stop - length)
     directory, at, entries = file.read(length), 0, 0
     while directory[at : at + 4] == b"PK\x01\x02" and len(directory) >= at + 46:
         at += 46 + sum(struct.unpack_from("<HHH", directory, at + 28))

@@ -152,6 +152,8 @@ def _from_archive(
         for kind, tally in unpacked.problems:
             for place in tally.examples[:1]:
                 found.problems.add(kind, place, count=tally.count)
+        step = {**found.manifest.steps[0], "problems": found.problems.counts()}
+        found = dataclasses.replace(found, manifest=dataclasses.replace(found.manifest, steps=(step,)))
         _saving(found.manifest, out / MANIFEST_NAME)
     except LineamentError:
         shutil.rmtree(out)

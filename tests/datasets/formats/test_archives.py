@@ -18,6 +18,7 @@ from label_sets import picture_bytes
 from lineament.datasets import archives
 from lineament.datasets.archives import ArchiveLimits, is_archive, unpack
 from lineament.errors import ArchiveRefused, UsageError
+from lineament.io.manifest import Manifest
 
 Entries = list[tuple[str, bytes]]
 
@@ -193,14 +194,22 @@ def test_too_many_entries_are_refused(maker: Callable, tmp_path: Path) -> None:
     refused(archive, tmp_path, "more than 200 entries", ArchiveLimits(max_entries=200))
 
 
-def test_a_million_entries_cost_no_memory(tmp_path: Path) -> None:
-    """A zip directory of a million entries is refused without being parsed into objects."""
+@pytest.mark.parametrize("zip64", [False, True])
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"])
+def test_a_million_entries_cost_no_memory(before: bytes, zip64: bool, tmp_path: Path) -> None:
+    """A zip directory of a million entries is refused without being parsed into objects, also when
+    something stands before the archive, or its length stands in the larger record."""
     entry = (
         struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
     )
     directory = entry * 1_000_000
-    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 16_960, 16_960, len(directory), 0, 0)
-    (tmp_path / "a.zip").write_bytes(directory + end)
+    size = 0xFFFFFFFF if zip64 else len(directory)
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 16_960, 16_960, size, 0, 0)
+    if zip64:
+        record = (b"PK\x06\x06", 44, 45, 45, 0, 0, 10**6, 10**6, len(directory), 0)
+        locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(before) + len(directory), 1)
+        end = struct.pack("<4sQ2H2L4Q", *record) + locator + end
+    (tmp_path / "a.zip").write_bytes(before + directory + end)
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
@@ -287,6 +296,7 @@ def test_from_an_archive_to_a_manifest_and_back(tmp_path: Path) -> None:
     answer = json.loads(done.stdout)
     assert (answer["format"], answer["pictures"], answer["faces"]) == ("coco", 1, 1)
     assert answer["problems"] == {"missing_picture": {"count": 1, "examples": ["set/coco.json: gone.jpg"]}}
+    assert Manifest.load(tmp_path / "in" / "manifest.jsonl").steps[0]["problems"] == {"missing_picture": 1}
     done = run("export", "in", "out", "--format", "wider", "--json", "-", "--strict", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     losses = json.loads(done.stdout)["losses"]

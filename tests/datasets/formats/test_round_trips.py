@@ -153,7 +153,7 @@ def matched(before: Manifest, after: Manifest) -> list[tuple[ManifestRow, Manife
 
 
 @pytest.mark.parametrize("format", IMPORTABLE)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(manifests())
 def test_what_is_not_in_the_loss_report_comes_back_equal(format: str, pictures: list) -> None:
     """Every row and field that the report does not name is the same after export and import."""
