@@ -13,7 +13,7 @@ from lineament.cli.options import JsonOption
 
 @app.command("audit")
 def audit(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest, or a folder a person.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="HTML", help="The page; default: audit.html.")
     ] = None,

@@ -13,7 +13,7 @@ from lineament.cli.options import JsonOption
 
 @app.command("balance")
 def balance(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest, or a folder a person.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
     at_least: Annotated[int, typer.Option("--at-least", help="Leave out subjects with fewer photos.")] = 30,
     subjects: Annotated[int, typer.Option("--subjects", help="How many subjects to keep; 0: all.")] = 100,
     per_subject: Annotated[

@@ -13,9 +13,9 @@ from lineament.cli.options import JsonOption
 
 @app.command("split")
 def split(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest, or a folder a person.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
     shares: Annotated[
-        str, typer.Argument(metavar="[SHARES]", help="70/20/10, 85/15, train=80,test=20 ...")
+        str, typer.Argument(metavar="SHARES", help="70/20/10, 85/15, train=80,test=20 ...")
     ] = "70/20/10",
     names: Annotated[
         str | None, typer.Option("--names", help="Names of the splits: train,val. Default: train/val/test.")
