@@ -38,25 +38,42 @@ def plant(people: Mapping[str, Sequence[Path]], share: float, kind: str, rng: ra
     big = {name: list(files) for name, files in people.items() if len(files) >= LEAST}
     strangers = [name for name, files in people.items() if len(files) == 1]
     folders: Planted = {name: [(file, name) for file in files] for name, files in big.items()}
+    if kind == "swapped":
+        return _swapped(folders, share, rng)
     rng.shuffle(strangers)
     for name, files in big.items():
         count = max(1, round(len(files) * share / (1 - share)))
         if kind == "strangers":
             taken = [strangers[rng.randrange(len(strangers))] for _ in range(count)]
             folders[name] += [(people[who][0], who) for who in dict.fromkeys(taken)]
-        elif kind == "one person":
+        else:
             who = rng.choice(
                 [other for other in big if other != name and len(big[other]) >= count] or [name]
             )
             wrong = rng.sample(big[who], count) if who != name else []
             folders[name] += [(file, who) for file in wrong]
-        else:
-            others = [item for who, own in folders.items() if who != name for item in own if item[1] == who]
-            wrong_ones = rng.sample(others, count)
-            for item in wrong_ones:
-                folders[item[1]].remove(item)
-            folders[name] += wrong_ones
     return folders
+
+
+def _swapped(folders: Planted, share: float, rng: random.Random) -> Planted:
+    """The share of each folder's photos dealt out to the others, every folder as large as before."""
+    given = {n: rng.sample(photos, max(1, round(share * len(photos)))) for n, photos in folders.items()}
+    pool = [item for items in given.values() for item in items]
+    places = [name for name, items in given.items() for _ in items]
+    while True:
+        rng.shuffle(pool)
+        clashes = [i for i, (place, item) in enumerate(zip(places, pool, strict=True)) if place == item[1]]
+        for i in clashes:
+            j = next(
+                k for k in rng.sample(range(len(pool)), len(pool)) if pool[k][1] != places[i] != places[k]
+            )
+            pool[i], pool[j] = pool[j], pool[i]
+        if all(place != item[1] for place, item in zip(places, pool, strict=True)):
+            break
+    kept = {n: [item for item in photos if item not in given[n]] for n, photos in folders.items()}
+    for place, item in zip(places, pool, strict=True):
+        kept[place].append(item)
+    return kept
 
 
 def score(folders: Planted, vectors: Mapping[Path, Float32], model: ModelId) -> Counter[str]:

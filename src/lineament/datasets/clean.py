@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from lineament.analyzer import Analyzer
 from lineament.config import did_you_mean
 from lineament.datasets.choosing import central, in_box
-from lineament.datasets.duplicates import Print, find_duplicates, propose
+from lineament.datasets.duplicates import Pair, Print, find_duplicates, groups, propose
 from lineament.datasets.identity import SURE_MEMBERS, Identities, Verdict, judge
 from lineament.datasets.proposals import Proposal, in_order
 from lineament.datasets.same_picture import perceptual_hashes
@@ -25,7 +25,7 @@ from lineament.errors import ConfigError, UsageError
 from lineament.gallery.enrolment import MIN_QUALITY
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow
-from lineament.types import Float32, ModelId, Status, UInt8
+from lineament.types import Float32, Status, UInt8
 
 Check = Literal["face", "identity", "duplicates", "quality"]
 CHECKS: tuple[str, ...] = get_args(Check)
@@ -87,6 +87,7 @@ class _Seen:
     main: int | None
     pixels: str = ""
     hashes: tuple[int, int] = (0, 0)
+    bytes: int = 0
 
     @property
     def faces(self) -> Float32:
@@ -125,17 +126,28 @@ def _propose_all(
     manifest: Manifest, seen: Sequence[_Seen], analyzer: Analyzer, settings: CleanSettings
 ) -> Cleaning:
     assert analyzer.model is not None
-    identities = _judge(seen, analyzer.model) if "identity" in settings.checks else Identities((), ())
-    verdicts = _verdicts(seen, identities)
+    prints = _prints(seen)
+    pairs = _copies(manifest, prints, analyzer.workers) if "duplicates" in settings.checks else []
+    judged = _one_of_each_copy(seen, prints, pairs)
+    identities = (
+        judge({name: [s.faces for s, _ in members] for name, members in judged.items()}, analyzer.model)
+        if "identity" in settings.checks
+        else Identities((), ())
+    )
+    verdicts = {
+        row: verdict
+        for judgement in identities.judgements
+        for (_, rows), verdict in zip(judged[judgement.subject], judgement.verdicts, strict=True)
+        for row in rows
+        if verdict is not None
+    }
     wrong = {s.row.path: verdicts[s.row.id].wrong for s in seen if s.row.id in verdicts}
     proposals: list[Proposal] = [_refusal(s) for s in seen if s.sighting.status is Status.REFUSED]
     if "face" in settings.checks:
         proposals += filter(None, map(_not_a_face, seen))
     if "quality" in settings.checks:
         proposals += filter(None, (_poor(s, settings.min_quality) for s in seen))
-    copies: list[Proposal] = []
-    if "duplicates" in settings.checks:
-        copies = _duplicates(manifest, seen, wrong, analyzer.workers)
+    copies = propose(prints, pairs, wrong)
     removed = {p.path for p in copies if p.action == "remove"}
     sure = {
         j.subject for j in identities.judgements if j.agreed is not None and len(j.agreed) >= SURE_MEMBERS
@@ -200,6 +212,7 @@ def _look(analyzer: Analyzer, file: Path) -> dict[str, Any]:
         pixels = outcome.image.pixels
         shape = f"{pixels.shape[1]}x{pixels.shape[0]}:".encode()
         record["pixels"] = hashlib.sha256(shape + pixels.tobytes()).hexdigest()
+        record["bytes"] = file.stat().st_size
         record["hashes"] = [f"{value:016x}" for value in perceptual_hashes(pixels)]
     return record
 
@@ -210,29 +223,28 @@ def _seen(row: ManifestRow, record: Mapping[str, Any]) -> _Seen:
     if main is None and len(sighting):
         main = central(sighting)
     plain, mirrored = (int(value, 16) for value in record.get("hashes", ("0", "0")))
-    return _Seen(row, sighting, main, record.get("pixels", ""), (plain, mirrored))
+    return _Seen(row, sighting, main, record.get("pixels", ""), (plain, mirrored), record.get("bytes", 0))
 
 
-def _judge(seen: Sequence[_Seen], model: ModelId) -> Identities:
-    folders: dict[str, list[Float32]] = {}
+def _one_of_each_copy(
+    seen: Sequence[_Seen], prints: Sequence[Print], pairs: Sequence[Pair]
+) -> dict[str, list[tuple[_Seen, list[str]]]]:
+    """For each subject its pictures, copies taken together: copies agree with each other and prove nothing.
+
+    With each picture come the ids of all rows it speaks for.
+    """
+    group = {print_.path: number for number, print_ in enumerate(prints)}
+    for members in groups(len(prints), pairs):
+        group.update((prints[i].path, members[0]) for i in members)
+    found: dict[str, dict[object, tuple[_Seen, list[str]]]] = {}
     for s in seen:
-        if s.row.subject is not None:
-            folders.setdefault(s.row.subject, []).append(s.faces)
-    return judge(folders, model)
-
-
-def _verdicts(seen: Sequence[_Seen], identities: Identities) -> dict[str, Verdict]:
-    """By row id."""
-    by_subject: dict[str, list[str]] = {}
-    for s in seen:
-        if s.row.subject is not None:
-            by_subject.setdefault(s.row.subject, []).append(s.row.id)
-    return {
-        row: verdict
-        for judgement in identities.judgements
-        for row, verdict in zip(by_subject[judgement.subject], judgement.verdicts, strict=True)
-        if verdict is not None
-    }
+        if s.row.subject is None:
+            continue
+        # Two rows of one picture with boxes are two faces of it.
+        key = (group.get(s.row.path, s.row.path), None if s.row.box is None else s.main)
+        mine = found.setdefault(s.row.subject, {})
+        mine.setdefault(key, (s, []))[1].append(s.row.id)
+    return {subject: list(mine.values()) for subject, mine in found.items()}
 
 
 def _wrong_person(s: _Seen, verdict: Verdict, sure: set[str], several: set[str]) -> Proposal | None:
@@ -291,11 +303,9 @@ def _proposal(
     )
 
 
-def _duplicates(
-    manifest: Manifest, seen: Iterable[_Seen], wrong: Mapping[str, float], workers: int
-) -> list[Proposal]:
-    readable = list({s.row.path: s for s in seen if s.pixels}.values())
-    prints = [
+def _prints(seen: Iterable[_Seen]) -> list[Print]:
+    """Of every picture that could be read, once."""
+    return [
         Print(
             s.row.path,
             s.row.subject,
@@ -305,13 +315,15 @@ def _duplicates(
             s.sighting.size_wh or (0, 0),
             None if s.main is None else s.sighting.embeddings[s.main],
             None if s.main is None else s.sighting.landmarks[s.main],
-            0.0 if s.main is None else float(s.sighting.quality[s.main]),
+            s.bytes,
             s.row.id,
         )
-        for s in readable
+        for s in {s.row.path: s for s in seen if s.pixels}.values()
     ]
 
-    def load(index: int) -> UInt8:
-        return images.load(manifest.file(readable[index].row)).pixels
 
-    return propose(prints, find_duplicates(prints, load, workers=workers), wrong)
+def _copies(manifest: Manifest, prints: Sequence[Print], workers: int) -> list[Pair]:
+    def load(index: int) -> UInt8:
+        return images.load(manifest.folder / prints[index].path).pixels
+
+    return find_duplicates(prints, load, workers=workers)

@@ -50,7 +50,7 @@ class Print:
     size_wh: tuple[int, int]
     embedding: Float32 | None = None
     landmarks: Float32 | None = None
-    quality: float = 0.0
+    bytes: int = 0
     id: str = ""
 
 
@@ -115,7 +115,7 @@ def groups(count: int, pairs: Sequence[Pair]) -> list[list[int]]:
 def propose(
     prints: Sequence[Print], pairs: Sequence[Pair], wrong: Mapping[str, float] | None = None
 ) -> list[Proposal]:
-    """Which copies to remove: all but the best of each subject, by pixels, then quality, then path.
+    """Which copies to remove: all but the best of each subject, by pixels, then bytes, then path.
 
     One picture under several subjects is for review under each, unless ``wrong`` (how surely a picture, by
     path, shows somebody else than its subject) leaves just one of them; then the others are to be removed.
@@ -143,10 +143,10 @@ def propose(
     return proposals
 
 
-def _worth(print_: Print) -> tuple[int, float, str]:
+def _worth(print_: Print) -> tuple[int, int, str]:
     """Smallest for the picture most worth keeping."""
     width, height = print_.size_wh
-    return -width * height, -print_.quality, print_.path
+    return -width * height, -print_.bytes, print_.path
 
 
 def _removal(

@@ -124,22 +124,30 @@ def extract(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / LOCK_NAME, timeout=0):
-            done = finished(out, stated)
-            if done is None:
-                result = _Run(source, out, settings, workers, advance).run(stated)
-            else:
-                counts = {name: int(done.steps[-1][name]) for name in ("photos", "undetected", "refused")}
-                twins = _twins(_photos(source))
-                result = Extraction(
-                    **counts, faces=len(done), resumed=counts["photos"], twins=twins, manifest=done
-                )
-            (out / LOCK_NAME).unlink(missing_ok=True)
-        return result
+            try:
+                done = finished(out, stated)
+                if done is None:
+                    return _Run(source, out, settings, workers, advance).run(stated)
+                return _earlier(done, source)
+            finally:
+                (out / LOCK_NAME).unlink(missing_ok=True)
     except Timeout:
         raise UsageError(f"{out}: another run is writing there") from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{out}: cannot be written: {reason}; what is finished is kept") from error
+
+
+def _earlier(manifest: Manifest, source: Manifest) -> Extraction:
+    """What an earlier run said of itself."""
+    counts = {name: int(manifest.steps[-1][name]) for name in ("photos", "undetected", "refused")}
+    return Extraction(
+        **counts,
+        faces=len(manifest),
+        resumed=counts["photos"],
+        twins=_twins(_photos(source)),
+        manifest=manifest,
+    )
 
 
 class _Run:
@@ -187,6 +195,7 @@ class _Run:
         for photo, seen in in_threads(self.analyzer.workers, self._see, todo):
             journal.record(_key(photo), seen)
             self.advance(1)
+        journal.sync()
         return resumed
 
     def _kept(self, journal: Journal, photo: _Photo) -> bool:
@@ -273,6 +282,7 @@ class _Run:
 
         for (photo, face), crop in in_threads(self.analyzer.workers, write, todo):
             journal.record(_key(photo, face), crop)
+        journal.sync()
         return choices
 
     def _crop(self, journal: Journal, photo: _Photo, face: int) -> tuple[str, str] | None:
