@@ -1,6 +1,17 @@
 """``lineament dataset``: one file a command; importing one registers it with `app`."""
 
-from lineament.cli.dataset import audit, augment, balance, clean, collect, export, extract, import_, split
+from lineament.cli.dataset import (
+    audit,
+    augment,
+    balance,
+    clean,
+    collect,
+    export,
+    extract,
+    import_,
+    review,
+    split,
+)
 from lineament.cli.dataset.app import app
 
 __all__ = [
@@ -13,5 +24,6 @@ __all__ = [
     "export",
     "extract",
     "import_",
+    "review",
     "split",
 ]

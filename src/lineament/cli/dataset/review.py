@@ -1,0 +1,117 @@
+"""``lineament dataset review``: decide proposals on a local page, or accept the sure ones without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineament.cli.dataset.app import app
+from lineament.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.datasets.review import Review
+
+
+@app.command("review")
+def review(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A manifest, a folder a person, or a data set.")
+    ],
+    proposals: Annotated[
+        Path | None,
+        typer.Option(
+            "--proposals",
+            metavar="FILE",
+            help="From `clean --out`; default: proposals.jsonl beside the manifest.",
+        ),
+    ] = None,
+    auto: Annotated[
+        float | None,
+        typer.Option(
+            "--auto", metavar="CONFIDENCE", help="Accept proposals of at least this score; no page."
+        ),
+    ] = None,
+    apply: Annotated[
+        Path | None,
+        typer.Option("--apply", metavar="MANIFEST", help="Write the manifest as decided so far; no page."),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="The decisions; default: review.jsonl beside the manifest."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address of the page.")
+    ] = False,
+    json: JsonOption = None,
+) -> None:
+    """Decide what cleaning proposed: keep, remove or move. No picture file is touched."""
+    from lineament.cli.output import Report
+    from lineament.datasets.opening import MANIFEST_NAME, open_dataset
+    from lineament.datasets.review import PROPOSALS_NAME, open_review
+
+    with Report(json) as report:
+        desk = open_review(open_dataset(data), proposals, log)
+        if desk.unmatched:
+            report.say(f"{len(desk.unmatched)} proposals fit no picture here and are left alone")
+        if auto is not None:
+            count = desk.accept(auto)
+            report.say(f"{count} proposals with a score of {auto:g} or more accepted")
+        answer: dict[str, object] = {}
+        if apply is not None:
+            read = [data, data / MANIFEST_NAME, desk.log.path, proposals or data / PROPOSALS_NAME]
+            answer = _apply(desk, apply, read, report)
+        if auto is None and apply is None:
+            _serve(desk, port, str(data), no_browser, report)
+        desk.refresh()
+        counts = desk.counts()
+        report.line({"log": str(desk.log.path), "unmatched": len(desk.unmatched), **counts, **answer})
+        report.say(
+            f"{counts['pictures']} pictures, {counts['proposed']} with a proposal, "
+            f"{counts['left']} of them left to decide"
+        )
+        report.say(
+            f"decided: {counts['keep']} keep, {counts['remove']} remove, {counts['move']} move; "
+            f"{counts['automatic']} of them automatically ({desk.log.path})"
+        )
+
+
+def _apply(desk: Review, out: Path, sources: list[Path], report: Report) -> dict[str, object]:
+    from lineament.datasets.placing import save_step
+    from lineament.datasets.review import apply
+    from lineament.errors import UsageError
+
+    if out.resolve() in {path.resolve() for path in sources}:
+        raise UsageError(f"{out}: is read from here; choose another name for the next manifest")
+    applied = apply(desk)
+    path = save_step(applied.manifest, out)
+    report.say(
+        f"{applied.removed} rows removed, {applied.moved} moved, {applied.followed} followed the row they "
+        f"were made from; {len(applied.manifest)} rows written: {path}"
+    )
+    return {"manifest": str(path), **applied.to_json()}
+
+
+def _serve(desk: Review, port: int, title: str, no_browser: bool, report: Report) -> None:
+    from lineament.errors import MissingExtra
+
+    try:
+        from lineament.service.review import serve
+    except ImportError as error:
+        raise MissingExtra("the review page", "serve") from error
+
+    def opened(address: str) -> None:
+        report.line({"address": address})
+        report.say(address)
+        report.say("Stop with Ctrl-C; every decision is kept at once.")
+        if not no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(desk, port=port, title=title, opened=opened)

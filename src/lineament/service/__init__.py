@@ -1,0 +1,1 @@
+"""Pages and interfaces over HTTP; they need the extra ``serve`` and hold no logic of their own."""
