@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from certificates import certificate
 from lineament.io.catalog import InputContract, ModelCard, Source
 
-# A certificate and key for localhost made for these tests alone; it protects nothing.
-CERTIFICATE = Path(__file__).with_name("tls") / "localhost.pem"
+CERTIFICATE = certificate()
 CONTENT = bytes(range(256)) * 2000
 MEMBER = "demo_weights/model.onnx"
 

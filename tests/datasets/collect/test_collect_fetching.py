@@ -5,15 +5,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from collect_site import ALLOWED, Site, answer, drip, jpeg, redirect
 
+from certificates import certificate
 from lineament.datasets.collect.fetching import Fetcher, Policy
 from lineament.errors import AnswerTooLarge, BadAnswer, ForbiddenUrl, TooSlow, Unreachable
 
-CERTIFICATE = Path(__file__).parents[2] / "io" / "tls" / "localhost.pem"
+CERTIFICATE = certificate()
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
