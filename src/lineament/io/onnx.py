@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.errors import ConfigError, MissingExtra
+from lineament.errors import ConfigError, InvalidArray, MissingExtra
 from lineament.io.mixed import keep_sensitive_layers
 from lineament.io.openvino import import_openvino
 
@@ -30,7 +30,7 @@ class Session(Protocol):
     output_names: tuple[str, ...]
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        """Named arrays in, named arrays out (fresh arrays, safe to keep)."""
+        """Named arrays in, named arrays out (fresh arrays, safe to keep); batches hold at least one item."""
         ...
 
 
@@ -94,6 +94,9 @@ class _OpenVino:
         self._local = threading.local()
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        if not all(array.size for array in inputs.values()):
+            # OpenVINO would return the previous call's answer.
+            raise InvalidArray("an empty batch cannot be run")
         request = getattr(self._local, "request", None)
         if request is None:
             with _first_call:
