@@ -17,6 +17,7 @@ import pytest
 from hostile.pictures import OK, bomb_png, encoded, files, frames, make_hostile_folder
 from lineament.errors import NotAPicture, PictureError, PictureTooLarge, PictureUnreadable
 from lineament.io import images
+from peak import peak_mb
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def mutate_and_load() -> None:
         encoded("AVIF"),
     ]
     endings = [ending(mutated(data, chance)) for data in whole for _ in range(60)]
-    print(endings.count(OK), len(endings), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    print(endings.count(OK), len(endings), round(peak_mb()))
 
 
 def test_mutated_files_are_read_or_refused_and_nothing_else() -> None:

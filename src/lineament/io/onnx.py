@@ -30,7 +30,7 @@ class Session(Protocol):
     output_names: tuple[str, ...]
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        """Named arrays in, named arrays out (fresh arrays, safe to keep); batches hold at least one item."""
+        """Named arrays in, named arrays out: fresh ones, safe to keep. A batch holds at least one item."""
         ...
 
 
