@@ -21,7 +21,7 @@ from lineament.io.manifest import Manifest, ManifestRow
 LOG_NAME = "review.jsonl"
 PROPOSALS_NAME = "proposals.jsonl"
 
-_DUPLICATES = ("exact duplicate", "near duplicate")
+DUPLICATES = ("exact duplicate", "near duplicate")
 
 
 class Review:
@@ -155,7 +155,7 @@ class Review:
     def _original_goes(self, proposal: Proposal, chosen: Mapping[str, Proposal]) -> bool:
         """Whether the picture at the end of this chain of duplicates would be removed too."""
         seen = {proposal.path}
-        while proposal.reason in _DUPLICATES and proposal.action == "remove" and proposal.of is not None:
+        while proposal.reason in DUPLICATES and proposal.action == "remove" and proposal.of is not None:
             if proposal.of in seen:
                 return True
             seen.add(proposal.of)
@@ -168,7 +168,7 @@ class Review:
                 return True
             if not accepted or accepted[0].action != "remove":
                 return False
-            if accepted[0].reason not in _DUPLICATES:
+            if accepted[0].reason not in DUPLICATES:
                 return True
             proposal = accepted[0]
         return False
@@ -191,7 +191,7 @@ class Review:
 def _one_of(proposals: list[Proposal]) -> Proposal | None:
     removals = [p for p in proposals if p.action == "remove"]
     if removals:
-        return min(removals, key=lambda p: (p.reason in _DUPLICATES, -p.score))
+        return min(removals, key=lambda p: (p.reason in DUPLICATES, -p.score))
     return proposals[0] if len({p.to for p in proposals}) == 1 else None
 
 

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,15 +20,15 @@ from starlette.concurrency import run_in_threadpool
 
 from lineament.datasets.decisions import Decision
 from lineament.datasets.proposals import Proposal
-from lineament.datasets.review import Review
-from lineament.errors import LineamentError, PictureError, UsageError
+from lineament.datasets.review import DUPLICATES, Review
+from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.gallery.subjects import require_valid
 from lineament.io.names import shown
 from lineament.service.guarding import Guard, Keys, cookie_name
 from lineament.service.thumbnails import LARGE_PX, SMALL_PX, Thumbnails
 
 HOST = "127.0.0.1"
-_STATIC = {"review.js": "text/javascript", "review.css": "text/css"}
+_STATIC = {"review.js": "text/javascript", "review.css": "text/css", "review.svg": "image/svg+xml"}
 _EXAMPLES = 4
 
 
@@ -100,7 +101,7 @@ class ReviewDesk:
         return {
             "picture": n,
             "name": shown(row.path, limit=None),
-            "face": row.box is not None,
+            "file": shown(PurePosixPath(row.path).name, limit=None),
             "decision": self._standing(self._review.decided(row.id)),
             "proposals": [self._proposal(p) for p in self._review.proposals.get(row.id, ())],
         }
@@ -116,13 +117,19 @@ class ReviewDesk:
             "to": to,
             "to_name": None if p.to is None else _label(p.to),
             "of": of[0] if of else None,
-            "of_name": None if p.of is None else shown(p.of, limit=None),
             "like": [] if to is None else self._examples(to),
         }
 
     def _examples(self, subject: int) -> list[int]:
-        """Pictures of a subject about which nothing was proposed, if there are any."""
-        return self._members[subject][::-1][:_EXAMPLES]
+        """Pictures of a subject that nothing worse is said of than that there are several like them."""
+        found: list[int] = []
+        for n in reversed(self._members[subject]):
+            proposals = self._review.proposals.get(self._rows[n].id, ())
+            if all(p.reason in DUPLICATES for p in proposals):
+                found.append(n)
+            if len(found) == _EXAMPLES:
+                break
+        return found
 
     def _standing(self, decision: Decision | None) -> dict[str, Any] | None:
         if decision is None:
@@ -261,7 +268,7 @@ def _answered(act: Callable[[], dict[str, Any]]) -> Response:
     try:
         return _json(act())
     except LineamentError as error:
-        status = 400 if isinstance(error, UsageError) else 500
+        status = 500 if isinstance(error, (OutputError, ManifestError)) else 400
         return _json({"error": type(error).__name__, "message": shown(str(error), limit=None)}, status)
 
 

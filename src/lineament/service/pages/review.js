@@ -39,13 +39,14 @@ async function ask(url, values) {
 
 // One request after the other, so that fast typing keeps its order.
 let queue = Promise.resolve();
+let waiting = 0;
 function inTurn(act) {
-  queue = queue.then(act).then(
-    () => { document.body.dataset.busy = "no"; },
-    (error) => { document.body.dataset.busy = "no"; say(error.message); },
-  );
+  waiting += 1;
   document.body.dataset.busy = "yes";
-  return queue;
+  queue = queue.then(act).catch((error) => say(error.message)).finally(() => {
+    waiting -= 1;
+    if (!waiting) document.body.dataset.busy = "no";
+  });
 }
 
 function say(text) {
@@ -65,7 +66,7 @@ function frame(picture, size) {
   return box;
 }
 
-const percent = (score) => `${(100 * score).toFixed(0)} %`;
+const percent = (score) => `${(100 * score).toFixed(0)}\u00a0%`;
 const verb = (p) => (p.action === "move" ? `move to ${p.to_name}` : p.action === "review" ? "look at" : "remove");
 const word = (d) => (d.choice === "move" ? `moved to ${d.to}` : d.choice === "remove" ? "removed" : "kept");
 
@@ -84,7 +85,7 @@ function paint(index) {
   figure.className = picture.decision ? picture.decision.choice : picture.proposals.length ? "proposed" : "";
   figure.setAttribute("aria-selected", String(index === at));
   const caption = figure.querySelector("figcaption");
-  caption.replaceChildren(element("div", picture.name, "path"));
+  caption.replaceChildren(element("div", picture.file, "path"));
   if (picture.decision) {
     const automatic = picture.decision.by === "auto" ? " (automatic)" : "";
     caption.append(element("div", word(picture.decision) + automatic, "state", picture.decision.choice));
@@ -107,8 +108,7 @@ function paintDetail() {
   for (const p of picture.proposals) {
     const part = element("div", "", "proposal");
     part.append(element("p", `${verb(p)}: ${p.reason}, ${percent(p.score)} sure`, "state"), element("p", p.detail, "muted"));
-    if (p.of_name !== null) part.append(element("p", "the same picture as", "muted"), element("p", p.of_name, "path"));
-    else if (p.like.length) part.append(element("p", `${p.to_name} looks like this`, "muted"));
+    if (p.of === null && p.like.length) part.append(element("p", `${p.to_name} looks like this`, "muted"));
     const likeness = element("div", "", "likeness");
     for (const n of p.of === null ? p.like : [p.of]) likeness.append(frame(n, "small"));
     part.append(likeness);
@@ -196,11 +196,11 @@ async function decide(values) {
   done.push(decided.picture);
   if (values.to_new !== undefined) overview = await ask("/api/overview");
   taken(answer);
-  const waiting = (p) => p.proposals.length && !p.decision;
+  const open = (p) => p.proposals.length && !p.decision;
   let next = at + 1;
   if (decided.proposals.length) {
-    const after = pictures.findIndex((p, index) => index > at && waiting(p));
-    next = after >= 0 ? after : pictures.findIndex(waiting);
+    const after = pictures.findIndex((p, index) => index > at && open(p));
+    next = after >= 0 ? after : pictures.findIndex(open);
     if (next < 0) next = at;
   }
   choose(next);
