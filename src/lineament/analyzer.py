@@ -117,8 +117,8 @@ class Analyzer:
         """
         size = self.batch_size
         if isinstance(sources, Sequence):
-            # A short list is spread over the workers rather than given to the first.
-            size = max(1, min(size, -(-len(sources) // self.workers)))
+            # A short list is cut finer: with few chunks a worker would sit idle at the end.
+            size = max(1, min(size, len(sources) // (4 * self.workers)))
         pool = self._threads()
         waiting: deque[Future[list[Outcome]]] = deque()
         chunks = _chunks(sources, size)
