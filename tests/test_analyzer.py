@@ -217,11 +217,11 @@ def test_memory_is_bounded() -> None:
 
 
 def test_short_lists_are_spread_over_the_workers() -> None:
-    """Four pictures and two workers make two batches of two, not one of four."""
+    """Sixteen pictures and two workers make eight batches of two, not two of eight."""
     detector = FixedDetector()
     with quick(detector=detector, workers=2, batch_size=8) as analyzer:
-        list(analyzer.analyze([plain(9)] * 4))
-    assert detector.calls == [2, 2]
+        list(analyzer.analyze([plain(9)] * 16))
+    assert detector.calls == [2] * 8
 
 
 def test_a_refused_picture_does_not_take_its_batch_along() -> None:
