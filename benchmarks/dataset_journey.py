@@ -191,18 +191,9 @@ def _extracted(truth: Truth, photos: Manifest, crops: Manifest) -> None:
     print(f"-> all pictures with a face: found in {sum(row.id in got for row in faces)} of {len(faces)}")
 
 
-def _proposed(truth: Truth, crops: Manifest, lines: Sequence[Mapping[str, Any]]) -> None:
-    rows = {row.id: row for row in crops}
-    by_path = {row.path: row for row in crops}
-    wrong = {row.id for row in crops if row.outcome == "ok" and truth.shows(row) != row.subject}
-    named = [line for line in lines if line["reason"] == "wrong person" and line["action"] != "review"]
-    accused = {line["id"] for line in named}
-    print(f"-> wrong faces: {figures(len(accused & wrong), len(accused - wrong), len(wrong))}")
-    home = [rows[i] for i in wrong if truth.shows(rows[i]) in {row.subject for row in crops}]
-    moved = {line["id"]: line["to"] for line in named if line["action"] == "move"}
-    right = sum(moved.get(row.id) == truth.shows(row) for row in home)
-    print(f"   of {len(home)} whose own folder is here {right} are sent to it")
-    groups = Counter(truth.picture(row) for row in crops if row.outcome == "ok")
+def _copies(truth: Truth, manifest: Manifest, lines: Sequence[Mapping[str, Any]]) -> None:
+    rows, by_path = {row.id: row for row in manifest}, {row.path: row for row in manifest}
+    groups = Counter(truth.picture(row) for row in manifest if row.outcome == "ok")
     doubled = {picture for picture, count in groups.items() if count > 1}
     hits, false = set(), []
     for line in lines:
@@ -212,9 +203,22 @@ def _proposed(truth: Truth, crops: Manifest, lines: Sequence[Mapping[str, Any]])
                 hits.add(truth.picture(a))
             else:
                 false.append((truth.origin(a), truth.origin(b)))
-    print(f"-> copies among the crops: {figures(len(hits), len(false), len(doubled))}")
+    print(f"-> copies: {figures(len(hits), len(false), len(doubled))}")
     for one, other in false:
         print(f"   not planted: {'/'.join(one)} and {'/'.join(other)}")
+
+
+def _proposed(truth: Truth, crops: Manifest, lines: Sequence[Mapping[str, Any]]) -> None:
+    rows = {row.id: row for row in crops}
+    wrong = {row.id for row in crops if row.outcome == "ok" and truth.shows(row) != row.subject}
+    named = [line for line in lines if line["reason"] == "wrong person" and line["action"] != "review"]
+    accused = {line["id"] for line in named}
+    print(f"-> wrong faces: {figures(len(accused & wrong), len(accused - wrong), len(wrong))}")
+    home = [rows[i] for i in wrong if truth.shows(rows[i]) in {row.subject for row in crops}]
+    moved = {line["id"]: line["to"] for line in named if line["action"] == "move"}
+    right = sum(moved.get(row.id) == truth.shows(row) for row in home)
+    print(f"   of {len(home)} whose own folder is here {right} are sent to it")
+    _copies(truth, crops, lines)
     others = Counter(
         (line["action"], line["reason"])
         for line in lines
@@ -282,6 +286,9 @@ def walk(run: Shell, out: Path, faults: Sequence[Fault]) -> None:
     photos = Manifest.load(out / "photos" / "manifest.jsonl")
     truth = Truth(photos, faults)
     _collected(truth, lines)
+
+    lines = run("duplicates", "photos", "--out", "photos/copies.jsonl", show=2)
+    _copies(truth, photos, lines)
 
     run("extract", "photos", "crops", "--detector", "retry:yunet")
     crops = Manifest.load(out / "crops" / "manifest.jsonl")

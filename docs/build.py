@@ -171,7 +171,7 @@ def unknown_commands(page: Path) -> list[str]:
             rest = words[1:]
             while rest and f"{name} {rest[0]}" in tree:
                 name = f"{name} {rest.pop(0)}"
-            known = {o for p in tree[name].params for o in p.opts} | {"--help", "-h"}
+            known = {o for p in tree[name].params for o in [*p.opts, *p.secondary_opts]} | {"--help", "-h"}
             where = f"{page.relative_to(ROOT)}: `{line.strip()}`"
             if hasattr(tree[name], "commands") and rest and not rest[0].startswith("-"):
                 problems.append(f"{where}: no such command")
