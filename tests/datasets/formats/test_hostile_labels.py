@@ -424,7 +424,7 @@ def test_a_full_disk_is_a_named_error(tmp_path: Path) -> None:
     )
     for arguments in (["export", "in", "out", "--format", "coco"], ["import", "in", "--out", "out"]):
         done = subprocess.run(
-            [sys.executable, "-c", program, "dataset", *arguments],
+            [sys.executable, "-B", "-c", program, "dataset", *arguments],  # or it truncates .pyc files
             cwd=tmp_path,
             capture_output=True,
             text=True,
