@@ -278,7 +278,8 @@ def test_a_subject_is_decided_by_keyboard(page: Page, review: Review) -> None:
     press(page, "n")
     assert page.inner_text("#subject") == "Bob"
     assert page.locator("figure").count() == 4
-    assert page.inner_text("figure[aria-selected=true] .frame") == "cannot be read"
+    # The frame learns it when the picture's request has failed.
+    page.locator("figure[aria-selected=true] .frame", has_text="cannot be read").wait_for()
 
 
 @needs_browser
