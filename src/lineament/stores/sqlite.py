@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -65,6 +66,7 @@ class SqliteStore:
         self._depth = 0
         self._indexes: dict[RecordKind, ExactIndex] = {}
         self._seen = (-1, -1)
+        self._erasing = False
         self._db = file.connect(self.path, create=create, vfs=vfs)
         with suppress(StoreError):  # an erasure that a crash or a reader cut short; tried again later
             self._purge(wait_ms=1000)
@@ -90,8 +92,12 @@ class SqliteStore:
                 raise
             finally:
                 self._depth -= 1
-            if outermost:
+            if outermost and self._erasing:
+                self._erasing = False
                 self._purge()
+            elif outermost:
+                with suppress(StoreError):  # somebody else's erasure: that call tells of it
+                    self._purge(wait_ms=0)
 
     def upsert(self, records: Sequence[Record]) -> None:
         """Write records; an id already there is replaced."""
@@ -264,6 +270,7 @@ class SqliteStore:
 
     def _erased(self, count: int) -> int:
         if count:
+            self._erasing = True
             self._sql("UPDATE state SET erasures = erasures + 1")
         return count
 
@@ -273,11 +280,17 @@ class SqliteStore:
             [(erasures, purged)] = self._sql("SELECT erasures, purged FROM state")
             if purged >= erasures:
                 return
+            wait = file.BUSY_MS if wait_ms is None else wait_ms
+            end = time.monotonic() + wait / 1000
             with file.named_errors(self.path):
-                self._db.set_busy_timeout(file.BUSY_MS if wait_ms is None else wait_ms)
+                self._db.set_busy_timeout(wait)
                 try:
                     self._db.execute("VACUUM")
-                    blocked = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
+                    while blocked := self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]:
+                        # For another checkpoint under way SQLite does not wait by itself.
+                        if time.monotonic() > end:
+                            break
+                        time.sleep(0.02)
                 finally:
                     self._db.set_busy_timeout(file.BUSY_MS)
             if blocked:
