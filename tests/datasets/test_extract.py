@@ -23,12 +23,12 @@ from lineament.datasets import extract as extraction
 from lineament.datasets.choosing import choose
 from lineament.datasets.consensus import Agreement, consensus
 from lineament.datasets.crop_names import crop_stems, folded, inside
-from lineament.datasets.cropping import CropStyle
 from lineament.datasets.extract import Extraction, ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.sightings import Sighting
 from lineament.errors import ConfigError, ManifestError, OutputError, UsageError
 from lineament.geometry.alignment import ARCFACE_112
+from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.types import Outcome, Status

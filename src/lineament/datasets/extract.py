@@ -19,7 +19,6 @@ from lineament.analyzer import Analyzer
 from lineament.datasets import crop_names
 from lineament.datasets.choosing import Choice, choose, decided
 from lineament.datasets.consensus import Agreement
-from lineament.datasets.cropping import CropStyle, moved
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.datasets.output_folder import (
     JOURNAL_NAME,
@@ -33,6 +32,7 @@ from lineament.datasets.output_folder import (
 from lineament.datasets.sightings import Sighting
 from lineament.datasets.threads import in_threads
 from lineament.errors import ConfigError, OutputError, PictureError, UsageError
+from lineament.geometry.crop_style import CropStyle, moved
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, replacing, row_id
 from lineament.io.names import shown

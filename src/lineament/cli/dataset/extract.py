@@ -69,10 +69,10 @@ def extract(
     """
     from lineament.cli.output import Report, progress
     from lineament.config import from_mapping
-    from lineament.datasets.cropping import CropStyle
     from lineament.datasets.extract import ExtractSettings
     from lineament.datasets.extract import extract as run
     from lineament.datasets.opening import open_dataset
+    from lineament.geometry.crop_style import CropStyle
 
     values = {"detector": detector, "rotate": rotate, "faces": faces, "precision": precision}
     settings = from_mapping(ExtractSettings, {**values, "style": CropStyle(size, margin, align)})
