@@ -62,15 +62,16 @@ class MeanColour:
 class Brightness:
     """The attribute of being light or dark."""
 
-    name = "brightness"
+    names = ("brightness",)
 
-    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[AttributeScores]:
+    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
         answers = []
         for image, found in zip(images, faces, strict=True):
             light = np.full(len(found), image.pixels.mean() / 255, np.float32)
             labels = tuple("light" if v > 0.5 else "dark" for v in light)
             probabilities = np.stack([1 - light, light], axis=1)
-            answers.append(AttributeScores(self.name, labels, ("dark", "light"), probabilities))
+            scores = AttributeScores("brightness", labels, ("dark", "light"), probabilities)
+            answers.append({"brightness": scores})
         return answers
 
 
@@ -250,7 +251,9 @@ def test_programming_errors_are_raised_and_name_the_picture(part: str) -> None:
         def embed(self, crops: UInt8) -> Float32:
             raise ZeroDivisionError
 
-        def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[AttributeScores]:
+        def predict(
+            self, images: Sequence[Image], faces: Sequence[Faces]
+        ) -> list[dict[str, AttributeScores]]:
             raise ZeroDivisionError
 
     settings = {"attributes": [Broken()]} if part == "attribute" else {part: Broken()}

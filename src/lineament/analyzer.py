@@ -203,7 +203,7 @@ class Analyzer:
             with _naming(*(p.source for p in found)):
                 answers = classifier.predict([p.image for p in found if p.image], [p.faces for p in found])
             for picture, answer in zip(found, answers, strict=True):
-                columns = {**picture.faces.attributes, classifier.name: answer}
+                columns = {**picture.faces.attributes, **answer}
                 picture.faces = picture.faces.with_columns(attributes=columns)
         for picture in pictures:
             if not self.keep_images:

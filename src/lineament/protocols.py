@@ -53,12 +53,12 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class AttributeClassifier(Protocol):
-    """Predicts one attribute of faces."""
+    """Predicts attributes of faces: one network, one answer a name."""
 
-    name: str
+    names: tuple[str, ...]
 
-    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[AttributeScores]:
-        """One `AttributeScores` a picture; each classifier cuts the crop its model was trained on."""
+    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
+        """`AttributeScores` by name for each picture; each cuts the crop its model was trained on."""
         ...
 
 

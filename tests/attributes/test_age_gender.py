@@ -46,14 +46,19 @@ def classifier(request: pytest.FixtureRequest) -> AttributeClassifier:
 def test_gender_of_the_samples(found: list[tuple[Image, Faces]]) -> None:
     """Official portraits are classified right."""
     pictures, faces = zip(*found, strict=True)
-    answers = {p.stem: a.values[0] for p, a in zip(SAMPLES, Gender().predict(pictures, faces), strict=True)}
+    answers = {
+        p.stem: a["gender"].values[0]
+        for p, a in zip(SAMPLES, Gender().predict(pictures, faces), strict=True)
+    }
     assert answers == {name: "female" if "collins" in name else "male" for name in TRUE_AGES}
 
 
 def test_ages_of_the_samples(found: list[tuple[Image, Faces]]) -> None:
     """Ages of the six portraits are within 12 years on average, and no one is taken for a child."""
     pictures, faces = zip(*found, strict=True)
-    answers = {p.stem: a.values[0] for p, a in zip(SAMPLES, Age().predict(pictures, faces), strict=True)}
+    answers = {
+        p.stem: a["age"].values[0] for p, a in zip(SAMPLES, Age().predict(pictures, faces), strict=True)
+    }
     errors = [abs(float(answers[name]) - age) for name, age in TRUE_AGES.items()]
     assert np.mean(errors) < 12
     assert all(float(value) > 25 for value in answers.values())
@@ -62,7 +67,7 @@ def test_ages_of_the_samples(found: list[tuple[Image, Faces]]) -> None:
 def test_age_is_the_mean_of_its_probabilities(found: list[tuple[Image, Faces]]) -> None:
     """The value shown is the expectation over 81 classes, the first standing for a quarter of a year."""
     image, faces = found[0]
-    answer = Age().predict([image], [faces])[0]
+    answer = Age().predict([image], [faces])[0]["age"]
     expected = 0.25 * answer.probabilities[0, 0] + sum(
         year * answer.probabilities[0, year] for year in range(1, 81)
     )
@@ -73,10 +78,11 @@ def test_batch_equals_singles(classifier: AttributeClassifier, found: list[tuple
     """Pictures of none, one and three faces together answer as each alone, and in order."""
     image, faces = found[0]
     cases = [(image, faces[[0, 0, 0]]), (image, faces[:0]), *found]
-    together = classifier.predict([i for i, _ in cases], [f for _, f in cases])
+    (name,) = classifier.names
+    together = [a[name] for a in classifier.predict([i for i, _ in cases], [f for _, f in cases])]
     assert [len(t) for t in together] == [len(f) for _, f in cases]
     for (picture, some), answer in zip(cases, together, strict=True):
-        alone = classifier.predict([picture], [some])[0]
+        alone = classifier.predict([picture], [some])[0][name]
         assert answer.classes == alone.classes
         np.testing.assert_allclose(answer.probabilities, alone.probabilities, atol=1e-4)
         np.testing.assert_allclose(answer.probabilities.sum(axis=1), 1, atol=1e-4)

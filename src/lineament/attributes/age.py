@@ -27,15 +27,15 @@ class Age:
     How wrong it is on real faces stands in docs/reference/quality.md.
     """
 
-    name = "age"
+    names = ("age",)
     classes = tuple(str(year) for year in range(81))
 
     def __init__(self, config: AgeConfig | None = None) -> None:
         self._network = ChipClassifier("age", len(self.classes))
 
-    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[AttributeScores]:
+    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
         """Years of each face, as floats; raises `NoLandmarks`."""
         return [
-            AttributeScores(self.name, tuple(float(v) for v in p @ _YEARS), self.classes, p)
+            {"age": AttributeScores("age", tuple(float(v) for v in p @ _YEARS), self.classes, p)}
             for p in self._network.probabilities(images, faces)
         ]

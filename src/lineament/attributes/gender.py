@@ -22,15 +22,19 @@ class Gender:
     How often it is wrong, and on whom, stands in docs/reference/quality.md.
     """
 
-    name = "gender"
+    names = ("gender",)
     classes = ("female", "male")
 
     def __init__(self, config: GenderConfig | None = None) -> None:
         self._network = ChipClassifier("gender", len(self.classes))
 
-    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[AttributeScores]:
+    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
         """The likelier class of each face, the first where both are equal; raises `NoLandmarks`."""
         return [
-            AttributeScores(self.name, tuple(self.classes[i] for i in p.argmax(axis=1)), self.classes, p)
+            {
+                "gender": AttributeScores(
+                    "gender", tuple(self.classes[i] for i in p.argmax(1)), self.classes, p
+                )
+            }
             for p in self._network.probabilities(images, faces)
         ]
