@@ -94,7 +94,7 @@ def test_identification_gives_the_promised_keys_and_repeats_itself(people: Path)
     found = json.loads(first.stdout)
     keys = {"enrolled", "mated_probes", "non_mated_probes", "rank1", "fnir_at_fpir", "threshold"}
     assert keys <= set(found)
-    assert found["rank1"] == 1.0
+    assert found["rank1"]["value"] == 1.0
     assert found["enrolled"] + found["mated_probes"] + found["non_mated_probes"] == 6
 
 

@@ -77,7 +77,7 @@ def test_missing_damaged_and_faceless_pictures_are_failures_to_acquire(tmp_path:
     assert found["pairs_with_failures"] == 2
     assert found["accuracy"] == 0.5
     # 1 of 2 mated pairs failed: a non-match at any threshold. The failed non-mated pair is rejected.
-    assert found["fnmr_at_fmr"]["1e-2"] == 0.5
+    assert found["fnmr_at_fmr"]["1e-2"]["value"] == 0.5
     assert report.roc.fmr.max() == 0.5
 
 
@@ -120,7 +120,7 @@ def test_rates_at_a_target_follow_from_the_listed_pairs_alone(tmp_path: Path) ->
     scores[np.isnan(scores)] = -np.inf
     threshold = np.sort(scores[~listed.same])[::-1][1]  # floor(0.01 * 120) = 1 may match
     want = np.mean(scores[listed.same] <= threshold)
-    assert report.to_json()["fnmr_at_fmr"]["1e-2"] == want
+    assert report.to_json()["fnmr_at_fmr"]["1e-2"]["value"] == want
     point = report.to_json()["operating_points"]["1e-2"]
     assert (point["supported"], point["needs"], point["has"]) == (False, 3000, 120)
     assert point["fnmr"]["low"] <= want <= point["fnmr"]["high"]

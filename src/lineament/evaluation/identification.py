@@ -27,7 +27,7 @@ from lineament.io import catalog, sources
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, thresholds
 from lineament.scoring.identification import Searches
-from lineament.scoring.intervals import Rate
+from lineament.scoring.intervals import ErrorRate
 from lineament.scoring.similarity import Index
 from lineament.types import Float32, Threshold
 
@@ -117,8 +117,8 @@ class SearchPoint:
     """FPIR and FNIR (rank 1) at one threshold."""
 
     threshold: Threshold
-    fpir: Rate
-    fnir: Rate
+    fpir: ErrorRate
+    fnir: ErrorRate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +133,7 @@ class IdentificationReport:
     captures: Captures
     mated: Searches
     nonmated_top: Float32
-    rank1: Rate
+    rank1: ErrorRate
     points: tuple[SearchPoint, ...]
     unsupported: dict[float, str]
     at_card: SearchPoint | None
@@ -151,7 +151,7 @@ class IdentificationReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; the keys are explained in docs/reference/metrics.md."""
-        found = {point.threshold.target_rate: point.fnir.value for point in self.points}
+        found = {point.threshold.target_rate: point.fnir.rate.to_json() for point in self.points}
         return {
             "enrolled": len(self.split.enrolled) - self.failures_to_enrol,
             "mated_probes": len(self.split.mated),
@@ -164,8 +164,7 @@ class IdentificationReport:
             "people_without_pictures": self.split.empty,
             "pictures_without_person": self.split.loose,
             "files_left_out": self.split.skipped,
-            "rank1": self.rank1.value,
-            "rank1_interval": {"low": self.rank1.interval.low, "high": self.rank1.interval.high},
+            "rank1": self.rank1.rate.to_json(),
             "rank1_is": "closed-set: mated searches only, no threshold",
             "fnir_at_fpir": {rate_key(rate): found.get(rate) for rate in TARGET_RATES},
             "unsupported": {rate_key(rate): reason for rate, reason in self.unsupported.items()},
@@ -254,7 +253,7 @@ def _templates(embeddings: Float32, enrolled: Sequence[tuple[int, ...]]) -> Floa
     return np.stack(rows).astype(np.float32)
 
 
-def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tuple[Rate, Rate]:
+def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tuple[ErrorRate, ErrorRate]:
     """FPIR and FNIR with intervals clustered by the subject of the probe: they hold for this gallery."""
     returned: NDArray[np.bool_] = top >= np.float64(threshold)
     fpir = intervals.estimate(intervals.by_subject(returned, parts.strangers))
@@ -272,7 +271,7 @@ def _at_card(
     return SearchPoint(threshold, *_rates(parts, mated, top, threshold.value))
 
 
-def _complement(rate: Rate) -> Rate:
+def _complement(rate: ErrorRate) -> ErrorRate:
     """The share of successes from a share of errors."""
     interval = replace(rate.interval, low=1 - rate.interval.high, high=1 - rate.interval.low)
     return replace(rate, errors=rate.comparisons - rate.errors, interval=interval)

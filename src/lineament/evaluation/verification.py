@@ -72,10 +72,10 @@ class VerificationReport:
             "auc": self.auc,
             "eer": self.eer,
             "roc_points": len(self.roc.thresholds),
-            "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.value for p in self.listed},
+            "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.listed},
             "operating_points": _points_json(self.listed),
             "all_comparisons": {
-                "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.value for p in self.everything},
+                "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.everything},
                 "operating_points": _points_json(self.everything),
             },
             "model": str(self.captures.model),

@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lineament.errors import InsufficientData, InvalidArray
+from lineament.scoring.rate import Rate
 from lineament.scoring.similarity import Index, codes
 from lineament.types import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """An error rate with what it rests on.
+class ErrorRate:
+    """An error rate with what it rests on; `rate` is the short form that evaluations print.
 
     ``effective`` is how many independent comparisons would give the same interval.
     """
@@ -48,15 +49,19 @@ class Rate:
         """Errors a comparison."""
         return self.errors / self.comparisons
 
+    @property
+    def rate(self) -> Rate:
+        """Value, interval and the number of comparisons."""
+        return Rate(
+            self.value, self.interval.low, self.interval.high, self.comparisons, self.interval.level
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """The rate as evaluations print it, and beside it what the interval rests on."""
         return {
-            "rate": self.value,
-            "low": self.interval.low,
-            "high": self.interval.high,
+            **self.rate.to_json(),
             "level": self.interval.level,
             "errors": self.errors,
-            "comparisons": self.comparisons,
             "subjects": self.subjects,
             "effective_comparisons": round(self.effective, 1),
         }
@@ -231,7 +236,7 @@ def disjoint_pairs(first: Index, second: Index) -> int:
     return found
 
 
-def estimate(sums: Sums, level: float = 0.95) -> Rate:
+def estimate(sums: Sums, level: float = 0.95) -> ErrorRate:
     """The rate and its interval: the exact one on the effective number of comparisons.
 
     The effective number never exceeds the real one. With no error, or nothing but errors, the variance
@@ -250,4 +255,5 @@ def estimate(sums: Sums, level: float = 0.95) -> Rate:
             effective = min(effective, p * (1 - p) / variance)
         tail = (1 + level) / 2
         effective *= float((stats.norm.ppf(tail) / stats.t.ppf(tail, sums.degrees_of_freedom())) ** 2)
-    return Rate(sums.wrong, sums.total, sums.subjects, effective, exact(p * effective, effective, level))
+    interval = exact(p * effective, effective, level)
+    return ErrorRate(sums.wrong, sums.total, sums.subjects, effective, interval)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lineament.scoring import intervals, similarity, thresholds
-from lineament.scoring.intervals import Rate
+from lineament.scoring.intervals import ErrorRate
 from lineament.types import Float32
 
 TARGET_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -28,8 +28,8 @@ class OperatingPoint:
 
     target_rate: float
     threshold: float
-    fmr: Rate
-    fnmr: Rate
+    fmr: ErrorRate
+    fnmr: ErrorRate
 
     @property
     def supported(self) -> bool:

@@ -1,0 +1,54 @@
+"""Options and printing that the evaluation commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lineament.cli.output import Report
+    from lineament.evaluation.capture import Failure
+    from lineament.scoring.rate import Rate
+
+PlotsOption = Annotated[
+    Path | None,
+    typer.Option("--plots", metavar="DIR", help="Write figures (PNG) there; needs the extra 'plots'."),
+]
+
+
+def check_plots(folder: Path | None) -> None:
+    """Say that matplotlib is missing before the long work, not after it."""
+    if folder is not None:
+        from lineament.plots.canvas import canvas
+
+        canvas("", "", "")
+
+
+def write_figures(report: Report, folder: Path, figures: Mapping[str, Figure]) -> None:
+    """Write each figure as ``name.png`` and say where."""
+    from lineament.plots.canvas import save
+
+    for name, figure in figures.items():
+        report.say(f"wrote {save(figure, folder / f'{name}.png')}")
+
+
+def rate_cell(rate: Rate) -> str:
+    """A rate with its 95 % interval as a table shows it."""
+    return f"{rate.value:.3g} ({rate.low:.3g} to {rate.high:.3g})"
+
+
+def say_failures(report: Report, failures: Sequence[Failure]) -> None:
+    """One line a failure to acquire, with its reason."""
+    for failure in failures:
+        report.say(f"failure to acquire: {failure.source}: {failure.type}: {failure.message}")
+
+
+def exit_strict(strict: bool, failures: Sequence[Failure]) -> None:
+    """End with status 1 when asked to be strict and a picture was refused."""
+    if strict and any(failure.refused for failure in failures):
+        raise typer.Exit(1)
