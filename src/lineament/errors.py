@@ -55,6 +55,13 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── SearchFailed          the browser failed, or the page description does not fit the page
     │   └── DuplicatePicture      the subject has this very picture already
     ├── OutputError               a result cannot be written: disk full, no permission
+    ├── TrainingError             a training cannot begin or go on; what it had reached is kept
+    │   ├── NotEnoughSamples      a split or class without the samples that training needs
+    │   ├── UndeclaredLabel       a label that was not declared
+    │   ├── Diverged              the loss became NaN or infinite; the best weights are kept
+    │   ├── CheckpointMismatch    a run folder of other settings or data
+    │   ├── ExportMismatch        the ONNX file answers otherwise than the network
+    │   └── WeightsUnavailable    pretrained weights that are neither cached nor given
     ├── CardMismatch              a model does not do what its card says
     └── InsufficientData          the data cannot support the figure asked for
 """
@@ -282,6 +289,34 @@ class ArchiveRefused(LineamentError):
 
 class OutputError(LineamentError):
     """A result cannot be written (disk full, no permission); what was written before is whole."""
+
+
+class TrainingError(LineamentError):
+    """A training cannot begin or go on; what it had reached is kept."""
+
+
+class NotEnoughSamples(TrainingError):
+    """A split or a class lacks the samples that training needs."""
+
+
+class UndeclaredLabel(TrainingError):
+    """A row has a label that was not declared."""
+
+
+class Diverged(TrainingError):
+    """The loss became NaN or infinite; the best weights so far are kept."""
+
+
+class CheckpointMismatch(TrainingError):
+    """The run folder holds a training with other settings or other data."""
+
+
+class ExportMismatch(TrainingError):
+    """The exported ONNX file answers otherwise than the network it came from."""
+
+
+class WeightsUnavailable(TrainingError):
+    """Pretrained weights are neither in the cache nor given as a file."""
 
 
 class CardMismatch(LineamentError):

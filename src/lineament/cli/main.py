@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from lineament.cli import analyze, dataset, detect, evaluate, gallery, models, verify
+from lineament.cli import analyze, dataset, detect, evaluate, gallery, models, train, verify
 from lineament.errors import LineamentError, UsageError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("verify")(verify.verify)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(models.app, name="models")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 
 

@@ -11,18 +11,34 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import CardMismatch, InsufficientData
-from lineament.io.catalog import ModelCard
+from lineament.io.catalog import Golden, InputContract, ModelCard
 from lineament.types import Float32, Float64, UInt8
 
 Run = Callable[[UInt8], Mapping[str, NDArray[Any]]]
 
 _SAMPLES = 96
+
+
+class Card(Protocol):
+    """What both kinds of card have: those of the catalogue and those of models trained here."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def input(self) -> InputContract:
+        """What it takes."""
+
+    @property
+    def golden(self) -> Golden | None:
+        """What it answers."""
 
 
 def picture(name: str) -> UInt8:
@@ -41,7 +57,7 @@ def picture(name: str) -> UInt8:
     return np.stack(channels, axis=-1).clip(0, 255).astype(np.uint8)
 
 
-def tensor(card: ModelCard, pixels: UInt8) -> Float32:
+def tensor(card: Card, pixels: UInt8) -> Float32:
     """What the pinned file takes for uint8 RGB ``(N, H, W, 3)``: float32 ``(N, C, H, W)`` by the card."""
     contract = card.input
     if contract.colour == "GREY":
@@ -62,7 +78,7 @@ def summary(outputs: Mapping[str, NDArray[Any]]) -> Float64:
     return np.concatenate(taken)
 
 
-def difference(card: ModelCard, run: Run) -> float:
+def difference(card: Card, run: Run) -> float:
     """How far the model is from its card: root mean square difference over that of the card's values.
 
     ``run`` takes uint8 RGB ``(1, H, W, 3)`` and gives the pinned file's outputs by name. Raises
@@ -77,7 +93,7 @@ def difference(card: ModelCard, run: Run) -> float:
     return float(np.sqrt(np.mean((actual - expected) ** 2) / np.mean(expected**2)))
 
 
-def check(card: ModelCard, run: Run) -> float:
+def check(card: Card, run: Run) -> float:
     """Raise `CardMismatch` unless the model answers the golden picture as its card says.
 
     ``run`` and the answer are those of `difference`.

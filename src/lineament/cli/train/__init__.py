@@ -1,0 +1,5 @@
+"""``lineament train``: one file a trainer; importing one registers it with `app`."""
+
+from lineament.cli.train.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,82 @@
+"""Options that all trainers share, and settings from a file, flags and ``--set``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from lineament.errors import ConfigError, MissingExtra
+
+C = TypeVar("C")
+
+DataArgument = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A manifest with splits, or the folder of one.")
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="The run folder; an unfinished one is gone on with.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML; see configs/.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, over the file: loop.epochs=5."),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="none|imagenet|FILE",
+        help="Weights to start from; a .pth or .safetensors file.",
+    ),
+]
+
+
+def settings_from(
+    cls: type[C], config: Path | None, sets: list[str] | None, flags: Mapping[str, Any] | None = None
+) -> C:
+    """The settings dataclass of a trainer: the file, then flags that were given, then ``--set``.
+
+    A key with dots goes into a table: ``loop.epochs``. Raises `ConfigError`.
+    """
+    import tomllib
+
+    from lineament.config import from_mapping
+
+    values: dict[str, Any] = {}
+    where = "settings"
+    if config is not None:
+        where = str(config)
+        try:
+            values = tomllib.loads(config.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{config}: {error}") from error
+    for key, value in (flags or {}).items():
+        if value is not None:
+            _put(values, key, value)
+    for item in sets or []:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {item!r}: expected KEY=VALUE")
+        _put(values, key.strip(), value.strip())
+    return from_mapping(cls, values, where=where)
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *tables, last = key.replace("-", "_").split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{key}: {table} is no table")
+    values[last] = value
+
+
+def require_torch() -> None:
+    """Raise `MissingExtra` without the training libraries."""
+    import importlib.util
+
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "torchvision", "safetensors")):
+        raise MissingExtra("training", "train")

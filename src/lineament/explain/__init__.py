@@ -1,0 +1,1 @@
+"""Seeing inside trained models and inside a match."""

@@ -1,0 +1,168 @@
+"""Models trained here: a run folder's ONNX file with its card, opened without the training libraries.
+
+The card (``card.json``) says what the file takes, how a face is cut for it, what its outputs mean, what it
+was trained on, and how it answers a picture anyone can rebuild. A file whose answer differs from its card
+is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineament.config import from_mapping
+from lineament.errors import CardMismatch, ConfigError, DigestMismatch
+from lineament.geometry.crop_style import CropStyle
+from lineament.io import golden
+from lineament.io.catalog import Golden, InputContract
+from lineament.io.manifest import replacing
+from lineament.io.onnx import Precision, Session, open_session
+from lineament.types import ModelId, UInt8
+
+CARD_NAME = "card.json"
+MODEL_NAME = "model.onnx"
+INPUT_NAME = "pixels"
+Job = Literal["classifier", "attributes", "detection", "localizer", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One output of the network.
+
+    ``classes``: logits over ``classes``. ``number``: a value in the units of ``unit``. ``face``: one logit,
+    above 0 for a face. ``box``: xyxy as shares of the input's sides. ``embedding``: a vector, not of unit
+    length. ``yolo``: ``(N, 4 + classes, anchors)``, centre x, centre y, width, height in input pixels, then
+    class probabilities. ``boxes``: ``(M, 4)`` xyxy in input pixels, beside the outputs ``scores`` and
+    ``labels``.
+    """
+
+    name: str
+    kind: Literal["classes", "number", "face", "box", "embedding", "yolo", "boxes"]
+    classes: tuple[str, ...] = ()
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedData:
+    """What a model was trained on: the manifest's digest, rows by split, and the digest of its file."""
+
+    digest: str
+    rows: Mapping[str, int] = field(default_factory=dict)
+    subjects: int = 0
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedCard:
+    """What must be known of a trained model; ``crop`` None takes whole pictures.
+
+    ``measured`` holds the figures of the held-out split by name; ``trained_from`` names the weights the
+    training started from, whose licence goes on to hold.
+    """
+
+    name: str
+    job: Job
+    architecture: str
+    file: str
+    sha256: str
+    input: InputContract
+    heads: tuple[Head, ...]
+    data: TrainedData
+    licence: str = "that of the training data"
+    trained_from: str | None = None
+    crop: CropStyle | None = None
+    fit: Literal["cover", "stretch", "letterbox"] = "cover"
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    golden: Golden | None = None
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        if self.job not in get_args(Job):
+            raise ConfigError(f"card: unknown job {self.job!r}")
+
+    @property
+    def model_id(self) -> ModelId:
+        """Name and digest of the ONNX file."""
+        return ModelId(self.name, self.sha256)
+
+    def head(self, name: str) -> Head:
+        """One head by name; raises `CardMismatch`."""
+        for head in self.heads:
+            if head.name == name:
+                return head
+        raise CardMismatch(f"{self.name}: its card has no output {name!r}")
+
+    def save(self, folder: Path) -> None:
+        """Write ``card.json``."""
+        with replacing(folder / CARD_NAME) as file:
+            json.dump(
+                {"lineament_card": 1, **asdict(self)}, file, indent=1, sort_keys=True, allow_nan=False
+            )
+            file.write("\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedCard:
+        """Read a run folder's card; raises `ConfigError` when there is none or it is not one."""
+        path = folder / CARD_NAME
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{folder}: no {CARD_NAME}; is it the folder of a finished training?"
+            ) from None
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        if not isinstance(values, dict) or values.pop("lineament_card", None) != 1:
+            raise ConfigError(f"{path}: not a model card of lineament, or of a newer one")
+        heads = values.get("heads")
+        if isinstance(heads, list):
+            values["heads"] = tuple(from_mapping(Head, head, where=str(path)) for head in heads)
+        return from_mapping(cls, values, where=str(path))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """An opened model: card and session."""
+
+    card: TrainedCard
+    session: Session
+
+    def run(self, pixels: UInt8) -> dict[str, NDArray[np.float32]]:
+        """uint8 RGB ``(N, H, W, 3)`` of the card's size -> its outputs by name."""
+        return self.session.run({INPUT_NAME: golden.tensor(self.card, pixels)})
+
+
+def open_trained(folder: str | Path, *jobs: Job, precision: Precision = "exact") -> TrainedModel:
+    """Open a run folder's model after checking it against its card.
+
+    Raises `ConfigError` when there is no card or its job is none of ``jobs``, `DigestMismatch` when the
+    file is another than the card's, and `CardMismatch` when it answers otherwise than the card says.
+    """
+    folder = Path(folder)
+    card = TrainedCard.load(folder)
+    if jobs and card.job not in jobs:
+        raise ConfigError(f"{folder}: a model for {card.job}, not for {' or '.join(jobs)}")
+    path = folder / card.file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"{folder}: its card names a file outside the folder")
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if digest != card.sha256:
+        raise DigestMismatch(str(path), card.sha256, digest, "train again, or restore the file")
+    if card.golden is None:
+        raise CardMismatch(
+            f"{folder}: its card has no golden output, so nothing shows that the model is right"
+        )
+    model = TrainedModel(card, open_session(path, precision="exact"))
+    golden.check(card, model.run)
+    return model if precision == "exact" else TrainedModel(card, open_session(path, precision=precision))

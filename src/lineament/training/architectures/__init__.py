@@ -1,0 +1,5 @@
+"""Networks by name, each as a backbone: pictures in, one feature vector a picture out."""
+
+from lineament.training.architectures.backbone import Backbone, build, names
+
+__all__ = ["Backbone", "build", "names"]

@@ -1,0 +1,71 @@
+"""What every trainer builds on: a network without its last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from lineament.config import did_you_mean
+from lineament.errors import UnknownName
+
+
+class Backbone(nn.Module):
+    """A network that gives one vector a picture.
+
+    ``stages`` are its parts from input to output, for layer-wise learning rates; together they hold every
+    parameter. ``dimension`` is the length of the vector; ``min_size`` the shortest side it takes; ``maps``
+    names the module whose output is the last feature map (for class activation maps).
+    """
+
+    def __init__(
+        self, name: str, body: nn.Module, stages: list[nn.Module], dimension: int, min_size: int, maps: str
+    ) -> None:
+        super().__init__()
+        self.name, self.dimension, self.min_size, self.maps = name, dimension, min_size, maps
+        self.body = body
+        self._stages = [stages]  # in a list so that the modules are not registered twice
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """Parts from input to output."""
+        return self._stages[0]
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """float32 ``(N, 3, S, S)`` -> ``(N, dimension)``."""
+        features: torch.Tensor = self.body(pixels)
+        return features
+
+
+Builder = Callable[[str], Backbone]
+
+
+def build(name: str) -> Backbone:
+    """An untrained network by name: ``reference`` or any classification model of torchvision.
+
+    Raises `UnknownName`. Pretrained weights come from `lineament.training.architectures.weights`.
+    """
+    from lineament.training.architectures import reference, torchvision_models
+
+    if name == "reference":
+        return reference.build()
+    if name in torchvision_models.names():
+        return torchvision_models.build(name)
+    raise UnknownName(f"no architecture named {name!r}{did_you_mean(name, names())}")
+
+
+def names() -> list[str]:
+    """Every architecture that can be built."""
+    from lineament.training.architectures import torchvision_models
+
+    return sorted(["reference", *torchvision_models.names()])
+
+
+def count_parameters(model: nn.Module) -> dict[str, Any]:
+    """Number of parameters, and of those that are trained."""
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }
