@@ -40,9 +40,9 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── LicenceRefused        terms not accepted, or forbidden by the policy
     │   └── BundleError           an offline bundle is damaged or hostile
     ├── ManifestError             a manifest that cannot be read or written
+    │   └── SplitError            a step on the wrong split, or in an order that would leak
     ├── LabelFileError            a label file that cannot be read or written
     ├── ArchiveRefused            an archive is damaged or hostile; nothing of it was unpacked
-    │   └── SplitError            a step on the wrong split, or in an order that would leak
     ├── CollectError              one page or picture could not be gathered; the rest go on
     │   ├── ForbiddenUrl          not http or https, holds a login, or leads to a private address
     │   ├── ForbiddenByRobots     the site's robots.txt asks programs to stay away
