@@ -61,6 +61,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── Diverged              the loss became NaN or infinite; the best weights are kept
     │   ├── CheckpointMismatch    a run folder of other settings or data
     │   ├── ExportMismatch        the ONNX file answers otherwise than the network
+    │   ├── WeightsMismatch       a file of weights of another network
     │   └── WeightsUnavailable    pretrained weights that are neither cached nor given
     ├── CardMismatch              a model does not do what its card says
     └── InsufficientData          the data cannot support the figure asked for
@@ -317,6 +318,10 @@ class ExportMismatch(TrainingError):
 
 class WeightsUnavailable(TrainingError):
     """Pretrained weights are neither in the cache nor given as a file."""
+
+
+class WeightsMismatch(TrainingError):
+    """A file of weights belongs to another network, or is no file of weights."""
 
 
 class CardMismatch(LineamentError):

@@ -26,8 +26,9 @@ def build(name: str) -> Backbone:
 
     extra: dict[str, Any] = {"weights": None}
     if name in ("inception_v3", "googlenet"):
-        # The auxiliary heads serve the original training only.
-        extra |= {"aux_logits": False, "init_weights": True}
+        # The auxiliary heads serve the original training only. The published weights expect another range
+        # than ImageNet's mean and deviation give; the network converts it, trained here or not.
+        extra |= {"aux_logits": False, "init_weights": True, "transform_input": True}
     body: nn.Module = models.get_model(name, **extra)
     dimension, maps = _take_head(body, name)
     return Backbone(name, body, _stages(body), dimension, _MIN_SIZE.get(name, 32), f"body.{maps}")
