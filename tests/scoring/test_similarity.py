@@ -1,4 +1,4 @@
-"""All-against-all scoring finds what a plain double loop finds, in blocks."""
+"""Similarities of pairs and within subjects; operating points of all comparisons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lineament.errors import InsufficientData, InvalidArray
-from lineament.scoring import operating_points, similarity, thresholds
+from lineament.scoring import operating_points, similarity
 
 
 def people(seed: int, subjects: int, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,32 +26,6 @@ def loop(embeddings: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndar
             score = float(embeddings[i] @ embeddings[j])
             (mated if owner[i] == owner[j] else nonmated).append(-np.inf if np.isnan(score) else score)
     return np.array(mated), np.array(nonmated)
-
-
-@pytest.mark.parametrize("block", [7, 64, 1024])
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.999])
-def test_tail_holds_the_highest_non_mated_scores(block: int, share: float) -> None:
-    """Scores, their number and where they come from, whatever the size of a block."""
-    embeddings, owner = people(0, 40, 4)
-    _, nonmated = loop(embeddings, owner)
-    tail = similarity.cross_subject_tail(embeddings, owner, share, block=block)
-    keep = thresholds.allowed_errors(share, len(nonmated)) + 1
-    assert tail.comparisons == len(nonmated)
-    np.testing.assert_allclose(tail.scores, np.sort(nonmated)[::-1][:keep], atol=1e-6)
-    assert (owner[tail.first] != owner[tail.second]).all()
-    found = np.einsum("nd,nd->n", embeddings[tail.first], embeddings[tail.second])
-    np.testing.assert_allclose(found, tail.scores, atol=1e-6)
-    assert len(set(zip(tail.first, tail.second, strict=True))) == len(tail.scores)
-
-
-def test_tail_stays_exact_when_it_has_to_shed_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pruning while the stream runs loses nothing that belongs to the tail."""
-    monkeypatch.setattr(similarity, "BLOCK", 4)  # makes the buffer overflow on every block
-    embeddings, owner = people(1, 60, 4)
-    _, nonmated = loop(embeddings, owner)
-    tail = similarity.cross_subject_tail(embeddings, owner, 0.02, block=16)
-    np.testing.assert_allclose(tail.scores, np.sort(nonmated)[::-1][: len(tail.scores)], atol=1e-6)
-    assert len(tail.scores) == thresholds.allowed_errors(0.02, len(nonmated)) + 1
 
 
 def test_mated_scores_are_all_comparisons_within_subjects() -> None:
@@ -109,7 +83,7 @@ def test_unsupported_rates_are_marked() -> None:
 def test_one_subject_has_no_strangers() -> None:
     """Cross-subject comparisons need two."""
     with pytest.raises(InsufficientData):
-        similarity.cross_subject_tail(np.eye(3, dtype=np.float32), ["a", "a", "a"], 0.1)
+        operating_points.from_samples(np.eye(3, dtype=np.float32), ["a", "a", "a"], (0.1,))
 
 
 def test_zero_vectors_and_unequal_shapes_are_refused() -> None:

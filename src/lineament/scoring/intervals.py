@@ -165,29 +165,66 @@ def by_subject(errors: NDArray[np.bool_], subjects: Any) -> Sums:
     )
 
 
-def by_subject_pair(errors: NDArray[np.bool_], first: Any, second: Any) -> Sums:
-    """Sums where each comparison is between two different subjects; all ``(n,)``."""
+def by_subject_pair(
+    errors: NDArray[np.bool_], first: Any, second: Any, independent: int | None = None
+) -> Sums:
+    """Sums where each comparison is between two different subjects; all ``(n,)``.
+
+    ``independent`` is `disjoint_pairs` of the two sides, when it is known already.
+    """
+    if (np.asarray(first) == np.asarray(second)).any():
+        raise InvalidArray("a comparison of a subject with itself is not a non-mated one")
+    return by_subjects(errors, first, second, independent)
+
+
+def by_subjects(errors: NDArray[np.bool_], first: Any, second: Any, independent: int | None = None) -> Sums:
+    """Sums over mated and non-mated comparisons alike; all ``(n,)``.
+
+    A mated comparison counts once for its subject, a non-mated one for both.
+    """
     wrong = np.asarray(errors, bool)
     n = len(wrong)
     code = codes(np.concatenate([np.asarray(first), np.asarray(second)]))
     if len(code) != 2 * n:
         raise InvalidArray(f"{n} comparisons but {len(code)} subjects for both sides")
     a, b = np.minimum(code[:n], code[n:]), np.maximum(code[:n], code[n:])
-    if (a == b).any():
-        raise InvalidArray("a comparison of a subject with itself is not a non-mated one")
+    apart = a != b
     size = int(code.max(initial=-1)) + 1
-    pair = codes(a * size + b)
+    pair = codes(a[apart] * size + b[apart])
     pair_n = np.bincount(pair).astype(np.float64)
-    pair_e = np.bincount(pair[wrong], minlength=len(pair_n)).astype(np.float64)
+    pair_e = np.bincount(pair[wrong[apart]], minlength=len(pair_n)).astype(np.float64)
     return Sums(
         total=n,
         wrong=int(wrong.sum()),
-        comparisons=np.bincount(a, minlength=size) + np.bincount(b, minlength=size),
-        errors=np.bincount(a[wrong], minlength=size) + np.bincount(b[wrong], minlength=size),
+        comparisons=np.bincount(a, minlength=size) + np.bincount(b[apart], minlength=size),
+        errors=np.bincount(a[wrong], minlength=size) + np.bincount(b[wrong & apart], minlength=size),
         pair_nn=float(pair_n @ pair_n),
         pair_ne=float(pair_n @ pair_e),
         pair_ee=float(pair_e @ pair_e),
-        independent=disjoint_pairs(a, b),
+        independent=disjoint_pairs(a, b) if independent is None else independent,
+    )
+
+
+def from_counts(samples: Index, errors: NDArray[np.int64]) -> Sums:
+    """Sums over every cross-subject comparison, from each subject's number of errors.
+
+    ``samples`` and ``errors`` are ``(S,)``; an error counts for both its subjects. Which two subjects an
+    error lies between is not known, so comparisons of the same two subjects are taken as correlated twice:
+    the interval is that of `all_against_all` where each subject has one sample, and wider elsewhere.
+    """
+    count = np.asarray(samples, np.int64)
+    everything = int(count.sum())
+    total = int((everything**2 - int((count**2).sum())) // 2)
+    wrong = int(errors.sum()) // 2
+    return Sums(
+        total=total,
+        wrong=wrong,
+        comparisons=count * (everything - count),
+        errors=np.asarray(errors, np.int64),
+        pair_nn=float(total),
+        pair_ne=float(wrong),
+        pair_ee=float(wrong),
+        independent=len(count) // 2,
     )
 
 

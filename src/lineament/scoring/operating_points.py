@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from lineament.scoring import intervals, similarity, thresholds
+from lineament.scoring import intervals, thresholds
+from lineament.scoring.comparisons import Comparisons, compare
 from lineament.scoring.intervals import ErrorRate
 from lineament.types import Float32
 
-TARGET_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+TARGET_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +88,14 @@ def from_samples(
 
     Raises `InsufficientData` without two subjects, or without a subject of two samples.
     """
-    tail = similarity.cross_subject_tail(embeddings, subjects, max(rates), progress=progress)
-    mated, owner = similarity.mated(embeddings, subjects)
+    return from_comparisons(compare(embeddings, subjects, rates, progress=progress), rates)
+
+
+def from_comparisons(found: Comparisons, rates: Sequence[float] = TARGET_RATES) -> list[OperatingPoint]:
+    """Operating points at rates that `lineament.scoring.comparisons.compare` was asked for."""
     points = []
     for rate in rates:
-        value = threshold_in(tail, rate)
-        wrong = tail.scores >= np.float64(value)
-        sums = intervals.all_against_all(
-            tail.samples, tail.codes[tail.first[wrong]], tail.codes[tail.second[wrong]]
-        )
-        missed = intervals.by_subject(mated < np.float64(value), owner)
-        points.append(OperatingPoint(rate, value, intervals.estimate(sums), intervals.estimate(missed)))
+        value = found.threshold(rate)
+        fmr = intervals.estimate(found.false_matches(value))
+        points.append(OperatingPoint(rate, value, fmr, intervals.estimate(found.false_nonmatches(value))))
     return points
-
-
-def threshold_in(tail: similarity.Tail, rate: float) -> float:
-    """The smallest threshold with FMR <= ``rate``, a rate no higher than the tail's share."""
-    allowed = thresholds.allowed_errors(rate, tail.comparisons)
-    # Beyond the scores that exist lie only failures to acquire, which match at no threshold.
-    last = tail.scores[allowed] if allowed < len(tail.scores) else np.float32(-np.inf)
-    return thresholds.just_above(last)

@@ -84,13 +84,22 @@ def auc(mated: Any, nonmated: Any) -> float:
 def eer(mated: Any, nonmated: Any) -> float:
     """Equal error rate: where straight lines between neighbouring operating points cross FMR = FNMR."""
     curve = roc(mated, nonmated)
-    x = np.append(curve.fmr, 1.0)
-    y = np.append(curve.fnmr, 0.0)
-    difference = x - y  # rises from -1 to 1
+    found = crossing(np.append(curve.fmr, 1.0), np.append(curve.fnmr, 0.0))
+    assert found is not None  # the point (1, 0) was added
+    return found
+
+
+def crossing(fmr: Float64, fnmr: Float64) -> float | None:
+    """Where a curve of operating points, strictest first, meets FMR = FNMR; None if it ends before."""
+    difference = fmr - fnmr  # rises from -1 to 1
     j = int(np.argmax(difference >= 0))
+    if difference[j] < 0:
+        return None
+    if j == 0:
+        return float(fmr[0])
     before, after = difference[j - 1], difference[j]
     share = -before / (after - before)
-    return float(x[j - 1] + share * (x[j] - x[j - 1]))
+    return float(fmr[j - 1] + share * (fmr[j] - fmr[j - 1]))
 
 
 @dataclass(frozen=True, slots=True)
