@@ -63,7 +63,8 @@ class _Picture:
 class Analyzer:
     """Takes pictures through every step; one `Outcome` a picture, in the order given.
 
-    ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``) or objects.
+    ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``), folders of
+    finished trainings, or objects.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
@@ -95,6 +96,7 @@ class Analyzer:
         self.attributes = tuple(
             registry.attributes.create(a) if isinstance(a, str) else a for a in attributes
         )
+        _require_distinct(self.attributes)
         self.detector = registry.detectors.create(detector) if isinstance(detector, str) else detector
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
@@ -198,13 +200,8 @@ class Analyzer:
             with _naming(picture.source):
                 if len(picture.faces) and (self.embedder is not None or self.quality):
                     self._align(picture, picture.image)
-        found = [p for p in todo if len(p.faces) and p.error is None]
-        for classifier in self.attributes if found else ():
-            with _naming(*(p.source for p in found)):
-                answers = classifier.predict([p.image for p in found if p.image], [p.faces for p in found])
-            for picture, answer in zip(found, answers, strict=True):
-                columns = {**picture.faces.attributes, **answer}
-                picture.faces = picture.faces.with_columns(attributes=columns)
+        for classifier in self.attributes:
+            self._classify(classifier, [p for p in todo if len(p.faces) and p.error is None])
         for picture in pictures:
             if not self.keep_images:
                 picture.image = None
@@ -224,6 +221,25 @@ class Analyzer:
             return
         for picture, faces in zip(pictures, found, strict=True):
             picture.faces = faces
+
+    def _classify(self, classifier: AttributeClassifier, pictures: Sequence[_Picture]) -> None:
+        if not pictures:
+            return
+        try:
+            with _naming(*(p.source for p in pictures)):
+                answers = classifier.predict(
+                    [p.image for p in pictures if p.image is not None], [p.faces for p in pictures]
+                )
+        except FaceError as error:
+            if len(pictures) == 1:
+                pictures[0].error = error
+                return
+            for picture in pictures:
+                self._classify(classifier, [picture])
+            return
+        for picture, answer in zip(pictures, answers, strict=True):
+            columns = {**picture.faces.attributes, **answer}
+            picture.faces = picture.faces.with_columns(attributes=columns)
 
     def _align(self, picture: _Picture, image: Image) -> None:
         if picture.faces.landmarks is None:
@@ -336,6 +352,17 @@ def _embedder(spec: str | Embedder | None, precision: str) -> Embedder | None:
     if "precision" in registry.embedders.settings(spec) and "precision=" not in spec:
         return registry.embedders.create(spec, precision=precision)
     return registry.embedders.create(spec)
+
+
+def _require_distinct(attributes: Sequence[AttributeClassifier]) -> None:
+    """Raise `ConfigError` when two answer for one attribute: one of them would be lost unseen."""
+    names = [name for classifier in attributes for name in classifier.names]
+    for name in sorted(set(names)):
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"{names.count(name)} models answer for {name!r}; give a trained one a prefix: "
+                "FOLDER:prefix=my_"
+            )
 
 
 def _one_thread_each() -> None:

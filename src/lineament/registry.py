@@ -3,15 +3,20 @@
 ``detectors.create("yunet:score=0.8")`` imports ``lineament/detectors/yunet.py``, whose class registered
 itself with ``@detectors.register("yunet", YuNetConfig)``. Packages outside add theirs with an entry point
 in the group ``lineament.detectors`` (and so on) that points at such a class.
+
+The folder of a finished training is a name too: ``detectors.create("runs/det:score=0.5")`` reads the job in
+its card and hands the folder as setting ``model`` to the implementation for that job.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lineament.config import did_you_mean, from_mapping
@@ -23,11 +28,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Registry(Generic[T]):
-    """Factories of one kind by name; a factory takes one frozen config."""
+    """Factories of one kind by name; a factory takes one frozen config.
 
-    def __init__(self, kind: str, package: str) -> None:
+    ``trained`` says which name opens a run folder, by the job in its card.
+    """
+
+    def __init__(self, kind: str, package: str, trained: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self.package = package
+        self.trained = dict(trained or {})
         self._factories: dict[str, tuple[Callable[..., T], type]] = {}
 
     def register(self, name: str, config: type) -> Callable[[F], F]:
@@ -49,21 +58,47 @@ class Registry(Generic[T]):
 
     def settings(self, spec: str) -> frozenset[str]:
         """Names of the settings that the implementation of a spec takes; raises `UnknownName`."""
-        _, config = self._find(spec.partition(":")[0])
+        _, config = self._find(self._parts(spec)[0])
         return frozenset(field.name for field in dataclasses.fields(config) if field.init)
 
     def create(self, spec: str, **settings: Any) -> T:
-        """Build one from ``name``, ``name:base`` or ``name:key=value,key=value``.
+        """Build one from ``name``, ``name:base``, ``name:key=value,key=value``, or a run folder's path.
 
         A value without a key sets ``base``: ``retry:haar`` is ``retry:base=haar``. Keyword arguments
-        add to the settings. Raises `UnknownName` or `ConfigError`.
+        add to the settings. A folder called like a name is given as ``./name``. Raises `UnknownName` or
+        `ConfigError`.
         """
-        name, _, tail = spec.partition(":")
+        name, tail, folder = self._parts(spec)
+        if folder is not None:
+            settings["model"] = folder
         factory, config = self._find(name)
         for part in filter(None, tail.split(",")):
             key, equals, value = part.partition("=")
             settings[key if equals else "base"] = value if equals else key
         return factory(from_mapping(config, settings, where=f"{self.kind} {name}"))
+
+    def _parts(self, spec: str) -> tuple[str, str, str | None]:
+        """Name, text of the settings, and the run folder if the spec names one."""
+        name, _, tail = spec.partition(":")
+        # A path may hold colons itself, so the whole spec is tried first.
+        for path, rest in ((spec, ""), (spec.rpartition(":")[0], spec.rpartition(":")[2])):
+            if path and Path(path).is_dir() and name not in self.names():
+                return self._opener(Path(path)), rest, path
+        return name, tail, None
+
+    def _opener(self, folder: Path) -> str:
+        """Which implementation opens a run folder."""
+        card = folder / "card.json"
+        try:
+            values = json.loads(card.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"{folder}: no card.json; is it the folder of a finished training?") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{card}: {error}") from error
+        job = values.get("job") if isinstance(values, dict) else None
+        if not isinstance(job, str) or job not in self.trained:
+            raise ConfigError(f"{folder}: a model for {job}, which is no {self.kind}")
+        return self.trained[job]
 
     def _own(self) -> set[str]:
         path = importlib.import_module(self.package).__path__
@@ -81,6 +116,10 @@ class Registry(Generic[T]):
         return self._factories[name]
 
 
-detectors: Registry[Detector] = Registry("detector", "lineament.detectors")
-embedders: Registry[Embedder] = Registry("embedder", "lineament.embedders")
-attributes: Registry[AttributeClassifier] = Registry("attribute classifier", "lineament.attributes")
+detectors: Registry[Detector] = Registry(
+    "detector", "lineament.detectors", {"detection": "yolo", "localizer": "localizer"}
+)
+embedders: Registry[Embedder] = Registry("embedder", "lineament.embedders", {"embedding": "trained"})
+attributes: Registry[AttributeClassifier] = Registry(
+    "attribute classifier", "lineament.attributes", {"classifier": "trained", "attributes": "trained"}
+)

@@ -163,6 +163,13 @@ class AttributeScores:
     def __len__(self) -> int:
         return len(self.values)
 
+    def probability(self, index: int) -> float | None:
+        """The probability of one face's value, None for a number."""
+        value = self.values[index]
+        if not isinstance(value, str) or value not in self.classes:
+            return None
+        return float(self.probabilities[index, self.classes.index(value)])
+
     def __getitem__(self, rows: NDArray[Any] | slice) -> AttributeScores:
         picked = np.arange(len(self))[rows]
         return AttributeScores(
@@ -259,6 +266,9 @@ class Faces:
             embedding=embedding,
             quality=None if self.quality is None else self.quality[index],
             attributes={name: scores.values[index] for name, scores in self.attributes.items()},
+            probabilities={
+                name: p for name, s in self.attributes.items() if (p := s.probability(index)) is not None
+            },
         )
 
     def with_columns(self, **columns: Any) -> Faces:
@@ -268,7 +278,10 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One row of `Faces`: ``box`` float32 ``(4,)``, ``landmarks`` float32 ``(5, 2)`` or None."""
+    """One row of `Faces`: ``box`` float32 ``(4,)``, ``landmarks`` float32 ``(5, 2)`` or None.
+
+    ``probabilities`` are those of the attributes that are classes.
+    """
 
     box: Float32
     score: float
@@ -277,6 +290,7 @@ class Face:
     embedding: Embedding | None = None
     quality: Quality | None = None
     attributes: Mapping[str, str | float] = field(default_factory=dict)
+    probabilities: Mapping[str, float] = field(default_factory=dict)
 
 
 class Status(StrEnum):

@@ -17,7 +17,21 @@ DetectorOption = Annotated[
     typer.Option(
         "--detector",
         metavar="NAME[:SETTINGS]",
-        help="yunet, centerface, haar, retry:yunet, yunet:score=0.8 ...",
+        help="yunet, centerface, haar, retry:yunet, yunet:score=0.8, the folder of a training ...",
+    ),
+]
+AttributesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attributes",
+        metavar="NAME|DIR",
+        help="age, gender, or the folder of a training; may be repeated.",
+    ),
+]
+ClassifierOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--classifier", metavar="DIR", help="Say who it is: the folder of a classifier's training."
     ),
 ]
 StrictOption = Annotated[

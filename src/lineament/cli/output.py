@@ -130,6 +130,7 @@ def face_json(face: Face, match: Match | None = None) -> dict[str, Any]:
     }
     if face.attributes:
         record["attributes"] = dict(face.attributes)
+        record["probabilities"] = {name: round(p, 6) for name, p in face.probabilities.items()}
     if match is not None:
         record["candidates"] = [asdict(candidate) for candidate in match.candidates]
         record["decision"] = match.decision

@@ -22,8 +22,6 @@ CELLS: dict[str, Callable[[Face], object]] = {
     "size": lambda face: f"{face.quality.size:.0f}" if face.quality else None,
     "yaw": lambda face: f"{face.quality.yaw_deg:.0f}" if face.quality else None,
     "sharpness": lambda face: face.quality.sharpness if face.quality else None,
-    "age": lambda face: f"{face.attributes['age']:.0f}",
-    "gender": lambda face: face.attributes["gender"],
 }
 
 
@@ -35,6 +33,7 @@ def run(
     strict: bool,
     draw: Path | None,
     columns: Sequence[str],
+    attributes: Sequence[str] = (),
 ) -> None:
     """Analyse, print a row a face and a total, and exit with 1 on a refusal when strict."""
     if draw is not None:
@@ -51,10 +50,10 @@ def run(
             counts[outcome.status] += 1
             faces += len(outcome.faces)
             report.line(picture_json(outcome))
-            rows += _rows(outcome, columns)
+            rows += _rows(outcome, columns, attributes)
             if draw is not None:
                 _draw(outcome, draw, counts.total())
-        report.table(None, ("picture", "face", *columns), rows)
+        report.table(None, ("picture", "face", *columns, *attributes), rows)
         summary = ", ".join(f"{counts[status]} {status}" for status in Status)
         report.say(f"{counts.total()} pictures: {summary}; {faces} faces")
         if listing.skipped:
@@ -65,14 +64,28 @@ def run(
         raise typer.Exit(1)
 
 
-def _rows(outcome: Outcome, columns: Sequence[str]) -> list[list[object]]:
+def _rows(outcome: Outcome, columns: Sequence[str], attributes: Sequence[str]) -> list[list[object]]:
     if outcome.status is not Status.OK:
         reason = "no face" if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
         return [[outcome.source, "-", reason]]
     return [
-        [outcome.source, i + 1, *(CELLS[column](face) for column in columns)]
+        [
+            outcome.source,
+            i + 1,
+            *(CELLS[column](face) for column in columns),
+            *(_attribute(face, name) for name in attributes),
+        ]
         for i, face in enumerate(outcome.faces)
     ]
+
+
+def _attribute(face: Face, name: str) -> str:
+    """A class with its probability, or a number."""
+    value = face.attributes[name]
+    if not isinstance(value, str):
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
+    p = face.probabilities.get(name)
+    return value if p is None else f"{value} {p:.2f}"
 
 
 def _draw(outcome: Outcome, folder: Path, number: int) -> None:

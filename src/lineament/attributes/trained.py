@@ -1,0 +1,129 @@
+"""Models trained here that say something of a face: who it is, or its attributes.
+
+A classifier's answer is the attribute ``subject``; a network of several heads answers under their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lineament.errors import CardMismatch, ConfigError, NoLandmarks
+from lineament.geometry.crop_style import CropStyle
+from lineament.io.onnx import Precision
+from lineament.io.trained import Job, open_trained
+from lineament.registry import attributes
+from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
+
+SUBJECT = "subject"
+"""What a classifier of people answers under."""
+
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedConfig:
+    """``model`` is the folder of a finished training.
+
+    ``prefix`` stands before the names of its answers, so that two models for one attribute can be used side
+    by side. ``job`` refuses a model for another one.
+    """
+
+    model: Path
+    prefix: str = ""
+    job: Job | None = None
+    precision: Precision = "exact"
+
+
+@attributes.register("trained", TrainedConfig)
+class Trained:
+    """Answers of one trained network. Safe to call from several threads.
+
+    The face is cut as its card says the training pictures were. A card that says nothing of it was trained
+    on whole pictures: then an upright square about the box is cut. Raises as
+    `lineament.io.trained.open_trained` does.
+    """
+
+    def __init__(self, config: TrainedConfig) -> None:
+        jobs: tuple[Job, ...] = ("classifier", "attributes") if config.job is None else (config.job,)
+        self._model = open_trained(config.model, *jobs, precision=config.precision)
+        self.card = card = self._model.card
+        if card.input.size is None:
+            raise CardMismatch(f"{config.model}: its card does not say how large its pictures are")
+        for head in card.heads:
+            if head.kind not in ("classes", "number"):
+                raise ConfigError(
+                    f"{config.model}: output {head.name} is of kind {head.kind}, no attribute"
+                )
+        self._size = card.input.size
+        self._style = card.crop or CropStyle(self._size)
+        heads = (
+            [SUBJECT] if card.job == "classifier" and len(card.heads) == 1 else [h.name for h in card.heads]
+        )
+        self.names = tuple(config.prefix + name for name in heads)
+
+    def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
+        """The likeliest class or the number of each face, a column a head; raises `NoLandmarks`."""
+        crops = [self._cut(i, f, n) for i, f in zip(images, faces, strict=True) for n in range(len(f))]
+        outputs: dict[str, list[Float32]] = {head.name: [] for head in self.card.heads}
+        for start in range(0, len(crops), _BATCH):
+            answer = self._model.run(np.stack(crops[start : start + _BATCH]))
+            for head in self.card.heads:
+                outputs[head.name].append(answer[head.name])
+        ends = np.cumsum([len(f) for f in faces])
+        return [self._scores(outputs, slice(end - len(f), end)) for end, f in zip(ends, faces, strict=True)]
+
+    def _cut(self, image: Image, faces: Faces, number: int) -> UInt8:
+        style = self._style
+        if style.align and faces.landmarks is None:
+            raise NoLandmarks(f"{self.card.name} needs landmarks: use a detector that gives them")
+        points = np.zeros((5, 2), np.float32) if faces.landmarks is None else faces.landmarks[number]
+        turned = 0.0 if faces.attempts is None else faces.attempts[number].rotation_deg
+        try:
+            transform = style.transform(faces.boxes[number], points, turned)
+        except ValueError as error:
+            raise NoLandmarks("all landmarks of a face coincide, so it cannot be aligned") from error
+        return _resized(style.cut(image.pixels, transform), self._size)
+
+    def _scores(self, outputs: dict[str, list[Float32]], rows: slice) -> dict[str, AttributeScores]:
+        found = {}
+        for name, head in zip(self.names, self.card.heads, strict=True):
+            values = np.concatenate(outputs[head.name])[rows] if outputs[head.name] else None
+            count = rows.stop - rows.start
+            if head.kind == "number":
+                numbers = [] if values is None else values.reshape(count).tolist()
+                found[name] = AttributeScores(name, tuple(numbers), (), np.zeros((count, 0), np.float32))
+                continue
+            p = np.zeros((count, len(head.classes)), np.float32) if values is None else softmax(values)
+            best = tuple(head.classes[i] for i in p.argmax(axis=1)) if count else ()
+            found[name] = AttributeScores(name, best, head.classes, p)
+        return found
+
+
+def open_classifiers(folders: Sequence[str]) -> list[Trained]:
+    """Classifiers of people from their run folders, or ``FOLDER:prefix=my_``.
+
+    Raises `ConfigError` for a model with another job.
+    """
+    # By the registry, so that settings after the folder mean the same everywhere.
+    opened = [attributes.create(folder, job="classifier") for folder in folders]
+    return [one for one in opened if isinstance(one, Trained)]
+
+
+def softmax(logits: Float32) -> Float32:
+    """Probabilities ``(N, C)`` from logits ``(N, C)``."""
+    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)
+
+
+def _resized(crop: UInt8, size: int) -> UInt8:
+    """The crop as the training saw it: smaller by area averaging, larger by linear interpolation."""
+    if len(crop) == size:
+        return crop
+    import cv2
+
+    how = cv2.INTER_AREA if len(crop) > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (size, size), interpolation=how), np.uint8)
