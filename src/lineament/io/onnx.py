@@ -1,13 +1,14 @@
 """The one place that opens ONNX files: OpenVINO on the CPU, onnxruntime elsewhere or as a fallback.
 
-A session takes as many calls at once as there are cores, each on one thread: two workers with a thread
-each beat one worker with two threads (benchmarks/pipeline.py).
+A session takes as many calls at once as there are cores, each on its caller's thread: two workers with a
+thread each beat one worker with two threads (benchmarks/pipeline.py).
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -62,7 +63,7 @@ def cores() -> int:
 
 
 _first_call = threading.Lock()
-"""Held for a thread's first call of a session.
+"""Held for the first call of each compiled model.
 
 OpenVINO's bindings fill their table of types in the first call of the process, and let go of the
 interpreter lock while they do: two threads that make first calls at once wait for each other for ever (seen
@@ -71,42 +72,61 @@ with 2026.4, about one start in ten).
 
 
 class _OpenVino:
+    """One compiled model of a single stream for each call at once.
+
+    A single stream computes in the thread that calls; several hand each call to threads of their own, and
+    two callers then spent a third of their time waiting for a core while the other stood idle
+    (docs/decisions/0009-inference-runtime.md). Compiled models of one graph share its weights.
+    """
+
     def __init__(self, path: Path, precision: Precision, streams: int) -> None:
-        core = import_openvino().Core()
-        model = core.read_model(path)
-        reduced = precision != "exact" and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._core = import_openvino().Core()
+        model = self._core.read_model(path)
+        able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        reduced = precision != "exact" and able
         # Compiling gives tensors further names; the graph's own are those the caller knows.
         self.input_names = tuple(i.get_any_name() for i in model.inputs)
         self.output_names = tuple(o.get_any_name() for o in model.outputs)
         if reduced and precision == "balanced":
-            model = keep_sensitive_layers(core, model)
-        self._model = core.compile_model(
-            model,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
-                "NUM_STREAMS": streams,
-                "INFERENCE_NUM_THREADS": streams,
-                # Pinned, two processes were put on one core.
-                "ENABLE_CPU_PINNING": False,
-            },
-        )
-        self._local = threading.local()
+            model = keep_sensitive_layers(self._core, model)
+        self._model = model
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": 1,
+            # Pinned, two processes were put on one core.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._compiled = [self._compile()]
+        """Not used yet; the first is made here so that a faulty model shows when it is opened."""
+        self._idle: deque[Any] = deque()
+        self._slots = threading.Semaphore(streams)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         if not all(array.size for array in inputs.values()):
             # OpenVINO would return the previous call's answer.
             raise InvalidArray("an empty batch cannot be run")
-        request = getattr(self._local, "request", None)
-        if request is None:
-            with _first_call:
-                request = self._local.request = self._model.create_infer_request()
-                return self._infer(request, inputs)
-        return self._infer(request, inputs)
+        with self._slots:
+            try:
+                request = self._idle.pop()
+            except IndexError:
+                return self._first(inputs)
+            return self._infer(request, inputs)
+
+    def _compile(self) -> Any:
+        return self._core.compile_model(self._model, "CPU", self._settings)
+
+    def _first(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        with _first_call:
+            compiled = self._compiled.pop() if self._compiled else self._compile()
+            return self._infer(compiled.create_infer_request(), inputs)
 
     def _infer(self, request: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        result = request.infer(dict(inputs), share_inputs=True, share_outputs=False)
-        return {name: np.asarray(result[i], np.float32) for i, name in enumerate(self.output_names)}
+        try:
+            result = request.infer(dict(inputs), share_inputs=True, share_outputs=False)
+            return {name: np.asarray(result[i], np.float32) for i, name in enumerate(self.output_names)}
+        finally:
+            self._idle.append(request)
 
 
 class _OnnxRuntime:
