@@ -30,12 +30,12 @@ def of_counts(part: Any, whole: Any, level: float = 0.95) -> Rate:
         pair_ee=0.0,
         independent=int(there.sum()),
     )
-    return estimate(sums, level).rate.complement()
+    return _share(sums, level)
 
 
 def of_flags(flags: Any, clusters: Any, level: float = 0.95) -> Rate:
     """The share of true ones among ``flags`` ``(N,)``; ``clusters`` ``(N,)`` says whose each is."""
-    return estimate(by_subject(~np.asarray(flags, bool), clusters), level).rate.complement()
+    return _share(by_subject(~np.asarray(flags, bool), clusters), level)
 
 
 def f1_of_counts(right: Any, wrong: Any, missed: Any, level: float = 0.95) -> Rate:
@@ -47,6 +47,12 @@ def f1_of_counts(right: Any, wrong: Any, missed: Any, level: float = 0.95) -> Ra
     hits = np.asarray(right, np.int64)
     j = of_counts(hits, hits + np.asarray(wrong, np.int64) + np.asarray(missed, np.int64), level)
     return Rate(_f1(j.value), _f1(j.low), _f1(j.high), j.n, level)
+
+
+def _share(sums: Sums, level: float) -> Rate:
+    errors = estimate(sums, level).rate
+    # Not 1 - errors: 3 of 10 is 0.3 to the last digit.
+    return Rate((sums.total - sums.wrong) / sums.total, 1 - errors.high, 1 - errors.low, errors.n, level)
 
 
 def _f1(jaccard: float) -> float:
