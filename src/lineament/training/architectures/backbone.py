@@ -43,14 +43,18 @@ Builder = Callable[[str], Backbone]
 
 
 def build(name: str) -> Backbone:
-    """An untrained network by name: ``reference`` or any classification model of torchvision.
+    """An untrained network by name: ``reference``, one for faces, or any classifier of torchvision.
 
     Raises `UnknownName`. Pretrained weights come from `lineament.training.architectures.weights`.
     """
-    from lineament.training.architectures import reference, torchvision_models
+    from lineament.training.architectures import iresnet, mobilefacenet, reference, torchvision_models
 
     if name == "reference":
         return reference.build()
+    if name == "mobilefacenet":
+        return mobilefacenet.build()
+    if name in iresnet.BLOCKS:
+        return iresnet.build(name)
     if name in torchvision_models.names():
         return torchvision_models.build(name)
     raise UnknownName(f"no architecture named {name!r}{did_you_mean(name, names())}")
@@ -58,9 +62,9 @@ def build(name: str) -> Backbone:
 
 def names() -> list[str]:
     """Every architecture that can be built."""
-    from lineament.training.architectures import torchvision_models
+    from lineament.training.architectures import iresnet, torchvision_models
 
-    return sorted(["reference", *torchvision_models.names()])
+    return sorted(["reference", "mobilefacenet", *iresnet.BLOCKS, *torchvision_models.names()])
 
 
 def count_parameters(model: nn.Module) -> dict[str, Any]:
