@@ -1,0 +1,100 @@
+"""The classes of a training: the subjects of its rows, or the values of one of their labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lineament.errors import NotEnoughSamples, UndeclaredLabel
+from lineament.io.manifest import ManifestRow
+
+SUBJECT = "subject"
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """``numbers`` by class name, 0..C-1; the ``rows`` of each split that have a class.
+
+    ``unlabelled`` counts the rows left out by split. ``single`` is the number of classes with one training
+    picture, ``unseen`` of those without any in a split.
+    """
+
+    label: str
+    numbers: Mapping[str, int]
+    rows: Mapping[str, Sequence[ManifestRow]]
+    unlabelled: Mapping[str, int]
+    single: int
+    unseen: Mapping[str, int]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in order of their numbers."""
+        return tuple(self.numbers)
+
+    def of(self, row: ManifestRow) -> int:
+        """The class number of one of the rows."""
+        name = class_name(row, self.label)
+        assert name is not None, "a row without a class is in no split's rows"
+        return self.numbers[name]
+
+
+def class_name(row: ManifestRow, label: str) -> str | None:
+    """A row's subject, or its label of that name as text; None without one."""
+    value = row.subject if label == SUBJECT else row.labels.get(label)
+    if value is None:
+        return None
+    return f"{value:g}" if isinstance(value, (int, float)) else value
+
+
+def classes_of(
+    splits: Mapping[str, Sequence[ManifestRow]], label: str = SUBJECT, declared: Sequence[str] = ()
+) -> Classes:
+    """The classes of rows by split, the first of which is the one trained on.
+
+    They are ``declared``, or else those of the training rows in alphabetical order. Raises
+    `UndeclaredLabel` when a row has another class, and `NotEnoughSamples` when there are fewer than two,
+    when a declared class has no training row, or when no row of a split has one.
+    """
+    first = next(iter(splits))
+    kept = {name: [r for r in rows if class_name(r, label) is not None] for name, rows in splits.items()}
+    counts = {name: Counter(class_name(row, label) for row in rows) for name, rows in kept.items()}
+    for split, rows in kept.items():
+        if not rows:
+            raise NotEnoughSamples(
+                f"no row of the split {split!r} has a {label!r}; labels there: {_labels(splits[split])}"
+            )
+    names = tuple(declared) or tuple(sorted(str(name) for name in counts[first]))
+    if len(names) < 2:
+        raise NotEnoughSamples(
+            f"a classifier needs 2 classes of {label!r} or more, the data have {len(names)}"
+        )
+    for split, found in counts.items():
+        other = sorted(str(name) for name in set(found) - set(names))
+        if other:
+            what = "declared" if declared else f"in the split {first!r}"
+            rows_of_other = sum(found[name] for name in other)
+            raise UndeclaredLabel(
+                f"{rows_of_other} rows of the split {split!r} are of {len(other)} classes that are not "
+                f"{what}: {', '.join(map(repr, other[:3]))}{' ...' if len(other) > 3 else ''}; split again "
+                "with --exact, or leave those rows out"
+            )
+    absent = [name for name in names if not counts[first][name]]
+    if absent:
+        raise NotEnoughSamples(
+            f"{len(absent)} declared classes have no row in the split {first!r}, such as {absent[0]!r}"
+        )
+    return Classes(
+        label=label,
+        numbers={name: number for number, name in enumerate(names)},
+        rows=kept,
+        unlabelled={name: len(rows) - len(kept[name]) for name, rows in splits.items()},
+        single=sum(counts[first][name] == 1 for name in names),
+        unseen={split: sum(not found[name] for name in names) for split, found in counts.items()},
+    )
+
+
+def _labels(rows: Sequence[ManifestRow]) -> str:
+    known = {name for row in rows for name in row.labels}
+    known |= {SUBJECT} if any(row.subject is not None for row in rows) else set()
+    return ", ".join(sorted(known)) or "none"

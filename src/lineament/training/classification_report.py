@@ -1,0 +1,70 @@
+"""What a classifier is worth on a split: accuracy with its interval, beside what guessing would give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineament.io.manifest import ManifestRow
+from lineament.scoring import classification, proportions
+from lineament.types import Float64
+
+
+def log_probabilities(logits: NDArray[np.float32]) -> Float64:
+    """Logarithms of the softmax ``(N, C)``."""
+    values = logits.astype(np.float64)
+    values -= values.max(axis=1, keepdims=True)
+    return np.asarray(values - np.log(np.exp(values).sum(axis=1, keepdims=True)), np.float64)
+
+
+def figures(
+    logits: NDArray[np.float32], truth: NDArray[np.int64], rows: Sequence[ManifestRow]
+) -> dict[str, Any]:
+    """Accuracy, accuracy within the best five (of six classes or more) and cross-entropy of a split.
+
+    ``logits`` ``(N, C)``, ``truth`` ``(N,)``; ``rows`` says whose each picture is: intervals are clustered
+    by subject, and by the picture it was cut from where no subject is known.
+    """
+    whose = [row.subject or row.parent or row.id for row in rows]
+    right = logits.argmax(axis=1) == truth
+    found: dict[str, Any] = {
+        "accuracy": proportions.of_flags(right, whose).to_json(),
+        "loss": float(-log_probabilities(logits)[np.arange(len(truth)), truth].mean()),
+    }
+    if logits.shape[1] > 5:
+        hits = classification.top_k_hits(truth, logits, 5)
+        found["top5"] = proportions.of_flags(hits, whose).to_json()
+    return found
+
+
+def guessing(train: Sequence[int], test: Sequence[int], classes: int) -> dict[str, float]:
+    """What needs no network: ``chance``, and ``majority``, always naming the commonest training class."""
+    commonest = Counter(train).most_common(1)[0][0]
+    return {"chance": 1 / classes, "majority": sum(t == commonest for t in test) / len(test)}
+
+
+def per_class(
+    logits: NDArray[np.float32], truth: NDArray[np.int64], names: Sequence[str]
+) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
+    """Support, precision, recall and F1 of each class (None: not defined), and the confusion matrix."""
+    matrix = classification.confusion_matrix(truth, logits.argmax(axis=1), len(names))
+    of = classification.class_figures(matrix)
+    table = [
+        {
+            "class": name,
+            "support": int(of.support[i]),
+            "precision": _defined(of.precision[i]),
+            "recall": _defined(of.recall[i]),
+            "f1": _defined(of.f1[i]),
+        }
+        for i, name in enumerate(names)
+    ]
+    return table, matrix
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,375 @@
+"""Train a classifier: which of N people, or which value of a label, a face crop shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from lineament.datasets.augment.pipeline import Pipeline
+from lineament.errors import ConfigError
+from lineament.io.manifest import Manifest, ManifestRow, replacing
+from lineament.io.trained import Head, TrainedCard
+from lineament.plots import canvas
+from lineament.plots.confusion import confusion_figure
+from lineament.training import cards, distributed, export, features, transfer
+from lineament.training import classification_report as report
+from lineament.training.architectures import Backbone, build, weights
+from lineament.training.architectures.backbone import count_parameters
+from lineament.training.callbacks import Curves, TensorBoard, turning_point
+from lineament.training.classes import SUBJECT, Classes, classes_of
+from lineament.training.data import Batch, Batches, Pictures, in_order, normalised, shuffled
+from lineament.training.loop import Progress, fit
+from lineament.training.predictions import Predictions, predict
+from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.settings import LoopSettings
+from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.transfer import FineTuning, Method, Transferred
+
+SPLITS = ("train", "val", "test")
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSettings:
+    """What to train and how.
+
+    ``label`` names the label to tell apart, ``subject`` the people; ``classes`` declares its values (those
+    of the training rows when empty). ``weights``: auto takes ImageNet's except for the method scratch; else
+    none, imagenet, a file or a run folder. ``size`` is the side of the network's input in pixels.
+    ``augment`` are steps for training pictures; ``variants`` is how many of each the method
+    feature-extraction keeps. ``class_weights`` balanced weighs the loss by the inverse of a class's share.
+    ``mixup`` is the alpha of the Beta distribution (Zhang et al. 2018), 0 is off.
+    """
+
+    architecture: str = "mobilenet_v2"
+    method: Method = "fine-tuning"
+    weights: str = "auto"
+    label: str = SUBJECT
+    classes: tuple[str, ...] = ()
+    size: int = 96
+    normalise: cards.Normalise = "imagenet"
+    augment: tuple[str, ...] = ()
+    variants: int = 8
+    class_weights: Literal["none", "balanced"] = "none"
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    dropout: float = 0.2
+    fine_tuning: FineTuning = field(default_factory=FineTuning)
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(patience=5, stop_at=0.97))
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.size <= 1024:
+            raise ConfigError("size lies between 16 and 1024 pixels")
+        if not 0 <= self.dropout < 1 or not 0 <= self.label_smoothing < 1 or self.mixup < 0:
+            raise ConfigError("dropout and label_smoothing lie from 0 to below 1, mixup is at least 0")
+        if self.variants < 1:
+            raise ConfigError("variants is at least 1")
+        if self.method == "scratch" and self.weights not in ("auto", "none"):
+            raise ConfigError("the method scratch begins with random weights: leave weights out")
+        if len(set(self.classes)) != len(self.classes):
+            raise ConfigError("classes: one is named twice")
+        if Pipeline(self.augment).normalise is not None:
+            raise ConfigError("augment: normalise is a setting of its own")
+
+    @property
+    def start(self) -> str:
+        """The weights that ``auto`` means."""
+        if self.weights != "auto":
+            return self.weights
+        return "none" if self.method == "scratch" else "imagenet"
+
+
+class Classifier(Transferred):
+    """A backbone with one layer of logits."""
+
+    def __init__(self, backbone: Backbone, classes: int, settings: ClassifierSettings) -> None:
+        super().__init__(backbone, settings.method, settings.fine_tuning)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(backbone.dimension, classes)
+
+    def answer(self, features: torch.Tensor) -> torch.Tensor:
+        """Features ``(N, D)`` -> logits ``(N, C)``."""
+        logits: torch.Tensor = self.head(self.dropout(features))
+        return logits
+
+
+class ClassifierTask:
+    """Cross-entropy of the true class; the best epoch is that of the lowest on the validation split."""
+
+    monitor = "loss"
+    better: Literal["low", "high"] = "low"
+
+    def __init__(
+        self,
+        model: nn.Module,
+        groups: list[dict[str, Any]],
+        settings: ClassifierSettings,
+        val: Batches,
+        prepare: Callable[[torch.Tensor], torch.Tensor],
+        class_weights: torch.Tensor | None,
+    ) -> None:
+        self.model, self.prepare = model, prepare
+        self._groups, self._settings, self._val, self._weights = groups, settings, val, class_weights
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups by `transfer.groups`."""
+        return self._groups
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        """Cross-entropy, and the accuracy on the batch (without mixup, where it has no meaning)."""
+        settings, truth = self._settings, batch.targets["class"]
+        pixels = self.prepare(batch.pixels)
+        weight = None if self._weights is None else self._weights.to(truth.device)
+
+        def entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return nn.functional.cross_entropy(
+                logits, target, weight=weight, label_smoothing=settings.label_smoothing
+            )
+
+        if settings.mixup:
+            share = float(torch.distributions.Beta(settings.mixup, settings.mixup).sample())
+            other = torch.randperm(len(truth), device=truth.device)
+            logits = model(share * pixels + (1 - share) * pixels[other])
+            return share * entropy(logits, truth) + (1 - share) * entropy(logits, truth[other]), {}
+        logits = model(pixels)
+        right = (logits.detach().argmax(dim=1) == truth).float().mean()
+        return entropy(logits, truth), {"accuracy": right}
+
+    def evaluate(self, device: torch.device) -> Mapping[str, float]:
+        """Plain cross-entropy and accuracy on the validation split."""
+        found = predict(self.model, self._val, device, self.prepare)
+        logits, truth = found.outputs[0], found.targets["class"]
+        entropy = -report.log_probabilities(logits)[np.arange(len(truth)), truth]
+        return {"loss": float(entropy.mean()), "accuracy": float((logits.argmax(axis=1) == truth).mean())}
+
+
+def train_classifier(
+    manifest: Manifest, out: Path, settings: ClassifierSettings, *, advance: Advance | None = None
+) -> dict[str, Any]:
+    """Train, evaluate and export into the run folder ``out``; returns the result, also of a finished run.
+
+    ``advance`` is told of each finished batch; see `length`. Raises the errors of the settings, of
+    `classes_of`, `weights.load`, `fit` and `export`, and `SplitError` when splits leak into each other.
+    """
+    require_no_leak(manifest)
+    classes = _classes(manifest, settings)
+    with open_run(out, "classifier", settings, manifest) as run:
+        done = run.result()
+        if done is not None:
+            return done
+        return _Training(manifest, classes, run, settings, advance or (lambda _count: None)).run()
+
+
+def length(manifest: Manifest, settings: ClassifierSettings) -> int:
+    """How many batches `train_classifier` tells of at most; training may end early."""
+    classes = _classes(manifest, settings)
+    count = {name: sum(row.repeats for row in rows) for name, rows in classes.rows.items()}
+    size = settings.loop.batch_size
+    steps = settings.loop.epochs * max(1, count["train"] // size)
+    if settings.method != "feature-extraction":
+        return steps
+    variants = settings.variants if settings.augment else 1
+    return steps + variants * -(-count["train"] // size) + sum(-(-count[n] // size) for n in SPLITS)
+
+
+def _classes(manifest: Manifest, settings: ClassifierSettings) -> Classes:
+    rows: dict[str, Sequence[ManifestRow]] = {}
+    for split in SPLITS:
+        found = rows_of(manifest, split)
+        # Balancing repeats rows for training; in evaluation every picture counts once.
+        rows[split] = (
+            [r for r in found if r.repeats] if split == "train" else [replace(r, repeats=1) for r in found]
+        )
+    return classes_of(rows, settings.label, settings.classes)
+
+
+class _Training:
+    """One training, in the order of its parts."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        classes: Classes,
+        folder: RunFolder,
+        settings: ClassifierSettings,
+        advance: Advance,
+    ) -> None:
+        self.manifest, self.classes, self.folder = manifest, classes, folder
+        self.settings, self.loop, self.advance = settings, settings.loop, advance
+        self.extracts = settings.method == "feature-extraction"
+        if self.extracts and not distributed.is_alone():
+            raise ConfigError("feature-extraction trains in one process: its epochs take no time")
+        if self.loop.threads is not None:
+            torch.set_num_threads(self.loop.threads)
+        torch.manual_seed(self.loop.seed)
+        backbone = build(settings.architecture)
+        if settings.size < backbone.min_size:
+            raise ConfigError(f"size: {backbone.name} takes {backbone.min_size} pixels or more")
+        self.trained_from = weights.load(backbone, settings.start)
+        self.contract = cards.contract(settings.size, settings.normalise)
+        self.whole = Classifier(backbone, len(classes.names), settings)
+        self.device = distributed.device_for(self.loop.device, distributed.Place())
+        self.data = self._data()
+
+    def run(self) -> dict[str, Any]:
+        """Fit, evaluate, export, finish."""
+        settings, loop, whole = self.settings, self.loop, self.whole
+        began = time.monotonic()
+        data: Mapping[str, Dataset[Any]] = self._features() if self.extracts else self.data
+        feature_seconds = time.monotonic() - began
+        workers = 0 if self.extracts else loop.workers
+        held = {
+            name: Batches(data[name], in_order(len(self.data[name]), loop.batch_size), workers=workers)
+            for name in SPLITS
+        }
+        plan = shuffled(len(self.data["fit"]), loop.batch_size, loop.seed)
+        prepare = _as_it_is if self.extracts else self._prepare
+        task = ClassifierTask(
+            transfer.NewLayers(whole) if self.extracts else whole,
+            transfer.groups(whole.backbone, [whole.head], settings.method, settings.fine_tuning),
+            settings,
+            held["val"],
+            prepare,
+            self._class_weights(),
+        )
+        first = distributed.is_first()
+        path = self.folder.path
+        state = fit(
+            task,
+            Batches(data["fit"], plan, workers=workers),
+            self.folder,
+            loop,
+            callbacks=[TensorBoard(path / "events"), Curves(path / "curves.png")] if first else [],
+            advance=self.advance,
+        )
+        if not first:
+            return {}
+        if self.extracts:
+            self.folder.save_best(whole)
+        found = {name: predict(task.model, held[name], self.device, prepare) for name in SPLITS}
+        return self._finish(state, found, feature_seconds)
+
+    def _data(self) -> dict[str, Pictures]:
+        """Every split as it is, each picture once, and ``fit``: what is trained on."""
+        augment = Pipeline(self.settings.augment, seed=self.loop.seed) if self.settings.augment else None
+        rows = self.classes.rows
+        plain = {name: self._pictures([replace(r, repeats=1) for r in rows[name]], None) for name in SPLITS}
+        return {**plain, "fit": self._pictures(rows["train"], augment)}
+
+    def _pictures(self, rows: Sequence[ManifestRow], augment: Pipeline | None) -> Pictures:
+        classes, size = self.classes, self.settings.size
+        return Pictures(
+            self.manifest, rows, lambda row, _view: {"class": classes.of(row)}, size=size, augment=augment
+        )
+
+    def _features(self) -> dict[str, Dataset[Any]]:
+        """The same as features, from the run folder or computed into it."""
+        return {
+            name: features.cached(
+                self.whole.backbone,
+                pictures,
+                self.folder.path / "features" / name,
+                variants=self.settings.variants,
+                batch_size=self.loop.batch_size,
+                device=self.device,
+                prepare=self._prepare,
+                workers=self.loop.workers,
+                advance=self.advance,
+            )
+            for name, pictures in self.data.items()
+        }
+
+    def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        return normalised(pixels, self.contract.mean, self.contract.std)
+
+    def _class_weights(self) -> torch.Tensor | None:
+        if self.settings.class_weights == "none":
+            return None
+        counts = np.zeros(len(self.classes.names))
+        for row in self.classes.rows["train"]:
+            counts[self.classes.of(row)] += row.repeats
+        return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
+
+    def _finish(
+        self, state: Progress, found: Mapping[str, Predictions], feature_seconds: float
+    ) -> dict[str, Any]:
+        settings, classes = self.settings, self.classes
+        splits = {name: self._figures(name, found[name]) for name in SPLITS}
+        truth = found["test"].targets["class"]
+        table, matrix = report.per_class(found["test"].outputs[0], truth, classes.names)
+        accuracy = splits["test"]["accuracy"]
+        guesses = report.guessing(
+            found["train"].targets["class"].tolist(), truth.tolist(), len(classes.names)
+        )
+        canvas.save(
+            confusion_figure(matrix, classes.names, title="Test split"), self.folder.path / "confusion.png"
+        )
+        refused = {name: found[name].refused for name in SPLITS}
+        refused["train"] = {**state.refused, **refused["train"]}
+        self._write_refused(refused)
+        crop, note = cards.crop_of(self.manifest)
+        card = TrainedCard(
+            name=self.folder.path.name or "classifier",
+            job="classifier",
+            architecture=settings.architecture,
+            file="",
+            sha256="",
+            input=self.contract,
+            heads=(Head(classes.label, "classes", classes.names),),
+            data=cards.data_of(self.manifest),
+            trained_from=self.trained_from,
+            crop=crop,
+            measured={"accuracy": accuracy, **guesses},
+            notes=note,
+        )
+        export.export(self.whole, card, self.folder)
+        result = {
+            "architecture": settings.architecture,
+            "method": settings.method,
+            "trained_from": self.trained_from,
+            "label": classes.label,
+            "classes": len(classes.names),
+            **guesses,
+            **splits,
+            "per_class": table,
+            "rows": {name: len(rows) for name, rows in classes.rows.items()},
+            "unlabelled": dict(classes.unlabelled),
+            "refused": {name: len(rows) for name, rows in refused.items()},
+            "classes_with_one_picture": classes.single,
+            "classes_without_pictures": dict(classes.unseen),
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "ended": state.ended,
+            "overfitting_from": turning_point(state.history),
+            **count_parameters(self.whole),
+            "seconds": {
+                "features": feature_seconds,
+                "training": sum(row["seconds"] + row["validation_seconds"] for row in state.history),
+            },
+        }
+        self.folder.finish(result)
+        return {"trainer": "classifier", **result}
+
+    def _figures(self, split: str, found: Predictions) -> dict[str, Any]:
+        entries = self.data[split].entries
+        rows = [entries[i][0] for i in found.index.tolist()]
+        return report.figures(found.outputs[0], found.targets["class"], rows)
+
+    def _write_refused(self, refused: Mapping[str, Mapping[str, str]]) -> None:
+        paths = {row.id: row.path for row in self.manifest}
+        with replacing(self.folder.path / "refused.txt") as file:
+            for split, reasons in refused.items():
+                for row, reason in sorted(reasons.items()):
+                    file.write(f"{split}\t{paths[row]}\t{reason}\n")
+
+
+def _as_it_is(features: torch.Tensor) -> torch.Tensor:
+    return features

@@ -1,0 +1,144 @@
+"""Features of pictures, computed once by a frozen backbone and read from disk ever after.
+
+One file a variant: variant v of a split holds every picture as epoch v would show it, so that augmentation
+still varies from epoch to epoch, as often as there are variants. A file appears whole or not at all; an
+interrupted computation goes on with the variant it was at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from lineament.errors import NotEnoughSamples, OutputError
+from lineament.io.manifest import replacing
+from lineament.training.architectures import Backbone
+from lineament.training.data import Batches, Key, Pictures, in_order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Variant:
+    vectors: NDArray[np.float32]
+    """``(n, D)``, memory-mapped: the readable pictures."""
+    place: NDArray[np.int64]
+    """``(N,)``: where a picture's vector is, -1 for a refused one."""
+    targets: dict[str, NDArray[Any]]
+    refused: dict[str, str]
+
+
+class Features(Dataset[Any]):
+    """What `Pictures` gives, as features: ``(D,)`` instead of pixels. Epoch e reads variant e modulo K.
+
+    A picture that could not be read is reported with each batch it would be in, as `Pictures` does.
+    """
+
+    def __init__(self, ids: list[str], variants: list[_Variant]) -> None:
+        self._ids, self._variants = ids, variants
+
+    def __len__(self) -> int:
+        return len(self._variants[0].place)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why pictures could not be read, by row id."""
+        return {row: reason for v in self._variants for row, reason in v.refused.items()}
+
+    def __getitem__(self, key: Key) -> Any:
+        index, epoch = key
+        variant = self._variants[epoch % len(self._variants)]
+        place = int(variant.place[index])
+        if place < 0:
+            return self._ids[index], variant.refused[self._ids[index]]
+        return variant.vectors[place], {name: t[place] for name, t in variant.targets.items()}, index
+
+
+def cached(
+    backbone: Backbone,
+    pictures: Pictures,
+    folder: Path,
+    *,
+    variants: int,
+    batch_size: int,
+    device: torch.device,
+    prepare: Callable[[torch.Tensor], torch.Tensor],
+    workers: int = 0,
+    advance: Callable[[int], None] | None = None,
+) -> Features:
+    """The features of a data set, from ``folder`` or computed into it.
+
+    ``prepare`` makes the backbone's input of uint8 pixels. Pictures that are not augmented need one variant
+    only. ``folder`` belongs to one backbone, its weights and this data set: it is not checked. Raises
+    `NotEnoughSamples` when no picture can be read, and `OutputError` when the disk is full.
+    """
+    batches = Batches(pictures, in_order(len(pictures), batch_size), workers=workers)
+    backbone.to(device).eval()
+    found = []
+    for number in range(variants if pictures.augment is not None else 1):
+        stem = folder / f"{number:03}"
+        if not stem.with_suffix(".json").is_file():
+            try:
+                _compute(backbone, batches, number, stem, device, prepare, advance or (lambda _count: None))
+            except OSError as error:
+                raise OutputError(
+                    f"{stem}: features cannot be written: {error.strerror or error}"
+                ) from error
+        elif advance is not None:
+            advance(batches.length())
+        found.append(_open(stem, len(pictures)))
+    return Features([row.id for row, _copy in pictures.entries], found)
+
+
+def _compute(
+    backbone: Backbone,
+    batches: Batches,
+    number: int,
+    stem: Path,
+    device: torch.device,
+    prepare: Callable[[torch.Tensor], torch.Tensor],
+    advance: Callable[[int], None],
+) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    partial = stem.with_name(f".{stem.name}.part")
+    targets: list[dict[str, NDArray[Any]]] = []
+    index: list[NDArray[np.int64]] = []
+    refused: dict[str, str] = {}
+    try:
+        with partial.open("wb") as file, torch.inference_mode():
+            for batch in batches.epoch(number):
+                refused.update(batch.refused)
+                if len(batch):
+                    vectors = backbone(prepare(batch.pixels.to(device))).float().cpu().numpy()
+                    file.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+                    targets.append({name: value.numpy() for name, value in batch.targets.items()})
+                    index.append(batch.index.numpy())
+                advance(1)
+        if not index:
+            raise NotEnoughSamples(f"not one of {len(refused)} pictures of a split could be read")
+        where = np.concatenate(index)
+        raw = np.memmap(partial, np.float32, "r", shape=(len(where), backbone.dimension))
+        np.save(stem.with_suffix(".npy"), raw)
+        kept = {f"target_{name}": np.concatenate([t[name] for t in targets]) for name in targets[0]}
+        np.savez(stem.with_suffix(".npz"), allow_pickle=False, index=where, **kept)
+        # Written last: it says that the other two are whole.
+        with replacing(stem.with_suffix(".json")) as text:
+            json.dump({"refused": refused}, text, indent=1, sort_keys=True)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _open(stem: Path, count: int) -> _Variant:
+    with np.load(stem.with_suffix(".npz")) as kept:
+        index = kept["index"]
+        targets = {name.removeprefix("target_"): kept[name] for name in kept.files if name != "index"}
+    place = np.full(count, -1, np.int64)
+    place[index] = np.arange(len(index))
+    reasons = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["refused"]
+    return _Variant(np.load(stem.with_suffix(".npy"), mmap_mode="r"), place, targets, reasons)
