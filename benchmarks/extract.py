@@ -6,7 +6,7 @@ as many names as ``--photos`` asks for):
 - speed with one and two workers, in turns, each run in a process of its own, from before the models are
   loaded until the manifest is written. On Linux the CPU time that other processes took meanwhile is told,
   and the ratio is of the turns in which they took little, when there are any,
-- memory after every tenth of the photos,
+- memory of all processes after every tenth of the photos,
 - a photo enlarged to 12 megapixels, with the reduced first look and without,
 - with ``--kills``: the run is killed that many times (SIGKILL, after a random number of photos), goes on
   each time, and is compared byte for byte with a run that was left alone.
@@ -28,7 +28,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lineament.datasets import extract as extraction
+from lineament.datasets import extract_photo
 from lineament.datasets.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 
@@ -56,7 +56,16 @@ def child(source: Path, out: Path, workers: int, kill_after: int, memory: bool) 
 
 
 def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+    """Megabytes of this process and its workers; what they share is counted for each."""
+    pages = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if os.getpid() in (parent, int(stat.parent.name)):
+                pages += int((stat.parent / "statm").read_text().split()[1])
+        except OSError:  # it ended meanwhile
+            continue
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
 
 def run(source: Path, out: Path, workers: int, kill_after: int = 0, memory: bool = False) -> str:
@@ -161,15 +170,15 @@ def _reduced(photo: Path, base: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         images.save(target, np.asarray(large, np.uint8), quality=90)
     manifest = open_dataset(base / "large")
-    kept = extraction.LOOK_SIDE
+    kept = extract_photo.LOOK_SIDE
     for side in (kept, 10**6):
-        extraction.LOOK_SIDE = side
+        extract_photo.LOOK_SIDE = side
         start = time.perf_counter()
         result = extract(manifest, base / f"large-{side}", workers=1)
         rate = result.photos / (time.perf_counter() - start)
         what = "a reduced first look" if side == kept else "whole photos only"
         print(f"12 megapixels, {what}: {rate:.1f} photos a second, {result.faces} faces of 12")
-    extraction.LOOK_SIDE = kept
+    extract_photo.LOOK_SIDE = kept
 
 
 def _kills(source: Path, base: Path, photos: int, kills: int) -> None:

@@ -7,18 +7,18 @@ and searched whole. With all faces wanted, or with boxes given, photos are alway
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from lineament import registry
-from lineament.analyzer import Analyzer
 from lineament.datasets import crop_names
-from lineament.datasets.choosing import Choice, choose, decided
+from lineament.datasets.choosing import Choice, choose
 from lineament.datasets.consensus import Agreement
+from lineament.datasets.extract_photo import LOOK_SIDE, Extractor, ExtractSettings, Photo, see_photos
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.datasets.output_folder import (
     JOURNAL_NAME,
@@ -31,45 +31,18 @@ from lineament.datasets.output_folder import (
 )
 from lineament.datasets.sightings import Sighting
 from lineament.datasets.threads import in_threads
-from lineament.errors import ConfigError, OutputError, PictureError, UsageError
-from lineament.geometry.crop_style import CropStyle, moved
+from lineament.datasets.worker_processes import Workers
+from lineament.errors import OutputError, UsageError
+from lineament.geometry.crop_style import moved
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, replacing, row_id
 from lineament.io.names import shown
-from lineament.protocols import Detector
-from lineament.types import Image, Outcome, Status
+from lineament.types import Status
 
-LOOK_SIDE = 720
-"""Shorter side in pixels that a photo keeps in its first, reduced look."""
+__all__ = ["ExtractSettings", "Extraction", "extract"]
 
-_QUALITY = 95
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractSettings:
-    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`."""
-
-    detector: str = "yunet"
-    rotate: float | None = None
-    style: CropStyle = field(default_factory=CropStyle)
-    faces: Literal["one", "all"] = "one"
-    precision: str = "balanced"
-
-    def __post_init__(self) -> None:
-        if self.faces not in ("one", "all"):
-            raise ConfigError(f"faces: {self.faces!r} is neither 'one' nor 'all'")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, as the manifest records them."""
-        return {
-            "detector": self.detector,
-            "rotate": self.rotate,
-            "size": self.style.size,
-            "margin": self.style.margin,
-            "align": self.style.align,
-            "faces": self.faces,
-            "precision": self.precision,
-        }
+_LEAST_PHOTOS = 100
+"""Below so many a process is not worth the second that it takes to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +65,6 @@ class Extraction:
         """The counts."""
         names = ("photos", "faces", "undetected", "refused", "resumed")
         return {name: getattr(self, name) for name in names}
-
-
-@dataclass(frozen=True, slots=True)
-class _Photo:
-    path: str
-    rows: tuple[ManifestRow, ...]
-    stem: str
-    file: Path
 
 
 def extract(
@@ -162,13 +127,12 @@ class _Run:
         advance: Callable[[int], None] | None,
     ) -> None:
         self.source, self.out, self.settings = source, out, settings
-        self.style = settings.style
         self.advance = advance or (lambda _count: None)
-        self.analyzer = Analyzer(
-            _detector(settings), precision=settings.precision, workers=workers, keep_images=True
-        )
-        assert self.analyzer.model is not None
-        self.same = Agreement.of(self.analyzer.model)
+        self.extractor = Extractor(out, settings, workers)
+        self.workers = self.extractor.analyzer.workers
+        model = self.extractor.analyzer.model
+        assert model is not None
+        self.same = Agreement.of(model)
         self.photos = _photos(source)
 
     def run(self, stated: Mapping[str, Any]) -> Extraction:
@@ -192,13 +156,32 @@ class _Run:
         todo = [photo for photo in self.photos if not self._kept(journal, photo)]
         resumed = len(self.photos) - len(todo)
         self.advance(resumed)
-        for photo, seen in in_threads(self.analyzer.workers, self._see, todo):
-            journal.record(_key(photo), seen)
-            self.advance(1)
+        with self._seeing(len(todo)) as see:
+            for photo, seen in in_threads(self.workers, see, todo):
+                journal.record(_key(photo), seen)
+                self.advance(1)
         journal.sync()
         return resumed
 
-    def _kept(self, journal: Journal, photo: _Photo) -> bool:
+    @contextmanager
+    def _seeing(self, count: int) -> Iterator[Callable[[Photo], dict[str, Any]]]:
+        """What looks at a photo: processes of one thread each, as threads of one process hinder each other.
+
+        With one worker or few photos it is done in this process, and also where a worker process knows
+        less than this one, such as a detector registered by the caller's own program.
+        """
+        if self.workers == 1 or count < _LEAST_PHOTOS:
+            yield self.extractor.see
+            return
+        try:
+            pool = Workers(self.workers, see_photos, (self.out, self.settings))
+        except UsageError:
+            yield self.extractor.see
+            return
+        with pool:
+            yield pool.ask
+
+    def _kept(self, journal: Journal, photo: Photo) -> bool:
         """Whether an earlier run did this photo and its crops are still what it wrote."""
         seen = journal.done.get(_key(photo))
         if seen is None or seen["stem"] != photo.stem:
@@ -209,52 +192,9 @@ class _Run:
         path = self.out / relative
         return path.is_file() and sha256_of(path) == digest
 
-    def _see(self, photo: _Photo) -> dict[str, Any]:
-        outcome = self._look(photo)
-        scale = 1.0 if outcome.image is None else outcome.image.scale
-        sighting = Sighting.of(outcome, scale)
-        choices = decided(photo.rows, sighting, every=self.settings.faces == "all")
-        crops = {
-            str(face): self._write(photo, sighting, face, outcome.image)
-            for face in sorted({c.face for c in choices or ()})
-            if outcome.image is not None
-        }
-        return {**sighting.to_json(), "stem": photo.stem, "crops": crops}
-
-    def _look(self, photo: _Photo) -> Outcome:
-        whole = self.settings.faces == "all" or any(row.box is not None for row in photo.rows)
-        try:
-            image = images.load(photo.file, min_side=None if whole else LOOK_SIDE)
-        except PictureError as error:
-            return Outcome.refused(str(photo.file), error)
-        outcome = self.analyzer.analyze_one(image)
-        if image.scale == 1 or self._sharp_enough(outcome, image.scale):
-            return outcome
-        del image
-        return self.analyzer.analyze_one(photo.file)
-
-    def _sharp_enough(self, outcome: Outcome, scale: float) -> bool:
-        seen = Sighting.of(outcome)
-        return len(seen) > 0 and not any(
-            self.style.needs_more_pixels(self._transform(seen, face, scale)) for face in range(len(seen))
-        )
-
-    def _transform(self, seen: Sighting, face: int, scale: float) -> Any:
-        box, points = seen.boxes[face] / scale, seen.landmarks[face] / scale
-        return self.style.transform(box, points, float(seen.rotation_deg[face]))
-
-    def _write(self, photo: _Photo, seen: Sighting, face: int, image: Image) -> tuple[str, str]:
-        """Cut one face out and write it; returns the crop's path and SHA-256."""
-        several = self.settings.faces == "all" or len(photo.rows) > 1
-        relative = f"{photo.stem}-face{face + 1}.jpg" if several else f"{photo.stem}.jpg"
-        target = crop_names.inside(self.out, relative)
-        crop = self.style.cut(image.pixels, self._transform(seen, face, image.scale))
-        images.save(target, crop, quality=_QUALITY)
-        return relative, sha256_of(target)
-
     def _choose_all(self, journal: Journal) -> dict[str, list[Choice]]:
         """Decide the photos with several faces by their subject's other photos, and write their crops."""
-        by_subject: dict[str | None, list[_Photo]] = {}
+        by_subject: dict[str | None, list[Photo]] = {}
         for photo in self.photos:
             for subject in dict.fromkeys(row.subject for row in photo.rows):
                 by_subject.setdefault(subject, []).append(photo)
@@ -274,18 +214,18 @@ class _Run:
         ]
         sightings = {photo.path: _sighting(journal, photo) for photo, _ in todo}
 
-        def write(task: tuple[_Photo, int]) -> tuple[str, str]:
+        def write(task: tuple[Photo, int]) -> tuple[str, str]:
             photo, face = task
             seen = sightings[photo.path]
             image = images.load(photo.file, min_side=LOOK_SIDE if seen.scale != 1 else None)
-            return self._write(photo, seen, face, image)
+            return self.extractor.write(photo, seen, face, image)
 
-        for (photo, face), crop in in_threads(self.analyzer.workers, write, todo):
+        for (photo, face), crop in in_threads(self.workers, write, todo):
             journal.record(_key(photo, face), crop)
         journal.sync()
         return choices
 
-    def _crop(self, journal: Journal, photo: _Photo, face: int) -> tuple[str, str] | None:
+    def _crop(self, journal: Journal, photo: Photo, face: int) -> tuple[str, str] | None:
         """Path and SHA-256 of a crop that is written already."""
         crop = journal.done[_key(photo)]["crops"].get(str(face)) or journal.done.get(_key(photo, face))
         return tuple(crop) if crop is not None and self._intact(*crop) else None
@@ -321,13 +261,13 @@ class _Run:
         )
 
     def _row(
-        self, journal: Journal, photo: _Photo, seen: Sighting, choice: Choice, number: int
+        self, journal: Journal, photo: Photo, seen: Sighting, choice: Choice, number: int
     ) -> ManifestRow:
         crop = self._crop(journal, photo, choice.face)
         if crop is None:
             raise OutputError(f"{self.out}: a crop that was just written is gone")
         relative, digest = crop
-        transform = self._transform(seen, choice.face, 1.0)
+        transform = self.extractor.transform(seen, choice.face, 1.0)
         box, points = moved(seen.boxes[choice.face], seen.landmarks[choice.face], transform)
         row = choice.row
         labels = dict(row.labels)
@@ -338,7 +278,7 @@ class _Run:
             id=row_id(digest, relative, number if len(photo.rows) > 1 else None),
             path=relative,
             sha256=digest,
-            size_wh=(self.style.size, self.style.size),
+            size_wh=(self.settings.style.size, self.settings.style.size),
             box=_rounded(box),
             landmarks=tuple(_rounded(point) for point in points),
             labels=labels,
@@ -350,24 +290,16 @@ class _Run:
         )
 
 
-def _detector(settings: ExtractSettings) -> Detector:
-    if settings.rotate is None:
-        return registry.detectors.create(settings.detector)
-    if settings.detector.partition(":")[0] == "retry":
-        return registry.detectors.create(settings.detector, step_deg=settings.rotate)
-    return registry.detectors.create("retry", base=settings.detector, step_deg=settings.rotate)
-
-
-def _photos(source: Manifest) -> list[_Photo]:
+def _photos(source: Manifest) -> list[Photo]:
     """Every picture once, ordered by path, with the rows that speak of it."""
     rows: dict[str, list[ManifestRow]] = {}
     for row in source:
         rows.setdefault(row.path, []).append(row)
     stems = crop_names.crop_stems(rows)
-    return [_Photo(path, tuple(rows[path]), stems[path], source.folder / path) for path in sorted(rows)]
+    return [Photo(path, tuple(rows[path]), stems[path], source.folder / path) for path in sorted(rows)]
 
 
-def _twins(photos: Iterable[_Photo]) -> tuple[tuple[str, ...], ...]:
+def _twins(photos: Iterable[Photo]) -> tuple[tuple[str, ...], ...]:
     folders = crop_names.twins(str(PurePosixPath(photo.path).parent) for photo in photos)
     return tuple(map(tuple, folders))
 
@@ -381,13 +313,13 @@ def _draw_sheet(out: Path, rows: Iterable[ManifestRow]) -> None:
     images.save(out / "contact_sheet.jpg", contact_sheet(people))
 
 
-def _key(photo: _Photo, face: int | None = None) -> str:
+def _key(photo: Photo, face: int | None = None) -> str:
     """Of the journal: bound to the photo's bytes, so that a changed photo is done again."""
     what = "" if face is None else f"/{face}"
     return f"{photo.rows[0].sha256}{what}:{photo.path}"
 
 
-def _sighting(journal: Journal, photo: _Photo) -> Sighting:
+def _sighting(journal: Journal, photo: Photo) -> Sighting:
     return Sighting.from_json(journal.done[_key(photo)])
 
 

@@ -1,0 +1,131 @@
+"""One photo to its crops: the work that extraction hands to its threads or worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lineament import registry
+from lineament.analyzer import Analyzer
+from lineament.datasets import crop_names
+from lineament.datasets.choosing import decided
+from lineament.datasets.opening import sha256_of
+from lineament.datasets.sightings import Sighting
+from lineament.errors import ConfigError, PictureError
+from lineament.geometry.crop_style import CropStyle
+from lineament.io import images
+from lineament.io.manifest import ManifestRow
+from lineament.protocols import Detector
+from lineament.types import Image, Outcome
+
+LOOK_SIDE = 720
+"""Shorter side in pixels that a photo keeps in its first, reduced look."""
+
+_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractSettings:
+    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`."""
+
+    detector: str = "yunet"
+    rotate: float | None = None
+    style: CropStyle = field(default_factory=CropStyle)
+    faces: Literal["one", "all"] = "one"
+    precision: str = "balanced"
+
+    def __post_init__(self) -> None:
+        if self.faces not in ("one", "all"):
+            raise ConfigError(f"faces: {self.faces!r} is neither 'one' nor 'all'")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as the manifest records them."""
+        return {
+            "detector": self.detector,
+            "rotate": self.rotate,
+            "size": self.style.size,
+            "margin": self.style.margin,
+            "align": self.style.align,
+            "faces": self.faces,
+            "precision": self.precision,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture with the rows that speak of it; ``stem`` is its crops' path without number and suffix."""
+
+    path: str
+    rows: tuple[ManifestRow, ...]
+    stem: str
+    file: Path
+
+
+class Extractor:
+    """Finds the faces of a photo and writes crops below ``out``."""
+
+    def __init__(self, out: Path, settings: ExtractSettings, workers: int | None) -> None:
+        self.out, self.settings, self.style = out, settings, settings.style
+        self.analyzer = Analyzer(
+            _detector(settings), precision=settings.precision, workers=workers, keep_images=True
+        )
+
+    def see(self, photo: Photo) -> dict[str, Any]:
+        """What the journal keeps of a photo; where it is clear whose face to take, its crop is written."""
+        outcome = self._look(photo)
+        scale = 1.0 if outcome.image is None else outcome.image.scale
+        sighting = Sighting.of(outcome, scale)
+        choices = decided(photo.rows, sighting, every=self.settings.faces == "all")
+        crops = {
+            str(face): self.write(photo, sighting, face, outcome.image)
+            for face in sorted({c.face for c in choices or ()})
+            if outcome.image is not None
+        }
+        return {**sighting.to_json(), "stem": photo.stem, "crops": crops}
+
+    def _look(self, photo: Photo) -> Outcome:
+        whole = self.settings.faces == "all" or any(row.box is not None for row in photo.rows)
+        try:
+            image = images.load(photo.file, min_side=None if whole else LOOK_SIDE)
+        except PictureError as error:
+            return Outcome.refused(str(photo.file), error)
+        outcome = self.analyzer.analyze_one(image)
+        if image.scale == 1 or self._sharp_enough(outcome, image.scale):
+            return outcome
+        del image
+        return self.analyzer.analyze_one(photo.file)
+
+    def _sharp_enough(self, outcome: Outcome, scale: float) -> bool:
+        seen = Sighting.of(outcome)
+        return len(seen) > 0 and not any(
+            self.style.needs_more_pixels(self.transform(seen, face, scale)) for face in range(len(seen))
+        )
+
+    def transform(self, seen: Sighting, face: int, scale: float) -> Any:
+        """From pixels of the photo, decoded at ``scale``, to those of the crop."""
+        box, points = seen.boxes[face] / scale, seen.landmarks[face] / scale
+        return self.style.transform(box, points, float(seen.rotation_deg[face]))
+
+    def write(self, photo: Photo, seen: Sighting, face: int, image: Image) -> tuple[str, str]:
+        """Cut one face out and write it; returns the crop's path and SHA-256."""
+        several = self.settings.faces == "all" or len(photo.rows) > 1
+        relative = f"{photo.stem}-face{face + 1}.jpg" if several else f"{photo.stem}.jpg"
+        target = crop_names.inside(self.out, relative)
+        crop = self.style.cut(image.pixels, self.transform(seen, face, image.scale))
+        images.save(target, crop, quality=_QUALITY)
+        return relative, sha256_of(target)
+
+
+def see_photos(out: Path, settings: ExtractSettings) -> Callable[[Photo], dict[str, Any]]:
+    """`Extractor.see` for a process that does nothing else."""
+    return Extractor(out, settings, 1).see
+
+
+def _detector(settings: ExtractSettings) -> Detector:
+    if settings.rotate is None:
+        return registry.detectors.create(settings.detector)
+    if settings.detector.partition(":")[0] == "retry":
+        return registry.detectors.create(settings.detector, step_deg=settings.rotate)
+    return registry.detectors.create("retry", base=settings.detector, step_deg=settings.rotate)
