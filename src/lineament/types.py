@@ -337,7 +337,8 @@ class Threshold:
 
     ``value`` is the smallest similarity that counts as a match so that the false match rate stays at or
     below ``target_rate`` on ``measured_on``; ``rate`` is the one observed there and ``interval`` its
-    confidence interval. ``kind`` is ``FMR`` (1:1) or ``FPIR`` (1:N).
+    confidence interval. ``kind`` is ``FMR`` (1:1) or ``FPIR`` (1:N); an FPIR holds for a gallery of
+    ``enrolled`` subjects.
     """
 
     value: float
@@ -349,6 +350,7 @@ class Threshold:
     comparisons: int
     subjects: int
     kind: Literal["FMR", "FPIR"] = "FMR"
+    enrolled: int | None = None
 
     def accepts(self, similarity: float) -> bool:
         """Whether the similarity counts as a match."""

@@ -57,7 +57,7 @@ def test_sample_photos_are_told_apart_and_each_is_analysed_once(tmp_path: Path) 
     assert sorted(detector.seen) == sorted({str(SAMPLES / name) for row in ROWS for name in row[1:3]})
     assert found["pairs"] == 4
     assert found["failures_to_acquire"] == 0
-    assert (found["accuracy"], found["auc"], found["eer"]) == (1.0, 1.0, 0.0)
+    assert (found["accuracy"]["value"], found["auc"], found["eer"]["value"]) == (1.0, 1.0, 0.0)
     assert set(found["fnmr_at_fmr"]) == {"1e-2", "1e-3"}
     assert found["model"].startswith("sface@")
 
@@ -75,7 +75,7 @@ def test_missing_damaged_and_faceless_pictures_are_failures_to_acquire(tmp_path:
     assert {f["type"] for f in found["failures"]} == {"PictureNotFound", "UnsupportedFormat"}
     assert found["failures_to_acquire"] == 2
     assert found["pairs_with_failures"] == 2
-    assert found["accuracy"] == 0.5
+    assert found["accuracy"]["value"] == 0.5
     # 1 of 2 mated pairs failed: a non-match at any threshold. The failed non-mated pair is rejected.
     assert found["fnmr_at_fmr"]["1e-2"]["value"] == 0.5
     assert report.roc.fmr.max() == 0.5
@@ -129,8 +129,10 @@ def test_rates_at_a_target_follow_from_the_listed_pairs_alone(tmp_path: Path) ->
 def test_all_comparisons_hold_only_supported_rates(tmp_path: Path) -> None:
     """150 or so pictures make some 10,000 comparisons: enough for 1e-2 (3,000), not for 1e-3 (30,000)."""
     report = verification.score(*_synthetic(tmp_path))
-    assert [p.target_rate for p in report.everything] == [1e-2]
-    assert report.everything[0].fmr.comparisons > 3000
+    found = report.to_json()["all_comparisons"]
+    assert list(found["fnmr_at_fmr"]) == list(found["operating_points"]) == ["1e-1", "1e-2"]
+    assert list(found["unsupported"]) == ["1e-3", "1e-4", "1e-5", "1e-6"]
+    assert found["unsupported"]["1e-3"].startswith("FMR 0.001 needs 30,000 non-mated comparisons, you have")
 
 
 def test_a_single_fold_has_no_accuracy_but_all_the_rest(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_a_single_fold_has_no_accuracy_but_all_the_rest(tmp_path: Path) -> None:
     found = verification.score(*_synthetic(tmp_path, folds=1)).to_json()
     assert found["accuracy"] is None
     assert found["accuracy_se"] is None
-    assert 0 < found["eer"] < 0.5
+    assert 0 < found["eer"]["low"] < found["eer"]["value"] < found["eer"]["high"] < 0.5
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,6 +52,14 @@ TargetFmrOption = Annotated[
     typer.Option(
         "--target-fmr",
         help="False match rate to accept; picks the threshold measured for it, never a bare number.",
+    ),
+]
+ThresholdFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--threshold-file",
+        metavar="FILE",
+        help="A threshold measured on your own people, as `lineament calibrate` wrote it.",
     ),
 ]
 PrecisionOption = Annotated[

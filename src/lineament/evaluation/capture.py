@@ -10,10 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer, central_face
-from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
-from lineament.types import Float32, ModelId
+from lineament.errors import (
+    ConfigError,
+    FaceError,
+    InsufficientData,
+    InvalidArray,
+    NoFaceFound,
+    PictureError,
+)
+from lineament.geometry.boxes import iou
+from lineament.io.manifest import Box
+from lineament.types import Face, Float32, ModelId, Outcome
 
 Advance = Callable[[int], None]
+
+SAME_FACE = 0.3
+"""Overlap (intersection over union) at which a face found is the one a label means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +62,49 @@ def rate_key(rate: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
-def capture(analyzer: Analyzer, paths: Sequence[Path], advance: Advance | None = None) -> Captures:
+def capture(
+    analyzer: Analyzer,
+    paths: Sequence[Path],
+    advance: Advance | None = None,
+    boxes: Sequence[Box | None] | None = None,
+) -> Captures:
     """Analyse each picture once and keep the embedding of its central face.
 
-    Raises `ConfigError` for an analyzer without an embedder, `InsufficientData` when no picture at all
-    gave a face.
+    ``boxes`` (xyxy, pixels of the upright picture) name the face that is meant; paths may then repeat. A
+    box that no face overlaps by `SAME_FACE` is a failure to acquire. Raises `ConfigError` for an analyzer
+    without an embedder, `InsufficientData` when no picture at all gave a face.
     """
     if analyzer.model is None:
         raise ConfigError("evaluation needs an embedder")
-    rows: list[Float32 | None] = []
-    failures = []
-    for outcome in analyzer.analyze([str(path) for path in paths]):
-        try:
-            embedding = central_face(outcome).embedding
-            assert embedding is not None
-            rows.append(embedding.vector)
-        except (PictureError, FaceError, InvalidArray) as error:
-            rows.append(None)
-            refused = outcome.error is not None
-            failures.append(Failure(outcome.source, type(error).__name__, str(error), refused))
+    rows: list[Float32 | None] = [None] * len(paths)
+    failures: dict[int, Failure] = {}
+    wanted: dict[Path, list[int]] = {}
+    for row, path in enumerate(paths):
+        wanted.setdefault(path, []).append(row)
+    outcomes = analyzer.analyze([str(path) for path in wanted])
+    for outcome, places in zip(outcomes, wanted.values(), strict=True):
+        for row in places:
+            try:
+                face = _face(outcome, None if boxes is None else boxes[row])
+                assert face.embedding is not None
+                rows[row] = face.embedding.vector
+            except (PictureError, FaceError, InvalidArray) as error:
+                refused = outcome.error is not None
+                failures[row] = Failure(outcome.source, type(error).__name__, str(error), refused)
         if advance is not None:
-            advance(1)
+            advance(len(places))
     found = next((row for row in rows if row is not None), None)
     if found is None:
         raise InsufficientData(f"none of the {len(rows)} pictures gave a face")
     nothing = np.full(len(found), np.nan, np.float32)
     embeddings = np.stack([nothing if row is None else row for row in rows])
-    return Captures(embeddings, tuple(failures), analyzer.model)
+    return Captures(embeddings, tuple(failures[row] for row in sorted(failures)), analyzer.model)
+
+
+def _face(outcome: Outcome, box: Box | None) -> Face:
+    if box is None or outcome.error is not None or not len(outcome.faces):
+        return central_face(outcome)
+    overlaps = iou(outcome.faces.boxes, np.asarray(box, np.float32)[None])[:, 0]
+    if overlaps.max() < SAME_FACE:
+        raise NoFaceFound(f"no face found where {outcome.source} is labelled")
+    return outcome.faces.face(int(overlaps.argmax()))

@@ -29,6 +29,7 @@ from lineament.scoring import intervals, thresholds
 from lineament.scoring.identification import Searches
 from lineament.scoring.intervals import ErrorRate
 from lineament.scoring.similarity import Index
+from lineament.scoring.templates import fuse
 from lineament.types import Float32, Threshold
 
 TARGET_RATES = (1e-1, 1e-2, 3e-3, 1e-3)
@@ -206,7 +207,7 @@ def score(
 
     A subject enrolled with several photos is searched by the mean of their unit embeddings.
     """
-    gallery = _templates(captures.embeddings, parts.enrolled)
+    gallery = fuse(captures.embeddings, parts.enrolled)
     mated = searches.search(captures.embeddings[parts.mated], gallery, parts.mates)
     top = searches.best_scores(captures.embeddings[parts.nonmated], gallery)
     not_first = intervals.estimate(intervals.by_subject(mated.rank > 1, parts.mates))
@@ -241,16 +242,6 @@ def score(
         unsupported=unsupported,
         at_card=_at_card(parts, captures, mated, top, target_fmr),
     )
-
-
-def _templates(embeddings: Float32, enrolled: Sequence[tuple[int, ...]]) -> Float32:
-    rows = []
-    for photos in enrolled:
-        vectors = embeddings[list(photos)]
-        vectors = vectors[~np.isnan(vectors).any(axis=1)]
-        mean = vectors.sum(axis=0) if len(vectors) else np.full(embeddings.shape[1], np.nan, np.float32)
-        rows.append(mean / max(float(np.linalg.norm(mean)), 1e-12) if len(vectors) else mean)
-    return np.stack(rows).astype(np.float32)
 
 
 def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tuple[ErrorRate, ErrorRate]:

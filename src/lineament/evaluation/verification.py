@@ -7,7 +7,7 @@ what it would be in use, a non-match: wrong if mated, right if not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,22 @@ from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation.capture import Advance, Captures, capture, rate_key
 from lineament.evaluation.pairs import PairList
-from lineament.scoring import operating_points, similarity
-from lineament.scoring.operating_points import OperatingPoint
-from lineament.scoring.verification import Accuracy, Roc, auc, cross_validated_accuracy, eer, roc
+from lineament.scoring import equal_error, intervals, operating_points, similarity, thresholds
+from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint
+from lineament.scoring.rate import Rate
+from lineament.scoring.verification import Accuracy, Roc, auc, cross_validated_accuracy, roc
 from lineament.types import Float32
 
 LISTED_RATES = (1e-2, 1e-3)
-ALL_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerificationReport:
     """What `evaluate` found.
 
-    ``accuracy`` is None with a single fold. ``listed`` are operating points of the pairs in the file,
-    ``everything`` those of all comparisons between its pictures: many more, so they carry lower rates.
+    ``accuracy`` is None with a single fold; ``accuracy_rate`` is it with its interval over all pairs.
+    ``listed`` are operating points of the pairs in the file, ``everything`` those of all comparisons
+    between its pictures, supported or not: many more, so they carry lower rates.
     """
 
     pairs: PairList
@@ -37,8 +38,9 @@ class VerificationReport:
     mated: Float32
     nonmated: Float32
     accuracy: Accuracy | None
+    accuracy_rate: Rate | None
     auc: float
-    eer: float
+    eer: Rate
     roc: Roc
     listed: tuple[OperatingPoint, ...]
     everything: tuple[OperatingPoint, ...]
@@ -61,7 +63,7 @@ class VerificationReport:
             "failures_to_acquire": len(self.captures.failures),
             "pairs_with_failures": self.pairs_with_failures,
             "failures": [failure.to_json() for failure in self.captures.failures],
-            "accuracy": None if accuracy is None else accuracy.mean,
+            "accuracy": None if self.accuracy_rate is None else self.accuracy_rate.to_json(),
             "accuracy_se": None if accuracy is None else accuracy.standard_error,
             "folds": []
             if accuracy is None
@@ -70,16 +72,30 @@ class VerificationReport:
                 for f in accuracy.folds
             ],
             "auc": self.auc,
-            "eer": self.eer,
+            "eer": self.eer.to_json(),
             "roc_points": len(self.roc.thresholds),
             "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.listed},
+            "unsupported": _unsupported(self.listed),
             "operating_points": _points_json(self.listed),
             "all_comparisons": {
-                "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.everything},
-                "operating_points": _points_json(self.everything),
+                "fnmr_at_fmr": {
+                    rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.everything if p.supported
+                },
+                "unsupported": _unsupported(self.everything),
+                "operating_points": _points_json([p for p in self.everything if p.supported]),
             },
             "model": str(self.captures.model),
         }
+
+
+def _unsupported(points: Sequence[OperatingPoint]) -> dict[str, str]:
+    return {
+        rate_key(point.target_rate): thresholds.shortfall(
+            point.target_rate, point.fmr.comparisons, "FMR", "non-mated comparisons"
+        )
+        for point in points
+        if not point.supported
+    }
 
 
 def _points_json(points: Sequence[OperatingPoint]) -> dict[str, Any]:
@@ -99,10 +115,15 @@ def evaluate(
     paths = [images / name for name in pairs.pictures]
     if not any(path.exists() for path in paths):
         raise UsageError(f"none of the {len(paths)} pictures of the pairs file lies under {images}")
+    require_both_kinds(pairs)
+    return score(pairs, capture(analyzer, paths, advance))
+
+
+def require_both_kinds(pairs: PairList) -> None:
+    """Raise `InsufficientData` for a list with only mated or only non-mated pairs."""
     if pairs.same.all() or not pairs.same.any():
         only = "mated" if pairs.same.all() else "non-mated"
         raise InsufficientData(f"error rates need mated and non-mated pairs, the file has only {only} ones")
-    return score(pairs, capture(analyzer, paths, advance))
 
 
 def score(pairs: PairList, captures: Captures) -> VerificationReport:
@@ -112,9 +133,14 @@ def score(pairs: PairList, captures: Captures) -> VerificationReport:
     mated, nonmated = scores[pairs.same], scores[~pairs.same]
     owners = pairs.subjects[pairs.first[pairs.same]]
     others = pairs.subjects[pairs.first[~pairs.same]], pairs.subjects[pairs.second[~pairs.same]]
-    everything = operating_points.from_samples(captures.embeddings, pairs.subjects, ALL_RATES)
+    everything = operating_points.from_samples(captures.embeddings, pairs.subjects, TARGET_RATES)
+    right = None
     try:
         accuracy = cross_validated_accuracy(scores, pairs.same, pairs.folds, failed)
+        people = pairs.subjects[pairs.first], pairs.subjects[pairs.second]
+        errors = intervals.estimate(intervals.by_subjects(accuracy.wrong, *people)).rate.complement()
+        # Folds of unequal size weigh unequally in the mean; the interval is that of the pairs together.
+        right = replace(errors, value=accuracy.mean)
     except InsufficientData:
         accuracy = None
     return VerificationReport(
@@ -123,9 +149,10 @@ def score(pairs: PairList, captures: Captures) -> VerificationReport:
         mated=mated,
         nonmated=nonmated,
         accuracy=accuracy,
+        accuracy_rate=right,
         auc=auc(mated, nonmated),
-        eer=eer(mated, nonmated),
+        eer=equal_error.listed(mated, owners, nonmated, *others),
         roc=roc(mated, nonmated),
         listed=tuple(operating_points.from_scores(mated, owners, nonmated, *others, rates=LISTED_RATES)),
-        everything=tuple(point for point in everything if point.supported),
+        everything=tuple(everything),
     )

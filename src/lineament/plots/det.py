@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def det_figure(roc: Roc, points: Sequence[OperatingPoint] = (), *, title: str = "Verification") -> Figure:
+def det_figure(
+    roc: Roc,
+    points: Sequence[OperatingPoint] = (),
+    *,
+    title: str = "Verification",
+    curve: str = "listed pairs",
+) -> Figure:
     """FNMR over FMR on log scales, the diagonal where they are equal, and operating points.
 
     ``points`` are drawn with their 95 % intervals; they may come from other comparisons than the curve.
     """
     figure, axes = canvas(f"{title}: DET", "false match rate", "false non-match rate")
     seen = (roc.fmr > 0) & (roc.fnmr > 0)
-    axes.step(
-        roc.fmr[seen], roc.fnmr[seen], where="post", color=ACCENT, linewidth=1.6, label="listed pairs"
-    )
+    axes.step(roc.fmr[seen], roc.fnmr[seen], where="post", color=ACCENT, linewidth=1.6, label=curve)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for k, point in enumerate(points):
@@ -44,5 +48,7 @@ def det_figure(roc: Roc, points: Sequence[OperatingPoint] = (), *, title: str = 
     ends = axes.get_xlim()
     axes.plot(ends, ends, color=QUIET, linewidth=0.8, linestyle="--", label="equal error rate")
     axes.set_xlim(ends)
+    if seen.any():  # an interval may reach down to nothing; the curve sets the scale
+        axes.set_ylim(bottom=float(min(roc.fnmr[seen].min(), roc.fmr[seen].min())) / 2)
     axes.legend(loc="lower left", frameon=False, fontsize=8)
     return figure

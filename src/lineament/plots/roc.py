@@ -36,7 +36,8 @@ def roc_figure(roc: Roc, *, nonmated: int, title: str = "Verification") -> Figur
     )
     axes.set_xscale("log")
     axes.set_xlim(1 / nonmated, 1)
-    low = float(y.min()) if len(y) else 0.0
+    shown = y[solid] if solid.any() else y
+    low = float(shown.min()) if len(shown) else 0.0
     axes.set_ylim(max(0.0, low - 0.1 * (1 - low) - 0.002), 1.0005)
     if not solid.all():
         axes.legend(loc="lower right", frameon=False)

@@ -113,11 +113,11 @@ class Comparisons:
         Outside the tail the pairs of subjects of the errors are not known; comparisons of one pair of
         subjects are then counted as correlated twice, which errs on the careful side.
         """
-        for known in (*self.counted.values(), *self.at):
-            if known.threshold == threshold:
-                by_subject = np.bincount(self.codes, known.above, len(self.samples)).astype(np.int64)
-                return intervals.from_counts(self.samples, by_subject)
         if not self.complete and (not len(self.scores) or threshold <= self.scores[-1]):
+            for known in (*self.counted.values(), *self.at):
+                if known.threshold == threshold:
+                    by_subject = np.bincount(self.codes, known.above, len(self.samples)).astype(np.int64)
+                    return intervals.from_counts(self.samples, by_subject)
             raise InvalidArray(f"threshold {threshold} lies outside the scores kept")
         wrong = self.scores >= np.float64(threshold)
         return intervals.all_against_all(

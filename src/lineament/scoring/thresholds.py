@@ -82,7 +82,12 @@ def supports(rate: float, comparisons: int) -> bool:
 def require(rate: float, comparisons: int, what: str = "FMR", unit: str = "comparisons") -> None:
     """Raise `InsufficientData` unless `supports`."""
     if not supports(rate, comparisons):
-        raise InsufficientData(f"{what} {rate:g} needs {needed(rate):,} {unit}, you have {comparisons:,}")
+        raise InsufficientData(shortfall(rate, comparisons, what, unit))
+
+
+def shortfall(rate: float, comparisons: int, what: str = "FMR", unit: str = "comparisons") -> str:
+    """What is said of a rate that is not supported: what it needs and what there is."""
+    return f"{what} {rate:g} needs {needed(rate):,} {unit}, you have {comparisons:,}"
 
 
 def most_accurate(scores: Any, same: NDArray[np.bool_]) -> float:

@@ -112,13 +112,17 @@ class FoldAccuracy:
     pairs: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Accuracy:
-    """Mean accuracy over folds with its standard error, std (ddof 1) / sqrt(folds)."""
+    """Mean accuracy over folds with its standard error, std (ddof 1) / sqrt(folds).
+
+    ``wrong`` ``(n,)`` marks the comparisons decided wrongly on their own fold.
+    """
 
     mean: float
     standard_error: float
     folds: tuple[FoldAccuracy, ...]
+    wrong: NDArray[np.bool_]
 
 
 def cross_validated_accuracy(
@@ -139,12 +143,14 @@ def cross_validated_accuracy(
             f"accuracy needs 2 folds or more (the threshold comes from the others), you have {len(numbers)}"
         )
     results = []
+    wrong = np.zeros(len(values), bool)
     for number in numbers:
         held = folds == number
         usable = ~held & ~failed
         threshold = most_accurate(values[usable], same[usable])
         right = ((values[held] >= threshold) == same[held]) & ~failed[held]
+        wrong[held] = ~right
         results.append(FoldAccuracy(int(number), threshold, float(right.mean()), int(held.sum())))
     rates = np.array([r.accuracy for r in results])
     error = float(rates.std(ddof=1) / np.sqrt(len(rates)))
-    return Accuracy(float(rates.mean()), error, tuple(results))
+    return Accuracy(float(rates.mean()), error, tuple(results), wrong)

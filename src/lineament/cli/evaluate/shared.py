@@ -11,14 +11,54 @@ import typer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.evaluation.capture import Failure
+    from lineament.evaluation.people import LabelledPictures
     from lineament.scoring.rate import Rate
 
 PlotsOption = Annotated[
     Path | None,
     typer.Option("--plots", metavar="DIR", help="Write figures (PNG) there; needs the extra 'plots'."),
 ]
+
+EmbedderOption = Annotated[
+    str,
+    typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
+]
+FlipOption = Annotated[
+    bool,
+    typer.Option("--flip", help="Sum each face and its mirror image: another system, measured as such."),
+]
+
+
+def open_analyzer(
+    detector: str, embedder: str, precision: str, workers: int | None, flip: bool
+) -> Analyzer:
+    """An analyzer without quality scores; with ``flip`` its embedder sums face and mirror image."""
+    from lineament.analyzer import Analyzer
+    from lineament.evaluation.mirrored import Mirrored
+
+    analyzer = Analyzer(detector, embedder, precision=precision, quality=False, workers=workers)
+    if flip and analyzer.embedder is not None:
+        analyzer.embedder = Mirrored(analyzer.embedder)
+    return analyzer
+
+
+def settings_json(detector: str, embedder: str, precision: str, flip: bool) -> dict[str, str]:
+    """What was measured, as the JSON output states it."""
+    from lineament.evaluation.mirrored import SINGLE, SUMMED
+
+    system = SUMMED if flip else SINGLE
+    return {"detector": detector, "embedder": embedder, "precision": precision, "system": system}
+
+
+def say_left_out(report: Report, people: LabelledPictures) -> None:
+    """One line on what the folder or manifest held besides, if anything."""
+    counts = people.left_out()
+    if any(counts.values()):
+        words = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+        report.say(f"left out: {words}")
 
 
 def check_plots(folder: Path | None) -> None:

@@ -10,104 +10,243 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.shared import (
+    EmbedderOption,
+    FlipOption,
     PlotsOption,
     check_plots,
     exit_strict,
+    open_analyzer,
     rate_cell,
     say_failures,
+    say_left_out,
+    settings_json,
     write_figures,
 )
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
     PrecisionOption,
     StrictOption,
+    TargetFmrOption,
+    ThresholdFileOption,
     WorkersOption,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lineament.analyzer import Analyzer
+    from lineament.cli.output import Report
+    from lineament.evaluation.all_comparisons import AllComparisonsReport
+    from lineament.evaluation.capture import Failure
+    from lineament.evaluation.verification import VerificationReport
     from lineament.scoring.operating_points import OperatingPoint
+    from lineament.types import Threshold
+
+COLUMNS = ("FMR <=", "threshold", "FMR seen, 95 %", "FNMR, 95 %", "non-mated")
 
 
 @app.command("verification")
 def verification(
     *,
     pairs: Annotated[
-        Path,
-        typer.Option("--pairs", metavar="FILE", help="LFW's pairs.txt, or CSV: fold,image1,image2,same."),
-    ],
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The folder the pairs refer to.")],
+        Path | None,
+        typer.Option(
+            "--pairs",
+            metavar="FILE",
+            help="LFW's pairs.txt, or CSV: fold,image1,image2,same; with --templates: template1,template2.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="The folder the pairs refer to.")
+    ] = None,
+    everything: Annotated[
+        Path | None,
+        typer.Option(
+            "--all", metavar="DIR", help="Compare all with all: a folder a person, or a manifest."
+        ),
+    ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            "--templates",
+            metavar="FILE",
+            help="IJB-style CSV: template_id,subject,file; --pairs names them.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="With --all: this split of the manifest.")
+    ] = None,
+    flip: FlipOption = False,
+    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
 ) -> None:
-    """Compare listed pairs (1:1): accuracy over folds, ROC, EER, FNMR at target FMRs.
+    """Compare listed pairs or all pictures (1:1): FNMR at target FMRs, EER, ROC, accuracy over folds.
 
     The face nearest the picture's centre is the subject. A picture without one is a failure to acquire,
     and an error.
     """
-    from lineament.analyzer import Analyzer
-    from lineament.cli.output import Report, progress
-    from lineament.evaluation.pairs import read_pairs
-    from lineament.evaluation.verification import evaluate
+    from lineament.cli.output import Report
+    from lineament.errors import UsageError
+    from lineament.io import calibration_file
 
-    listed = read_pairs(pairs)
+    if (everything is None) == (pairs is None):
+        raise UsageError("give either --pairs FILE with --images DIR, or --all DIR")
+    if everything is None and (images is None or split is not None or threshold_file is not None):
+        raise UsageError("--pairs needs --images DIR; --split and --threshold-file go with --all")
+    if everything is not None and (images is not None or templates is not None):
+        raise UsageError("--all takes its own folder; --images and --templates go with --pairs")
     check_plots(plots)
-    with (
-        Report(json) as report,
-        Analyzer(detector, precision=precision, quality=False, workers=workers) as analyzer,
-    ):
-        with progress(len(listed.pictures), "pictures") as advance:
-            found = evaluate(listed, images, analyzer, advance)
-        report.line({**found.to_json(), "detector": detector, "precision": precision})
-        say_failures(report, found.captures.failures)
-        report.say(
-            f"{len(listed):,} pairs ({len(found.mated):,} mated, {len(found.nonmated):,} non-mated) of "
-            f"{len(listed.pictures):,} pictures; {len(found.captures.failures)} failures to acquire in "
-            f"{found.pairs_with_failures} pairs"
-        )
-        if found.accuracy is None:
-            report.say("accuracy: needs 2 folds or more, because the threshold comes from the other folds")
+    known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
+    settings = settings_json(detector, embedder, precision, flip)
+    with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
+        if everything is not None:
+            failures = _all(report, everything, split, analyzer, settings, known, target_fmr, plots)
         else:
-            report.say(
-                f"accuracy {found.accuracy.mean:.4f}, standard error {found.accuracy.standard_error:.4f} "
-                f"({len(found.accuracy.folds)} folds, threshold from the others)"
-            )
-        report.say(f"AUC {found.auc:.5f}, EER {found.eer:.4f}")
-        columns = ("FMR <=", "threshold", "FMR seen, 95 %", "FNMR, 95 %", "non-mated")
-        report.table("The listed pairs", columns, map(_point_row, found.listed))
-        if found.everything:
-            report.table(
-                "All comparisons between these pictures", columns, map(_point_row, found.everything)
-            )
-        if plots is not None:
-            from lineament.plots.det import det_figure
-            from lineament.plots.roc import roc_figure
-            from lineament.plots.scores import score_figure
+            assert pairs is not None and images is not None
+            failures = _listed(report, pairs, images, templates, analyzer, settings, plots)
+    exit_strict(strict, failures)
 
-            marks = {f"FMR {p.target_rate:g}": p.threshold for p in found.everything or found.listed}
-            write_figures(
-                report,
-                plots,
-                {
-                    "roc": roc_figure(found.roc, nonmated=len(found.nonmated)),
-                    "det": det_figure(found.roc, found.everything),
-                    "scores": score_figure(found.mated, found.nonmated, marks),
-                },
-            )
-    exit_strict(strict, found.captures.failures)
+
+def _listed(
+    report: Report,
+    pairs: Path,
+    images: Path,
+    templates: Path | None,
+    analyzer: Analyzer,
+    settings: dict[str, str],
+    plots: Path | None,
+) -> Sequence[Failure]:
+    from lineament.cli.output import progress
+    from lineament.evaluation import templates as ijb
+    from lineament.evaluation import verification as protocol
+    from lineament.evaluation.pairs import read_pairs
+
+    if templates is None:
+        listed = read_pairs(pairs)
+        with progress(len(listed.pictures), "pictures") as advance:
+            found = protocol.evaluate(listed, images, analyzer, advance)
+        what = f"{len(listed.pictures):,} pictures"
+    else:
+        known = ijb.read_templates(templates)
+        listed = ijb.read_template_pairs(pairs, known)
+        protocol.require_both_kinds(listed)
+        with progress(len(known.pictures), "pictures") as advance:
+            found = protocol.score(listed, ijb.capture_templates(known, images, analyzer, advance))
+        what = f"{len(known.ids):,} templates of {len(known.pictures):,} pictures"
+    report.line({**found.to_json(), "templates": templates is not None, **settings})
+    say_failures(report, found.captures.failures)
+    report.say(
+        f"{len(listed):,} pairs ({len(found.mated):,} mated, {len(found.nonmated):,} non-mated) of {what}; "
+        f"{len(found.captures.failures)} failures to acquire in {found.pairs_with_failures} pairs"
+    )
+    if found.accuracy is None or found.accuracy_rate is None:
+        report.say("accuracy: needs 2 folds or more, because the threshold comes from the other folds")
+    else:
+        report.say(
+            f"accuracy {found.accuracy.mean:.4f} ({found.accuracy_rate.low:.4f} to "
+            f"{found.accuracy_rate.high:.4f}), standard error {found.accuracy.standard_error:.4f} "
+            f"({len(found.accuracy.folds)} folds, threshold from the others)"
+        )
+    report.say(f"AUC {found.auc:.5f}, EER {rate_cell(found.eer)}; {settings['system']}")
+    report.table("The listed pairs", COLUMNS, map(_point_row, found.listed))
+    carried = [point for point in found.everything if point.supported]
+    if carried:
+        report.table("All comparisons between these pictures", COLUMNS, map(_point_row, carried))
+    report.say("in both tables the thresholds were chosen on the comparisons shown")
+    if plots is not None:
+        write_figures(report, plots, _listed_figures(found, carried))
+    return found.captures.failures
+
+
+def _all(
+    report: Report,
+    folder: Path,
+    split: str | None,
+    analyzer: Analyzer,
+    settings: dict[str, str],
+    threshold: Threshold | None,
+    target_fmr: float,
+    plots: Path | None,
+) -> Sequence[Failure]:
+    from lineament.cli.output import progress
+    from lineament.evaluation.all_comparisons import SAME_DATA, evaluate
+    from lineament.evaluation.people import open_people
+
+    people = open_people(folder, split)
+    with progress(len(people), "pictures") as advance:
+        found = evaluate(people, analyzer, threshold=threshold, target_fmr=target_fmr, advance=advance)
+    report.line({**found.to_json(), **settings})
+    say_failures(report, found.captures.failures)
+    say_left_out(report, people)
+    report.say(
+        f"{len(people):,} pictures of {len(found.found.samples):,} people: "
+        f"{len(found.found.mated):,} mated and {found.found.total:,} non-mated comparisons; "
+        f"{len(found.captures.failures)} failures to acquire"
+    )
+    exact = "" if found.eer_exact else ", read off the histogram"
+    report.say(f"EER {rate_cell(found.eer)}{exact}; {settings['system']}")
+    rows = [_point_row(point) for point in found.points]
+    count = f"{found.found.total:,}"
+    rows += [(f"{rate:g}", "", reason, "", count) for rate, reason in found.unsupported.items()]
+    report.table(f"All comparisons; {SAME_DATA}", COLUMNS, rows)
+    if found.elsewhere is not None:
+        other = found.elsewhere
+        report.say(f"at a given threshold, chosen on data of its own, {other.threshold}:")
+        report.say(f"FMR {rate_cell(other.fmr)}, FNMR {rate_cell(other.fnmr)}")
+    if plots is not None:
+        write_figures(report, plots, _all_figures(found))
+    return found.captures.failures
+
+
+def _listed_figures(found: VerificationReport, carried: Sequence[OperatingPoint]) -> dict[str, Figure]:
+    from lineament.plots.det import det_figure
+    from lineament.plots.roc import roc_figure
+    from lineament.plots.scores import score_figure
+
+    marks = {f"FMR {p.target_rate:g}": p.threshold for p in carried or found.listed}
+    return {
+        "roc": roc_figure(found.roc, nonmated=len(found.nonmated)),
+        "det": det_figure(found.roc, carried),
+        "scores": score_figure(found.mated, found.nonmated, marks),
+    }
+
+
+def _all_figures(found: AllComparisonsReport) -> dict[str, Figure]:
+    from lineament.plots.det import det_figure
+    from lineament.plots.roc import roc_figure
+    from lineament.plots.scores import histogram_figure
+
+    curve, _ = found.found.roc()
+    marks = {f"FMR {p.target_rate:g}": p.threshold for p in found.points}
+    return {
+        "roc": roc_figure(curve, nonmated=found.found.total),
+        "det": det_figure(curve, found.points, curve="all comparisons"),
+        "scores": histogram_figure(found.found.histogram, len(found.found.mated), marks),
+    }
 
 
 def _point_row(point: OperatingPoint) -> Sequence[object]:
-    from lineament.scoring.thresholds import needed
+    from lineament.scoring.thresholds import shortfall
 
     count = f"{point.fmr.comparisons:,}"
     target = f"{point.target_rate:g}"
     if not point.supported:
-        needs = f"needs {needed(point.target_rate):,} non-mated comparisons, you have {count}"
+        needs = shortfall(point.target_rate, point.fmr.comparisons, "FMR", "non-mated comparisons")
         return (target, f"{point.threshold:.4f}", needs, "", count)
-    return (target, f"{point.threshold:.4f}", rate_cell(point.fmr.rate), rate_cell(point.fnmr.rate), count)
+    return (
+        target,
+        f"{point.threshold:.4f}",
+        rate_cell(point.fmr.rate),
+        rate_cell(point.fnmr.rate),
+        count,
+    )

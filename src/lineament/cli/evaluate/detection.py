@@ -1,0 +1,149 @@
+"""``lineament evaluate detection``: a detector against labelled faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.shared import PlotsOption, check_plots, exit_strict, say_failures, write_figures
+from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.evaluation.detection import DetectionReport
+    from lineament.scoring.rate import Rate
+
+
+@app.command("detection")
+def detection(
+    *,
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The labelled pictures.")],
+    labels: Annotated[
+        Path,
+        typer.Option("--labels", metavar="FILE", help="Boxes in any format that dataset import reads."),
+    ],
+    label_format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="coco, yolo, voc, wider ...; else detected."),
+    ] = None,
+    detector: DetectorOption = "yunet",
+    min_side: Annotated[
+        float, typer.Option("--min-side", metavar="PX", min=0, help="Ignore faces with a shorter side.")
+    ] = 0,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            "--score",
+            min=0,
+            max=1,
+            help="Where precision, recall and F1 are told; default: the detector's own threshold.",
+        ),
+    ] = None,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            "--errors", metavar="DIR", help="Draw the worst pictures there, and list every error."
+        ),
+    ] = None,
+    drawings: Annotated[int, typer.Option("--drawings", min=0, help="How many pictures to draw.")] = 20,
+    plots: PlotsOption = None,
+    json: JsonOption = None,
+    workers: WorkersOption = None,
+    strict: StrictOption = False,
+) -> None:
+    """Find labelled faces: precision, recall, F1, mAP50, mAP50-95, WIDER FACE levels, by size and label.
+
+    Pictures that cannot be read count with all their faces missed.
+    """
+    from lineament.cli.output import Report, progress
+    from lineament.evaluation.detection import evaluate, open_detector
+    from lineament.evaluation.truths import read_truths
+
+    check_plots(plots)
+    opened = open_detector(detector)
+    truths = read_truths(images, labels, label_format)
+    with Report(json) as report:
+        with progress(len(truths.pictures), "pictures") as advance:
+            found = evaluate(
+                truths, opened, min_side=min_side, score=score, workers=workers, advance=advance
+            )
+        report.line({**found.to_json(), "detector": opened.spec, "lowest_score": opened.lowest})
+        say_failures(report, found.failures)
+        _say(report, found, opened.lowest)
+        if errors is not None:
+            from lineament.evaluation.detection_errors import write_errors
+
+            for path in write_errors(found, errors, drawings):
+                report.say(f"wrote {path}")
+        if plots is not None:
+            from lineament.plots import detection_curves as curves
+
+            used = found.rates.score
+            write_figures(
+                report,
+                plots,
+                {
+                    "precision_recall": curves.precision_recall_figure(
+                        found.curve, found.rates.map50, score=used
+                    ),
+                    "f1_by_score": curves.f1_score_figure(found.curve, score=used),
+                    "discrete_roc": curves.discrete_roc_figure(found.curve, pictures=len(truths.pictures)),
+                },
+            )
+    exit_strict(strict, found.failures)
+
+
+def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
+    truths, rates = found.truths, found.rates
+    ignored = len(found.matches.counted) - found.matches.truths
+    report.say(
+        f"{len(truths.pictures):,} pictures ({len(found.failures)} refused), {found.matches.truths:,} "
+        f"faces that count, {ignored:,} ignored; labels read as {truths.format}"
+    )
+    for count, what in (
+        (
+            truths.missing_faces,
+            "faces of pictures that are not there, counted as missed whatever their size",
+        ),
+        (len(truths.unusable), "pictures left out, because their labels cannot be used"),
+        (truths.elsewhere, "labelled pictures outside the folder, left out"),
+        (truths.unlabelled, "pictures in the folder that the labels do not name, left out"),
+    ):
+        if count:
+            report.say(f"{count:,} {what}")
+    for path, reason in truths.unusable.items():
+        report.say(f"left out: {path}: {reason}")
+    if truths.problems:
+        report.say("in the labels: " + ", ".join(f"{k} {n}" for k, n in truths.problems.items()))
+    rows: list[Sequence[object]] = [("mAP50", *_cells(rates.map50)), ("mAP50-95", *_cells(rates.map50_95))]
+    rows += [
+        (f"{name} at score {rates.score:g}", *_cells(rate))
+        for name, rate in (("precision", rates.precision), ("recall", rates.recall), ("F1", rates.f1))
+    ]
+    rows += [
+        (f"WIDER FACE {level}, by {found.wider_levels}", *_cells(rate))
+        for level, rate in found.wider.items()
+    ]
+    report.table("All faces (IoU 0.5 unless stated)", ("figure", "value", "95 %", "of"), rows)
+    if lowest is not None and lowest > 0.1:
+        report.say(
+            f"average precision without detections below {lowest:g}: lower than it would be with them"
+        )
+    rows = [(name, *_cells(rate)) for name, rate in found.by_size.items() if rate is not None]
+    for label, by_value in found.by_label.items():
+        rows += [(f"{label}: {value}", *_cells(rate)) for value, rate in by_value.items()]
+    report.table(
+        f"Recall at score {rates.score:g}, by shorter side and by label",
+        ("faces", "recall", "95 %", "of"),
+        rows,
+    )
+
+
+def _cells(rate: Rate | None) -> Sequence[object]:
+    if rate is None:
+        return ("nothing detected", "", "0")
+    return (f"{rate.value:.3f}", f"{rate.low:.3f} to {rate.high:.3f}", f"{rate.n:,}")

@@ -1,0 +1,174 @@
+"""``lineament evaluate end-to-end``: detector and classifier together, on whole photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.shared import rate_cell
+from lineament.cli.options import (
+    DEFAULT_PRECISION,
+    AttributesOption,
+    ClassifierOption,
+    DetectorOption,
+    JsonOption,
+    PrecisionOption,
+    StrictOption,
+    WorkersOption,
+)
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.evaluation.end_to_end import EndToEnd
+    from lineament.scoring.rate import Rate
+
+_WHAT = {
+    "right": "detected and named right",
+    "wrong": "detected and named wrong",
+    "missed": "not detected",
+    "refused": "picture refused",
+}
+
+
+@app.command("end-to-end")
+def end_to_end(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest of whole photos, or labels.")],
+    *,
+    detector: DetectorOption = "yunet",
+    classifier: ClassifierOption = None,
+    attributes: AttributesOption = None,
+    attribute: Annotated[
+        str | None,
+        typer.Option("--attribute", help="Which answer to judge. Default: the classifier's, or the first."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split", help="Of the data; all for every row. Default: test where there are splits."
+        ),
+    ] = None,
+    min_iou: Annotated[
+        float, typer.Option("--iou", help="Overlap with the labelled box from which a face is detected.")
+    ] = 0.5,
+    faces: Annotated[
+        Path | None,
+        typer.Option("--faces", metavar="FILE", help="Write how each face ended, one JSON object a line."),
+    ] = None,
+    json: JsonOption = None,
+    precision: PrecisionOption = DEFAULT_PRECISION,
+    workers: WorkersOption = None,
+    strict: StrictOption = False,
+) -> None:
+    """Accuracy from photo to answer: what the detector misses, and what the classifier confuses."""
+    from lineament.analyzer import Analyzer
+    from lineament.attributes.trained import open_classifiers
+    from lineament.cli.output import Report, progress
+    from lineament.datasets.opening import open_dataset
+    from lineament.errors import UsageError
+    from lineament.evaluation.end_to_end import evaluate
+
+    manifest = open_dataset(data)
+    models = [*(attributes or ()), *open_classifiers(classifier or ())]
+    if not models:
+        raise UsageError("give the model to judge: --classifier DIR or --attributes DIR")
+    with (
+        Report(json) as report,
+        Analyzer(detector, None, models, quality=False, precision=precision, workers=workers) as analyzer,
+    ):
+        judged = attribute or analyzer.attributes[-1 if classifier else 0].names[0]
+        if split is None:
+            split = "test" if any(row.split == "test" for row in manifest) else "all"
+        with progress(len({row.path for row in manifest}), "pictures") as advance:
+            found = evaluate(
+                manifest,
+                analyzer,
+                judged,
+                split=None if split == "all" else split,
+                min_iou=min_iou,
+                runs=_runs(detector, *(attributes or ()), *(classifier or ())),
+                advance=advance,
+            )
+        settings = {"detector": detector, "split": split, "min_iou": min_iou}
+        given = {"classifier": list(classifier or ()), "attributes": list(attributes or ())}
+        report.line({**found.to_json(), **settings, **given})
+        _tell(report, found)
+        if faces is not None:
+            _write(faces, found)
+            report.say(f"wrote {faces}")
+    if strict and found.pictures.get("refused"):
+        raise typer.Exit(1)
+
+
+def _runs(*specs: str) -> list[Path]:
+    """The run folders among the models given: their training data must not be evaluated."""
+    parts = [Path(p) for spec in specs for p in (spec, spec.rpartition(":")[0]) if p]
+    return [path for path in parts if (path / "card.json").is_file()]
+
+
+def _tell(report: Report, found: EndToEnd) -> None:
+    from lineament.evaluation.end_to_end import RATED
+
+    p = found.pictures
+    report.say(
+        f"{p['total']:,} pictures ({p.get('ok', 0):,} with a face found, {p.get('no_face', 0):,} without, "
+        f"{p.get('refused', 0):,} refused), {len(found.faces):,} labelled faces, {found.detections:,} "
+        f"detections; {found.attribute}: {len(found.classes) or 'no'} classes"
+    )
+    rows: list[tuple[object, ...]] = []
+    for ending in RATED:
+        if found.is_number and ending == "wrong":
+            continue
+        label = "detected" if found.is_number and ending == "right" else _WHAT[ending]
+        count = sum(face.ending == ending for face in found.faces)
+        rows.append((label, count, _cell(found.share(ending))))
+    report.table("How the labelled faces ended", ("", "faces", "share, 95 %"), rows)
+    record = found.to_json()
+    if found.is_number:
+        if "mean_absolute_error" in record:
+            error = record["mean_absolute_error"]
+            report.say(
+                f"mean absolute error of the detected: {error['value']:.2f} ({error['low']:.2f} to "
+                f"{error['high']:.2f}), n = {error['n']}"
+            )
+    else:
+        alone = found.share("right", among=("right", "wrong"))
+        report.say(
+            f"accuracy end to end {_cell(found.share('right'))}; of the detected faces alone {_cell(alone)}"
+        )
+        for fault in record["confusions"][:5]:
+            report.say(f"  {fault['truth']} taken for {fault['said']}: {fault['faces']}")
+    if found.extra is not None:
+        report.say(f"{found.extra:,} detections are no labelled face, in pictures where all have boxes")
+    for ending, what in (
+        ("unknown_class", "faces of classes the model was never shown"),
+        ("not_placed", "faces without a box in pictures with several"),
+    ):
+        if count := sum(face.ending == ending for face in found.faces):
+            report.say(f"in no rate: {count:,} {what}")
+    for count, what in (
+        (found.unlabelled, f"rows without a {found.attribute}"),
+        (found.elsewhere, "rows of other splits"),
+        (found.unusable, "rows that ended without a face when the data were made"),
+    ):
+        if count:
+            report.say(f"left out: {count:,} {what}")
+    for run, count in found.compared.items():
+        told = f"none of the {count:,} pictures that shaped it" if count else "no manifest to compare with"
+        report.say(f"leak check, {run}: {told}{' is among these' if count else ''}")
+
+
+def _cell(rate: Rate | None) -> str:
+    return "" if rate is None else rate_cell(rate)
+
+
+def _write(path: Path, found: EndToEnd) -> None:
+    import json
+    from dataclasses import asdict
+
+    from lineament.io.manifest import replacing
+
+    with replacing(path) as file:
+        file.writelines(json.dumps(asdict(face), sort_keys=True) + "\n" for face in found.faces)
