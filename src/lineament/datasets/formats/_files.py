@@ -11,6 +11,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, NoReturn
 from xml.etree import ElementTree
@@ -22,6 +23,9 @@ from lineament.io import sources
 
 MAX_BYTES = 2**30
 _MAX_DEPTH = 64
+_FIRST_IN: ContextVar[Path | None] = ContextVar(
+    "the folder that pictures are looked for in first", default=None
+)
 
 
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
@@ -124,6 +128,16 @@ def relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
+@contextmanager
+def pictures_in(folder: Path) -> Iterator[None]:
+    """Look for named pictures in this folder, below the root, before any that the format knows."""
+    token = _FIRST_IN.set(folder)
+    try:
+        yield
+    finally:
+        _FIRST_IN.reset(token)
+
+
 def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, where: str) -> str | None:
     """The picture a label file names, relative to ``root``: the first of ``bases`` that has it.
 
@@ -132,6 +146,8 @@ def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, whe
     """
     name = name.replace("\\", "/")
     start, inside = os.fspath(root), False
+    named = _FIRST_IN.get()
+    bases = [*bases] if named is None else [named, *bases]
     for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
         for base in bases:
             inner = posixpath.normpath(posixpath.join(relative(base, root), form))

@@ -1,0 +1,102 @@
+"""The worst misses of a detector as pictures, and every error as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lineament.errors import OutputError, PictureError
+from lineament.evaluation.detection import DetectionReport
+from lineament.io import images
+from lineament.io.manifest import replacing
+from lineament.io.names import shown
+from lineament.scoring import matching
+from lineament.types import Float64, Image
+
+TABLE = "errors.csv"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureErrors:
+    """One picture's faces found and missed and its false detections, boxes ``(N, 4)``, at one score."""
+
+    path: str
+    found: Float64
+    missed: Float64
+    false: Float64
+    false_scores: Float64
+
+
+def errors_of(report: DetectionReport) -> Iterator[PictureErrors]:
+    """Each picture with an error at the report's score and IoU 0.5, most missed faces first."""
+    score = report.rates.score
+    rows = []
+    for one, boxes in zip(report.truths.pictures, report.boxes, strict=False):
+        matches = matching.match([boxes], 0.5)
+        found = (matches.found_at[0] >= score) & boxes.counted
+        missed = ~found & boxes.counted
+        ranked = boxes.boxes[np.argsort(-boxes.scores, kind="stable")]
+        wrong = matches.wrong[0] & (matches.scores >= score)
+        if missed.any() or wrong.any():
+            rows.append(
+                PictureErrors(
+                    one.path,
+                    boxes.truths[found],
+                    boxes.truths[missed],
+                    ranked[wrong],
+                    matches.scores[wrong],
+                )
+            )
+    return iter(sorted(rows, key=lambda row: (-len(row.missed), -len(row.false), row.path)))
+
+
+def write_errors(report: DetectionReport, folder: Path, most: int = 20) -> list[Path]:
+    """Draw the ``most`` worst pictures into a folder and list every error in ``errors.csv``.
+
+    The table holds one line an error: picture, its drawing if there is one, missed or false, box, score.
+    A picture that cannot be read is in the table only. Raises `OutputError` when the folder cannot be
+    written.
+    """
+    from lineament.plots.detection_errors import detection_errors
+
+    drawings: list[Path] = []
+    table = io.StringIO()
+    lines = csv.writer(table, lineterminator="\n")
+    lines.writerow(["picture", "drawing", "error", "x1", "y1", "x2", "y2", "score"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in errors_of(report):
+            drawing = ""
+            if len(drawings) < most and (picture := _readable(report.truths.folder / one.path)) is not None:
+                drawing = f"{len(drawings) + 1:03d}_{len(one.missed)}_missed_{len(one.false)}_false.jpg"
+                drawn = detection_errors(picture, one.found, one.missed, one.false)
+                images.save(folder / drawing, drawn)
+                drawings.append(folder / drawing)
+            start = [_cell(one.path), drawing]
+            for box in one.missed:
+                lines.writerow([*start, "missed", *np.round(box, 2).tolist(), ""])
+            for box, score in zip(one.false, one.false_scores, strict=True):
+                lines.writerow([*start, "false", *np.round(box, 2).tolist(), round(float(score), 4)])
+        with replacing(folder / TABLE) as file:
+            file.write(table.getvalue())
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    return [*drawings, folder / TABLE]
+
+
+def _readable(path: Path) -> Image | None:
+    try:
+        return images.load(path)
+    except PictureError:
+        return None
+
+
+def _cell(path: str) -> str:
+    """A spreadsheet runs a cell that begins like a formula; a quote before it makes it text."""
+    text = shown(path, limit=None)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
