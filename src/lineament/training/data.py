@@ -7,7 +7,10 @@ batch and reported with it.
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.view import View
-from lineament.errors import NotEnoughSamples, PictureError
+from lineament.errors import LineamentError, NotEnoughSamples, PictureError, TrainingError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.types import UInt8
@@ -160,12 +163,14 @@ class Batches:
         self.data = data
         self._order = _Order(plan)
         self._loader: DataLoader[Any] = DataLoader(
-            data,
+            _Guarded(data),
             batch_sampler=self._order,
             num_workers=workers,
-            collate_fn=collate,
+            collate_fn=_collate_or_fail,
+            # Where processes are not forked, targets that are closures could not reach them.
+            multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             persistent_workers=workers > 0,
-            worker_init_fn=_one_thread if workers else None,
+            worker_init_fn=_prepare_worker if workers else None,
             prefetch_factor=4 if workers else None,
         )
 
@@ -174,9 +179,30 @@ class Batches:
         return len(self._order.plan(epoch))
 
     def epoch(self, number: int = 0, *, start: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """The batches of an epoch from the ``start``-th on; of several processes each takes its share."""
+        """The batches of an epoch from the ``start``-th on; of several processes each takes its share.
+
+        Raises what the data set raises, and `TrainingError` when a loading process died.
+        """
         self._order.now = (number, start, rank, world)
-        yield from self._loader
+        with deaths_named():
+            for item in self._loader:
+                if isinstance(item, LineamentError):
+                    raise item
+                yield item
+
+
+@contextmanager
+def deaths_named() -> Iterator[None]:
+    """Turn torch's error for a loading process that died, raised anywhere, into `TrainingError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that loads pictures died, perhaps out of memory or of shared memory (/dev/shm); "
+            "set loop.workers lower, then go on with the same command"
+        ) from error
 
 
 class _Order:
@@ -195,9 +221,29 @@ class _Order:
         return len(self.plan(self.now[0])) - self.now[1]
 
 
-def _one_thread(_worker: int) -> None:
+class _Guarded(Dataset[Any]):
+    """Hands over a named error as a value: raised in a worker it would arrive with a traceback as text."""
+
+    def __init__(self, data: Dataset[Any]) -> None:
+        self.data = data
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.data[key]
+        except LineamentError as error:
+            return error
+
+
+def _collate_or_fail(samples: Sequence[Any]) -> Batch | LineamentError:
+    failures = [s for s in samples if isinstance(s, LineamentError)]
+    return failures[0] if failures else collate(samples)
+
+
+def _prepare_worker(_worker: int) -> None:
     import cv2
 
+    # Ctrl-C reaches all processes of a terminal; the training ends its step first, then these.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

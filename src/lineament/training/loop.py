@@ -1,7 +1,8 @@
 """The one training loop.
 
 A resumed training ends with the weights of an undisturbed one: batches depend on seed, epoch and position,
-each step seeds the random numbers it uses, and the learning rate is a function of the step.
+each step seeds torch's random numbers, and the learning rate is a function of the step. For that to hold, a
+task draws from torch alone, and what is trained lies in its model.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import nn
 
-from lineament.errors import Diverged, NotEnoughSamples
+from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples
 from lineament.training import distributed, optimisers
-from lineament.training.data import Batch, Batches
+from lineament.training.data import Batch, Batches, deaths_named
 from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
 
@@ -41,14 +42,37 @@ class Task(Protocol):
         ...
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
-        """The loss to minimise, and parts or figures of the batch to keep by name (scalars).
+        """The loss to minimise, a mean over the batch, and figures of the batch to keep by name (scalars).
 
-        ``model`` is `Task.model`, wrapped where several processes train together.
+        ``model`` is `Task.model` in training mode.
         """
         ...
 
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
         """Figures on the validation split; the model is in evaluation mode."""
+        ...
+
+
+class Held(Protocol):
+    """What a task trains outside of its model, each process a share of it, as its attribute ``held``.
+
+    Class centres are such: they may be too many for one process, and no model needs them afterwards.
+    """
+
+    def absent(self) -> None:
+        """Take part in a step to which this process has no samples."""
+        ...
+
+    def step(self, factor: float, scale: float) -> None:
+        """Spend the gradients: ``factor`` of the full rate, of a loss that was multiplied by ``scale``."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All shares together, at the first process; all processes call it at the same time."""
+        ...
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take this process's share of `state`."""
         ...
 
 
@@ -72,6 +96,17 @@ class Progress:
     ended: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one process made of its part of a batch."""
+
+    count: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    has_gradient: tuple[bool, ...] = ()
+    leave: bool = False
+
+
 def fit(
     task: Task,
     batches: Batches,
@@ -84,12 +119,14 @@ def fit(
     """Train ``task`` and leave its best weights in its model and in ``best.safetensors``.
 
     ``advance`` is told of each finished batch. Goes on from the run folder's checkpoint. Raises `Diverged`
-    when the loss is no number, `NotEnoughSamples` when an epoch has no usable picture, `OutputError` when
-    the disk is full; on Ctrl-C it writes a checkpoint first.
+    when the loss or the monitored figure is no number, `NotEnoughSamples` when an epoch has no usable
+    picture, `OutputError` when the disk is full, `CheckpointMismatch` for a checkpoint that does not fit,
+    `TrainingError` when a loading process died; on Ctrl-C it writes a checkpoint first. Of several
+    processes only the first holds the best weights afterwards.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    with distributed.joined() as place, _interrupts() as interrupted:
+    with distributed.joined() as place, _interrupts() as interrupted, deaths_named():
         return _Loop(task, batches, run, settings, callbacks, advance or _nothing, place).run(interrupted)
 
 
@@ -107,21 +144,27 @@ class _Loop:
         self.task, self.batches, self.folder, self.settings = task, batches, run, settings
         self.callbacks, self.advance, self.place = callbacks, advance, place
         self.device = distributed.device_for(settings.device, place)
-        task.model.to(self.device)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        self.model = task.model.to(self.device)
         self.optimiser = optimisers.build(task.groups(), settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp == "fp16")
-        self.model = place.wrap(task.model, self.device)
+        self.held: Held | None = getattr(task, "held", None)
         self.state = Progress()
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        self._trained = [p for group in self.optimiser.param_groups for p in group["params"]]
+        held = {id(p) for p in self.model.parameters()}
+        assert all(id(p) in held for p in self._trained), "a checkpoint holds Task.model only"
+        self._norms = [m for m in self.model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
     def run(self, interrupted: threading.Event) -> Progress:
         self._resume()
-        while self.state.ended is None and self.state.epoch < self.settings.epochs:
+        self.place.spread(self.model)
+        while self.state.ended is None:
             self._train_epoch(interrupted)
             self._finish_epoch()
-        self.state.ended = self.state.ended or f"all {self.settings.epochs} epochs done"
         if self.place.first:
-            self.folder.load_best(self.task.model)
+            self.folder.load_best(self.model)
         return self.state
 
     def _train_epoch(self, interrupted: threading.Event) -> None:
@@ -132,13 +175,10 @@ class _Loop:
             state.epoch, start=state.step, rank=self.place.rank, world=self.place.world
         )
         for batch in todo:
-            state.refused.update(batch.refused)
-            if len(batch):
-                self._step(batch, (state.epoch + state.step / total))
+            leave = self._step(batch, state.epoch + state.step / total, interrupted)
             state.step += 1
             self.advance(1)
-            leave = self.place.agree(interrupted.is_set())
-            if leave or self._checkpoint_is_due():
+            if leave or self._all(self._since_saving() >= 60 * self.settings.checkpoint_minutes):
                 state.seconds += time.monotonic() - began
                 began = time.monotonic()
                 self._save()
@@ -146,37 +186,82 @@ class _Loop:
                 raise KeyboardInterrupt
         state.seconds += time.monotonic() - began
         if not state.samples:
-            raise NotEnoughSamples(f"not one picture of epoch {state.epoch + 1} could be read")
+            raise NotEnoughSamples(f"not one picture of epoch {state.epoch + 1} could be used")
 
-    def _step(self, batch: Batch, epoch: float) -> None:
+    def _step(self, batch: Batch, epoch: float, interrupted: threading.Event) -> bool:
+        """One step of the optimiser; returns whether somebody asked to leave."""
         state, settings = self.state, self.settings
         rate = optimisers.set_rate(self.optimiser, settings, epoch)
-        # Dropout and the like draw the same whether or not the training was interrupted before.
-        torch.manual_seed(_seed(settings.seed, state.epoch, state.step, self.place.rank))
-        batch = batch.to(self.device)
-        with self._autocast():
-            loss, parts = self.task.loss(self.model, batch)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise Diverged(
-                f"the loss became {value} in epoch {state.epoch + 1}; the best weights so far are kept; "
-                "lower learning_rate, or set clip_norm"
-            )
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        share = self._gradients(batch, interrupted)
+        shares = self.place.gather(share)
+        for other in shares:
+            state.refused.update(other.refused)
+        samples = sum(other.count for other in shares)
+        leave = any(other.leave for other in shares)
+        if not samples:
+            return leave
+        for other in shares:
+            self._require_finite(other.figures.get("loss", 0.0))
+        self._average(shares, share.count / samples)
         if settings.clip_norm is not None:
             self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(self.task.model.parameters(), settings.clip_norm)
+            nn.utils.clip_grad_norm_(self._trained, settings.clip_norm)
         self.scaler.step(self.optimiser)
+        if self.held is not None:
+            self.held.step(rate / settings.learning_rate, self.scaler.get_scale())
         self.scaler.update()
-        state.samples += len(batch)
-        figures = {"loss": value, "learning_rate": rate, **{name: float(p) for name, p in parts.items()}}
-        for name, figure in figures.items():
-            state.sums[name] = state.sums.get(name, 0.0) + figure * len(batch)
+        state.samples += samples
+        for other in shares:
+            for name, figure in other.figures.items():
+                state.sums[name] = state.sums.get(name, 0.0) + figure * other.count
+        state.sums["learning_rate"] = state.sums.get("learning_rate", 0.0) + rate * samples
+        return leave
+
+    def _gradients(self, batch: Batch, interrupted: threading.Event) -> _Share:
+        refused, leave = dict(batch.refused), interrupted.is_set()
+        count = len(batch)
+        # One sample has no spread to normalise by; it comes with others in the next epoch.
+        # Dropout and the like draw the same whether or not the training was interrupted before.
+        torch.manual_seed(_seed(self.settings.seed, self.state.epoch, self.state.step, self.place.rank))
+        if count == 0 or (count == 1 and any(norm.training for norm in self._norms)):
+            if self.held is not None:
+                self.held.absent()
+            return _Share(refused=refused, leave=leave)
+        with self._autocast():
+            loss, parts = self.task.loss(self.model, batch.to(self.device))
+        self.scaler.scale(loss).backward()
+        figures = {"loss": float(loss.detach()), **{name: float(part) for name, part in parts.items()}}
+        has_gradient = () if self.place.world == 1 else tuple(p.grad is not None for p in self._trained)
+        return _Share(count, figures, refused, has_gradient, leave)
+
+    def _average(self, shares: Sequence[_Share], weight: float) -> None:
+        """Make gradients, and running means of normalisation, those of all processes."""
+        if self.place.world == 1:
+            return
+        used = [any(flags) for flags in zip(*(s.has_gradient for s in shares if s.count), strict=True)]
+        gradients = []
+        for parameter, use in zip(self._trained, used, strict=True):
+            if use:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
+        buffers = [b for b in self.model.buffers() if b.is_floating_point()]
+        self.place.average([*gradients, *buffers], weight)
+
+    def _require_finite(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        best = self.state.best_epoch
+        kept = f"the best weights so far, of epoch {best}, are kept" if best else "no epoch was finished"
+        raise Diverged(
+            f"the loss became {loss} in epoch {self.state.epoch + 1}; {kept}; "
+            "lower loop.learning_rate, or set loop.clip_norm"
+        )
 
     def _finish_epoch(self) -> None:
         state = self.state
-        self.task.model.eval()
+        self.model.eval()
         figures: Mapping[str, float] | None = None
         began = time.monotonic()
         if self.place.first:
@@ -190,66 +275,91 @@ class _Loop:
             row["learning_rate" if name == "learning_rate" else f"train_{name}"] = value / state.samples
         row |= {f"val_{name}": value for name, value in figures.items()}
         state.history.append(row)
-        if self._is_better(figures[self.task.monitor]):
-            state.best, state.best_epoch = figures[self.task.monitor], state.epoch + 1
+        if self.place.first:
+            self.folder.write_metrics(state.history)
+        monitored = figures[self.task.monitor]
+        if not math.isfinite(monitored):
+            raise Diverged(
+                f"val_{self.task.monitor} became {monitored} in epoch {state.epoch + 1}; "
+                "lower loop.learning_rate, or set loop.clip_norm"
+            )
+        better = self._is_better(monitored)
+        if better:
+            state.best, state.best_epoch = monitored, state.epoch + 1
             if self.place.first:
-                self.folder.save_best(self.task.model)
+                self.folder.save_best(self.model)
         state.epoch, state.step, state.samples, state.seconds, state.sums = state.epoch + 1, 0, 0, 0.0, {}
         state.ended = self._reason_to_end(figures)
         for callback in self.callbacks if self.place.first else ():
             state.ended = callback(state, row) or state.ended
         state.ended = self.place.agree(state.ended)
-        if self.place.first:
-            self.folder.write_metrics(state.history)
-        self._save()
+        # Where an epoch takes less time than a checkpoint, one is written for several.
+        if better or state.ended or self._all(self._since_saving() >= 20 * self._saving_took):
+            self._save()
 
     def _is_better(self, value: float) -> bool:
-        if math.isnan(value):
-            return False
         best = self.state.best
         return best is None or (value < best if self.task.better == "low" else value > best)
 
     def _reason_to_end(self, figures: Mapping[str, float]) -> str | None:
         settings, state = self.settings, self.state
-        if state.best_epoch is None:
-            raise Diverged(f"val_{self.task.monitor} is no number; lower learning_rate, or set clip_norm")
+        assert state.best_epoch is not None
         accuracy = figures.get("accuracy")
         if settings.stop_at is not None and accuracy is not None and accuracy >= settings.stop_at:
             return f"val_accuracy reached {settings.stop_at:g}"
         if settings.patience is not None and state.epoch - state.best_epoch >= settings.patience:
             return f"no better val_{self.task.monitor} for {settings.patience} epochs"
-        return None
+        return f"all {settings.epochs} epochs done" if state.epoch == settings.epochs else None
 
     def _autocast(self) -> Any:
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
         kind = kinds.get(self.settings.amp)
         return torch.autocast(self.device.type, dtype=kind, enabled=kind is not None)
 
-    def _checkpoint_is_due(self) -> bool:
-        return time.monotonic() - self._saved_at >= 60 * self.settings.checkpoint_minutes
+    def _all(self, due: bool) -> bool:
+        """Whether to save now: where shares are gathered for it, all processes must at the same time."""
+        return due if self.held is None else bool(self.place.agree(due))
+
+    def _since_saving(self) -> float:
+        return time.monotonic() - self._saved_at
 
     def _save(self) -> None:
+        began = time.monotonic()
+        held = {} if self.held is None else {"held": self.held.state()}
+        if self.place.first:
+            state = {name: getattr(self.state, name) for name in Progress.__slots__}
+            self.folder.save_checkpoint(
+                {
+                    "progress": state,
+                    "model": self.model.state_dict(),
+                    "optimiser": self.optimiser.state_dict(),
+                    "scaler": self.scaler.state_dict(),
+                    **held,
+                }
+            )
         self._saved_at = time.monotonic()
-        if not self.place.first:
-            return
-        state = {name: getattr(self.state, name) for name in Progress.__slots__}
-        self.folder.save_checkpoint(
-            {
-                "progress": state,
-                "model": self.task.model.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "scaler": self.scaler.state_dict(),
-            }
-        )
+        self._saving_took = self._saved_at - began
 
     def _resume(self) -> None:
         state = self.folder.load_checkpoint()
-        if state is None:
-            return
-        self.task.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.state = Progress(**state["progress"])
+        if state is not None:
+            try:
+                self.model.load_state_dict(state["model"])
+                self.optimiser.load_state_dict(state["optimiser"])
+                self.scaler.load_state_dict(state["scaler"])
+                if self.held is not None:
+                    self.held.load(state["held"])
+                self.state = Progress(**state["progress"])
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise CheckpointMismatch(
+                    f"{self.folder.path}: its checkpoint does not fit this network; another version of "
+                    f"lineament? {str(error).splitlines()[0]}"
+                ) from error
+        places = self.place.gather((self.state.epoch, self.state.step))
+        if len(set(places)) > 1:
+            raise CheckpointMismatch(
+                f"{self.folder.path}: not all processes see its checkpoint; it must lie on a shared disk"
+            )
         done = sum(self.batches.length(epoch) for epoch in range(self.state.epoch)) + self.state.step
         self.advance(done)
 

@@ -9,12 +9,14 @@ that the training is finished.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +33,11 @@ CONFIG = "config.toml"
 METRICS = "metrics.csv"
 CHECKPOINT = "last.ckpt"
 BEST = "best.safetensors"
+IDENTITY = "run.json"
 _LOCK = ".training.lock"
+_DISK_IS_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_NO_MATTER = ("workers", "threads", "device", "checkpoint_minutes")
+"""Settings of the loop that say where and how fast, not what: one may go on with others."""
 
 
 class RunFolder:
@@ -45,7 +51,13 @@ class RunFolder:
     def result(self) -> dict[str, Any] | None:
         """What a finished training said of itself; None while unfinished."""
         path = self.path / RESULT
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise CheckpointMismatch(f"{path}: cannot be read; remove it to go on: {error}") from error
+        return values
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result; the checkpoint goes."""
@@ -77,83 +89,156 @@ class RunFolder:
         self.replace(BEST, lambda path: save_file(tensors, path))
 
     def load_best(self, model: torch.nn.Module) -> None:
-        """Put the best weights into the model."""
+        """Put the best weights into the model; raises `CheckpointMismatch`."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        model.load_state_dict(load_file(self.path / BEST))
+        path = self.path / BEST
+        try:
+            model.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise CheckpointMismatch(
+                f"{path}: missing, damaged or of another network; remove {CHECKPOINT} to begin: {error}"
+            ) from error
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """All epochs so far as ``metrics.csv``."""
         names = list(dict.fromkeys(name for row in history for name in row))
-        with replacing(self.path / METRICS) as file:
+        with _written(self.path / METRICS), replacing(self.path / METRICS) as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")
             writer.writeheader()
             writer.writerows(history)
 
-    def replace(self, name: str, write: Any) -> None:
+    def replace(self, name: str, write: Callable[[Path], object]) -> None:
         """Let ``write(path)`` write beside ``name`` and move that there; raises `OutputError`."""
         partial = self.path / f".{name}.part"
-        try:
-            write(partial)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(self.path / name)
-        except (OSError, RuntimeError) as error:
-            # torch's zip writer raises RuntimeError when the disk is full.
-            raise OutputError(
-                f"{self.path / name}: cannot be written: {error}; the last one is kept"
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with _written(self.path / name):
+            try:
+                write(partial)
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
+                partial.replace(self.path / name)
+            finally:
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Turn what writers raise when a file cannot be written into `OutputError`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # torch's archive writer and safetensors have errors of their own for a full disk.
+        if isinstance(error, (OSError, SafetensorError)) or "PytorchStreamWriter" in str(error):
+            reason = str(error).splitlines()[0]
+            raise OutputError(f"{path}: cannot be written: {reason}; the last one is kept") from error
+        raise
 
 
 @contextmanager
 def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Iterator[RunFolder]:
     """Open or continue the folder of a training with these settings (a dataclass) and this data.
 
-    Raises `CheckpointMismatch` when the folder is of another training, and `UsageError` when it holds
-    something else or another process trains there.
+    Raises `CheckpointMismatch` when the folder is of another training, `UsageError` when it holds
+    something else or another process trains there, and `OutputError` when it cannot be written.
     """
     from filelock import FileLock, Timeout
 
-    stated = {"trainer": trainer, "settings": asdict(settings), "data": manifest.digest()}
-    fingerprint = hashlib.sha256(json.dumps(stated, sort_keys=True, default=str).encode()).hexdigest()
-    identity = path / "run.json"
+    stated = _stated(trainer, settings, manifest)
+    fingerprint = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+    run = RunFolder(path, trainer, fingerprint)
     if not distributed.is_first():
-        yield RunFolder(path, trainer, fingerprint)
+        yield run
         return
+    lock = FileLock(path / _LOCK, timeout=0)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / _LOCK, timeout=0):
-            try:
-                if identity.is_file():
-                    known = json.loads(identity.read_text(encoding="utf-8"))
-                    if known.get("fingerprint") != fingerprint:
-                        raise CheckpointMismatch(
-                            f"{path}: holds a training with other settings or data; give another folder"
-                        )
-                elif any(p.name != _LOCK for p in path.iterdir()):
-                    raise UsageError(f"{path}: is not empty and no run folder; give another one")
-                else:
-                    _begin(path, trainer, settings, manifest)
-                    write_json(identity, {"trainer": trainer, "fingerprint": fingerprint})
-                yield RunFolder(path, trainer, fingerprint)
-            finally:
-                (path / _LOCK).unlink(missing_ok=True)
+        lock.acquire()
     except Timeout:
         raise UsageError(f"{path}: another training is running there") from None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        _open(path, trainer, settings, manifest, stated)
+        yield run
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; what is whole is kept") from error
+    finally:
+        (path / _LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
-def _begin(path: Path, trainer: str, settings: Any, manifest: Manifest) -> None:
+def _stated(trainer: str, settings: Any, manifest: Manifest) -> dict[str, Any]:
+    """What makes a training this one, as JSON gives it back."""
+    told = asdict(settings)
+    loop = told.get("loop")
+    if isinstance(loop, dict):
+        told["loop"] = {name: value for name, value in loop.items() if name not in _NO_MATTER}
+    stated = {"trainer": trainer, "settings": told, "data": manifest.digest()}
+    plain: dict[str, Any] = json.loads(json.dumps(stated, default=str))
+    return plain
+
+
+def _open(path: Path, trainer: str, settings: Any, manifest: Manifest, stated: Mapping[str, Any]) -> None:
+    """Begin the folder, or make sure that it holds this very training."""
+    identity = path / IDENTITY
+    if identity.is_file():
+        try:
+            known = json.loads(identity.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise CheckpointMismatch(f"{identity}: cannot be read: {error}; give another folder") from error
+        if other := _differences(known, stated):
+            raise CheckpointMismatch(
+                f"{path}: holds a training with other {', '.join(other[:4])}; give another folder"
+            )
+    elif any(not p.name.startswith(f".{IDENTITY}.") and p.name != _LOCK for p in path.iterdir()):
+        raise UsageError(f"{path}: is not empty and no run folder; give another one")
+    with _written(path):
+        # The identity comes first: a folder left by a kill at any moment can be gone on with.
+        if not identity.is_file():
+            write_json(identity, stated)
+        _sweep(path)
+        if not (path / CONFIG).is_file():
+            _save_config(path / CONFIG, trainer, settings)
+        if not (path / "environment.json").is_file():
+            write_json(path / "environment.json", environment())
+        if not (path / "manifest.jsonl").is_file():
+            manifest.save(path / "manifest.jsonl")
+
+
+def _differences(known: Any, stated: Any, name: str = "") -> list[str]:
+    """Dotted names of what two nested mappings do not share."""
+    if not isinstance(known, Mapping) or not isinstance(stated, Mapping):
+        return [] if known == stated else [name or "trainer"]
+    found = []
+    for key in sorted({*known, *stated}):
+        here = key if name in ("", "settings") else f"{name}.{key}"
+        found += _differences(known.get(key), stated.get(key), here)
+    return found
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a kill left half-written."""
+    names = {p.name for p in path.iterdir()}
+    for name in (IDENTITY, CONFIG, METRICS, RESULT, "environment.json", "manifest.jsonl", "card.json"):
+        for left in names:
+            if left.startswith(f".{name}.") and len(left) == len(name) + 10:
+                (path / left).unlink(missing_ok=True)
+    for left in names:
+        if left.startswith(".") and left.endswith(".part"):
+            (path / left).unlink(missing_ok=True)
+
+
+def _save_config(path: Path, trainer: str, settings: Any) -> None:
     import tomli_w
 
-    with replacing(path / CONFIG) as file:
+    with replacing(path) as file:
         file.write(f"# lineament train {trainer} DATA --out FOLDER --config THIS\n")
         file.write(tomli_w.dumps(_told(asdict(settings))))
-    write_json(path / "environment.json", environment())
-    manifest.save(path / "manifest.jsonl")
 
 
 def _told(values: Any) -> Any:
@@ -204,7 +289,15 @@ def _commit() -> str | None:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file atomically."""
-    with replacing(path) as file:
-        json.dump(values, file, indent=1, sort_keys=True, default=str)
+    """Write a JSON file atomically, NaN and infinity as null; raises `OutputError`."""
+    with _written(path), replacing(path) as file:
+        json.dump(_finite(values), file, indent=1, sort_keys=True, default=str, allow_nan=False)
         file.write("\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,195 @@
+"""What came of a sweep, as JSON, CSV, Markdown and one HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineament.errors import OutputError
+from lineament.io.manifest import replacing
+from lineament.training.run_folder import write_json
+
+SPLITS = ("train", "val", "test")
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a cell has no figures: a few words, and the error's own."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One cell after its training; ``result`` or ``failure`` is None. ``folder`` is below the sweep's."""
+
+    architecture: str
+    method: str
+    augmentation: str
+    seed: int
+    folder: str
+    result: Mapping[str, Any] | None
+    failure: Failure | None
+
+
+def mean_interval(values: Sequence[float]) -> dict[str, float | int | None]:
+    """Mean over seeds, its 95 % interval by Student's t (None below two values), and ``n`` seeds."""
+    from scipy.stats import t
+
+    mean, n = float(np.mean(values)), len(values)
+    if n < 2:
+        return {"mean": mean, "low": None, "high": None, "n": n}
+    half = float(t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def summarise(outcomes: Sequence[Outcome], *, data: str, left: int) -> dict[str, Any]:
+    """Runs, and rows over seeds, best test accuracy first; ``left`` cells are not trained yet."""
+    runs = [_run(outcome) for outcome in outcomes]
+    keys = list(dict.fromkeys((o.architecture, o.method, o.augmentation) for o in outcomes))
+    rows = [_row(key, [run for run in runs if _key(run) == key]) for key in keys]
+    rows.sort(key=lambda row: -(row["test"]["mean"] if row["test"] else -1.0))
+    networks = [run for run in runs if run["method"] != BASELINE and run["failed"] is None]
+    guess = {name: networks[0][name] for name in ("chance", "majority")} if networks else {}
+    return {"data": data, "left": left, **guess, "rows": rows, "runs": runs}
+
+
+def _key(run: Mapping[str, Any]) -> tuple[str, str, str]:
+    return run["architecture"], run["method"], run["augmentation"]
+
+
+def _run(outcome: Outcome) -> dict[str, Any]:
+    run: dict[str, Any] = {
+        "architecture": outcome.architecture,
+        "method": outcome.method,
+        "augmentation": outcome.augmentation,
+        "seed": outcome.seed,
+        "folder": outcome.folder,
+        "failed": None if outcome.failure is None else outcome.failure.kind,
+        "error": None if outcome.failure is None else outcome.failure.message,
+    }
+    if (result := outcome.result) is not None:
+        run |= {split: result[split]["accuracy"] for split in SPLITS}
+        for name in ("chance", "majority", "epochs", "best_epoch", "ended"):
+            run[name] = result.get(name)
+        seconds = result.get("seconds")
+        run["seconds"] = sum(seconds.values()) if isinstance(seconds, Mapping) else seconds
+        if outcome.method != BASELINE and result["val"]["accuracy"]["high"] <= result["majority"]:
+            run["failed"], run["error"] = "did not converge", "no better on val than the commonest class"
+    return run
+
+
+def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    architecture, method, augmentation = key
+    good = [run for run in runs if "test" in run]
+    row: dict[str, Any] = {"architecture": architecture, "method": method, "augmentation": augmentation}
+    for split in SPLITS:
+        row[split] = mean_interval([run[split]["value"] for run in good]) if good else None
+    row["pictures"] = good[0]["test"]["n"] if good else None
+    seconds = [run["seconds"] for run in good if run["seconds"] is not None]
+    row["seconds"] = float(np.mean(seconds)) if seconds else None
+    row["failed"] = [run["failed"] for run in runs if run["failed"] is not None]
+    row["folders"] = [run["folder"] for run in runs]
+    return row
+
+
+def write_tables(out: Path, answer: Mapping[str, Any]) -> None:
+    """Write ``sweep.json``, ``sweep.csv``, ``sweep.md`` and ``sweep.html``; raises `OutputError`."""
+    write_json(out / "sweep.json", answer)
+    for name, text in (
+        ("sweep.csv", _csv(answer)),
+        ("sweep.md", markdown(answer)),
+        ("sweep.html", _html(answer)),
+    ):
+        try:
+            with replacing(out / name) as file:
+                file.write(text)
+        except OSError as error:
+            raise OutputError(f"{out / name}: cannot be written: {error.strerror or error}") from error
+
+
+def cell(figure: Mapping[str, Any] | None) -> str:
+    """``0.913 (0.890 to 0.936)``; the interval only where there are two seeds or more."""
+    if figure is None:
+        return ""
+    if figure["low"] is None:
+        return f"{figure['mean']:.3f}"
+    return f"{figure['mean']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """What failed of a row's runs: ``2 of 3 out of memory``."""
+    kinds = dict.fromkeys(row["failed"])
+    return "; ".join(f"{row['failed'].count(kind)} of {len(row['folders'])} {kind}" for kind in kinds)
+
+
+def lines(answer: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table over seeds, header first."""
+    header = ("architecture", "method", "augmentation", *SPLITS, "seeds", "pictures", "seconds", "failed")
+    return [header, *(_line(row) for row in answer["rows"])]
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["architecture"],
+        row["method"],
+        row["augmentation"],
+        *(cell(row[split]) for split in SPLITS),
+        str(row["test"]["n"]) if row["test"] else "0",
+        "" if row["pictures"] is None else str(row["pictures"]),
+        "" if row["seconds"] is None else f"{row['seconds']:.0f}",
+        told(row),
+    )
+
+
+def markdown(answer: Mapping[str, Any]) -> str:
+    """The table over seeds as Markdown, with what its intervals mean."""
+    header, *rows = ([part.replace("|", "\\|") for part in line] for line in lines(answer))
+    text = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    text += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*text, "", note(answer), ""])
+
+
+def note(answer: Mapping[str, Any]) -> str:
+    """What the figures mean."""
+    parts = [
+        "Accuracy: mean over seeds and the 95 % interval of that mean (Student's t), which says how much the "
+        "training varies; how much depends on the pictures, each run's own interval says."
+    ]
+    if "chance" in answer:
+        parts.append(f"Chance {answer['chance']:.3f}, always the commonest class {answer['majority']:.3f}.")
+    if answer["left"]:
+        parts.append(f"{answer['left']} trainings are still to come.")
+    return " ".join(parts)
+
+
+def _csv(answer: Mapping[str, Any]) -> str:
+    names = (*("architecture", "method", "augmentation", "seed", "folder", "failed", "error"), "seconds")
+    parts = ("value", "low", "high", "n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, *(f"{split}_{part}" for split in SPLITS for part in ("accuracy", *parts[1:]))])
+    for run in answer["runs"]:
+        figures = [run[split][part] if split in run else "" for split in SPLITS for part in parts]
+        writer.writerow([*("" if run.get(name) is None else run[name] for name in names), *figures])
+    return text.getvalue()
+
+
+def _html(answer: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    source = package_files("lineament.training").joinpath("sweep.html.j2").read_text("utf-8")
+    return environment.from_string(source).render(
+        answer=answer, splits=SPLITS, cell=cell, told=told, note=note(answer), baseline=BASELINE
+    )
