@@ -47,6 +47,16 @@ def test_a_folder_becomes_a_data_set_that_says_what_it_is_for(names: Path, tmp_p
     assert again.exit_code == 0 and "0 photos kept, 0 refused" in again.output
 
 
+def test_photos_that_are_too_many_are_told(names: Path, tmp_path: Path) -> None:
+    """--per-subject leaves photos out, and the command says how many and whose."""
+    arguments = (names, "--out", tmp_path / "out", "--source", "folder", "--from", photos(tmp_path / "in"))
+    done = run(*arguments, "--per-subject", 2, "--purpose", "a test", "--json", tmp_path / "answer.jsonl")
+    assert done.exit_code == 0, done.output
+    assert "left out: 1 more photos of 'Ada Lovelace'" in done.output
+    summary = json.loads((tmp_path / "answer.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert summary["passed_over"] == {"more than --per-subject": 1}
+
+
 def test_refusals_count_with_strict(names: Path, tmp_path: Path) -> None:
     """--strict turns any refusal into exit status 1."""
     flat = tmp_path / "flat"

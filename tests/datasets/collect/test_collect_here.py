@@ -58,6 +58,16 @@ def test_only_people_in_the_list_are_copied_in(tmp_path: Path) -> None:
         assert row.provenance.licence == "CC0" and row.provenance.purpose == "testing"
 
 
+def test_photos_beyond_the_number_wanted_are_counted(tmp_path: Path) -> None:
+    """What is left out because the subject has enough is told, and told again when nothing is new."""
+    root = photos(tmp_path / "in")
+    for _ in range(2):
+        found = folder.find(root, [ADA, GRACE])
+        with collecting(tmp_path / "out", ADA, GRACE) as collection:
+            list(folder.gather(collection, found, per_subject=1))
+        assert found.too_many == {"Ada Lovelace": 2}
+
+
 def test_a_flat_folder_belongs_to_the_subject_named(tmp_path: Path) -> None:
     """Sub-folders included; the subject must be in the list."""
     root = photos(tmp_path / "in")

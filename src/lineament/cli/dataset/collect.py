@@ -261,6 +261,12 @@ class _Job:
         if photos.skipped:
             self.notes.append(f"  left out: {photos.skipped} files that are no pictures or lie loose")
         yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
+        if photos.too_many:
+            self.passed_over["more than --per-subject"] = photos.too_many.total()
+            self.notes += [
+                f"  left out: {count} more photos of {name!r}"
+                for name, count in sorted(photos.too_many.items())
+            ]
 
     def from_video(
         self, collection: Collection, origin: Path | None, subject: str | None, licence: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,15 @@ class Photos:
     """Who is in which file. ``left_out`` are sub-folders that nobody in the list is named like.
 
     ``missing`` are people of the list without a sub-folder; ``skipped`` counts files that are no pictures
-    or lie loose beside the sub-folders.
+    or lie loose beside the sub-folders. ``too_many`` counts, by subject, the photos that `gather` did not
+    copy in because the subject had enough.
     """
 
     of: list[tuple[Person, str]]
     left_out: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     skipped: int = 0
+    too_many: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self.of)
@@ -70,13 +73,17 @@ def gather(
     per_subject: int | None = None,
     licence: str | None = None,
 ) -> Iterator[Gathered]:
-    """Copy the photos in, byte for byte; those copied by an earlier run are left alone."""
+    """Copy the photos in, byte for byte; those copied by an earlier run are left alone.
+
+    Photos beyond ``per_subject`` are counted in ``photos.too_many``.
+    """
     for person, file in photos.of:
         path = Path(file)
         origin = str(path.absolute())
-        if per_subject is not None and collection.kept(person.subject) >= per_subject:
-            continue
         if collection.settled(person.subject, origin):
+            continue
+        if per_subject is not None and collection.kept(person.subject) >= per_subject:
+            photos.too_many[person.subject] += 1
             continue
         try:
             # The one decoder looks at it first: what it would refuse, a FIFO say, is not read here.
