@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lineament.errors import UnknownName
+from lineament.training.architectures import build, names
+
+NAMED = (
+    "reference",
+    "resnet18",
+    "resnet50",
+    "alexnet",
+    "vgg16",
+    "squeezenet1_0",
+    "densenet121",
+    "inception_v3",
+    "mobilenet_v2",
+)
+FAMILIES = (
+    "convnext_tiny",
+    "efficientnet_b0",
+    "googlenet",
+    "maxvit_t",
+    "mnasnet0_5",
+    "mobilenet_v3_small",
+    "regnet_y_400mf",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_1",
+    "swin_t",
+    "vgg11_bn",
+    "vit_b_16",
+)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_architecture_gives_one_vector_a_picture_at_every_usual_size(name: str) -> None:
+    """Rule: at 96 and at 299 pixels the output is (N, dimension), and no layer of 1,000 classes is left.
+
+    Shapes alone are computed here, without values; benchmarks/train_classifier.py runs and exports each.
+    """
+    with torch.device("meta"), torch.inference_mode():
+        backbone = build(name).eval()
+        for size in (96, 299):
+            assert backbone(torch.empty(2, 3, size, size)).shape == (2, backbone.dimension)
+    widths = [getattr(m, "out_features", getattr(m, "out_channels", None)) for m in backbone.modules()]
+    assert 1000 not in widths
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_of_torchvision_is_a_backbone(name: str) -> None:
+    """Rule: a model of each family builds without its class layer, and its last map is a module of it."""
+    # RegNet computes with values while it is built.
+    with torch.device("cpu" if name.startswith("regnet") else "meta"), torch.inference_mode():
+        backbone = build(name).eval()
+        assert backbone(torch.empty(1, 3, 224, 224)).shape == (1, backbone.dimension)
+    assert backbone.get_submodule(backbone.maps) is not None
+
+
+@pytest.mark.parametrize("name", [*NAMED, "vit_b_16", "convnext_tiny"])
+def test_stages_hold_every_parameter_of_a_layer_once(name: str) -> None:
+    """Rule: no parameter is in two stages, and what is in none belongs to the network itself."""
+    with torch.device("meta"):
+        backbone = build(name)
+    inside = [id(p) for stage in backbone.stages for p in stage.parameters()]
+    own = {id(p) for p in backbone.body.parameters(recurse=False)}
+    assert len(inside) == len(set(inside))
+    assert {id(p) for p in backbone.parameters()} - own == set(inside)
+
+
+@pytest.mark.parametrize("name", ["reference", "squeezenet1_0", "mobilenet_v2"])
+def test_values_are_finite_and_differ_between_pictures(name: str) -> None:
+    """Rule: a network that was just built answers two different pictures differently."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    backbone = build(name).eval()
+    with torch.inference_mode():
+        first, second = backbone(torch.randn(2, 3, 64, 64))
+    assert torch.isfinite(first).all()
+    assert not torch.allclose(first, second, atol=0)
+
+
+def test_inception_converts_its_input_as_its_published_weights_expect() -> None:
+    """Rule: it is built as torchvision builds it for its weights, so that one input serves all networks."""
+    with torch.device("meta"):
+        assert build("inception_v3").body.transform_input
+        assert build("googlenet").body.transform_input
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    """Rule: a typo ends in UnknownName that tells the right word."""
+    with pytest.raises(UnknownName, match="mobilenet_v2"):
+        build("mobilenet_v22")
+    assert set(NAMED) <= set(names())
