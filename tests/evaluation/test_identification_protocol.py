@@ -12,7 +12,7 @@ from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InsufficientData, UsageError
 from lineament.evaluation import identification
 from lineament.evaluation.capture import Captures, Failure
-from lineament.evaluation.identification import Split, split
+from lineament.evaluation.gallery_split import Split, split
 from lineament.types import ModelId
 
 SAMPLES = Path(__file__).parents[2] / "samples"

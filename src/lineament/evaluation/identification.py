@@ -1,18 +1,11 @@
 """1:N evaluation on a folder a person: some photos enrolled, the others searched, some people held back.
 
-Who is held back and which photos are enrolled follows from a hash of the seed and the names, so the same
-folder and seed give the same split on every machine:
-
-- the people with the lowest hashes are held back, the given share of all, at least one; every photo of
-  theirs is a non-mated probe;
-- of everybody else the photos with the lowest hashes are enrolled, the given number; the rest are mated
-  probes. Somebody with no more photos than that is enrolled and gives no probe.
+`lineament.evaluation.gallery_split` says who is what. How FPIR grows with the gallery is measured on parts
+of it and set beside what the FMR of single comparisons predicts.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,96 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
-from lineament.errors import ConfigError, InsufficientData, UnknownName
+from lineament.errors import InsufficientData, UnknownName
 from lineament.evaluation.capture import Advance, Captures, capture, rate_key
-from lineament.io import catalog, sources
+from lineament.evaluation.gallery_split import Split, split_pictures
+from lineament.evaluation.people import LabelledPictures, open_people
+from lineament.io import catalog
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, thresholds
 from lineament.scoring.identification import Searches
 from lineament.scoring.intervals import ErrorRate
-from lineament.scoring.similarity import Index
+from lineament.scoring.rate import Rate
 from lineament.scoring.templates import fuse
 from lineament.types import Float32, Threshold
 
+CMC_RANKS = (1, 2, 3, 5, 10, 20, 50)
+GROWTH_SIZES = (10, 20, 50)
+GROWTH_ASSUMES = (
+    "1 - (1 - FMR)^N: one template a person, comparisons of a probe with different people independent, "
+    "the same FMR for every probe; where probes differ the truth is lower"
+)
 TARGET_RATES = (1e-1, 1e-2, 3e-3, 1e-3)
 """FPIR: 3e-3 is NIST's for 1:N, 1e-3 that of SP 800-63."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """What becomes of each picture.
-
-    ``enrolled`` are tuples of picture indexes, one tuple an enrolled subject; ``mated`` ``(M,)`` and
-    ``nonmated`` ``(N,)`` index the probes; ``mates`` ``(M,)`` the row of ``enrolled`` each belongs to;
-    ``strangers`` ``(N,)`` numbers the held-back people. ``empty`` people have no picture, ``loose``
-    pictures no person, ``skipped`` files are no pictures by their names.
-    """
-
-    pictures: tuple[str, ...]
-    enrolled: tuple[tuple[int, ...], ...]
-    mated: Index
-    mates: Index
-    nonmated: Index
-    strangers: Index
-    empty: int = 0
-    loose: int = 0
-    skipped: int = 0
-
-
-def split(
-    people: Sequence[tuple[str, Sequence[str]]],
-    root: Path,
-    *,
-    hold_back: float = 0.2,
-    gallery_photos: int = 1,
-    seed: int = 0,
-) -> Split:
-    """Divide people (name, paths of photos) as the module describes; ``root`` is the folder of all.
-
-    Raises `ConfigError` for settings out of range, `InsufficientData` when nobody would be left in one
-    of the three parts.
-    """
-    if not 0 < hold_back < 1 or gallery_photos < 1:
-        raise ConfigError("the share held back lies between 0 and 1, photos to enrol are 1 or more")
-    known = [(name, photos) for name, photos in people if photos]
-    if len(known) < 2:
-        raise InsufficientData(f"identification needs photos of 2 people, you have {len(known)}")
-    by_hash = sorted(range(len(known)), key=lambda i: _digest(seed, known[i][0]))
-    held = set(by_hash[: min(max(1, round(hold_back * len(known))), len(known) - 1)])
-    pictures: list[str] = []
-    enrolled: list[tuple[int, ...]] = []
-    mated: list[int] = []
-    mates: list[int] = []
-    nonmated: list[int] = []
-    strangers: list[int] = []
-    for person, (_name, photos) in enumerate(known):
-        start = len(pictures)
-        pictures += sorted(photos, key=lambda p: _digest(seed, Path(p).relative_to(root).as_posix()))
-        rows = range(start, len(pictures))
-        if person in held:
-            nonmated += rows
-            strangers += [person] * len(rows)
-        else:
-            mated += rows[gallery_photos:]
-            mates += [len(enrolled)] * len(rows[gallery_photos:])
-            enrolled.append(tuple(rows[:gallery_photos]))
-    if not mated:
-        raise InsufficientData(
-            f"nobody has more than {gallery_photos} photos, so no mated probe is left; enrol fewer"
-        )
-    return Split(
-        tuple(pictures),
-        tuple(enrolled),
-        np.array(mated, np.intp),
-        np.array(mates, np.intp),
-        np.array(nonmated, np.intp),
-        np.array(strangers, np.intp),
-        empty=len(people) - len(known),
-    )
-
-
-def _digest(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +46,49 @@ class SearchPoint:
     fnir: ErrorRate
 
 
+@dataclass(frozen=True, slots=True)
+class GrowthStep:
+    """FPIR with so many people enrolled: measured, and predicted from the FMR of single comparisons."""
+
+    enrolled: int
+    fpir: Rate
+    predicted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How FPIR grows with the gallery at one threshold.
+
+    ``fmr`` is that of all comparisons of non-mated probes with enrolled templates. The smaller galleries
+    are the first people of one shuffled order, so each holds the one before.
+    """
+
+    threshold: Threshold
+    fmr: float
+    comparisons: int
+    steps: tuple[GrowthStep, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {
+            "threshold": self.threshold.to_json(),
+            "fmr": self.fmr,
+            "comparisons": self.comparisons,
+            "assumes": GROWTH_ASSUMES,
+            "steps": [
+                {"enrolled": s.enrolled, "fpir": s.fpir.to_json(), "predicted": s.predicted}
+                for s in self.steps
+            ],
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentificationReport:
     """What `evaluate` found.
 
     ``points`` are the target FPIRs that the non-mated searches support, ``unsupported`` says of the others
-    what they would need. ``at_card`` is the model's own threshold, as a gallery would use it.
+    what they would need. ``at_card`` is the model's own threshold, as a gallery would use it, or the one
+    given.
     """
 
     split: Split
@@ -138,6 +99,8 @@ class IdentificationReport:
     points: tuple[SearchPoint, ...]
     unsupported: dict[float, str]
     at_card: SearchPoint | None
+    closed_set: dict[int, Rate]
+    growth: Growth | None
 
     @property
     def failures_to_enrol(self) -> int:
@@ -152,7 +115,9 @@ class IdentificationReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; the keys are explained in docs/reference/metrics.md."""
-        found = {point.threshold.target_rate: point.fnir.rate.to_json() for point in self.points}
+        found = {point.threshold.target_rate: point.fnir.rate for point in self.points}
+        missed = {rate: one.to_json() for rate, one in found.items()}
+        hits = {rate: one.complement().to_json() for rate, one in found.items()}
         return {
             "enrolled": len(self.split.enrolled) - self.failures_to_enrol,
             "mated_probes": len(self.split.mated),
@@ -167,7 +132,17 @@ class IdentificationReport:
             "files_left_out": self.split.skipped,
             "rank1": self.rank1.rate.to_json(),
             "rank1_is": "closed-set: mated searches only, no threshold",
-            "fnir_at_fpir": {rate_key(rate): found.get(rate) for rate in TARGET_RATES},
+            "fnir_at_fpir": {rate_key(rate): missed.get(rate) for rate in TARGET_RATES},
+            "dir_at_fpir": {rate_key(rate): hits.get(rate) for rate in TARGET_RATES},
+            "cmc": {str(rank): rate.to_json() for rank, rate in self.closed_set.items()},
+            "cmc_is": "closed-set: mated searches only, no threshold",
+            "investigation": {
+                str(rank): rate.complement().to_json() for rank, rate in self.closed_set.items()
+            },
+            "investigation_is": "FNIR at rank R without a threshold: a person reads R candidates",
+            "fpir_growth": None if self.growth is None else self.growth.to_json(),
+            "held_back_by": "the lowest SHA-256 of seed/name",
+            "thresholds_chosen_on": "these very non-mated searches; mated searches took no part",
             "unsupported": {rate_key(rate): reason for rate, reason in self.unsupported.items()},
             "threshold": None if self.threshold is None else self.threshold.to_json(),
             "operating_points": {rate_key(p.threshold.target_rate): _point_json(p) for p in self.points},
@@ -177,31 +152,39 @@ class IdentificationReport:
 
 
 def evaluate(
-    images: Path,
+    images: Path | LabelledPictures,
     analyzer: Analyzer,
     *,
     hold_back: float = 0.2,
     gallery_photos: int = 1,
     seed: int = 0,
     target_fmr: float = 1e-3,
+    threshold: Threshold | None = None,
     advance: Advance | None = None,
 ) -> IdentificationReport:
-    """Split, analyse every picture once, search. ``target_fmr`` picks the card's threshold to try.
+    """Split, analyse every picture once, search.
 
-    Raises as `split` does, and `UsageError` when ``images`` is no folder.
+    ``images`` is a folder a person, a manifest, or what `open_people` made of either. ``threshold`` is one
+    to try, ``target_fmr`` picks the card's when none is given. Raises as `open_people` and `split` do.
     """
-    people = sources.people(images)
-    parts = split(people, images, hold_back=hold_back, gallery_photos=gallery_photos, seed=seed)
+    people = images if isinstance(images, LabelledPictures) else open_people(images)
+    parts = split_pictures(people, hold_back=hold_back, gallery_photos=gallery_photos, seed=seed)
     return score(
-        replace(parts, loose=len(people.loose), skipped=people.skipped),
-        capture(analyzer, [Path(p) for p in parts.pictures], advance),
+        parts,
+        capture(analyzer, people.pictures, advance, people.boxes),
         target_fmr=target_fmr,
-        measured_on=f"{images.name}, {len(parts.enrolled)} enrolled",
+        threshold=threshold,
+        measured_on=f"{people.title}, {len(parts.enrolled)} enrolled",
     )
 
 
 def score(
-    parts: Split, captures: Captures, *, target_fmr: float = 1e-3, measured_on: str = ""
+    parts: Split,
+    captures: Captures,
+    *,
+    target_fmr: float = 1e-3,
+    threshold: Threshold | None = None,
+    measured_on: str = "",
 ) -> IdentificationReport:
     """Every figure from the embeddings of ``parts.pictures``, in that order.
 
@@ -220,7 +203,7 @@ def score(
             continue
         value = thresholds.at_rate(top, rate)
         fpir, fnir = _rates(parts, mated, top, value)
-        threshold = Threshold(
+        chosen = Threshold(
             value=value,
             model=captures.model,
             target_rate=rate,
@@ -230,8 +213,13 @@ def score(
             comparisons=fpir.comparisons,
             subjects=fpir.subjects,
             kind="FPIR",
+            enrolled=int((~np.isnan(gallery).any(axis=1)).sum()),
         )
-        points.append(SearchPoint(threshold, fpir, fnir))
+        points.append(SearchPoint(chosen, fpir, fnir))
+    given = _card_threshold(captures, target_fmr) if threshold is None else threshold
+    if threshold is not None:
+        threshold.model.require(captures.model)
+    tried = given or (points[-1].threshold if points else None)
     return IdentificationReport(
         split=parts,
         captures=captures,
@@ -240,7 +228,13 @@ def score(
         rank1=_complement(not_first),
         points=tuple(points),
         unsupported=unsupported,
-        at_card=_at_card(parts, captures, mated, top, target_fmr),
+        at_card=None if given is None else SearchPoint(given, *_rates(parts, mated, top, given.value)),
+        closed_set={
+            rank: intervals.estimate(intervals.by_subject(mated.rank > rank, parts.mates)).rate.complement()
+            for rank in CMC_RANKS
+            if rank <= len(parts.enrolled)
+        },
+        growth=None if tried is None else growth(parts, captures, gallery, tried),
     )
 
 
@@ -252,14 +246,27 @@ def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tup
     return fpir, intervals.estimate(intervals.by_subject(missed, parts.mates))
 
 
-def _at_card(
-    parts: Split, captures: Captures, mated: Searches, top: Float32, target_fmr: float
-) -> SearchPoint | None:
+def growth(parts: Split, captures: Captures, gallery: Float32, threshold: Threshold) -> Growth:
+    """FPIR of ever larger parts of the gallery ``(G, D)`` at one threshold, against the prediction."""
+    known = gallery[~np.isnan(gallery).any(axis=1)]
+    known = known[np.random.default_rng(0).permutation(len(known))]
+    hits = searches.first_matches(captures.embeddings[parts.nonmated], known, threshold.value)
+    comparisons = len(parts.nonmated) * len(known)
+    fmr = int(hits.matches.sum()) / comparisons if comparisons else 0.0
+    sizes = [s * 10**k for k in range(6) for s in GROWTH_SIZES if s * 10**k < len(known)]
+    steps = []
+    for size in [*sizes, len(known)]:
+        sums = intervals.by_subject(hits.first < size, parts.strangers)
+        fpir = intervals.estimate(sums).rate
+        steps.append(GrowthStep(size, fpir, searches.predicted_fpir(fmr, size)))
+    return Growth(threshold, fmr, comparisons, tuple(steps))
+
+
+def _card_threshold(captures: Captures, target_fmr: float) -> Threshold | None:
     try:
-        threshold = catalog.card(captures.model.name).threshold(target_fmr)
+        return catalog.card(captures.model.name).threshold(target_fmr)
     except (UnknownName, InsufficientData):
         return None
-    return SearchPoint(threshold, *_rates(parts, mated, top, threshold.value))
 
 
 def _complement(rate: ErrorRate) -> ErrorRate:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND, Fusion
 from lineament.io import catalog
 from lineament.protocols import GalleryStore
+from lineament.scoring.identification import predicted_fpir
 from lineament.types import Candidate, Decision, Float32, Match, ModelId, RecordKind, Threshold
 
 VERIFY_FMR = 1e-3
@@ -43,9 +42,34 @@ def search_threshold(model: ModelId, people: int) -> Threshold:
 def strangers_matched(fmr: float, people: int) -> float:
     """The share of strangers that match somebody among so many people at a false match rate.
 
-    Takes comparisons with different people as independent.
+    See `lineament.scoring.identification.predicted_fpir` for what it assumes.
     """
-    return float(-np.expm1(people * np.log1p(-fmr)))
+    return predicted_fpir(fmr, people)
+
+
+def outgrown(threshold: Threshold, people: int) -> str | None:
+    """What to warn of when the gallery holds more people than its threshold serves; None if it does.
+
+    A threshold for an FPIR serves the gallery it was measured for. One for an FMR serves as many people as
+    keep the predicted share of strangers that match somebody at or below `SEARCH_FPIR`.
+    """
+    if threshold.kind == "FPIR":
+        if threshold.enrolled is None or people <= threshold.enrolled:
+            return None
+        rate = predicted_fpir(threshold.target_rate, people / threshold.enrolled)
+        return (
+            f"the gallery has outgrown its threshold: calibrated for {threshold.enrolled:,} people at FPIR "
+            f"{threshold.target_rate:g}, it holds {people:,}; about {rate:.1%} of strangers will match "
+            "somebody; calibrate again"
+        )
+    rate = strangers_matched(threshold.target_rate, people)
+    if rate <= SEARCH_FPIR * 1.001:
+        return None
+    return (
+        f"the gallery has outgrown its threshold: among {people:,} people at FMR {threshold.target_rate:g} "
+        f"about {rate:.1%} of strangers match somebody, more than {SEARCH_FPIR:.0%}; "
+        "use a lower FMR, or calibrate for an FPIR"
+    )
 
 
 def match(

@@ -19,6 +19,9 @@ from lineament.scoring.similarity import BLOCK, Index
 from lineament.scoring.thresholds import as_scores
 from lineament.types import Float32, Float64
 
+_SCORES = 2**24
+"""Scores held at a time: 64 MB, however large the gallery."""
+
 MISSED = np.iinfo(np.int64).max
 """The rank of a mate that was not found at all."""
 
@@ -55,6 +58,7 @@ def search(probes: Float32, gallery: Float32, mates: Index, block: int = BLOCK) 
     if len(mates) != len(probes):
         raise InvalidArray(f"{len(probes)} probes but {len(mates)} mates")
     count = len(probes)
+    block = max(1, min(block, _SCORES // len(gallery)))
     mate = np.full(count, -np.inf, np.float32)
     top = np.full(count, -np.inf, np.float32)
     rank = np.full(count, MISSED, np.int64)
@@ -69,6 +73,45 @@ def search(probes: Float32, gallery: Float32, mates: Index, block: int = BLOCK) 
         ahead = (scores[known] >= own[:, None]).sum(axis=1)  # the mate itself counts as one
         rank[start + known] = np.where(np.isneginf(own), MISSED, ahead)
     return Searches(mate, rank, top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstMatches:
+    """For each probe ``(P,)``: the first row of the gallery that matches it (its length if none does), and
+    how many rows do.
+    """
+
+    first: Index
+    matches: Index
+
+
+def first_matches(probes: Float32, gallery: Float32, threshold: float, block: int = BLOCK) -> FirstMatches:
+    """Who would be returned first if the gallery ``(G, D)`` were enrolled row by row.
+
+    With ``first`` the false positive rate of every smaller gallery is known: of the first n rows,
+    ``mean(first < n)``.
+    """
+    first = np.full(len(probes), len(gallery), np.intp)
+    matches = np.zeros(len(probes), np.intp)
+    block = max(1, min(block, _SCORES // max(len(gallery), 1)))
+    for start in range(0, len(probes), block):
+        rows = slice(start, start + block)
+        with np.errstate(invalid="ignore"):
+            hits = probes[rows] @ gallery.T >= np.float64(threshold)
+        matches[rows] = hits.sum(axis=1)
+        some = np.flatnonzero(hits.any(axis=1))
+        first[start + some] = hits[some].argmax(axis=1)
+    return FirstMatches(first, matches)
+
+
+def predicted_fpir(fmr: float, enrolled: float) -> float:
+    """``1 - (1 - FMR)^N``: the share of strangers that match somebody among N.
+
+    Assumes one template a subject, scored like the comparisons that gave the FMR, comparisons of one
+    probe with different people independent, and the same FMR for every probe. Where some probes look like
+    many people and others like nobody, fewer probes are hit, each more often: the truth is then lower.
+    """
+    return float(-np.expm1(enrolled * np.log1p(-fmr)))
 
 
 def fpir(nonmated_top: Any, threshold: float) -> float:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.shared import (
+    EmbedderOption,
+    FlipOption,
     PlotsOption,
     check_plots,
     exit_strict,
+    open_analyzer,
     rate_cell,
     say_failures,
+    say_left_out,
+    settings_json,
     write_figures,
 )
 from lineament.cli.options import (
@@ -25,23 +30,40 @@ from lineament.cli.options import (
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
+    ThresholdFileOption,
     WorkersOption,
 )
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.evaluation.identification import IdentificationReport
 
 
 @app.command("identification")
 def identification(
     *,
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="A folder a person.")],
+    images: Annotated[
+        Path, typer.Option("--images", metavar="DIR", help="A folder a person, or a manifest.")
+    ],
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="This split of the manifest.")
+    ] = None,
     hold_back: Annotated[
-        float, typer.Option("--hold-back", help="Share of people kept out of the gallery: the strangers.")
+        float,
+        typer.Option(
+            "--hold-back",
+            help="People kept out of the gallery, the strangers: a share below 1, or a number from 2 on.",
+        ),
     ] = 0.2,
     gallery_photos: Annotated[
         int, typer.Option("--gallery-photos", min=1, help="Photos enrolled a person.")
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
+    flip: FlipOption = False,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -52,61 +74,32 @@ def identification(
 
     Who is held back and which photos are enrolled follows from a hash of the seed and the names.
     """
-    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
     from lineament.evaluation.identification import evaluate
+    from lineament.evaluation.people import open_people
+    from lineament.io import calibration_file
 
     check_plots(plots)
-    with (
-        Report(json) as report,
-        Analyzer(detector, precision=precision, quality=False, workers=workers) as analyzer,
-    ):
-        with progress(None, "pictures") as advance:
+    known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
+    people = open_people(images, split)
+    with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
+        with progress(len(people), "pictures") as advance:
             found = evaluate(
-                images,
+                people,
                 analyzer,
                 hold_back=hold_back,
                 gallery_photos=gallery_photos,
                 seed=seed,
                 target_fmr=target_fmr,
+                threshold=known,
                 advance=advance,
             )
-        settings = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
-        record = found.to_json()
-        report.line({**record, **settings, "detector": detector, "precision": precision})
+        settings = settings_json(detector, embedder, precision, flip)
+        chosen = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
+        report.line({**found.to_json(), **chosen, **settings})
         say_failures(report, found.captures.failures)
-        report.say(
-            f"{record['pictures']:,} pictures: {record['enrolled']:,} people enrolled, "
-            f"{record['mated_probes']:,} mated and {record['non_mated_probes']:,} non-mated probes "
-            f"({record['non_mated_subjects']:,} people held back); {record['failures_to_acquire']} "
-            f"failures to acquire, {record['failures_to_enrol']} people not enrolled for it"
-        )
-        report.say(
-            f"left out: {found.split.empty} people without pictures, {found.split.loose} pictures outside "
-            f"any person's folder, {found.split.skipped} files that are no pictures by their names"
-        )
-        report.say(f"rank-1 (closed-set, no threshold) {rate_cell(found.rank1.rate)}")
-        rows: list[Sequence[object]] = [
-            (
-                f"FPIR {p.threshold.target_rate:g}",
-                f"{p.threshold.value:.4f}",
-                rate_cell(p.fpir.rate),
-                rate_cell(p.fnir.rate),
-            )
-            for p in found.points
-        ]
-        rows += [(f"FPIR {rate:g}", "", reason, "") for rate, reason in found.unsupported.items()]
-        if found.at_card is not None:
-            card = found.at_card
-            rows.append(
-                (
-                    f"the model's own, FMR {card.threshold.target_rate:g}",
-                    f"{card.threshold.value:.4f}",
-                    rate_cell(card.fpir.rate),
-                    rate_cell(card.fnir.rate),
-                )
-            )
-        report.table("Open set", ("threshold for", "value", "FPIR, 95 %", "FNIR at rank 1, 95 %"), rows)
+        say_left_out(report, people)
+        _say(report, found, settings["system"])
         if plots is not None:
             from lineament.plots.searches import cmc_figure, open_set_figure
 
@@ -119,3 +112,46 @@ def identification(
                 },
             )
     exit_strict(strict, found.captures.failures)
+
+
+def _say(report: Report, found: IdentificationReport, system: str) -> None:
+    record = found.to_json()
+    report.say(
+        f"{record['pictures']:,} pictures: {record['enrolled']:,} people enrolled, "
+        f"{record['mated_probes']:,} mated and {record['non_mated_probes']:,} non-mated probes "
+        f"({record['non_mated_subjects']:,} people held back, {record['held_back_by']}); "
+        f"{record['failures_to_acquire']} failures to acquire, "
+        f"{record['failures_to_enrol']} people not enrolled for it; {system}"
+    )
+    ranks = ", ".join(f"{rank}: {rate_cell(rate)}" for rank, rate in found.closed_set.items())
+    report.say(f"closed set, no threshold: share of mates within rank {ranks}")
+    rows: list[Sequence[object]] = [
+        (
+            f"FPIR {p.threshold.target_rate:g}",
+            f"{p.threshold.value:.4f}",
+            rate_cell(p.fpir.rate),
+            rate_cell(p.fnir.rate),
+        )
+        for p in found.points
+    ]
+    rows += [(f"FPIR {rate:g}", "", reason, "") for rate, reason in found.unsupported.items()]
+    if found.at_card is not None:
+        card = found.at_card
+        rows.append(
+            (
+                f"given: {card.threshold.kind} {card.threshold.target_rate:g}",
+                f"{card.threshold.value:.4f}",
+                rate_cell(card.fpir.rate),
+                rate_cell(card.fnir.rate),
+            )
+        )
+    report.table("Open set", ("threshold for", "value", "FPIR, 95 %", "FNIR at rank 1, 95 %"), rows)
+    report.say(f"thresholds for an FPIR were chosen on {record['thresholds_chosen_on']}")
+    if found.growth is not None:
+        grown = found.growth
+        report.table(
+            f"FPIR by the size of the gallery at threshold {grown.threshold.value:.4f} "
+            f"(FMR {grown.fmr:.3g} of {grown.comparisons:,} comparisons)",
+            ("people enrolled", "FPIR measured, 95 %", "1 - (1 - FMR)^N"),
+            [(f"{s.enrolled:,}", rate_cell(s.fpir), f"{s.predicted:.3g}") for s in grown.steps],
+        )
