@@ -147,7 +147,7 @@ class Analyzer:
         """
         if self.model is None:
             raise ConfigError("verify needs an embedder")
-        threshold = catalog.card(self.model.name).threshold(target_fmr)
+        threshold = catalog.card_of(self.model).threshold(target_fmr)
         first, second = (central_face(o).embedding for o in self.analyze([a, b]))
         assert first is not None and second is not None
         threshold.model.require(first.model)

@@ -20,6 +20,10 @@ def verify(
     a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
     detector: DetectorOption = "yunet",
+    embedder: Annotated[
+        str,
+        typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
+    ] = "sface",
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     json: JsonOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -28,7 +32,7 @@ def verify(
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
 
-    analyzer = Analyzer(detector=detector, precision=precision)
+    analyzer = Analyzer(detector, embedder, precision=precision)
     answer = analyzer.verify(a, b, target_fmr=target_fmr)
     with Report(json) as report:
         report.line(

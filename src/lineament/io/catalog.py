@@ -147,3 +147,18 @@ def card(name: str) -> ModelCard:
     if name not in known:
         raise UnknownName(f"no model named {name!r}{did_you_mean(name, known)}")
     return known[name]
+
+
+def card_of(model: ModelId) -> ModelCard:
+    """The card of a model whose thresholds are wanted.
+
+    Raises `InsufficientData` for one that is not in the catalogue, such as an embedder trained here: its
+    threshold has to be measured first.
+    """
+    found = cards().get(model.name)
+    if found is None or found.model_id != model:
+        raise InsufficientData(
+            f"{model.name}: no threshold was measured for this model, so it decides nothing; measure one on "
+            "your own people with: lineament calibrate"
+        )
+    return found
