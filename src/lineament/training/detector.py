@@ -1,0 +1,341 @@
+"""Train a detector: pictures with boxes in, a network for the `yolo` detector out.
+
+Networks: YOLOv8 (``yolov8n`` ... ``yolov8x``, AGPL) and torchvision's SSDlite
+(``torchvision:ssdlite_mobilenet_v2``). Both answer in the same shape, so one runtime serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from lineament.config import did_you_mean
+from lineament.datasets.augment.pipeline import Pipeline
+from lineament.errors import ConfigError, ExportMismatch, UnknownName
+from lineament.io.catalog import InputContract
+from lineament.io.manifest import Manifest
+from lineament.io.trained import Head, TrainedCard, open_trained
+from lineament.training import (
+    cards,
+    detector_figures,
+    detector_torchvision,
+    detector_yolo,
+    distributed,
+    optimisers,
+)
+from lineament.training.callbacks import Curves, TensorBoard, turning_point
+from lineament.training.data import Batch, Batches, in_order, normalised, shuffled
+from lineament.training.detector_scores import Found, collect, monitored, summary
+from lineament.training.export import TOLERANCE, export
+from lineament.training.loop import fit
+from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.scenes import Scene, Scenes, classes_of, scenes_of, unlabelled
+from lineament.training.settings import LoopSettings
+from lineament.training.splits import require_no_leak, rows_of
+
+OUTPUT = "detections"
+TORCHVISION = "torchvision:"
+AUGMENT = ("flip", "zoom:high=50,visible=0", "exposure:16", "gamma")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorLoop(LoopSettings):
+    """The loop's settings with a detector's defaults."""
+
+    epochs: int = 50
+    batch_size: int = 16
+    optimiser: Literal["adam", "adamw", "sgd"] = "adamw"
+    weight_decay: float = 5e-4
+    clip_norm: float | None = 10.0
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    warmup_epochs: float = 1.0
+    patience: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """``model``: yolov8n, s, m, l, x, or ``torchvision:`` and a name of `detector_torchvision.NAMES`.
+
+    ``size`` is the side of the square a picture is letterboxed to, a multiple of 32. ``weights``: none,
+    imagenet (backbones of torchvision), a file, or an earlier run folder. ``classes`` are taken from the
+    labels unless declared; ``one_class`` takes all boxes as one. Boxes whose shorter side is below
+    ``min_side`` pixels of the picture are neither learnt nor counted. ``nms`` is the IoU above which the
+    worse of two boxes goes. ``augment`` are steps as of ``lineament dataset augment``.
+    """
+
+    model: str = "yolov8n"
+    size: int = 640
+    weights: str = "none"
+    classes: tuple[str, ...] = ()
+    one_class: bool = False
+    min_side: float = 0.0
+    nms: float = 0.5
+    augment: tuple[str, ...] = AUGMENT
+    loop: DetectorLoop = field(default_factory=DetectorLoop)
+
+    def __post_init__(self) -> None:
+        if self.size < 64 or self.size % 32:
+            raise ConfigError("detector: size is a multiple of 32, at least 64")
+        if not 0 < self.nms <= 1 or self.min_side < 0:
+            raise ConfigError("detector: nms lies between 0 and 1, min_side is at least 0")
+        if self.one_class and len(self.classes) > 1:
+            raise ConfigError("detector: one_class and several classes exclude each other")
+        known = (*detector_yolo.NAMES, *(TORCHVISION + name for name in detector_torchvision.NAMES))
+        if self.model not in known:
+            raise UnknownName(f"no detector named {self.model!r}{did_you_mean(self.model, known)}")
+
+    @property
+    def is_agpl(self) -> bool:
+        """Whether the network comes from Ultralytics."""
+        return self.model in detector_yolo.NAMES
+
+
+class Network(Protocol):
+    """What `detector_yolo` and `detector_torchvision` have in common."""
+
+    contract: InputContract
+    licence: str
+
+    def losses(
+        self, raw: Any, boxes: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss to minimise and its parts."""
+
+    def evaluated(self, pixels: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """Decoded answer and what `losses` takes, in evaluation mode."""
+
+    def load(self, weights: str) -> str | None:
+        """Put weights in; returns what the card says of them."""
+
+
+class DetectionTask:
+    """A detector's loss, and its mean average precision on the validation scenes."""
+
+    monitor = "map50_95"
+    better: Literal["low", "high"] = "high"
+
+    def __init__(self, model: Any, val: Scenes, settings: DetectorSettings, classes: Sequence[str]) -> None:
+        self.model: nn.Module = model
+        self.network: Network = model
+        self.val, self.settings, self.classes = val, settings, tuple(classes)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """All parameters alike."""
+        return optimisers.parameters(self.model)
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        """The network's own loss."""
+        raw = model(self._input(batch))
+        return self.network.losses(raw, batch.targets["boxes"], batch.targets["labels"])
+
+    def evaluate(self, device: torch.device) -> Mapping[str, float]:
+        """Loss, mAP50 and mAP50-95 of the validation scenes."""
+        found, losses, _ = self.look(self.val, device)
+        return {**losses, **monitored(found, self.classes)}
+
+    def look(
+        self, scenes: Scenes, device: torch.device
+    ) -> tuple[list[Found], dict[str, float], dict[str, str]]:
+        """What the network finds in each scene that can be read, the mean losses, and refused pictures."""
+        self.model.to(device).eval()
+        batches = Batches(scenes, in_order(len(scenes), self.settings.loop.batch_size))
+        found: list[Found] = []
+        refused: dict[str, str] = {}
+        sums: dict[str, float] = {}
+        count = 0
+        with torch.no_grad():
+            for batch in batches.epoch():
+                refused.update(batch.refused)
+                if not len(batch):
+                    continue
+                there = batch.to(device)
+                decoded, raw = self.network.evaluated(self._input(there))
+                loss, parts = self.network.losses(raw, there.targets["boxes"], there.targets["labels"])
+                for name, value in {"loss": loss, **parts}.items():
+                    sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
+                count += len(batch)
+                found += collect(decoded, batch, scenes.scenes, self.classes, self.settings.nms)
+        return found, {name: value / max(count, 1) for name, value in sums.items()}, refused
+
+    def _input(self, batch: Batch) -> torch.Tensor:
+        contract = self.network.contract
+        return normalised(batch.pixels, contract.mean, contract.std)
+
+
+def train_detector(
+    manifest: Manifest,
+    out: Path,
+    settings: DetectorSettings | None = None,
+    *,
+    advance: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Train, export and measure; returns what ``result.json`` holds.
+
+    Figures are of the test split, or of the validation split where there is no test split: these flatter,
+    because epoch and score were chosen there, and the result says so. Raises `TrainingError` and its kinds,
+    `SplitError`, `MissingExtra`.
+    """
+    settings = settings or DetectorSettings()
+    require_no_leak(manifest)
+    classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
+    scenes = {
+        split: scenes_of(manifest, split, classes, min_side=settings.min_side, one_class=settings.one_class)
+        for split in ("train", "val", "test")
+    }
+    rows_of(manifest, "val")
+    with open_run(out, "detector", settings, manifest) as run:
+        if (done := run.result()) is not None:
+            return done
+        torch.manual_seed(settings.loop.seed)
+        network: Any = _network(settings, len(classes), run.path)
+        trained_from = network.load(settings.weights)
+        _follow_quickly(network)
+        augment = Pipeline(settings.augment, seed=settings.loop.seed) if settings.augment else None
+        training = Scenes(manifest, scenes["train"], size=settings.size, augment=augment)
+        task = DetectionTask(
+            network, Scenes(manifest, scenes["val"], size=settings.size), settings, classes
+        )
+        plan = shuffled(len(training), settings.loop.batch_size, settings.loop.seed)
+        names = ("loss", "box_loss", "cls_loss", "map50", "map50_95")
+        progress = fit(
+            task,
+            Batches(training, plan, workers=settings.loop.workers),
+            run,
+            settings.loop,
+            callbacks=[TensorBoard(run.path / "events"), Curves(run.path / "curves.png", names)],
+            advance=advance,
+        )
+        if not distributed.is_first():
+            return {}
+        result = _measured(manifest, task, scenes, run)
+        result |= {
+            "model": settings.model,
+            "best_epoch": progress.best_epoch,
+            "epochs": progress.epoch,
+            "ended": progress.ended,
+            "overfits_from": turning_point(progress.history),
+            "train_loss": [progress.history[0]["train_loss"], progress.history[-1]["train_loss"]],
+            "unlabelled": unlabelled(manifest),
+            "trained_from": trained_from or "random weights",
+            "pictures": {split: len(some) for split, some in scenes.items()},
+            "refused": {**progress.refused, **result["refused"]},
+        }
+        card = _card(manifest, settings, task.network, classes, trained_from, result)
+        card = export(task.model, card, run)
+        require_probabilities(task.model, card, run)
+        telling_tolerance(card, run).save(run.path)
+        run.finish(result)
+        return run.result() or result
+
+
+def length(manifest: Manifest, settings: DetectorSettings) -> int:
+    """How many batches a training has."""
+    classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
+    pictures = len(scenes_of(manifest, "train", classes, one_class=settings.one_class))
+    return settings.loop.epochs * len(shuffled(pictures, settings.loop.batch_size, 0)(0))
+
+
+def _network(settings: DetectorSettings, classes: int, scratch: Path) -> nn.Module:
+    if settings.is_agpl:
+        return detector_yolo.YoloNetwork(settings.model, classes, settings.size, scratch)
+    return detector_torchvision.SsdNetwork(settings.model.removeprefix(TORCHVISION), classes, settings.size)
+
+
+def _follow_quickly(network: nn.Module) -> None:
+    """Let batch normalisation's running means follow within tens of steps.
+
+    Both families set a momentum of 0.03, for trainings of 100,000 steps: after 50 steps the means still are
+    mostly those of the start, and a deep network answers the same to every picture.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1
+
+
+def _measured(
+    manifest: Manifest, task: DetectionTask, scenes: Mapping[str, list[Scene]], run: RunFolder
+) -> dict[str, Any]:
+    """Figures of the held-out split at the score chosen on the validation split, and drawings."""
+    device = next(task.model.parameters()).device
+    on_val, _, refused = task.look(task.val, device)
+    measured_on = "test" if scenes["test"] else "val"
+    found = on_val
+    if scenes["test"]:
+        found, _, more = task.look(Scenes(manifest, scenes["test"], size=task.settings.size), device)
+        refused = {**refused, **more}
+    score = detector_figures.best_score(on_val)
+    result = summary(found, task.classes, score)
+    detector_figures.draw(run.path, manifest, found, task.classes, score)
+    if measured_on == "val":
+        result["note"] = "measured on the pictures that epoch and score were chosen on: the figures flatter"
+    return {**result, "measured_on": measured_on, "refused": refused}
+
+
+def _card(
+    manifest: Manifest,
+    settings: DetectorSettings,
+    network: Network,
+    classes: Sequence[str],
+    trained_from: str | None,
+    result: Mapping[str, Any],
+) -> TrainedCard:
+    kept = ("score", "map50", "map50_95", "classes", "measured_on", "note")
+    return TrainedCard(
+        name=f"detector-{settings.model.removeprefix(TORCHVISION)}",
+        job="detection",
+        architecture=settings.model,
+        file="",
+        sha256="",
+        input=network.contract,
+        heads=(Head(OUTPUT, "yolo", tuple(classes)),),
+        data=cards.data_of(manifest),
+        licence=network.licence,
+        trained_from=trained_from,
+        fit="letterbox",
+        measured={name: result[name] for name in kept if name in result},
+        notes="Sees a picture once, whole, letterboxed; gives no landmarks.",
+    )
+
+
+def require_probabilities(model: nn.Module, card: TrainedCard, run: RunFolder) -> None:
+    """Raise `ExportMismatch` unless probabilities agree to 1e-4 too: beside pixels they count little."""
+    size = card.input.size
+    assert size is not None
+    noise = np.random.default_rng(1).standard_normal((1, 3, size, size)).astype(np.float32)
+    session = open_trained(run.path, "detection").session
+    with torch.no_grad():
+        wanted = model.to("cpu").eval()(torch.from_numpy(noise)).numpy()
+    gap = float(np.abs(session.run({session.input_names[0]: noise})[OUTPUT] - wanted)[:, 4:].max())
+    if not gap <= TOLERANCE:
+        raise ExportMismatch(f"{card.name}: ONNX and torch differ by {gap:.2g} in the probabilities")
+
+
+def telling_tolerance(card: TrainedCard, run: RunFolder) -> TrainedCard:
+    """The card with a tolerance that a wrong colour order or normalisation does not pass.
+
+    Most of the answer is where the boxes stand, which hardly depends on the picture: the usual 2 % would
+    let wrong input pass.
+    """
+    from lineament.io import golden
+    from lineament.io.trained import TrainedModel
+
+    assert card.golden is not None
+    session = open_trained(run.path, "detection").session
+    mean, std = card.input.mean, card.input.std
+    wrong = [
+        replace(card.input, colour="BGR"),
+        replace(card.input, mean=tuple(m + 20 for m in mean)),
+        replace(card.input, std=tuple(s * 1.5 for s in std)),
+    ]
+    gaps = [
+        golden.difference(card, TrainedModel(replace(card, input=contract), session).run)
+        for contract in wrong
+    ]
+    tolerance = float(np.clip(min(gaps) / 3, 2e-5, card.golden.tolerance))
+    return replace(card, golden=replace(card.golden, tolerance=tolerance))

@@ -1,0 +1,194 @@
+"""Pictures with any number of boxes: what detectors learn from, one entry a picture.
+
+A manifest has a row a face, or a single row ``no_face`` for a picture that was looked at and holds none.
+Splitting leaves such empty pictures without a split; here each gets one by a hash of its bytes, in the
+proportions of the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from lineament.datasets.augment.pipeline import Pipeline
+from lineament.errors import NotEnoughSamples, PictureError, UndeclaredLabel
+from lineament.geometry import boxes as box_geometry
+from lineament.geometry.letterbox import Placement, letterbox
+from lineament.io import images
+from lineament.io.manifest import Manifest, ManifestRow
+from lineament.scoring.matching import Mask
+from lineament.training.data import Key
+from lineament.types import Float32, UInt8
+
+FACE = "face"
+_CLASS = "class"
+_CROWD = "iscrowd"
+_MIDDLE = 2
+"""Which of the five points that go with a box through augmentation is its middle; mirroring keeps it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One picture: ``boxes`` ``(N, 4)`` in its upright pixels and ``labels`` ``(N,)``, numbers of classes.
+
+    ``ignored`` ``(N,)`` boxes, too small or crowds, are neither learnt nor counted.
+    """
+
+    id: str
+    path: str
+    boxes: Float32
+    labels: NDArray[np.int64]
+    ignored: Mask
+
+
+def classes_of(rows: Sequence[ManifestRow], declared: Sequence[str], *, one_class: bool) -> tuple[str, ...]:
+    """The classes to learn: those declared, else those of the rows' boxes, sorted.
+
+    Raises `UndeclaredLabel` when rows have others, `NotEnoughSamples` when there is no box.
+    """
+    seen = Counter(_kind(row) for row in rows if row.box is not None)
+    if not seen:
+        raise NotEnoughSamples("not one picture has a box; label faces first, or import labels with boxes")
+    if one_class:
+        return (declared[0] if declared else FACE,)
+    if declared and (unknown := sorted(set(seen) - set(declared))):
+        raise UndeclaredLabel(
+            f"boxes of the classes {', '.join(unknown)} are there, declared are {', '.join(declared)}"
+        )
+    return tuple(declared) or tuple(sorted(seen))
+
+
+def scenes_of(
+    manifest: Manifest,
+    split: str,
+    classes: Sequence[str],
+    *,
+    min_side: float = 0.0,
+    one_class: bool = False,
+) -> list[Scene]:
+    """The pictures of a split, ordered by path; those without boxes are empty scenes.
+
+    Boxes whose shorter side is below ``min_side`` pixels of the picture are ignored. Pictures whose rows
+    are "ok" without any box were never looked at for faces and are left out; see `unlabelled`.
+    """
+    grouped: dict[str, list[ManifestRow]] = defaultdict(list)
+    for row in manifest:
+        if row.split == split and row.outcome == "ok" and row.box is not None:
+            grouped[row.path].append(row)
+    scenes = [_scene(rows, classes, min_side, one_class) for rows in grouped.values()]
+    scenes += [
+        Scene(row.id, row.path, np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
+        for row in empty_rows(manifest, split)
+        if row.path not in grouped
+    ]
+    return sorted(scenes, key=lambda scene: scene.path)
+
+
+def empty_rows(manifest: Manifest, split: str) -> list[ManifestRow]:
+    """Rows of pictures that hold no face and belong to a split, by their own word or by hash."""
+    shares = Counter(str(row.split) for row in manifest if row.split is not None and row.outcome == "ok")
+    names = sorted(shares)
+    limits = np.cumsum([shares[name] for name in names]) / max(sum(shares.values()), 1)
+    found = []
+    for row in manifest:
+        if row.outcome != "no_face":
+            continue
+        place = row.split
+        if place is None and names:
+            share = int(row.sha256[:8] or "0", 16) / 2**32
+            place = names[min(int(np.searchsorted(limits, share, side="right")), len(names) - 1)]
+        if place == split:
+            found.append(replace(row, split=split))
+    return found
+
+
+def unlabelled(manifest: Manifest) -> int:
+    """How many pictures have a split but no box, and nobody said that they hold no face."""
+    boxed = {row.path for row in manifest if row.box is not None}
+    return len(
+        {row.path for row in manifest if row.outcome == "ok" and row.split and row.path not in boxed}
+    )
+
+
+class Scenes(Dataset[Any]):
+    """Scenes letterboxed to ``size``, with targets padded to the same number of boxes.
+
+    Targets: ``boxes`` ``(M, 4)`` in pixels of the square and ``labels`` ``(M,)``, -1 where there is no box;
+    ``place`` ``(6,)``: scale x, y, offset x, y of the `Placement`, and the picture's width and height. An
+    augmentation drops boxes whose middle leaves the picture.
+    """
+
+    def __init__(
+        self, manifest: Manifest, scenes: Sequence[Scene], *, size: int, augment: Pipeline | None = None
+    ) -> None:
+        if not scenes:
+            raise NotEnoughSamples("a split holds no pictures; see: lineament dataset split")
+        self.manifest, self.scenes, self.size, self.augment = manifest, list(scenes), size, augment
+        self.most = max(1, *(len(scene.boxes) for scene in scenes))
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, key: Key) -> Any:
+        index, epoch = key
+        scene = self.scenes[index]
+        try:
+            image = images.load(self.manifest.folder / scene.path, min_side=2 * self.size)
+        except PictureError as error:
+            return scene.id, f"{type(error).__name__}: {error}"
+        pixels, labels = image.pixels, scene.labels[~scene.ignored]
+        boxes = (scene.boxes[~scene.ignored] / image.scale).astype(np.float32)
+        if self.augment is not None:
+            pixels, boxes, labels = _changed(self.augment, pixels, boxes, labels, scene.id, epoch)
+        boxes = box_geometry.clip(boxes, (pixels.shape[1], pixels.shape[0]))
+        square, placement = letterbox(pixels, self.size)
+        padded = np.zeros((self.most, 4), np.float32)
+        numbers = np.full(self.most, -1, np.int64)
+        padded[: len(boxes)] = placement.to_square(boxes)
+        numbers[: len(labels)] = labels
+        # A picture decoded at reduced size has its boxes in the pixels of the whole one.
+        scale, size_wh = np.array(placement.scale_xy) / image.scale, np.array(pixels.shape[1::-1])
+        place = np.concatenate([scale, placement.offset_xy, size_wh * image.scale]).astype(np.float32)
+        return square, {"boxes": padded, "labels": numbers, "place": place}, index
+
+
+def placement_of(place: Float32) -> tuple[Placement, tuple[int, int]]:
+    """The `Placement` and the picture's size in a target of `Scenes`."""
+    sx, sy, x, y, w, h = (float(value) for value in place)
+    return Placement((sx, sy), (x, y)), (round(w), round(h))
+
+
+def _changed(
+    augment: Pipeline, pixels: UInt8, boxes: Float32, labels: NDArray[np.int64], key: str, epoch: int
+) -> tuple[UInt8, Float32, NDArray[np.int64]]:
+    corners = boxes[:, [0, 1, 2, 1, 0, 1, 0, 3, 2, 3]].reshape(-1, 5, 2).copy()
+    corners[:, _MIDDLE] = box_geometry.center(boxes)
+    view = augment(pixels, boxes, corners, key=key, epoch=epoch)
+    middle = view.landmarks[:, _MIDDLE]
+    kept = ((middle > 0) & (middle < view.size_wh)).all(axis=1)
+    kept &= (view.boxes[:, 2:] - view.boxes[:, :2] > 1).all(axis=1)
+    return view.pixels, view.boxes[kept], labels[kept]
+
+
+def _scene(rows: Sequence[ManifestRow], classes: Sequence[str], min_side: float, one_class: bool) -> Scene:
+    numbers = {name: number for number, name in enumerate(classes)}
+    kinds = [classes[0] if one_class else _kind(row) for row in rows]
+    if unknown := sorted(set(kinds) - set(numbers)):
+        raise UndeclaredLabel(
+            f"{rows[0].path}: boxes of the class {unknown[0]}, which the training rows do not have"
+        )
+    boxes = np.array([row.box for row in rows], np.float32).reshape(-1, 4)
+    short = (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
+    crowd = np.array([row.labels.get(_CROWD) == 1 for row in rows])
+    labels = np.array([numbers[kind] for kind in kinds], np.int64)
+    return Scene(rows[0].id, rows[0].path, boxes, labels, (short < min_side) | crowd)
+
+
+def _kind(row: ManifestRow) -> str:
+    return str(row.labels.get(_CLASS, FACE))
