@@ -20,7 +20,7 @@ SEARCH_FPIR = 0.01
 
 def measured_threshold(model: ModelId, rate: float) -> Threshold:
     """The threshold in the model's card for one false match rate."""
-    threshold = catalog.card(model.name).threshold(rate)
+    threshold = catalog.card_of(model).threshold(rate)
     threshold.model.require(model)
     return threshold
 
@@ -32,7 +32,7 @@ def search_threshold(model: ModelId, people: int) -> Threshold:
     match somebody. Taken is the highest measured FMR, at most `VERIFY_FMR`, that keeps this below
     `SEARCH_FPIR`; with very many people none does, and the lowest measured one is taken.
     """
-    card = catalog.card(model.name)
+    card = catalog.card_of(model)
     rates = sorted((r.target_rate for r in card.thresholds if r.kind == "FMR"), reverse=True)
     rates = [rate for rate in rates if rate <= VERIFY_FMR * 1.001]
     fitting = [rate for rate in rates if strangers_matched(rate, people) <= SEARCH_FPIR]
