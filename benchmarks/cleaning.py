@@ -5,7 +5,9 @@ and plants wrong faces until they are 5, 20 and 40 % of each folder: of stranger
 (``strangers``), of one other person (``one person``), or of the other folders (``swapped``, where a picture
 should also be sent back). A wrong face that is proposed for removal or for a move counts as found; one for
 review only does not. Several draws are pooled; the interval is the lowest and highest draw. One planting is
-then run through the whole command, with small folders added to show what cannot be judged.
+then run through the whole command, with small folders added to show what cannot be judged. Last, the photos
+of everybody with 6 or more are dealt into two folders each: how many of these pairs are told to be one
+person, and how many pairs of different people?
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.types import Float32, ModelId
 
 LEAST = 12
+LEAST_TO_HALVE = 6
 GOALS = {0.05: 0.97, 0.20: 0.95, 0.40: 0.90}
 KINDS = ("strangers", "one person", "swapped")
 
@@ -110,7 +113,7 @@ def main() -> None:
     people = {folder.name: sorted(folder.glob("*.jpg")) for folder in sorted(root.iterdir())}
     rng = random.Random(5)
     alone = rng.sample([name for name, files in people.items() if len(files) == 1], args.strangers)
-    people = {n: f for n, f in people.items() if len(f) >= LEAST or n in set(alone)}
+    people = {n: f for n, f in people.items() if len(f) >= LEAST_TO_HALVE or n in set(alone)}
     big = [files for files in people.values() if len(files) >= LEAST]
     photos = sum(map(len, big))
     print(f"{len(big)} people with {LEAST} photos or more ({photos} photos), {len(alone)} strangers")
@@ -143,7 +146,28 @@ def main() -> None:
             if total["unjudged"]:
                 line += f"; {total['unjudged']} folders not judged"
             print(line, flush=True)
+    _halves(people, vectors, model)
     _whole_command(root, plant(people, 0.2, "swapped", rng), args.workers)
+
+
+def _halves(people: Mapping[str, Sequence[Path]], vectors: Mapping[Path, Float32], model: ModelId) -> None:
+    folders = {
+        (name, half): [vectors[file] for file in files[half::2]]
+        for name, files in people.items()
+        if len(files) >= LEAST_TO_HALVE
+        for half in (0, 1)
+    }
+    found = judge({"/".join(map(str, key)): photos for key, photos in folders.items()}, model)
+    judged = [j.subject for j in found.judgements if j.agreed is not None and not j.unjudged]
+    same = [a.split("/")[0] == b.split("/")[0] for a, b, _ in found.same_person]
+    owners = Counter(name.split("/")[0] for name in judged)
+    halved = sum(count == 2 for count in owners.values())
+    different = len(judged) * (len(judged) - 1) // 2 - halved
+    wrong = len(same) - sum(same)
+    print(
+        f"one person in two folders: {sum(same)} of {halved} told; "
+        f"two people: {wrong} of {different:,} pairs told"
+    )
 
 
 def _whole_command(root: Path, folders: Planted, workers: int | None, most: int = 12) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from sample_people import empty, photo
 
-from lineament.datasets import duplicates
+from lineament.datasets import duplicates, same_picture
 from lineament.datasets.clean import CleanSettings, clean
 from lineament.datasets.duplicates import CONFIRMED, Pair, Print, find_duplicates, groups, propose
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.proposals import Proposal
 from lineament.datasets.same_picture import overlay, perceptual_hashes
+from lineament.geometry.alignment import ARCFACE_112
 from lineament.io import images
 from lineament.types import UInt8
 
@@ -70,6 +71,37 @@ def test_the_mirror_hash_is_the_hash_of_the_mirror() -> None:
     plain, mirrored = perceptual_hashes(pixels)
     assert perceptual_hashes(np.ascontiguousarray(pixels[:, ::-1])) == (mirrored, plain)
     assert plain != mirrored
+
+
+def test_landmarks_are_continuous_pixels() -> None:
+    """Those of a picture twice as large are twice as large: both are laid out alike, to 1/20 pixel."""
+    picture = photo("obama_2012_portrait", 120)
+    points = ARCFACE_112 * 0.6 + 20
+    double = np.asarray(cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.uint8)
+    part = np.s_[32:96, 32:96]
+    first = same_picture._laid_out(picture, points)[0][part]
+    second = same_picture._laid_out(double, points * 2)[0][part]
+    window = cv2.createHanningWindow((64, 64), cv2.CV_32F)
+    (dx, dy), _ = cv2.phaseCorrelate(first, second, window)
+    assert abs(dx) < 0.05 and abs(dy) < 0.05
+
+
+def test_a_copy_near_by_its_mirror_image_is_compared() -> None:
+    """Where hash and vector are far, the vector of the mirror image makes two pictures candidates."""
+    rng = np.random.default_rng(8)
+    picture = rng.integers(0, 255, (64, 64, 3), np.uint8)
+    plain, turned = np.eye(2, dtype=np.float32)
+    compared: list[int] = []
+    for mirrored in (None, turned):
+        one = Print("a", "x", "a", "a", (0, 0), (64, 64), plain, mirrored=mirrored)
+        other = Print("b", "x", "b", "b", (2**32 - 1, 2**32 - 1), (64, 64), turned, mirrored=mirrored)
+        compared.append(0)
+
+        def count(number: int) -> None:
+            compared[-1] += number
+
+        find_duplicates([one, other], lambda _i: picture, advance=count)
+    assert compared == [0, 1]
 
 
 @pytest.fixture(scope="module")

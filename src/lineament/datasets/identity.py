@@ -31,6 +31,14 @@ SURE_MEMBERS = 3
 """Photos that must agree before a picture is proposed for removal and not only for review."""
 
 
+SURELY_SAME = 0.13
+"""Two folders' templates look like one person's this far above the agreement of a photo with a template.
+
+Means are nearer to each other than photos are. Measured with SFace on LFW: means of different people lie up
+to 0.04 above that agreement, means of two photos each of one person at least 0.13 (benchmarks/cleaning.py
+counts both errors)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One photo of a folder: ``wrong`` is how surely it shows somebody else, in [0, 1].
@@ -84,7 +92,8 @@ def judge(folders: Mapping[str, Sequence[Float32]], model: ModelId) -> Identitie
     templates: Float32 = np.stack([template for _, template in known] + list(single.values()))
     threshold = search_threshold(model, len(names)).value
     judged = [_looking_elsewhere(j, folders[j.subject], names, templates, threshold) for j in judged]
-    return Identities(tuple(judged), _same_person(names[: len(known)], templates[: len(known)], threshold))
+    surely = max(threshold, same.template + SURELY_SAME)
+    return Identities(tuple(judged), _same_person(names[: len(known)], templates[: len(known)], surely))
 
 
 def _judge_folder(subject: str, photos: Sequence[Float32], same: Agreement) -> Judgement:

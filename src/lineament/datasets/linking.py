@@ -69,6 +69,7 @@ def _print(pixels: UInt8, row: ManifestRow) -> Print:
         # In the pixels of the small decoding, where the overlay looks for them.
         scale = row.size_wh[0] / w if row.size_wh is not None else 1.0
         landmarks = np.array(row.landmarks, np.float32) / np.float32(scale)
+    look, mirrored = _looks(pixels)
     return Print(
         row.path,
         row.subject,
@@ -76,17 +77,19 @@ def _print(pixels: UInt8, row: ManifestRow) -> Print:
         hashlib.sha256(f"{w}x{h}".encode() + pixels.tobytes()).hexdigest(),
         perceptual_hashes(pixels),
         (w, h),
-        embedding=_look(pixels),
+        embedding=look,
         landmarks=landmarks,
         id=row.id,
+        mirrored=mirrored,
     )
 
 
-def _look(pixels: UInt8) -> Float32:
-    """The picture as a unit vector of its coarsest detail: near, where a cut border changes the hash."""
+def _looks(pixels: UInt8) -> tuple[Float32, Float32]:
+    """Unit vectors of the coarsest detail, plain and mirrored: near, where a cut changes the hash."""
     import cv2
 
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     tiny = cv2.resize(grey, (_LOOK_SIDE, _LOOK_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    vector = (tiny - tiny.mean()).ravel()
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)
+    detail = tiny - tiny.mean()
+    detail /= max(float(np.linalg.norm(detail)), 1e-6)
+    return np.asarray(detail.ravel(), np.float32), np.asarray(detail[:, ::-1].ravel(), np.float32)

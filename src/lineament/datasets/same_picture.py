@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut_smooth
 from lineament.geometry.landmarks import flip_horizontally
-from lineament.types import Float32, UInt8
+from lineament.types import Float32, Float64, UInt8
 
 CANVAS = 128
 """Side in pixels at which two pictures are laid over each other."""
@@ -67,8 +67,7 @@ def overlay(
         for mirrored in (False, True):
             points = b_landmarks if by_face else None
             if mirrored and points is not None:
-                # Landmarks lie as detectors see them: the middle of pixel i is at i.
-                points = flip_horizontally(points, b.shape[1] - 1)
+                points = flip_horizontally(points, b.shape[1])
             score = _correlation(first, _laid_out(mirror if mirrored else b, points))
             best = max(best, (score, mirrored))
             if best[0] >= enough:
@@ -82,17 +81,23 @@ def _laid_out(pixels: UInt8, landmarks: Float32 | None) -> tuple[Float32, NDArra
 
     h, w = pixels.shape[:2]
     if landmarks is None:
-        transform = np.array([[CANVAS / w, 0, 0], [0, CANVAS / h, 0]])
-        transform[:, 2] += transform[:, :2] @ [0.5, 0.5] - 0.5
+        transform = _for_cv2(np.array([[CANVAS / w, 0, 0], [0, CANVAS / h, 0]]))
         crop = cv2.resize(pixels, (CANVAS, CANVAS), interpolation=cv2.INTER_AREA)
     else:
         inner = CANVAS * _FACE_SHARE
         target = ARCFACE_112 * (inner / 112) + (CANVAS - inner) / 2
-        transform = similarity_transform(landmarks, target.astype(np.float32))
+        transform = _for_cv2(similarity_transform(landmarks, target.astype(np.float32)))
         crop = cut_smooth(pixels, transform[None], CANVAS)[0]
     grey = cv2.cvtColor(np.asarray(crop, np.uint8), cv2.COLOR_RGB2GRAY)
     shown = cv2.warpAffine(np.ones((h, w), np.uint8), transform, (CANVAS, CANVAS), flags=cv2.INTER_NEAREST)
     return np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.float32), np.asarray(shown, bool)
+
+
+def _for_cv2(transform: Float64) -> Float64:
+    """The map of continuous pixels as OpenCV takes it: the middle of the first pixel at 0, not at 0.5."""
+    moved = transform.copy()
+    moved[:, 2] += transform[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    return moved
 
 
 def _correlation(a: tuple[Float32, NDArray[np.bool_]], b: tuple[Float32, NDArray[np.bool_]]) -> float:

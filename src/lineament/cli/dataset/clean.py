@@ -104,4 +104,4 @@ def _propose(
             for why, count in Counter(done.unjudged.values()).most_common():
                 report.say(f"  {count}: {why}")
         for a, b, similarity in done.same_person:
-            report.say(f"{a} and {b} look like one person (similarity {similarity:.2f})")
+            report.say(f"are {a} and {b} one person? Their mean faces have similarity {similarity:.2f}")
