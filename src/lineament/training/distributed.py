@@ -108,6 +108,9 @@ def joined() -> Iterator[Place]:
     if missing := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
         raise ConfigError(f"WORLD_SIZE is {world} without {', '.join(missing)}: start it with torchrun")
     place = Place(int(os.environ["RANK"]), world, int(os.environ.get("LOCAL_RANK", "0")))
+    if torch.distributed.is_initialized():  # by a caller who trains several times
+        yield place
+        return
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(place.local_rank)
