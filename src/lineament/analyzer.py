@@ -36,6 +36,7 @@ from lineament.types import (
     ModelId,
     Outcome,
     Status,
+    Threshold,
     UInt8,
     Verification,
 )
@@ -139,15 +140,21 @@ class Analyzer:
         """The outcome of one picture, worked on in the calling thread."""
         return self._run([(0, source)])[0]
 
-    def verify(self, a: Source, b: Source, *, target_fmr: float = 1e-3) -> Verification:
+    def verify(
+        self, a: Source, b: Source, *, target_fmr: float = 1e-3, threshold: Threshold | None = None
+    ) -> Verification:
         """Compare the faces nearest the centres of two pictures at the card's threshold for the FMR.
+
+        A ``threshold`` measured on data of one's own (``lineament calibrate``) takes its place.
 
         Raises the `PictureError` of a picture that cannot be read, `NoFaceFound`, and `InsufficientData`
         when no threshold was measured at ``target_fmr``.
         """
         if self.model is None:
             raise ConfigError("verify needs an embedder")
-        threshold = catalog.card_of(self.model).threshold(target_fmr)
+        if threshold is None:
+            threshold = catalog.card_of(self.model).threshold(target_fmr)
+        threshold.model.require(self.model)
         first, second = (central_face(o).embedding for o in self.analyze([a, b]))
         assert first is not None and second is not None
         threshold.model.require(first.model)

@@ -17,6 +17,7 @@ from lineament.cli.options import (
     JsonOption,
     PrecisionOption,
     StrictOption,
+    ThresholdFileOption,
     WorkersOption,
 )
 
@@ -60,6 +61,7 @@ def enrol(
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
     target_fmr: SearchFmrOption = None,
+    threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -76,8 +78,9 @@ def enrol(
     from lineament.gallery.enrolment import MIN_QUALITY
     from lineament.gallery.gallery import Gallery
     from lineament.gallery.subjects import require_valid
-    from lineament.io import sources
+    from lineament.io import calibration_file, sources
 
+    known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     if subject is None and (loose := [path for path in paths if not Path(path).is_dir()]):
         raise UsageError(f"{loose[0]} is no folder of people; to enrol photos of one person give --subject")
     if subject is not None:
@@ -93,6 +96,7 @@ def enrol(
         Gallery(
             gallery,
             Analyzer(detector, precision=precision, workers=workers),
+            threshold=known,
             target_fmr=target_fmr,
             min_quality=MIN_QUALITY if min_quality is None else min_quality,
         ) as opened,
@@ -132,6 +136,7 @@ def identify(
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
     target_fmr: SearchFmrOption = None,
+    threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -141,9 +146,11 @@ def identify(
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, picture_json, progress
     from lineament.gallery.gallery import Gallery
-    from lineament.gallery.searching import strangers_matched
-    from lineament.io import sources
+    from lineament.gallery.searching import outgrown, strangers_share
+    from lineament.io import calibration_file, sources
     from lineament.types import Decision, Status
+
+    known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
 
     listing = sources.expand(paths)
     files = list(listing)
@@ -154,7 +161,7 @@ def identify(
     threshold = None
     analyzer = Analyzer(detector, precision=precision, workers=workers, keep_images=draw is not None)
     with (
-        Gallery(gallery, analyzer, target_fmr=target_fmr, create=False) as opened,
+        Gallery(gallery, analyzer, threshold=known, target_fmr=target_fmr, create=False) as opened,
         Report(json) as report,
         progress(len(files), "pictures") as advance,
     ):
@@ -174,9 +181,11 @@ def identify(
         report.say(f"{len(files)} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
         if threshold is not None:
             people = len(opened.subjects())
-            strangers = strangers_matched(threshold.target_rate, people)
+            strangers = strangers_share(threshold, people)
             report.say(f"decided by threshold {threshold}")
             report.say(f"at which about {strangers:.1%} of strangers match one of {people} people")
+            if (warning := outgrown(threshold, people)) is not None:
+                report.say(f"warning: {warning}")
         if listing.skipped:
             report.say(
                 f"{listing.skipped} files in folders are no pictures by their names and were left out"
@@ -196,6 +205,29 @@ def list_subjects(gallery: GalleryOption = None, json: JsonOption = None) -> Non
             report.line({"subject": subject, "samples": samples})
         report.table(None, ("subject", "samples"), people)
         report.say(f"{len(people)} people, {sum(samples for _, samples in people)} samples")
+
+
+@app.command("status")
+def status(
+    gallery: GalleryOption = None,
+    target_fmr: SearchFmrOption = None,
+    threshold_file: ThresholdFileOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Show how many people there are, which threshold decides, and whether the gallery has outgrown it."""
+    from lineament.cli.output import Report
+    from lineament.gallery.gallery import Gallery
+    from lineament.io import calibration_file
+
+    known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
+    with (
+        Gallery(gallery, threshold=known, target_fmr=target_fmr, create=False) as opened,
+        Report(json) as report,
+    ):
+        record, lines = gallery_answers.status(opened)
+        report.line(record)
+        for line in lines:
+            report.say(line)
 
 
 @app.command("show")

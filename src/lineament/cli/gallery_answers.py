@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
-    from lineament.gallery.gallery import Identified, SubjectRecords
+    from lineament.gallery.gallery import Gallery, Identified, SubjectRecords
     from lineament.types import Match, Record
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
@@ -71,6 +71,26 @@ def record_json(record: Record) -> dict[str, Any]:
         "quality": record.quality,
         "created_at": record.created_at,
     }
+
+
+def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
+    """The JSON line and the lines for people of what decides in a gallery, and whether it still serves."""
+    from lineament.gallery.searching import outgrown, strangers_share
+
+    counts = opened.subjects()
+    people, samples = len(counts), sum(count for _, count in counts)
+    record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}
+    lines = [f"{people} people, {samples} samples"]
+    model = opened.store.model()
+    if model is None:
+        return record, lines
+    threshold = opened.threshold(model)
+    strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
+    record |= {"model": str(model), "threshold": threshold.to_json()}
+    record |= {"strangers_matched": strangers, "warning": warning}
+    lines.append(f"searches are decided by threshold {threshold}")
+    lines.append(f"at which about {strangers:.1%} of strangers match somebody")
+    return record, lines if warning is None else [*lines, f"warning: {warning}"]
 
 
 def identify_rows(found: Identified) -> list[Sequence[object]]:

@@ -47,6 +47,13 @@ def strangers_matched(fmr: float, people: int) -> float:
     return predicted_fpir(fmr, people)
 
 
+def strangers_share(threshold: Threshold, people: int) -> float:
+    """The predicted share of strangers that match somebody among so many people at a threshold."""
+    if threshold.kind == "FPIR":
+        return predicted_fpir(threshold.target_rate, people / (threshold.enrolled or people or 1))
+    return strangers_matched(threshold.target_rate, people)
+
+
 def outgrown(threshold: Threshold, people: int) -> str | None:
     """What to warn of when the gallery holds more people than its threshold serves; None if it does.
 
@@ -56,13 +63,13 @@ def outgrown(threshold: Threshold, people: int) -> str | None:
     if threshold.kind == "FPIR":
         if threshold.enrolled is None or people <= threshold.enrolled:
             return None
-        rate = predicted_fpir(threshold.target_rate, people / threshold.enrolled)
+        rate = strangers_share(threshold, people)
         return (
             f"the gallery has outgrown its threshold: calibrated for {threshold.enrolled:,} people at FPIR "
             f"{threshold.target_rate:g}, it holds {people:,}; about {rate:.1%} of strangers will match "
             "somebody; calibrate again"
         )
-    rate = strangers_matched(threshold.target_rate, people)
+    rate = strangers_share(threshold, people)
     if rate <= SEARCH_FPIR * 1.001:
         return None
     return (
