@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
 
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract
@@ -66,3 +70,41 @@ def export_tiny(
         export(model, card, run)
         run.finish({})
     return model
+
+
+SEVERAL = (Head("tint", "classes", COLOURS), Head("level", "number", unit="grey levels"))
+_made: dict[str, Path] = {}
+
+
+def people_run(factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a classifier of the people red, green and blue; exported once a test session."""
+    return _once(factory, "people", (PEOPLE,), "classifier")
+
+
+def several_run(factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a network with the heads `SEVERAL`; exported once a test session."""
+    return _once(factory, "several", SEVERAL, "attributes")
+
+
+def variant(source: Path, target: Path, *, crop: CropStyle | None = None, **card: Any) -> Path:
+    """A copy of a run folder whose card says something else."""
+    shutil.copytree(source, target)
+    path = target / "card.json"
+    values = json.loads(path.read_text()) | card
+    if crop is not None:
+        values["crop"] = asdict(crop)
+    path.write_text(json.dumps(values))
+    return target
+
+
+def _once(
+    factory: pytest.TempPathFactory,
+    name: str,
+    heads: tuple[Head, ...],
+    job: Literal["classifier", "attributes"],
+) -> Path:
+    if name not in _made:
+        folder = factory.mktemp("tiny") / name
+        export_tiny(folder, heads, job=job)
+        _made[name] = folder
+    return _made[name]

@@ -13,27 +13,23 @@ from lineament.attributes.trained import Trained, TrainedConfig, open_classifier
 from lineament.errors import CardMismatch, ConfigError, DigestMismatch, NoLandmarks
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
-from lineament.io.trained import Head
 from lineament.registry import attributes, detectors
 from lineament.types import AttributeScores, Faces, Image, Status
-from tiny_models import COLOURS, PEOPLE, export_tiny
+from tiny_models import COLOURS, people_run, several_run, variant
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-HEADS = (Head("tint", "classes", COLOURS), Head("level", "number", unit="grey levels"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "people"
-    export_tiny(folder)
-    return folder
+    return people_run(tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "several"
-    export_tiny(folder, HEADS, job="attributes", crop=CropStyle(48, align=True))
-    return folder
+    """Of two heads, for aligned faces."""
+    target = tmp_path_factory.mktemp("runs") / "several"
+    return variant(several_run(tmp_path_factory), target, crop=CropStyle(48, align=True))
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +96,10 @@ def test_the_network_sees_the_crop_its_card_describes(
 
 
 def test_a_turned_face_is_turned_upright_for_a_crop_about_its_box(
-    tmp_path: Path, found: tuple[list[Image], list[Faces]]
+    tmp_path: Path, several: Path, found: tuple[list[Image], list[Faces]]
 ) -> None:
     """The same photo upright and on its head gives the same answer."""
-    style = CropStyle(64, margin=0.1)
-    export_tiny(tmp_path / "upright", HEADS, job="attributes", crop=style)
+    variant(several, tmp_path / "upright", crop=CropStyle(64, margin=0.1))
     pictures, faces = found
     assert faces[2].attempts is not None and abs(faces[2].attempts[0].rotation_deg) == 180
     upright, turned = attributes.create(str(tmp_path / "upright")).predict(pictures[1:], faces[1:])
@@ -171,22 +166,19 @@ def test_only_finished_models_of_the_right_job_open(tmp_path: Path, people: Path
         detectors.create(str(people))
     with pytest.raises(ConfigError, match="a model for attributes, not for classifier"):
         open_classifiers([str(several)])
-    export_tiny(tmp_path / "vector", (Head("vector", "embedding"),), job="attributes")
+    variant(people, tmp_path / "vector", heads=[{"name": "vector", "kind": "embedding"}])
     with pytest.raises(ConfigError, match="kind embedding"):
         Trained(TrainedConfig(tmp_path / "vector"))
-    export_tiny(tmp_path / "changed")
+    variant(people, tmp_path / "changed")
     (tmp_path / "changed" / "model.onnx").write_bytes((several / "model.onnx").read_bytes())
     with pytest.raises(DigestMismatch):
         attributes.create(str(tmp_path / "changed"))
 
 
-def test_a_card_that_lies_about_its_input_is_refused(tmp_path: Path) -> None:
+def test_a_card_that_lies_about_its_input_is_refused(tmp_path: Path, people: Path) -> None:
     """Another normalisation than the golden answer was made with does not open."""
-    export_tiny(tmp_path / "run", (PEOPLE,))
-    path = tmp_path / "run" / "card.json"
-    card = json.loads(path.read_text())
-    card["input"]["mean"] = [128.0, 128.0, 128.0]
-    path.write_text(json.dumps(card))
+    card = json.loads((people / "card.json").read_text())
+    variant(people, tmp_path / "run", input=card["input"] | {"mean": [128.0, 128.0, 128.0]})
     with pytest.raises(CardMismatch):
         attributes.create(str(tmp_path / "run"))
 

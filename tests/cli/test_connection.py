@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from lineament.cli.main import app
 from lineament.errors import ConfigError, UnknownName
 from lineament.geometry.crop_style import CropStyle
-from lineament.io.trained import Head
-from tiny_models import COLOURS, export_tiny
+from tiny_models import COLOURS, people_run, several_run, variant
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 PORTRAIT = str(SAMPLES / "obama_2012_portrait.jpg")
@@ -21,9 +20,8 @@ PORTRAIT = str(SAMPLES / "obama_2012_portrait.jpg")
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    export_tiny(folder / "cls", crop=CropStyle(32))
-    heads = (Head("tint", "classes", COLOURS), Head("level", "number"))
-    export_tiny(folder / "attr", heads, job="attributes", crop=CropStyle(40, align=True))
+    variant(people_run(tmp_path_factory), folder / "cls", crop=CropStyle(32))
+    variant(several_run(tmp_path_factory), folder / "attr", crop=CropStyle(40, align=True))
     return folder
 
 

@@ -1,6 +1,6 @@
 """Models trained here that say something of a face: who it is, or its attributes.
 
-A classifier's answer is the attribute ``subject``; a network of several heads answers under their names.
+They answer under the names of their heads; that of a classifier of people is ``subject``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from lineament.io.onnx import Precision
 from lineament.io.trained import Job, open_trained
 from lineament.registry import attributes
 from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
-
-SUBJECT = "subject"
-"""What a classifier of people answers under."""
 
 _BATCH = 32
 
@@ -60,23 +57,25 @@ class Trained:
                 )
         self._size = card.input.size
         self._style = card.crop or CropStyle(self._size)
-        heads = (
-            [SUBJECT] if card.job == "classifier" and len(card.heads) == 1 else [h.name for h in card.heads]
-        )
-        self.names = tuple(config.prefix + name for name in heads)
+        self.names = tuple(config.prefix + head.name for head in card.heads)
 
     def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
         """The likeliest class or the number of each face, a column a head; raises `NoLandmarks`."""
-        crops = [self._cut(i, f, n) for i, f in zip(images, faces, strict=True) for n in range(len(f))]
+        crops = [self.crop(i, f, n) for i, f in zip(images, faces, strict=True) for n in range(len(f))]
         outputs: dict[str, list[Float32]] = {head.name: [] for head in self.card.heads}
         for start in range(0, len(crops), _BATCH):
-            answer = self._model.run(np.stack(crops[start : start + _BATCH]))
+            answer = self.run(np.stack(crops[start : start + _BATCH]))
             for head in self.card.heads:
                 outputs[head.name].append(answer[head.name])
         ends = np.cumsum([len(f) for f in faces])
         return [self._scores(outputs, slice(end - len(f), end)) for end, f in zip(ends, faces, strict=True)]
 
-    def _cut(self, image: Image, faces: Faces, number: int) -> UInt8:
+    def run(self, crops: UInt8) -> dict[str, Float32]:
+        """Crops ``(N, S, S, 3)`` -> the network's outputs by head."""
+        return self._model.run(crops)
+
+    def crop(self, image: Image, faces: Faces, number: int) -> UInt8:
+        """One face as the network takes it, uint8 ``(S, S, 3)``; raises `NoLandmarks`."""
         style = self._style
         if style.align and faces.landmarks is None:
             raise NoLandmarks(f"{self.card.name} needs landmarks: use a detector that gives them")

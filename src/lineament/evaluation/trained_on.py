@@ -1,0 +1,38 @@
+"""Were these pictures trained on? The rows of an evaluation against those in a model's run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lineament.datasets.opening import MANIFEST_NAME
+from lineament.errors import SplitError
+from lineament.io.manifest import Manifest, ManifestRow
+
+TRAINED_ON = ("train", "val")
+"""Splits that shaped a model: val chose the epoch."""
+
+
+def require_unseen(rows: Iterable[ManifestRow], run: Path) -> int:
+    """Raise `SplitError` when rows, or crops of them, shaped the model in the run folder ``run``.
+
+    Known by the bytes of the file, by the row's id, and by that of the row it was cut from. Returns with
+    how many rows of the training they were compared: 0 without a manifest in the folder, which proves
+    nothing.
+    """
+    path = run / MANIFEST_NAME
+    if not path.is_file():
+        return 0
+    used = [row for row in Manifest.load(path) if row.split in TRAINED_ON]
+    marks = {mark for row in used for mark in _marks(row)}
+    seen = sum(not marks.isdisjoint(_marks(row)) for row in rows)
+    if seen:
+        raise SplitError(
+            f"{seen} of the pictures were used to train {run.name}: figures would be flattered; "
+            "evaluate its test split, or other pictures"
+        )
+    return len(used)
+
+
+def _marks(row: ManifestRow) -> set[str]:
+    return {row.sha256, row.id} | ({row.parent} if row.parent else set())
