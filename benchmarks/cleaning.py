@@ -6,7 +6,7 @@ and plants wrong faces until they are 5, 20 and 40 % of each folder: of stranger
 should also be sent back). A wrong face that is proposed for removal or for a move counts as found; one for
 review only does not. Several draws are pooled; the interval is the lowest and highest draw. One planting is
 then run through the whole command, with small folders added to show what cannot be judged. Last, the photos
-of everybody with 6 or more are dealt into two folders each: how many of these pairs are told to be one
+(8 at most) of everybody with 6 or more are dealt into two folders each: how many of these pairs are told to be one
 person, and how many pairs of different people?
 """
 
@@ -28,7 +28,7 @@ from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.types import Float32, ModelId
 
 LEAST = 12
-LEAST_TO_HALVE = 6
+LEAST_TO_HALVE, MOST_TO_HALVE = 6, 8
 GOALS = {0.05: 0.97, 0.20: 0.95, 0.40: 0.90}
 KINDS = ("strangers", "one person", "swapped")
 
@@ -152,7 +152,7 @@ def main() -> None:
 
 def _halves(people: Mapping[str, Sequence[Path]], vectors: Mapping[Path, Float32], model: ModelId) -> None:
     folders = {
-        (name, half): [vectors[file] for file in files[half::2]]
+        (name, half): [vectors[file] for file in files[half:MOST_TO_HALVE:2]]
         for name, files in people.items()
         if len(files) >= LEAST_TO_HALVE
         for half in (0, 1)
