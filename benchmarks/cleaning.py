@@ -6,8 +6,8 @@ and plants wrong faces until they are 5, 20 and 40 % of each folder: of stranger
 should also be sent back). A wrong face that is proposed for removal or for a move counts as found; one for
 review only does not. Several draws are pooled; the interval is the lowest and highest draw. One planting is
 then run through the whole command, with small folders added to show what cannot be judged. Last, the photos
-(8 at most) of everybody with 6 or more are dealt into two folders each: how many of these pairs are told to be one
-person, and how many pairs of different people?
+(8 at most) of everybody with 6 or more are dealt into two folders each: how many of these pairs are told to
+be one person, and how many pairs of different people?
 """
 
 from __future__ import annotations
