@@ -1,11 +1,12 @@
 """Measure a model's threshold table on folders of people, and print it as TOML for its card.
 
-    python benchmarks/thresholds.py --data LFW_IMAGES --pairs pairs.txt --name "LFW folds 1-3" [--top 20]
+    python -m benchmarks.thresholds --data LFW_IMAGES --pairs pairs.txt --name "LFW folds 1-3" [--top 20]
 
 Every cross-subject comparison counts. ``--top`` lists the most similar "non-mated" pairs: in a data set
 labelled by hand many of them are the same person under two names. Nothing is removed: the rates then err on
 the careful side. ``--without FILE`` (two names a line, tab-separated) prints beside it what the table would
-be if those pairs of names were one person.
+be if those pairs of names were one person. The thresholds come from `lineament.evaluation.calibration.choose`,
+as those of ``lineament calibrate --hold-out 0`` do; ``--check`` ends with status 1 unless they are the card's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from lineament.analyzer import Analyzer
-from lineament.evaluation import capture, pairs, verification
+from lineament.evaluation import calibration, capture, pairs, verification
 from lineament.io import sources
-from lineament.scoring import operating_points, similarity
+from lineament.scoring import comparisons, operating_points, thresholds
+from lineament.types import Threshold
 
 RATES = operating_points.TARGET_RATES
 
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--precision", default="exact")
     parser.add_argument("--top", type=int, default=0)
     parser.add_argument("--without", type=Path)
+    parser.add_argument("--check", action="store_true", help="compare with the shipped card")
     parser.add_argument("--keep", type=Path, help="write the embeddings to this .npz, or read them from it")
     args = parser.parse_args()
 
@@ -50,17 +53,21 @@ def main() -> None:
         f"{args.detector} + {args.embedder}",
         args.precision,
     )
-    points = operating_points.from_samples(embeddings, subjects, RATES)
+    total = comparisons.compare(embeddings, subjects, ()).total
+    rates = [rate for rate in RATES if thresholds.supports(rate, total)]
+    chosen = calibration.choose(embeddings, subjects, rates, _model(args.embedder), ", ".join(words))
+    points = [point for _, point in chosen]
     _measured(args, embeddings, photos, points)
     for point in points:
-        if point.supported:
-            _print_row(point, ", ".join(words))
+        _print_row(point, ", ".join(words))
     if args.top:
-        tail = similarity.cross_subject_tail(embeddings, subjects, 1e-4)
+        tail = comparisons.compare(embeddings, subjects, (1e-4,))
         for score, i, j in list(zip(tail.scores, tail.first, tail.second, strict=True))[: args.top]:
             print(f"# {score:.4f}  {photos[i].name}  {photos[j].name}")
     if args.without:
         _without(args.without, embeddings, subjects)
+    if args.check:
+        _check(args.embedder, [threshold for threshold, _ in chosen])
 
 
 def _embed(args: argparse.Namespace, photos: list[Path]) -> tuple[np.ndarray, int]:
@@ -93,7 +100,7 @@ def _measured(
         assert found.accuracy is not None
         print(f"listed_accuracy = {found.accuracy.mean:.5f}")
         print(f"listed_accuracy_se = {found.accuracy.standard_error:.5f}")
-        print(f"listed_auc = {found.auc:.6f}\nlisted_eer = {found.eer:.5f}")
+        print(f"listed_auc = {found.auc:.6f}\nlisted_eer = {found.eer.value:.5f}")
         for point in filter(lambda p: p.supported, found.listed):
             print(f"listed_fnmr_at_fmr_{capture.rate_key(point.target_rate)} = {point.fnmr.value:.5f}")
     for point in points:
@@ -107,6 +114,18 @@ def _model(name: str) -> capture.ModelId:
     from lineament.io.catalog import card
 
     return card(name).model_id
+
+
+def _check(embedder: str, chosen: list[Threshold]) -> None:
+    """Every threshold of the card was chosen again, bit for bit."""
+    from lineament.io.catalog import card
+
+    found = {threshold.target_rate: threshold.value for threshold in chosen}
+    wrong = [row for row in card(embedder).thresholds if found.get(row.target_rate) != row.value]
+    for row in card(embedder).thresholds:
+        print(f"# card {row.target_rate:g}: {row.value!r}, chosen here {found.get(row.target_rate)!r}")
+    print(f"# {'DIFFERENT FROM' if wrong else 'equal to'} the card")
+    raise SystemExit(bool(wrong))
 
 
 def _print_row(point: operating_points.OperatingPoint, measured_on: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -86,10 +86,14 @@ def calibrate(
     Raises `InsufficientData` when the people or the comparisons are too few for the target.
     """
     held_out = held_out_rows(people.subjects, plan.hold_out, plan.seed)
+    settings = settings or {}
     if plan.kind == "FMR":
         threshold, record = _for_fmr(people, captures, plan, held_out)
     else:
         threshold, record = _for_fpir(people, captures, plan)
+    if {"detector", "embedder", "precision"} <= set(settings):
+        system = f"{settings['detector']} + {settings['embedder']}, {settings['precision']}"
+        threshold = replace(threshold, measured_on=f"{threshold.measured_on}, {system}")
     curve, check = _probability(people, captures, plan, held_out)
     record = {
         "protocol": "all comparisons" if plan.kind == "FMR" else "searches for people not enrolled",
@@ -106,7 +110,7 @@ def calibrate(
         },
         **record,
         "probability_check": check,
-        **(settings or {}),
+        **settings,
     }
     return Calibration(threshold, curve, record)
 
@@ -158,7 +162,7 @@ def _for_fpir(people: LabelledPictures, captures: Captures, plan: Plan) -> tuple
     thresholds.require(plan.target, int((~apart).sum()), "FPIR", "non-mated searches")
     value = thresholds.at_rate(top[~apart], plan.target)
     seen = _fpir(top[~apart], parts.strangers[~apart], value)
-    measured_on = f"{people.title}, {enrolled} enrolled, {plan.gallery_photos} photos each at most"
+    measured_on = f"{people.title}, {enrolled} enrolled, {plan.gallery_photos} photos enrolled each"
     threshold = _threshold(value, plan.target, seen, captures.model, measured_on, "FPIR", enrolled)
     test = apart if plan.hold_out else ~apart
     mated = searches.search(captures.embeddings[parts.mated], gallery, parts.mates)
