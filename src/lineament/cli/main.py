@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from lineament.cli import analyze, calibrate, dataset, detect, evaluate, gallery, models, train, verify
+from lineament.cli import analyze, calibrate, dataset, detect, evaluate, explain, gallery, models, train, verify
 from lineament.errors import LineamentError, UsageError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(explain.app, name="explain")
 app.command("calibrate")(calibrate.calibrate)
 
 
