@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 INK, ACCENT, OTHER, QUIET = "#1b1b1b", "#0b5fa5", "#c1440e", "#8a8a8a"
 
 
+def figure_of(width: float, height: float) -> Figure:
+    """A figure without axes, in inches; raises `MissingExtra` without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("figures", "plots") from error
+    return Figure(figsize=(width, height), dpi=130, layout="constrained")
+
+
 def canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     """A figure of 6 x 4.5 inches with one pair of axes; raises `MissingExtra` without matplotlib."""
     try:
