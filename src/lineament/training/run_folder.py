@@ -66,7 +66,7 @@ class RunFolder:
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint atomically; raises `OutputError`, leaving the last one whole."""
-        self.replace(CHECKPOINT, lambda path: torch.save({"fingerprint": self.fingerprint, **state}, path))
+        self.replace(CHECKPOINT, lambda path: _save({"fingerprint": self.fingerprint, **state}, path))
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The checkpoint, None when there is none; raises `CheckpointMismatch`."""
@@ -129,12 +129,16 @@ def _written(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        # torch's archive writer and safetensors have errors of their own for a full disk.
-        if isinstance(error, (OSError, SafetensorError)) or "PytorchStreamWriter" in str(error):
-            reason = str(error).splitlines()[0]
-            raise OutputError(f"{path}: cannot be written: {reason}; the last one is kept") from error
-        raise
+    except (OSError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise OutputError(f"{path}: cannot be written: {reason}; the last one is kept") from error
+
+
+def _save(state: Mapping[str, Any], path: Path) -> None:
+    try:
+        torch.save(state, path)
+    except RuntimeError as error:  # all that torch's archive writer raises, for a full disk too
+        raise OSError(f"the archive broke off ({str(error).splitlines()[0]}); is the disk full?") from error
 
 
 @contextmanager
@@ -242,9 +246,11 @@ def _save_config(path: Path, trainer: str, settings: Any) -> None:
 
 
 def _told(values: Any) -> Any:
-    """Values as TOML can hold them: what is None is left out."""
+    """Values as TOML can hold them: None is the word none, because a default may be another."""
+    if values is None:
+        return "none"
     if isinstance(values, Mapping):
-        return {k: _told(v) for k, v in values.items() if v is not None}
+        return {k: _told(v) for k, v in values.items()}
     if isinstance(values, (list, tuple)):
         return [_told(v) for v in values]
     return str(values) if isinstance(values, Path) else values
