@@ -136,7 +136,7 @@ def _train(
         raise ConfigError(f"size: {backbone.name} takes {backbone.min_size} pixels or more")
     trained_from = weights.load(backbone, settings.weights)
     contract = _contract(settings)
-    model = EmbedderNet(backbone, settings.dimension, settings.dropout)
+    model = EmbedderNet(backbone, settings.dimension, settings.dropout, settings.frozen_stages)
     augment = Pipeline(settings.augment, seed=loop.seed) if settings.augment else None
     number = {name: i for i, name in enumerate(data.train.names)}
 

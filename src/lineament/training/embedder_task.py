@@ -30,7 +30,7 @@ class EmbedderSettings:
     ``margin`` None takes the paper's. ``scale`` multiplies cosines before the softmax. ``sampler`` balanced
     makes batches of ``photos_each`` photos a subject; shuffled takes every photo once an epoch.
     ``at_least`` leaves out training subjects with fewer photos. ``backbone_rate`` scales the learning rate
-    of all but the new layers. ``fmr`` is the false match rate at which FNMR on the split val picks the best
+    of all but the new layers; the first ``frozen_stages`` of the backbone do not learn at all. ``fmr`` is the false match rate at which FNMR on the split val picks the best
     epoch; None takes the lowest that val supports. ``aligned`` vouches for crops without a step ``extract``
     that they are aligned to the ArcFace template.
     """
@@ -47,6 +47,7 @@ class EmbedderSettings:
     photos_each: int = 4
     at_least: int = 2
     backbone_rate: float = 1.0
+    frozen_stages: int = 0
     dropout: float = 0.0
     augment: tuple[str, ...] = ("flip", "exposure:16", "contrast")
     fmr: float | None = None
@@ -60,6 +61,8 @@ class EmbedderSettings:
             raise ConfigError(
                 "dropout lies from 0 to below 1, backbone_rate from 0, scale above 0, at_least from 1"
             )
+        if self.frozen_stages < 0:
+            raise ConfigError("frozen_stages is at least 0")
         if self.photos_each < 1 or (self.margin is not None and self.margin < 0):
             raise ConfigError("photos_each is at least 1, margin at least 0")
         if self.loss == "triplet" and (
@@ -82,12 +85,25 @@ class EmbedderSettings:
 class EmbedderNet(nn.Module):
     """A backbone, one linear layer and a batch normalisation that leaves the embedding centred."""
 
-    def __init__(self, backbone: Backbone, dimension: int, dropout: float) -> None:
+    def __init__(self, backbone: Backbone, dimension: int, dropout: float, frozen_stages: int = 0) -> None:
         super().__init__()
+        if frozen_stages >= len(backbone.stages):
+            raise ConfigError(f"frozen_stages: {backbone.name} has {len(backbone.stages)} stages")
+        still = backbone.stages[:frozen_stages]
+        for module in still:
+            module.requires_grad_(False)
+        self._still = [still]  # in a list so that the modules are not registered twice
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.dimension, dimension, bias=False)
         self.norm = nn.BatchNorm1d(dimension, affine=False)
+
+    def train(self, mode: bool = True) -> EmbedderNet:
+        """Like any module's, but frozen stages keep their batch statistics."""
+        super().train(mode)
+        for module in self._still[0]:
+            module.eval()
+        return self
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """float32 ``(N, 3, S, S)`` -> ``(N, D)``, not of unit length."""
