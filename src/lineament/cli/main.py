@@ -11,7 +11,18 @@ import sys
 
 import typer
 
-from lineament.cli import analyze, calibrate, dataset, detect, evaluate, explain, gallery, models, train, verify
+from lineament.cli import (
+    analyze,
+    calibrate,
+    dataset,
+    detect,
+    evaluate,
+    explain,
+    gallery,
+    models,
+    train,
+    verify,
+)
 from lineament.errors import LineamentError, UsageError
 
 app = typer.Typer(
