@@ -54,6 +54,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── BadAnswer             endless redirects, a bad certificate, or not what was asked for
     │   ├── SearchFailed          the browser failed, or the page description does not fit the page
     │   └── DuplicatePicture      the subject has this very picture already
+    ├── ProtocolMismatch          two evaluations that were measured by different rules
     ├── OutputError               a result cannot be written: disk full, no permission
     ├── TrainingError             a training cannot begin or go on; what it had reached is kept
     │   ├── NotEnoughSamples      a split or class without the samples that training needs
@@ -286,6 +287,10 @@ class LabelFileError(LineamentError):
 
 class ArchiveRefused(LineamentError):
     """An archive is damaged or hostile; nothing of it was unpacked."""
+
+
+class ProtocolMismatch(LineamentError):
+    """Two evaluations were measured by different rules or on different data."""
 
 
 class OutputError(LineamentError):

@@ -49,3 +49,16 @@ def save(figure: Figure, path: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
     return path
+
+
+def svg(figure: Figure) -> str:
+    """A figure as SVG text; the same data give the same text."""
+    from io import StringIO
+
+    import matplotlib as mpl
+
+    text = StringIO()
+    # Names of clip paths are random unless a salt is given.
+    with mpl.rc_context({"svg.hashsalt": "lineament"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()

@@ -1,0 +1,102 @@
+"""Two evaluations side by side, and a gate that fails when the second is clearly worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lineament.config import did_you_mean
+from lineament.errors import InsufficientData, ProtocolMismatch, UnknownName
+from lineament.evaluation.record import Figure, Record
+from lineament.scoring import paired
+from lineament.scoring.paired import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One figure of both evaluations and their difference, second minus first."""
+
+    first: Figure
+    second: Figure
+    difference: Difference
+
+    @property
+    def name(self) -> str:
+        """Of the figure."""
+        return self.first.name
+
+    @property
+    def verdict(self) -> str:
+        """better, worse, or no clear difference: of the second, where the interval leaves out 0."""
+        if not self.difference.clear:
+            return "no clear difference"
+        return "better" if (self.difference.value < 0) == (self.first.better == "low") else "worse"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        d = self.difference
+        return {
+            "first": self.first.rate.to_json(),
+            "second": self.second.rate.to_json(),
+            "difference": {"value": d.value, "low": d.low, "high": d.high, "paired": d.paired},
+            "verdict": self.verdict,
+        }
+
+
+def compare(first: Record, second: Record) -> list[Compared]:
+    """Every figure that both have.
+
+    Raises `ProtocolMismatch` when they were measured by different rules or on different data, and
+    `InsufficientData` when they have no figure in common.
+    """
+    require_same_protocol(first, second)
+    mine, theirs = first.figures, second.figures
+    common = [name for name in mine if name in theirs]
+    if not common:
+        raise InsufficientData("the two evaluations have no figure in common")
+    return [Compared(mine[n], theirs[n], _difference(mine[n], theirs[n])) for n in common]
+
+
+def gate(base: Record, new: Record, metrics: Sequence[str] = ()) -> list[Compared]:
+    """The figures in which ``new`` is clearly worse than ``base``, and those that ``new`` lost.
+
+    ``metrics`` limits it to figures of these names; raises `UnknownName` for one that ``base`` lacks,
+    `ProtocolMismatch` for another protocol, `InsufficientData` when ``new`` lacks a figure that is asked
+    for or that ``base`` has.
+    """
+    known = base.figures
+    for name in metrics:
+        if name not in known:
+            raise UnknownName(f"the base has no figure {name!r}{did_you_mean(name, known)}")
+    require_same_protocol(base, new)
+    wanted = list(metrics) or list(known)
+    lost = [name for name in wanted if name not in new.figures]
+    if lost:
+        raise InsufficientData(f"the new evaluation lacks figures of the base: {', '.join(lost)}")
+    return [row for row in compare(base, new) if row.name in wanted and row.verdict == "worse"]
+
+
+def require_same_protocol(first: Record, second: Record) -> None:
+    """Raise `ProtocolMismatch` naming every rule that differs."""
+    a = {"kind": first.kind, **_flat(first.protocol)}
+    b = {"kind": second.kind, **_flat(second.protocol)}
+    different = [key for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
+    if different:
+        told = "; ".join(f"{key}: {a.get(key)!r} and {b.get(key)!r}" for key in different)
+        raise ProtocolMismatch(f"not comparable, they were measured differently: {told}")
+
+
+def _difference(first: Figure, second: Figure) -> Difference:
+    a, b = first.clusters or {}, second.clusters or {}
+    if len(a) > 1 and set(a) == set(b):
+        return paired.paired(a, b)
+    return paired.unpaired(first.rate, second.rate)
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{path}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found

@@ -1,0 +1,132 @@
+"""Do error rates differ between groups of people? FMR and FNMR a group at one global threshold.
+
+Mated comparisons belong to their subject's group. Non-mated ones count for a group when both people are of
+it: there the false match rate is highest, because people of one group look more alike (NIST IR 8280, 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lineament.errors import InsufficientData
+from lineament.evaluation.capture import Captures
+from lineament.evaluation.groups import Groups
+from lineament.evaluation.people import LabelledPictures
+from lineament.scoring import fairness, intervals
+from lineament.scoring.comparisons import compare
+from lineament.scoring.fairness import Spread
+from lineament.scoring.intervals import ErrorRate
+from lineament.types import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """One group; a rate is None when the group is too small for it, and ``unsupported`` says why."""
+
+    people: int
+    pictures: int
+    failures: int
+    fmr: ErrorRate | None
+    fnmr: ErrorRate | None
+    unsupported: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "people": self.people,
+            "pictures": self.pictures,
+            "failures_to_acquire": self.failures,
+            "fmr": None if self.fmr is None else self.fmr.rate.to_json(),
+            "fnmr": None if self.fnmr is None else self.fnmr.rate.to_json(),
+            "unsupported": dict(self.unsupported),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessReport:
+    """Every group and the spread between them; ``unlabelled`` people have no group and are left out."""
+
+    attribute: str
+    threshold: Threshold
+    fmr: ErrorRate
+    fnmr: ErrorRate
+    groups: Mapping[str, GroupResult]
+    fmr_spread: Spread | None
+    fnmr_spread: Spread | None
+    unlabelled: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the keys are explained in docs/howto/evaluate-fairness.md."""
+        return {
+            "attribute": self.attribute,
+            "threshold": self.threshold.to_json(),
+            "overall": {"fmr": self.fmr.rate.to_json(), "fnmr": self.fnmr.rate.to_json()},
+            "groups": {name: group.to_json() for name, group in self.groups.items()},
+            "fmr_worst_over_best": None if self.fmr_spread is None else self.fmr_spread.to_json(),
+            "fnmr_worst_over_best": None if self.fnmr_spread is None else self.fnmr_spread.to_json(),
+            "people_without_a_group": self.unlabelled,
+        }
+
+
+def evaluate(
+    people: LabelledPictures, captures: Captures, groups: Groups, attribute: str, threshold: Threshold
+) -> FairnessReport:
+    """FMR and FNMR of each group at ``threshold``, which is one for all and comes from other data.
+
+    Raises `InsufficientData` when fewer than two groups hold anybody.
+    """
+    threshold.model.require(captures.model)
+    subjects = np.array(people.subjects)
+    of_row = np.array([groups.get(subject, "") for subject in people.subjects])
+    names = sorted(set(of_row) - {""})
+    if len(names) < 2:
+        raise InsufficientData(
+            f"{attribute}: fairness needs two groups of people, the labels give {len(names)}"
+        )
+    labelled = of_row != ""
+    overall_fmr, overall_fnmr = _rates(captures, subjects, labelled, threshold.value)
+    if overall_fmr is None or overall_fnmr is None:
+        raise InsufficientData("fairness needs mated and non-mated comparisons among the labelled people")
+    results = {}
+    for name in names:
+        chosen = of_row == name
+        fmr, fnmr = _rates(captures, subjects, chosen, threshold.value)
+        unsupported = {}
+        for kind, rate, overall in (("fmr", fmr, overall_fmr), ("fnmr", fnmr, overall_fnmr)):
+            reason = fairness.shortage(overall.value, 0 if rate is None else rate.comparisons)
+            if reason is not None:
+                unsupported[kind] = reason
+        results[name] = GroupResult(
+            people=len(np.unique(subjects[chosen])),
+            pictures=int(chosen.sum()),
+            failures=int(captures.failed[chosen].sum()),
+            fmr=None if "fmr" in unsupported else fmr,
+            fnmr=None if "fnmr" in unsupported else fnmr,
+            unsupported=unsupported,
+        )
+    return FairnessReport(
+        attribute=attribute,
+        threshold=threshold,
+        fmr=overall_fmr,
+        fnmr=overall_fnmr,
+        groups=results,
+        fmr_spread=fairness.spread({n: g.fmr for n, g in results.items() if g.fmr is not None}),
+        fnmr_spread=fairness.spread({n: g.fnmr for n, g in results.items() if g.fnmr is not None}),
+        unlabelled=len(set(people.subjects) - set(groups)),
+    )
+
+
+def _rates(
+    captures: Captures, subjects: Any, chosen: Any, threshold: float
+) -> tuple[ErrorRate | None, ErrorRate | None]:
+    """FMR and FNMR among the chosen rows; None where there is nothing to compare."""
+    if len(np.unique(subjects[chosen])) < 2:
+        return None, None
+    found = compare(captures.embeddings[chosen], subjects[chosen], (), at=(threshold,))
+    fmr = intervals.estimate(found.false_matches(threshold))
+    fnmr = intervals.estimate(found.false_nonmatches(threshold)) if len(found.mated) else None
+    return fmr, fnmr

@@ -1,0 +1,107 @@
+"""Evaluations as one HTML page that needs nothing else: tables, figures, protocol, models, environment."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files as package_files
+from typing import Any
+
+from lineament.errors import UnknownName
+from lineament.evaluation.compare import Compared
+from lineament.evaluation.record import Record
+from lineament.io import catalog
+from lineament.io.names import shown
+
+_WARNINGS = ("thresholds_chosen_on", "note", "warning")
+
+
+def render(
+    records: Sequence[Record], compared: Sequence[Compared] = (), *, title: str = "Evaluation"
+) -> str:
+    """The page of some records; ``compared`` are differences to show first."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["shown"] = lambda text: shown(str(text), limit=None)
+    environment.filters["figure"] = _number
+    source = package_files("lineament.evaluation").joinpath("page.html.j2").read_text("utf-8")
+    return environment.from_string(source).render(
+        title=title, records=[_section(record) for record in records], compared=list(compared)
+    )
+
+
+def _section(record: Record) -> dict[str, Any]:
+    answer = record.answer
+    return {
+        "title": record.title,
+        "kind": record.kind,
+        "warnings": sorted(set(_texts(answer, _WARNINGS))),
+        "figures": list(record.figures.values()),
+        "unsupported": dict(_unsupported(answer)),
+        "counts": {k: v for k, v in answer.items() if isinstance(v, int) and not isinstance(v, bool)},
+        "failures": Counter(f["type"] for f in answer.get("failures", ()) if isinstance(f, Mapping)),
+        "protocol": dict(_flat(record.protocol)),
+        "system": dict(_flat(record.system)),
+        "cards": list(_cards(record)),
+        "environment": dict(_flat(record.environment)),
+        "charts": {
+            name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+            for name, svg in record.charts.items()
+        },
+    }
+
+
+def _cards(record: Record) -> Iterator[dict[str, Any]]:
+    """Cards of the catalogue's models that the system names."""
+    known = {str(value).partition(":")[0].partition("@")[0] for value in record.system.values()}
+    for name in sorted(known):
+        try:
+            card = catalog.card(name)
+        except UnknownName:
+            continue
+        yield {
+            "name": card.name,
+            "title": card.title,
+            "licence": card.licence,
+            "commercial": card.commercial_use,
+            "origin": card.origin,
+            "sha256": card.sha256,
+            "notes": card.notes,
+        }
+
+
+def _texts(value: Any, names: Sequence[str]) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in names and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _texts(inner, names)
+
+
+def _unsupported(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every ``unsupported`` table in an answer: figures the data cannot carry, and why."""
+    if not isinstance(value, Mapping):
+        return
+    for key, inner in value.items():
+        name = f"{path}.{key}" if path else str(key)
+        if key == "unsupported" and isinstance(inner, Mapping):
+            for figure, reason in inner.items():
+                yield (f"{path}.{figure}" if path else str(figure)), str(reason)
+        else:
+            yield from _unsupported(inner, name)
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{key}.")
+        elif value is not None:
+            yield f"{path}{key}", value
+
+
+def _number(value: float) -> str:
+    """Four significant digits, without the exponent where that is readable."""
+    return f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.2e}"

@@ -1,0 +1,125 @@
+"""An evaluation as a file: what was measured, on what, by which rules, and every figure with its interval.
+
+``lineament evaluate ... --save FILE`` writes one; report, compare and gate read them. Subjects and pictures
+appear as digests only, so that two records can be paired without naming anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lineament.errors import ConfigError
+from lineament.io.manifest import replacing
+from lineament.scoring.paired import Counts
+from lineament.scoring.rate import Rate
+
+VERSION = 1
+_RATE_KEYS = {"value", "low", "high", "n"}
+_LOW_IS_BETTER = ("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure: its ``rate`` and, where known, the ``clusters`` it is the sum of."""
+
+    name: str
+    rate: Rate
+    clusters: Counts | None = None
+
+    @property
+    def better(self) -> Literal["low", "high"]:
+        """Whether low or high is better, by the figure's name."""
+        words = self.name.lower()
+        return "low" if any(word in words for word in _LOW_IS_BETTER) else "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``protocol`` holds all that must be equal for two records to be compared: kind, data digest, rules.
+
+    ``system`` names detector, model and settings; ``answer`` is the command's whole JSON answer. ``charts``
+    are figures as SVG by name.
+    """
+
+    kind: str
+    title: str
+    protocol: Mapping[str, Any]
+    system: Mapping[str, Any]
+    answer: Mapping[str, Any]
+    clusters: Mapping[str, Counts] = field(default_factory=dict)
+    charts: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Every rate in the answer, by its path: ``fnmr_at_fmr.1e-3``."""
+        return {name: Figure(name, rate, self.clusters.get(name)) for name, rate in _rates(self.answer, "")}
+
+    def save(self, path: Path) -> None:
+        """Write the record as JSON."""
+        from lineament.io.environment import environment
+
+        values = {
+            "lineament_evaluation": VERSION,
+            "kind": self.kind,
+            "title": self.title,
+            "protocol": self.protocol,
+            "system": self.system,
+            "answer": self.answer,
+            "clusters": {name: {k: list(v) for k, v in c.items()} for name, c in self.clusters.items()},
+            "charts": self.charts,
+            "environment": self.environment or environment(),
+        }
+        try:
+            with replacing(path) as file:
+                json.dump(values, file, indent=1, sort_keys=True, allow_nan=False)
+                file.write("\n")
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        """Read a record; raises `ConfigError` when it is none."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read as an evaluation: {error}") from error
+        if not isinstance(values, dict) or values.get("lineament_evaluation") != VERSION:
+            raise ConfigError(f"{path}: not an evaluation written with --save, or by a newer lineament")
+        try:
+            clusters = {
+                name: {key: (float(a), float(b)) for key, (a, b) in counts.items()}
+                for name, counts in values["clusters"].items()
+            }
+            return cls(
+                kind=str(values["kind"]),
+                title=str(values["title"]),
+                protocol=values["protocol"],
+                system=values["system"],
+                answer=values["answer"],
+                clusters=clusters,
+                charts={str(name): str(svg) for name, svg in values["charts"].items()},
+                environment=values["environment"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"{path}: a damaged evaluation: {error}") from error
+
+
+def anonymous(name: str) -> str:
+    """A digest in place of a name: equal names give equal ones, and a known name can be recognised."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _rates(value: Any, path: str) -> Iterator[tuple[str, Rate]]:
+    if not isinstance(value, Mapping):
+        return
+    if set(value) >= _RATE_KEYS and all(isinstance(value[key], (int, float)) for key in _RATE_KEYS):
+        yield path, Rate(*(value[key] for key in ("value", "low", "high", "n")))
+        return
+    for key in value:
+        yield from _rates(value[key], f"{path}.{key}" if path else str(key))

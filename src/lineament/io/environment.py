@@ -1,0 +1,20 @@
+"""What figures may depend on besides data and models; no names of machines, users or folders."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+
+def environment() -> dict[str, Any]:
+    """Versions of lineament and of what computes for it."""
+    import lineament
+
+    names = ("numpy", "scipy", "openvino", "opencv-python-headless", "pillow", "simplejpeg")
+    return {
+        "lineament": lineament.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        **{name: version(name) for name in names},
+    }
