@@ -1,6 +1,6 @@
 """``lineament evaluate``: one file a command; importing one registers it with `app`."""
 
-from lineament.cli.evaluate import attributes, detection, end_to_end, identification, verification
+from lineament.cli.evaluate import attributes, detection, end_to_end, identification, liveness, verification
 from lineament.cli.evaluate.app import app
 
-__all__ = ["app", "attributes", "detection", "end_to_end", "identification", "verification"]
+__all__ = ["app", "attributes", "detection", "end_to_end", "identification", "liveness", "verification"]
