@@ -6,6 +6,8 @@ Mated: every subject has an error rate of its own (beta-distributed). Non-mated:
 of whom look like everybody (a normal random effect a subject). Each row prints the share of simulated
 studies whose interval holds the true rate: ours, Wilson on an effective number of comparisons without the
 shrinking, and Wilson on the plain number. The last column is our interval's median width over the rate.
+The first two rows are the rule the intervals must keep (0.93 to 0.97): every study is of a population of its
+own, whose size, rate and correlation are drawn, with 30 errors or more to be expected.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from lineament.scoring import intervals
 from lineament.scoring.intervals import Sums
 
 Draw = Callable[[np.random.Generator], Sums]
+Population = Callable[[np.random.Generator], tuple[Draw, float]]
 
 
 def mated(subjects: int, each: int, rate: float, correlation: float) -> Draw:
@@ -45,6 +48,28 @@ def nonmated(subjects: int, samples: int, rate: float, shared: float) -> Draw:
     return draw
 
 
+def fixed(draw: Draw, truth: float) -> Population:
+    return lambda _rng: (draw, truth)
+
+
+def any_mated(rng: np.random.Generator) -> tuple[Draw, float]:
+    """A population of 100 to 600 subjects with 2 to 45 comparisons each."""
+    while True:
+        subjects, each = int(rng.integers(100, 600)), int(rng.integers(2, 46))
+        rate, correlation = float(np.exp(rng.uniform(np.log(0.003), np.log(0.1)))), rng.uniform(0.01, 0.3)
+        if subjects * each * rate >= 30:
+            return mated(subjects, each, rate, correlation), rate
+
+
+def any_nonmated(rng: np.random.Generator) -> tuple[Draw, float]:
+    """A population of 60 to 200 subjects, all compared with all."""
+    while True:
+        subjects = int(rng.integers(60, 200))
+        rate, shared = float(np.exp(rng.uniform(np.log(0.002), np.log(0.1)))), rng.uniform(0.05, 0.4)
+        if subjects * (subjects - 1) / 2 * rate >= 30:
+            return nonmated(subjects, 1, rate, shared), rate
+
+
 def effective(sums: Sums) -> float:
     p, variance = sums.wrong / sums.total, sums.variance()
     if sums.wrong in (0, sums.total) or variance <= 0:
@@ -52,10 +77,11 @@ def effective(sums: Sums) -> float:
     return min(sums.total, p * (1 - p) / variance)
 
 
-def study(name: str, draw: Draw, truth: float, studies: int, rng: np.random.Generator) -> None:
+def study(name: str, population: Population, studies: int, rng: np.random.Generator) -> None:
     held = np.zeros(3)
     widths = []
     for _ in range(studies):
+        draw, truth = population(rng)
         sums = draw(rng)
         rate = intervals.estimate(sums)
         found = (
@@ -77,6 +103,8 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     print("| population | ours | Wilson, effective n | Wilson, plain n | width / rate |")
     print("| --- | --- | --- | --- | --- |")
+    study("mated, another population each time", any_mated, args.studies, rng)
+    study("non-mated, another population each time", any_nonmated, args.studies, rng)
     for subjects, each, rate, correlation in (
         (900, 1, 0.01, 1e-4),
         (200, 45, 0.05, 0.2),
@@ -87,7 +115,7 @@ def main() -> None:
         (500, 5, 0.005, 0.3),
     ):
         name = f"mated, {subjects} subjects x {each}, rate {rate:g}, correlation {correlation:g}"
-        study(name, mated(subjects, each, rate, correlation), rate, args.studies, rng)
+        study(name, fixed(mated(subjects, each, rate, correlation), rate), args.studies, rng)
     for subjects, samples, rate, shared in (
         (30, 1, 0.05, 0.2),
         (50, 2, 0.05, 0.2),
@@ -97,7 +125,7 @@ def main() -> None:
         (200, 1, 0.001, 0.3),
     ):
         name = f"non-mated, {subjects} subjects x {samples}, rate {rate:g}, shared variance {shared:g}"
-        study(name, nonmated(subjects, samples, rate, shared), rate, args.studies, rng)
+        study(name, fixed(nonmated(subjects, samples, rate, shared), rate), args.studies, rng)
 
 
 if __name__ == "__main__":

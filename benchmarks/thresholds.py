@@ -6,8 +6,8 @@ Every cross-subject comparison counts. ``--top`` lists the most similar "non-mat
 labelled by hand many of them are the same person under two names. Nothing is removed: the rates then err on
 the careful side. ``--without FILE`` (two names a line, tab-separated) prints beside it what the table would
 be if those pairs of names were one person. The thresholds come from
-`lineament.evaluation.calibration.choose`, as those of ``lineament calibrate --hold-out 0`` do; ``--check`` ends
-with status 1 unless they are the card's.
+`lineament.evaluation.calibration.choose`, as those of ``lineament calibrate --hold-out 0`` do; ``--check``
+ends with status 1 unless they are the card's.
 """
 
 from __future__ import annotations

@@ -175,3 +175,44 @@ def test_interval_covers_the_truth_where_the_naive_one_does_not(draw: object, tr
         naive += simple.low <= truth <= simple.high
     assert ours / 300 >= 0.92
     assert naive / 300 < 0.80
+
+
+def _any_mated(rng: np.random.Generator) -> tuple[Sums, float]:
+    """100 to 600 subjects of 2 to 45 comparisons each, with error rates of their own around a drawn one."""
+    while True:
+        subjects, each = int(rng.integers(100, 600)), int(rng.integers(2, 46))
+        rate, correlation = float(np.exp(rng.uniform(np.log(0.003), np.log(0.1)))), rng.uniform(0.01, 0.3)
+        if subjects * each * rate >= 30:
+            break
+    rates = rng.beta(*(share * (1 - correlation) / correlation for share in (rate, 1 - rate)), subjects)
+    wrong = (rng.random((subjects, each)) < rates[:, None]).ravel()
+    return intervals.by_subject(wrong, np.repeat(np.arange(subjects), each)), rate
+
+
+def _any_nonmated(rng: np.random.Generator) -> tuple[Sums, float]:
+    """All pairs of 60 to 200 subjects, some of whom look like everybody, at a drawn rate."""
+    while True:
+        subjects = int(rng.integers(60, 200))
+        rate, shared = float(np.exp(rng.uniform(np.log(0.002), np.log(0.1)))), rng.uniform(0.05, 0.4)
+        if subjects * (subjects - 1) / 2 * rate >= 30:
+            break
+    i, j = np.triu_indices(subjects, 1)
+    lure = rng.normal(0, np.sqrt(shared / 2), subjects)
+    scores = lure[i] + lure[j] + rng.normal(0, np.sqrt(1 - shared), len(i))
+    wrong = scores >= stats.norm.isf(rate)
+    return intervals.all_against_all(np.ones(subjects, int), i[wrong], j[wrong]), rate
+
+
+@pytest.mark.parametrize("population", [_any_mated, _any_nonmated])
+def test_intervals_cover_93_to_97_percent_of_2000_clustered_populations(population: object) -> None:
+    """Each study is of another population; intervals that ignore the subjects hold two times in three."""
+    rng = np.random.default_rng(0)
+    ours = naive = 0
+    for _ in range(2000):
+        sums, truth = population(rng)  # type: ignore[operator]
+        rate = intervals.estimate(sums)
+        plain = intervals.wilson(rate.value, rate.comparisons)
+        ours += rate.interval.low <= truth <= rate.interval.high
+        naive += plain.low <= truth <= plain.high
+    assert 0.93 <= ours / 2000 <= 0.97
+    assert naive / 2000 < 0.75
