@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from lineament.errors import OutputError
 from lineament.plots import canvas
 from lineament.plots.curves import curves_figure
 from lineament.training.loop import Progress, Row
 
 
 class TensorBoard:
-    """Writes every figure of every epoch as a scalar below ``folder``."""
+    """Writes every figure of every epoch as a scalar into one file of events below ``folder``.
+
+    The whole file each time, as often as takes about a twentieth of the time: a resumed training has no
+    epoch twice, and the file's name holds no machine's, which torch's own writer puts there.
+    """
+
+    NAME = "events.out.tfevents.training"
 
     def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer = SummaryWriter(str(folder))
+        self.path = folder / self.NAME
+        self._pace = _Pace()
+        self._began = time.time()
 
     def __call__(self, state: Progress, row: Row) -> str | None:
-        """Write one epoch."""
-        for name, value in row.items():
-            if name != "epoch":
-                self._writer.add_scalar(name.replace("_", "/", 1), value, int(row["epoch"]))
-        self._writer.flush()
+        """Write all epochs so far; raises `OutputError`."""
+        with self._pace.if_due(state.ended is not None) as due:
+            if due:
+                self._write(state.history)
         return None
+
+    def _write(self, history: Sequence[Row]) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        held = io.BytesIO()
+        records = RecordWriter(held)
+        when = self._began
+        records.write(Event(wall_time=when, file_version="brain.Event:2").SerializeToString())
+        for row in history:
+            when += row["seconds"] + row["validation_seconds"]
+            scalars = [
+                Summary.Value(tag=name.replace("_", "/", 1), simple_value=value)
+                for name, value in row.items()
+                if name != "epoch"
+            ]
+            event = Event(wall_time=when, step=int(row["epoch"]), summary=Summary(value=scalars))
+            records.write(event.SerializeToString())
+        partial = self.path.with_name(f".{self.NAME}.part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(held.getvalue())
+            partial.replace(self.path)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+class _Pace:
+    """Lets something be done at the end, and before it as often as takes about a twentieth of the time."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    @contextmanager
+    def if_due(self, at_once: bool) -> Iterator[bool]:
+        """Whether it is time; the block is timed."""
+        began = time.monotonic()
+        due = at_once or began >= self._next
+        yield due
+        if due:
+            self._next = time.monotonic() + 20 * (time.monotonic() - began)
 
 
 class Curves:
@@ -36,15 +88,14 @@ class Curves:
 
     def __init__(self, path: Path, names: Sequence[str] = ("loss", "accuracy")) -> None:
         self.path, self.names = path, tuple(names)
-        self._next = 0.0
+        self._pace = _Pace()
 
     def __call__(self, state: Progress, row: Row) -> str | None:
         """Draw all epochs so far."""
-        began = time.monotonic()
-        if state.ended is None and began < self._next:
-            return None
-        canvas.save(curves_figure(state.history, self.names, best_epoch=state.best_epoch), self.path)
-        self._next = time.monotonic() + 20 * (time.monotonic() - began)
+        with self._pace.if_due(state.ended is not None) as due:
+            if due:
+                figure = curves_figure(state.history, self.names, best_epoch=state.best_epoch)
+                canvas.save(figure, self.path)
         return None
 
 

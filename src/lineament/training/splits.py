@@ -28,8 +28,11 @@ def require_no_leak(manifest: Manifest) -> None:
     for row in manifest:
         if row.split is None or row.outcome != "ok":
             continue
-        root = row.id
+        root, passed = row.id, {row.id}
         while (above := parents.get(root)) is not None:
+            if above in passed:
+                raise SplitError(f"row {row.id}: its parents form a circle; the manifest is damaged")
+            passed.add(above)
             root = above
         places[f"sha256 {row.sha256}"].add(row.split)
         places[f"origin {root}"].add(row.split)

@@ -6,6 +6,7 @@ not the end of the sweep. Finished cells are kept; failed ones are tried again w
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import re
@@ -37,6 +38,10 @@ from lineament.training.splits import require_no_leak
 from lineament.training.sweep_tables import BASELINE, Failure, Outcome, summarise, write_tables
 
 Advance = Callable[[int], None]
+
+
+_PRELOAD = ("lineament.training.classifier", "matplotlib.figure", "onnxscript", "tensorboard")
+"""Imported once, not by each cell: together they take longer than a small training's epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +155,34 @@ def _write(manifest: Manifest, out: Path, outcomes: Sequence[Outcome], planned: 
 def _baseline(manifest: Manifest, out: Path, settings: SweepSettings) -> Outcome:
     label = str(settings.classifier.get("label", "subject"))
     name = f"{settings.baseline} + linear"
+    done = _read(out / "baseline.json")
+    stated = {"data": manifest.digest(), "label": label}
+    if done.items() >= stated.items():
+        return Outcome(name, BASELINE, "none", 0, "baseline.json", done, None)
     try:
         result = embedding_baseline(manifest, label=label, embedder=f"{settings.baseline}:precision=exact")
     except (UsageError, OutputError):
         raise
     except LineamentError as error:
         return Outcome(name, BASELINE, "none", 0, "", None, _failure(type(error).__name__, str(error)))
+    result |= stated
     write_json(out / "baseline.json", result)
     return Outcome(name, BASELINE, "none", 0, "baseline.json", result, None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _train(manifest: Manifest, out: Path, cell: Cell) -> Outcome:
     """Train a cell in a process of its own, and wait for it."""
     context: Any = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
     if os.name != "nt":
-        context.set_forkserver_preload(["lineament.training.classifier"])  # imports torch once
+        context.set_forkserver_preload(list(_PRELOAD))
     ours, theirs = context.Pipe(duplex=False)
     path = out / cell.folder
     process = context.Process(target=_in_child, args=(manifest, path, cell.settings, theirs))

@@ -163,7 +163,7 @@ def markdown(answer: Mapping[str, Any]) -> str:
 def note(answer: Mapping[str, Any]) -> str:
     """What the figures mean."""
     parts = [
-        "Accuracy: mean over seeds and the 95 % interval of that mean (Student's t), which says how much the "
+        "Accuracy: mean over seeds and the 95 % interval of that mean (Student's t), which says how much "
         "training varies; how much depends on the pictures, each run's own interval says."
     ]
     if "chance" in answer:
