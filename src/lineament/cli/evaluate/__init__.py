@@ -7,6 +7,7 @@ from lineament.cli.evaluate import (
     fairness,
     identification,
     liveness,
+    quality,
     report,
     verification,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "fairness",
     "identification",
     "liveness",
+    "quality",
     "report",
     "verification",
 ]

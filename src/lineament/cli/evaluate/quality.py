@@ -1,0 +1,89 @@
+"""``lineament evaluate quality``: which quality number knows what will fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.shared import (
+    PlotsOption,
+    check_plots,
+    exit_strict,
+    rate_cell,
+    say_failures,
+    say_left_out,
+    write_figures,
+)
+from lineament.cli.options import (
+    DEFAULT_PRECISION,
+    DEFAULT_TARGET_FMR,
+    DetectorOption,
+    JsonOption,
+    PrecisionOption,
+    StrictOption,
+    TargetFmrOption,
+    WorkersOption,
+)
+
+
+@app.command("quality")
+def quality(
+    *,
+    images: Annotated[
+        Path, typer.Option("--images", metavar="DIR", help="A folder a person, or a manifest.")
+    ],
+    split: Annotated[str | None, typer.Option("--split", help="Of a manifest.")] = None,
+    target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Mated pairs a person, at most.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other pairs.")] = 0,
+    detector: DetectorOption = "yunet",
+    plots: PlotsOption = None,
+    json: JsonOption = None,
+    precision: PrecisionOption = DEFAULT_PRECISION,
+    workers: WorkersOption = None,
+    strict: StrictOption = False,
+) -> None:
+    """Error versus discard: FNMR of what remains when the worst pictures by each number are left out."""
+    from lineament.analyzer import Analyzer
+    from lineament.cli.output import Report, progress
+    from lineament.evaluation.people import open_people
+    from lineament.evaluation.quality import UP_TO, evaluate
+
+    check_plots(plots)
+    people = open_people(images, split)
+    with Report(json) as report, Analyzer(detector, precision=precision, workers=workers) as analyzer:
+        with progress(len(people), "pictures") as advance:
+            found = evaluate(
+                people, analyzer, target_fmr=target_fmr, pairs_a_subject=pairs, seed=seed, advance=advance
+            )
+        report.line({**found.to_json(), "detector": detector, "precision": precision, "seed": seed})
+        say_failures(report, found.failures)
+        say_left_out(report, people)
+        report.say(
+            f"{found.comparisons:,} mated comparisons of {found.subjects:,} people (at most {pairs} each), "
+            f"{found.errors} errors; {len(found.failures)} failures to acquire among "
+            f"{found.pictures:,} pictures"
+        )
+        report.say(
+            f"threshold {found.point.threshold:.4f} for FMR {target_fmr:g}, from the non-mated comparisons "
+            f"of these very pictures: FMR seen {rate_cell(found.point.fmr.rate)}"
+        )
+        if not found.point.supported:
+            report.say("too few non-mated comparisons for that FMR: the threshold is a guess")
+        first = next(iter(found.measures.values()))
+        columns = [*(f"{p.asked:.0%} discarded" for p in first.points), f"mean to {UP_TO:.0%}"]
+        rows: list[Sequence[object]] = [
+            (name.replace("_", " "), *(rate_cell(p.rate) for p in one.points), f"{one.mean:.3g}")
+            for name, one in found.measures.items()
+        ]
+        report.table("FNMR of what remains, 95 %", ("quality", *columns), rows)
+        if plots is not None:
+            from lineament.plots.discard import discard_figure
+
+            curves = {name: one.curve for name, one in found.measures.items()}
+            write_figures(report, plots, {"error_versus_discard": discard_figure(curves)})
+    exit_strict(strict, found.failures)
