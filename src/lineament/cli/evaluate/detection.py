@@ -80,18 +80,17 @@ def detection(
             for path in write_errors(found, errors, drawings):
                 report.say(f"wrote {path}")
         if plots is not None:
-            from lineament.plots import detection_curves as curves
+            from lineament.plots.discrete_roc import discrete_roc_figure
+            from lineament.plots.precision_recall import f1_figure, precision_recall_figure
 
-            used = found.rates.score
+            named = {f"average precision {found.rates.map50}": found.curve}
             write_figures(
                 report,
                 plots,
                 {
-                    "precision_recall": curves.precision_recall_figure(
-                        found.curve, found.rates.map50, score=used
-                    ),
-                    "f1_by_score": curves.f1_score_figure(found.curve, score=used),
-                    "discrete_roc": curves.discrete_roc_figure(found.curve, pictures=len(truths.pictures)),
+                    "precision_recall": precision_recall_figure(named),
+                    "f1_by_score": f1_figure({"F1": found.curve}, score=found.rates.score),
+                    "discrete_roc": discrete_roc_figure(found.curve, pictures=len(truths.pictures)),
                 },
             )
     exit_strict(strict, found.failures)
