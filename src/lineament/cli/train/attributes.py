@@ -1,0 +1,217 @@
+"""``lineament train attributes``: one network with a head an attribute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lineament.cli.options import JsonOption, StrictOption
+from lineament.cli.train.app import app
+from lineament.cli.train.options import (
+    ConfigOption,
+    DataArgument,
+    OutOption,
+    SetOption,
+    WeightsOption,
+    require_torch,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+
+
+@app.command("attributes")
+def attributes(
+    data: DataArgument,
+    *,
+    out: OutOption,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--head",
+            metavar="NAME[:SETTINGS]",
+            help="An attribute; repeat: gender, age:unit=years, group:label=age,edges=18/30/60.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="A table: pictures, and a column an attribute."),
+    ] = None,
+    config: ConfigOption = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option("--architecture", metavar="NAME", help="resnet50, mobilenet_v2, reference ..."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", metavar="NAME", help="scratch, feature-extraction or fine-tuning."),
+    ] = None,
+    weights: WeightsOption = None,
+    size: Annotated[
+        int | None, typer.Option("--size", metavar="PIXELS", help="Input: 96, 224, 256, 299 ...")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            "--augment",
+            metavar="STEPS",
+            help="Of training pictures, with spaces between: 'flip rotate:20'. Or default, or none.",
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", help="At most.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", metavar="N")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", metavar="RATE")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed, other random numbers.")] = None,
+    sets: SetOption = None,
+    json: JsonOption = None,
+    strict: StrictOption = False,
+) -> None:
+    """Train on the split train, choose the best epoch on val, measure once on test.
+
+    Words are classes and numbers a number. Rows may lack labels: they teach the other heads. Writes an
+    ONNX file with a card that analyze takes as --attributes.
+    """
+    require_torch()
+    from dataclasses import asdict
+
+    from lineament.cli.output import Report, progress
+    from lineament.datasets.opening import open_dataset
+    from lineament.training.attributes import AttributesSettings, length, train_attributes
+    from lineament.training.heads import parse
+
+    flags = {
+        "heads": [asdict(parse(spec)) for spec in head] if head else None,
+        "labels": None if labels is None else str(labels),
+        "architecture": architecture,
+        "method": method,
+        "weights": weights,
+        "size": size,
+        "augment": None if augment is None else _steps(augment),
+        "loop.epochs": epochs,
+        "loop.batch_size": batch_size,
+        "loop.learning_rate": learning_rate,
+        "loop.seed": seed,
+    }
+    settings = settings_from(AttributesSettings, config, sets, flags)
+    manifest = open_dataset(data)
+    with Report(json) as report:
+        with progress(length(manifest, settings), "batches") as advance:
+            result = train_attributes(manifest, out, settings, advance=advance)
+        if not result:
+            return  # a further process of torchrun: the first one tells
+        report.line(result)
+        _tell(report, result, out)
+    if strict and sum(result["refused"].values()):
+        raise typer.Exit(1)
+
+
+def _steps(text: str) -> list[str]:
+    from lineament.datasets.augment.pipeline import DEFAULT
+
+    return {"default": list(DEFAULT), "none": []}.get(text.strip(), text.split())
+
+
+def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
+    heads = result["attributes"]
+    classes = {name: h for name, h in heads.items() if h["test"]["kind"] == "classes"}
+    numbers = {name: h for name, h in heads.items() if h["test"]["kind"] == "number"}
+    if classes:
+        report.table(
+            f"{result['architecture']}, {result['method']}: classes",
+            ("attribute", "train", "val", "test, 95 %", "chance", "commonest", "AUC, 95 %", "F1", "n"),
+            [
+                (
+                    name,
+                    head["train"]["accuracy"]["value"],
+                    head["val"]["accuracy"]["value"],
+                    _rate(head["test"]["accuracy"]),
+                    head["test"]["guessing"]["chance"],
+                    head["test"]["guessing"]["majority"],
+                    _rate(head["test"]["macro_auc"]),
+                    head["test"]["macro_f1"]["value"],
+                    head["test"]["accuracy"]["n"],
+                )
+                for name, head in classes.items()
+            ],
+        )
+    for name, head in classes.items():
+        report.table(
+            f"{name}, by class, on the split test",
+            ("class", "n", "precision, 95 %", "recall, 95 %", "F1", "AUC, 95 %"),
+            [
+                (
+                    one,
+                    row["samples"],
+                    _rate(row["precision"]),
+                    _rate(row["recall"]),
+                    None if row["f1"] is None else row["f1"]["value"],
+                    _rate(row["auc"]),
+                )
+                for one, row in head["test"]["classes"].items()
+            ],
+        )
+    if numbers:
+        report.table(
+            f"{result['architecture']}, {result['method']}: numbers, mean absolute error",
+            ("attribute", "train", "val", "test, 95 %", "the median says", "bias", "n"),
+            [
+                (
+                    f"{name}, {head['test']['unit']}" if head["test"]["unit"] else name,
+                    head["train"]["mean_absolute_error"]["value"],
+                    head["val"]["mean_absolute_error"]["value"],
+                    _rate(head["test"]["mean_absolute_error"], 2),
+                    head["test"]["guessing"]["median"]["value"],
+                    _rate(head["test"]["bias"], 2),
+                    head["test"]["mean_absolute_error"]["n"],
+                )
+                for name, head in numbers.items()
+            ],
+        )
+    report.say(f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}")
+    for name, epoch in result["overfitting_from"].items():
+        if epoch is not None:
+            what = "the validation loss" if name == "all" else f"the validation loss of {name}"
+            report.say(f"over-fitting: {what} rises after epoch {epoch} while the training loss falls")
+    _tell_left_out(report, result, out)
+    if result["trained_from"]:
+        report.say(f"started from: {result['trained_from']}")
+    report.say(f"model, card, curves, ROC and confusion matrices: {out}")
+
+
+def _tell_left_out(report: Report, result: dict[str, Any], out: Path) -> None:
+    """What was not used or not measured, and why."""
+    for name, head in result["attributes"].items():
+        missing = {s: result["rows"][s] - n for s, n in head["labelled"].items() if n < result["rows"][s]}
+        if missing:
+            report.say(f"{name}: rows without this label, left out of it: {_counts(missing)}")
+        if head["classes_with_one_picture"]:
+            report.say(f"{name}: {head['classes_with_one_picture']} classes have one training picture only")
+        without = {split: n for split, n in head["classes_without_pictures"].items() if n}
+        if without:
+            report.say(
+                f"{name}: classes without a picture, nothing is measured of them: {_counts(without)}"
+            )
+    left_out = {split: n for split, n in result["unlabelled"].items() if n}
+    if left_out:
+        report.say(f"rows without any of these labels were left out: {_counts(left_out)}")
+    table = result["table"]
+    if table is not None:
+        report.say(
+            f"labels from the table: {table['labelled']} rows; {table['without_line']} rows are not in it, "
+            f"{table['lines_without_row']} of its pictures are not in the data set"
+        )
+    if sum(result["refused"].values()):
+        report.say(f"refused pictures and why: {out / 'refused.txt'}")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{split}: {count}" for split, count in counts.items())
+
+
+def _rate(rate: dict[str, float] | None, digits: int = 3) -> str | None:
+    if rate is None:
+        return None
+    return f"{rate['value']:.{digits}f} ({rate['low']:.{digits}f} to {rate['high']:.{digits}f})"

@@ -1,0 +1,282 @@
+"""What a multi-task network is to answer: a head an attribute, each with classes or a number.
+
+A row without a label, or with an empty one, teaches the other heads and is left out of this one's figures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+
+from lineament.config import did_you_mean, from_mapping
+from lineament.errors import ConfigError, NotEnoughSamples, UndeclaredLabel
+from lineament.io.manifest import ManifestRow
+from lineament.io.trained import INPUT_NAME, Head
+from lineament.training.classes import SUBJECT, class_name
+from lineament.types import Float64
+
+MISSING = -1
+"""The class number of a row without a label; of a number it is NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """One attribute.
+
+    ``label`` is the rows' label it learns from (its name unless given; ``subject`` is the row's subject).
+    ``kind`` None: words are classes, numbers a number. ``classes`` declares the classes; without, they are
+    those of the training rows. ``edges`` make classes of numbers: (18, 60) gives under 18, 18 to below 60,
+    and 60 and over. ``weight`` multiplies its loss. ``class_weights`` balanced weighs the loss by the
+    inverse of a class's share.
+    """
+
+    name: str
+    label: str | None = None
+    kind: Literal["classes", "number"] | None = None
+    classes: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+    unit: str = ""
+    weight: float = 1.0
+    class_weights: Literal["none", "balanced"] = "none"
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name == INPUT_NAME:
+            raise ConfigError(f"head {self.name!r}: needs another name")
+        if self.weight <= 0:
+            raise ConfigError(f"head {self.name}: weight is above 0")
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ConfigError(f"head {self.name}: edges rise")
+        if len(set(self.classes)) != len(self.classes):
+            raise ConfigError(f"head {self.name}: a class is named twice")
+        if self.kind == "number" and (self.classes or self.edges):
+            raise ConfigError(f"head {self.name}: a number has neither classes nor edges")
+        if self.classes and self.edges:
+            raise ConfigError(f"head {self.name}: give classes or edges, not both")
+
+
+def parse(spec: str) -> HeadSettings:
+    """A head from text: ``gender``, ``age:unit=years``, ``age_group:label=age,edges=18/30/60``."""
+    name, _, tail = spec.partition(":")
+    values: dict[str, Any] = {"name": name.strip()}
+    lists = {f.name for f in fields(HeadSettings) if str(f.type).startswith("tuple")}
+    for part in filter(None, tail.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise ConfigError(f"head {spec!r}: expected key=value after the name")
+        key = key.strip()
+        values[key] = value.split("/") if key in lists else value
+    return from_mapping(HeadSettings, values, where=f"head {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A head that was matched to the data.
+
+    ``kind``, ``classes``, ``label``, ``unit`` and ``weight`` as in `HeadSettings`. Numbers are learned as
+    multiples of ``scale`` from ``middle``, mean and deviation of the training rows. ``class_weights`` are
+    those of the loss. ``labelled`` counts the rows with a label by split; ``median`` is that of the
+    training rows' numbers.
+    """
+
+    name: str
+    label: str
+    kind: Literal["classes", "number"]
+    classes: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+    unit: str = ""
+    weight: float = 1.0
+    class_weights: tuple[float, ...] = ()
+    middle: float = 0.0
+    scale: float = 1.0
+    median: float = 0.0
+    share: float = 1.0
+    labelled: Mapping[str, int] = field(default_factory=dict)
+    single: int = 0
+    unseen: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Head:
+        """What the card says of it."""
+        return Head(self.name, self.kind, self.classes, self.unit)
+
+    def target(self, row: ManifestRow) -> float | int:
+        """A row's class number or number; `MISSING` or NaN without a label."""
+        value = _value(row, self.label)
+        if self.kind == "number":
+            return float("nan") if value is None else float(value)
+        if value is None:
+            return MISSING
+        return self.classes.index(_class(self.edges, self.classes, row, self.label))
+
+
+def resolve(
+    settings: Sequence[HeadSettings], splits: Mapping[str, Sequence[ManifestRow]]
+) -> tuple[Attribute, ...]:
+    """Match heads to the rows by split, the first of which is trained on.
+
+    Raises `UndeclaredLabel` when a row has a class that was not declared, or a word where numbers are;
+    `NotEnoughSamples` when no row of a split has the label, there are fewer than two classes, or a declared
+    one has no training row; and `ConfigError` for no heads, or two of one name.
+    """
+    known = _known_labels(next(iter(splits.values())))
+    if not settings:
+        raise ConfigError(f"name the attributes to learn: --head NAME; labels of the data: {_told(known)}")
+    names = [head.name for head in settings]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"two heads have the same name; names: {', '.join(names)}")
+    return tuple(_resolve(head, splits, known) for head in settings)
+
+
+def _resolve(
+    asked: HeadSettings, splits: Mapping[str, Sequence[ManifestRow]], known: Counter[str]
+) -> Attribute:
+    label = asked.label or asked.name
+    first = next(iter(splits))
+    rows = {split: [r for r in found if _value(r, label) is not None] for split, found in splits.items()}
+    for split, found in rows.items():
+        if not found:
+            hint = did_you_mean(label, known) if label not in known else ""
+            raise NotEnoughSamples(f"no row of the split {split!r} has a label {label!r}{hint}")
+    labelled = {split: len(found) for split, found in rows.items()}
+    share = labelled[first] / len(splits[first])
+    common: dict[str, Any] = {
+        "name": asked.name,
+        "label": label,
+        "unit": asked.unit,
+        "weight": asked.weight,
+    }
+    values = [_value(row, label) for row in rows[first]]
+    are_numbers = all(not isinstance(value, str) for value in values)
+    kind = asked.kind or ("number" if are_numbers and not (asked.classes or asked.edges) else "classes")
+    if kind == "number" or asked.edges:
+        _require_numbers(asked.name, label, rows)
+    if kind == "number":
+        numbers = np.array(values, np.float64)
+        scale = float(numbers.std())
+        if not scale > 0:
+            raise NotEnoughSamples(f"head {asked.name}: all training rows have the same {label}")
+        return Attribute(
+            **common,
+            kind="number",
+            middle=float(numbers.mean()),
+            scale=scale,
+            median=float(np.median(numbers)),
+            share=share,
+            labelled=labelled,
+        )
+    classes = asked.classes or (
+        bin_names(asked.edges)
+        if asked.edges
+        else tuple(sorted({str(class_name_of(r, label)) for r in rows[first]}))
+    )
+    if len(classes) < 2:
+        raise NotEnoughSamples(
+            f"head {asked.name}: needs 2 classes of {label!r} or more, has {len(classes)}"
+        )
+    counts = {split: _count(asked, classes, label, split, found) for split, found in rows.items()}
+    absent = [name for name in classes if not counts[first][name]]
+    if absent:
+        raise NotEnoughSamples(
+            f"head {asked.name}: {len(absent)} declared classes have no row in the split {first!r}, "
+            f"such as {absent[0]!r}"
+        )
+    weighted = Counter[str]()
+    for row in rows[first]:
+        weighted[_class(asked.edges, classes, row, label)] += row.repeats
+    total = weighted.total()
+    return Attribute(
+        **common,
+        kind="classes",
+        classes=classes,
+        edges=asked.edges,
+        class_weights=tuple(total / (len(classes) * weighted[name]) for name in classes)
+        if asked.class_weights == "balanced"
+        else (1.0,) * len(classes),
+        share=share,
+        labelled=labelled,
+        single=sum(counts[first][name] == 1 for name in classes),
+        unseen={split: sum(not found[name] for name in classes) for split, found in counts.items()},
+    )
+
+
+def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
+    """Names of the groups that edges make: ``0-17``-like for whole numbers, else with both ends."""
+    whole = all(float(edge).is_integer() for edge in edges)
+    between = [
+        f"{low:g}-{high - 1:g}"
+        if whole and high - 1 > low
+        else f"{low:g}"
+        if whole
+        else f"{low:g} to {high:g}"
+        for low, high in pairwise(edges)
+    ]
+    return (f"under {edges[0]:g}", *between, f"{edges[-1]:g} and over")
+
+
+def bin_of(value: float, edges: Sequence[float]) -> int:
+    """Which group a number is in: an edge belongs to the group above it."""
+    return int(np.searchsorted(np.asarray(edges, np.float64), value, side="right"))
+
+
+def targets(attributes: Sequence[Attribute], rows: Sequence[ManifestRow]) -> dict[str, Float64]:
+    """Class numbers and numbers of rows by head, float64 ``(N,)``."""
+    return {a.name: np.array([a.target(row) for row in rows], np.float64) for a in attributes}
+
+
+def class_name_of(row: ManifestRow, label: str) -> str | None:
+    """A row's label as the name of a class, None without one."""
+    return None if _value(row, label) is None else class_name(row, label)
+
+
+def _value(row: ManifestRow, label: str) -> Any:
+    value = row.subject if label == SUBJECT else row.labels.get(label)
+    if isinstance(value, str):
+        return value.strip() or None
+    return value
+
+
+def _class(edges: Sequence[float], classes: Sequence[str], row: ManifestRow, label: str) -> str:
+    if edges:
+        return classes[bin_of(float(_value(row, label)), edges)]
+    return str(class_name_of(row, label)).strip()
+
+
+def _count(
+    asked: HeadSettings, classes: Sequence[str], label: str, split: str, rows: Sequence[ManifestRow]
+) -> Counter[str]:
+    found = Counter(_class(asked.edges, classes, row, label) for row in rows)
+    other = sorted(set(found) - set(classes))
+    if other:
+        what = "declared" if asked.classes else "among the training rows"
+        told = ", ".join(map(repr, other[:3])) + (" ..." if len(other) > 3 else "")
+        raise UndeclaredLabel(
+            f"head {asked.name}: {sum(found[name] for name in other)} rows of the split {split!r} have a "
+            f"{label} that is not {what}: {told}"
+        )
+    return found
+
+
+def _require_numbers(name: str, label: str, rows: Mapping[str, Sequence[ManifestRow]]) -> None:
+    for split, found in rows.items():
+        words = sorted({str(v) for r in found if isinstance(v := _value(r, label), str)})
+        if words:
+            raise UndeclaredLabel(
+                f"head {name}: {label} is to be a number, and rows of the split {split!r} have "
+                f"{', '.join(map(repr, words[:3]))}"
+            )
+
+
+def _known_labels(rows: Sequence[ManifestRow]) -> Counter[str]:
+    known = Counter(name for row in rows for name in row.labels)
+    if subjects := sum(row.subject is not None for row in rows):
+        known[SUBJECT] = subjects
+    return known
+
+
+def _told(known: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in sorted(known.items())) or "none"
