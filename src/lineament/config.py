@@ -78,13 +78,17 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, args))}")
         return value
     if origin is tuple:
+        if not isinstance(value, (str, list, tuple)):
+            raise ConfigError(f"{where}: expected a list, got {value!r}")
         items = value.split(",") if isinstance(value, str) else list(value)
         inner = args[0] if len(args) == 2 and args[1] is Ellipsis else None
         kinds = [inner] * len(items) if inner is not None else list(args)
         if len(kinds) != len(items):
             raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(items)}")
         return tuple(_convert(item, kind, where) for item, kind in zip(items, kinds, strict=True))
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+    if dataclasses.is_dataclass(hint) and not isinstance(value, typing.cast(type, hint)):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a table, got {value!r}")
         return from_mapping(typing.cast(type, hint), value, where=where)
     try:
         return _scalar(value, hint)

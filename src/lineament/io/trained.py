@@ -121,9 +121,6 @@ class TrainedCard:
             raise ConfigError(f"{path}: {error}") from error
         if not isinstance(values, dict) or values.pop("lineament_card", None) != 1:
             raise ConfigError(f"{path}: not a model card of lineament, or of a newer one")
-        heads = values.get("heads")
-        if isinstance(heads, list):
-            values["heads"] = tuple(from_mapping(Head, head, where=str(path)) for head in heads)
         return from_mapping(cls, values, where=str(path))
 
 
