@@ -6,8 +6,8 @@ Mated: every subject has an error rate of its own (beta-distributed). Non-mated:
 of whom look like everybody (a normal random effect a subject). Each row prints the share of simulated
 studies whose interval holds the true rate: ours, Wilson on an effective number of comparisons without the
 shrinking, and Wilson on the plain number. The last column is our interval's median width over the rate.
-The first two rows are the rule the intervals must keep (0.93 to 0.97): every study is of a population of its
-own, whose size, rate and correlation are drawn, with 30 errors or more to be expected.
+The first two rows are the rule the intervals must keep (0.93 to 0.97): each study is of another population,
+whose size, rate and correlation are drawn, with 30 errors or more to be expected.
 """
 
 from __future__ import annotations
