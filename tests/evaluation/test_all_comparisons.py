@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PictureFile
 
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InsufficientData, UsageError
@@ -114,16 +115,19 @@ def test_what_a_folder_holds_besides_is_counted(folder: Path, analyzer: Analyzer
 
 def test_a_manifest_says_which_face_and_which_split(tmp_path: Path, analyzer: Analyzer) -> None:
     """Two rows of one group photo are two people, told apart by their boxes; other rows are counted."""
-    for name in ("obama_2009_congress.jpg", "obama_2012_portrait.jpg"):
-        shutil.copy(SAMPLES / name, tmp_path / name)
-    [outcome] = analyzer.analyze([str(tmp_path / "obama_2009_congress.jpg")])
+    group = PictureFile.new("RGB", (800, 500))
+    for k, name in enumerate(("obama_2012_portrait.jpg", "biden_2013_portrait.jpg")):
+        with PictureFile.open(SAMPLES / name) as portrait:
+            group.paste(portrait.convert("RGB").resize((400, 500)), (400 * k, 0))
+    group.save(tmp_path / "group.png")
+    shutil.copy(SAMPLES / "obama_2012_portrait.jpg", tmp_path)
+    [outcome] = analyzer.analyze([str(tmp_path / "group.png")])
+    assert len(outcome.faces) == 2
     first, second = (tuple(float(v) for v in outcome.faces.boxes[k]) for k in (0, 1))
     rows = [
-        ManifestRow("a", "obama_2009_congress.jpg", "0", subject="a", split="test", box=first),
-        ManifestRow("b", "obama_2009_congress.jpg", "0", subject="b", split="test", box=second),
-        ManifestRow(
-            "c", "obama_2009_congress.jpg", "0", subject="c", split="test", box=(0.0, 0.0, 3.0, 3.0)
-        ),
+        ManifestRow("a", "group.png", "0", subject="a", split="test", box=first),
+        ManifestRow("b", "group.png", "0", subject="b", split="test", box=second),
+        ManifestRow("c", "group.png", "0", subject="c", split="test", box=(0.0, 0.0, 3.0, 3.0)),
         ManifestRow("d", "obama_2012_portrait.jpg", "0", subject="d", split="train"),
         ManifestRow("e", "obama_2012_portrait.jpg", "0", split="test"),
         ManifestRow("f", "obama_2012_portrait.jpg", "0", subject="f", split="test", outcome="no_face"),
