@@ -67,7 +67,7 @@ EMOTION = AttributesSettings(
     heads=(HeadSettings("emotion", class_weights="balanced"),),
     size=48,
     augment=("flip", "rotate:10", "zoom:high=15", "contrast"),
-    loop=replace(LOOP, epochs=8),
+    loop=replace(LOOP, batch_size=16),
 )
 
 

@@ -180,7 +180,7 @@ def test_a_finished_run_answers_at_once(trained: tuple[dict[str, Any], Path], pi
 def test_features_are_cached_and_trained_on(
     trained: tuple[dict[str, Any], Path], pictures: Manifest, tmp_path: Path
 ) -> None:
-    """feature-extraction from an earlier training's weights learns from features on disk, exports the whole.
+    """feature-extraction from an earlier training's weights learns from features on disk.
 
     The backbone ends as it began, bit for bit.
     """
