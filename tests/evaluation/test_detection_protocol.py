@@ -18,6 +18,7 @@ from lineament.datasets.importing import import_labels
 from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation import detection
 from lineament.evaluation.detection_errors import errors_of, write_errors
+from lineament.evaluation.record import Record
 from lineament.evaluation.truths import read_truths
 from lineament.io import images
 from lineament.types import Faces
@@ -238,3 +239,22 @@ def test_nothing_there_is_wrong_usage(tmp_path: Path, labelled: Path) -> None:
         read_truths(labelled / "photos", tmp_path / "none.json")
     with pytest.raises(UsageError, match="no box"):
         read_truths(labelled, labelled, "imagefolder")
+
+
+def test_a_saved_record_pairs_pictures_and_names_none(labelled: Path, tmp_path: Path) -> None:
+    """--save keeps recall and precision by picture under digests, and the digest of data and labels."""
+    (labelled / "photos" / NAMES[0]).write_bytes(b"no picture at all")
+    record = _run(labelled, "--save", str(tmp_path / "a.json"))
+    text = (tmp_path / "a.json").read_text()
+    assert not any(Path(name).stem in text for name in NAMES)
+    kept = Record.load(tmp_path / "a.json")
+    assert kept.figures["recall"].rate.value == record["recall"]["value"]
+    for name in ("recall", "precision"):
+        part, whole = np.array(list(kept.clusters[name].values())).sum(axis=0)
+        assert part / whole == pytest.approx(record[name]["value"])
+    assert set(kept.charts) == {"precision_recall", "f1_by_score", "discrete_roc"}
+    moved = json.loads((labelled / "labels.json").read_text())
+    moved["annotations"][-1]["bbox"][0] += 1
+    (labelled / "labels.json").write_text(json.dumps(moved))
+    other = read_truths(labelled / "photos", labelled / "labels.json")
+    assert other.digest != kept.protocol["data"]

@@ -6,6 +6,7 @@ has one; precision, recall and F1 are told at a stated score.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -110,6 +111,19 @@ class DetectionReport:
             "pictures_without_labels": truths.unlabelled,
             "label_format": truths.format,
             "label_problems": dict(truths.problems),
+        }
+
+    def by_picture(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """Numerator and denominator of precision and recall by picture, under digests of the paths."""
+        right, wrong, truths = detection_rates.by_picture(self.matches, self.rates.score)
+        names = [
+            hashlib.sha256(one.path.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+            for one in self.truths.pictures
+        ]
+        names += ["missing"] * (len(right) - len(names))
+        return {
+            "recall": {n: (float(r), float(t)) for n, r, t in zip(names, right, truths, strict=True)},
+            "precision": {n: (float(r), float(r + w)) for n, r, w in zip(names, right, wrong, strict=True)},
         }
 
     def _best(self) -> dict[str, Any] | None:

@@ -56,6 +56,7 @@ class Truths:
     ``missing_faces`` are faces of pictures that are not there at all; their sizes are not known.
     ``unusable`` maps pictures left out to what is wrong with their labels, ``elsewhere`` counts labelled
     pictures outside the folder asked for, ``unlabelled`` pictures in it that the labels do not name.
+    ``digest`` is of the labels and the pictures' bytes.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class Truths:
     unlabelled: int
     problems: Mapping[str, int]
     format: str
+    digest: str
 
 
 def read_truths(
@@ -111,6 +113,7 @@ def read_truths(
         unlabelled=sum(p.relative_to(root).as_posix() not in rows for p in pictures_below(images)),
         problems=found.problems.counts(),
         format=found.format,
+        digest=found.manifest.digest(),
     )
 
 

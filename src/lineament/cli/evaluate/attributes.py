@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     PlotsOption,
     check_plots,
@@ -51,6 +52,7 @@ def attributes(
     detector: DetectorOption = "yunet",
     plots: PlotsOption = None,
     json: JsonOption = None,
+    save_to: SaveOption = None,
     workers: WorkersOption = None,
     strict: StrictOption = False,
 ) -> None:
@@ -84,11 +86,21 @@ def attributes(
                 advance=advance,
             )
         settings = {"classifier": model, "detector": detector, "split": split}
-        report.line({**found.to_json(), **settings})
+        answer = {**found.to_json(), **settings}
+        report.line(answer)
         say_failures(report, found.failures)
         _say(report, found, trained=bool(runs))
         if plots is not None:
             write_figures(report, plots, _figures(found))
+        save(
+            save_to,
+            "attributes",
+            f"{attribute} on {data.name}",
+            protocol={"data": manifest.digest(), "label": label or attribute, "split": split},
+            system={"classifier": model, "detector": detector},
+            answer={**answer, "failures": len(found.failures)},  # a record names no pictures
+            figures=lambda: _figures(found),
+        )
     exit_strict(strict, found.failures)
 
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import PlotsOption, check_plots, exit_strict, say_failures, write_figures
 from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lineament.cli.output import Report
     from lineament.evaluation.detection import DetectionReport
     from lineament.scoring.rate import Rate
@@ -52,6 +55,7 @@ def detection(
     drawings: Annotated[int, typer.Option("--drawings", min=0, help="How many pictures to draw.")] = 20,
     plots: PlotsOption = None,
     json: JsonOption = None,
+    save_to: SaveOption = None,
     workers: WorkersOption = None,
     strict: StrictOption = False,
 ) -> None:
@@ -71,7 +75,8 @@ def detection(
             found = evaluate(
                 truths, opened, min_side=min_side, score=score, workers=workers, advance=advance
             )
-        report.line({**found.to_json(), "detector": opened.spec, "lowest_score": opened.lowest})
+        answer = {**found.to_json(), "detector": opened.spec, "lowest_score": opened.lowest}
+        report.line(answer)
         say_failures(report, found.failures)
         _say(report, found, opened.lowest)
         if errors is not None:
@@ -80,19 +85,22 @@ def detection(
             for path in write_errors(found, errors, drawings):
                 report.say(f"wrote {path}")
         if plots is not None:
-            from lineament.plots.discrete_roc import discrete_roc_figure
-            from lineament.plots.precision_recall import f1_figure, precision_recall_figure
-
-            named = {f"average precision {found.rates.map50}": found.curve}
-            write_figures(
-                report,
-                plots,
-                {
-                    "precision_recall": precision_recall_figure(named),
-                    "f1_by_score": f1_figure({"F1": found.curve}, score=found.rates.score),
-                    "discrete_roc": discrete_roc_figure(found.curve, pictures=len(truths.pictures)),
-                },
-            )
+            write_figures(report, plots, _figures(found))
+        save(
+            save_to,
+            "detection",
+            f"{images.name}, {len(truths.pictures):,} pictures",
+            protocol={"data": truths.digest, "min_side": min_side, "iou": 0.5, "matching": "COCO"},
+            system={"detector": opened.spec, "score": found.rates.score, "lowest_score": opened.lowest},
+            # A record names no pictures.
+            answer={
+                **answer,
+                "failures": len(found.failures),
+                "pictures_with_unusable_labels": len(truths.unusable),
+            },
+            clusters=found.by_picture(),
+            figures=lambda: _figures(found),
+        )
     exit_strict(strict, found.failures)
 
 
@@ -140,6 +148,18 @@ def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
         ("faces", "recall", "95 %", "of"),
         rows,
     )
+
+
+def _figures(found: DetectionReport) -> dict[str, Figure]:
+    from lineament.plots.discrete_roc import discrete_roc_figure
+    from lineament.plots.precision_recall import f1_figure, precision_recall_figure
+
+    named = {f"average precision {found.rates.map50}": found.curve}
+    return {
+        "precision_recall": precision_recall_figure(named),
+        "f1_by_score": f1_figure({"F1": found.curve}, score=found.rates.score),
+        "discrete_roc": discrete_roc_figure(found.curve, pictures=len(found.truths.pictures)),
+    }
 
 
 def _cells(rate: Rate | None) -> Sequence[object]:
