@@ -159,6 +159,24 @@ def test_landmarks_for_a_network_without(reddish: Path) -> None:
     assert outcome.faces.landmarks is not None and outcome.faces.embeddings is not None
 
 
+def test_a_wrong_input_contract_is_refused(reddish: Path, tmp_path: Path) -> None:
+    """The trainer's tolerance lets no other colour order or normalisation through: boxes far outweigh
+    probabilities in an answer, and hardly depend on the input."""
+    pytest.importorskip("torch", reason="the tolerance is set by the training libraries")
+    from lineament.training.detector import telling_tolerance
+    from lineament.training.run_folder import RunFolder
+
+    (tmp_path / "model.onnx").write_bytes((reddish / "model.onnx").read_bytes())
+    TrainedCard.load(reddish).save(tmp_path)
+    card = telling_tolerance(TrainedCard.load(reddish), RunFolder(tmp_path, "detector", ""))
+    card.save(tmp_path)
+    detectors.create("yolo", model=str(tmp_path))
+    for change in ({"colour": "BGR"}, {"mean": (60.0, 0.0, 0.0)}, {"std": (127.5,) * 3}):
+        replace(card, input=replace(card.input, **change)).save(tmp_path)
+        with pytest.raises(CardMismatch, match="wrong weights, colour order or normalisation"):
+            detectors.create("yolo", model=str(tmp_path))
+
+
 def test_refusals(tmp_path: Path) -> None:
     """No model, another job's model, a changed file, an answer of another shape: each a named error."""
     with pytest.raises(ConfigError, match="name a run folder"):

@@ -51,8 +51,8 @@ def localizer(
 ) -> None:
     """Train one network for two answers: face or not, and one box.
 
-    Pictures without a box are "no face" pictures. Takes LabelMe and every other format that can be imported.
-    Writes an ONNX file with a card that detect and analyze take as --detector.
+    Pictures without a box are "no face" pictures. Takes LabelMe and every other format that can be
+    imported. Writes an ONNX file with a card that detect and analyze take as --detector.
     """
     require_torch()
     from lineament.cli.output import Report, progress
