@@ -83,6 +83,25 @@ def test_stored_and_taken_up_again() -> None:
     assert torch.equal(whole.momentum, second.momentum)
 
 
+def test_another_number_of_processes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of three processes takes its share of what one stored; the last may be smaller, or empty."""
+    whole = Centres(4, 6, ArcFace(), seed=3)
+    state = whole.state()
+    state["momentum"] += 1
+    parts = []
+    for rank in range(3):
+        monkeypatch.setenv("WORLD_SIZE", "3")
+        monkeypatch.setenv("RANK", str(rank))
+        share = Centres(4, 6, ArcFace(), seed=3)
+        torch.testing.assert_close(share.weight[: share.count], whole.weight[share.first :][: share.count])
+        share.weight.zero_()
+        share.load(state)
+        parts.append((share.weight[: share.count], share.momentum[: share.count]))
+    assert [len(part[0]) for part in parts] == [2, 2, 0]
+    assert torch.equal(torch.cat([part[0] for part in parts]), whole.weight)
+    assert torch.equal(torch.cat([part[1] for part in parts]), whole.momentum + 1)
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
     """A share of nothing, a negative rate."""
     for wrong in ({"share": 0.0}, {"share": 1.5}, {"learning_rate": -1.0}, {"momentum": 1.0}):

@@ -12,6 +12,7 @@ from lineament.cli.options import DEFAULT_PRECISION, DetectorOption, JsonOption,
 
 if TYPE_CHECKING:
     from lineament.explain.impostors import Impostor
+    from lineament.protocols import Detector
     from lineament.types import UInt8
 
 app = typer.Typer(no_args_is_help=True, help="See inside trained models and inside a match.")
@@ -184,7 +185,7 @@ def match(
     ):
         assert analyzer.embedder is not None
         model = analyzer.embedder
-        crops = [aligned(name, model.crop_size, detector=detector) for name in (a, b)]
+        crops = [aligned(name, model.crop_size, detector=analyzer.detector) for name in (a, b)]
         found = occlude(model, *crops, patch=patch, stride=stride)
         for name, heat in (("match-a", found.first), ("match-b", found.second)):
             _save(out, name, heat)
@@ -219,7 +220,7 @@ def match(
             for failure, reason in others.failures.items():
                 report.say(f"left out: {failure}: {reason}")
             answer["left_out"] = others.failures
-            _draw_impostors(out, (a, b), crops, near, detector)
+            _draw_impostors(out, (a, b), crops, near, analyzer.detector)
             report.say(f"figure: {out / 'impostors.png'}")
         answer["impostors"] = {
             name: [{"subject": i.subject, "similarity": i.similarity, "picture": i.picture} for i in found_]
@@ -239,7 +240,7 @@ def _draw_impostors(
     names: Sequence[str],
     crops: Sequence[UInt8],
     near: Sequence[Sequence[Impostor]],
-    detector: str,
+    detector: Detector,
 ) -> None:
     from lineament.explain.crops import aligned
     from lineament.plots import canvas

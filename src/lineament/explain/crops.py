@@ -10,10 +10,13 @@ from lineament.errors import ConfigError, NoLandmarks
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.trained import TrainedCard
+from lineament.protocols import Detector
 from lineament.types import Face, UInt8
 
 
-def seen_by(card: TrainedCard, picture: str, *, detector: str = "yunet", whole: bool = False) -> UInt8:
+def seen_by(
+    card: TrainedCard, picture: str, *, detector: str | Detector = "yunet", whole: bool = False
+) -> UInt8:
     """The crop uint8 ``(S, S, 3)`` of the face nearest the picture's centre, cut as the card says.
 
     ``whole`` takes the picture as it is, resized: for crops, and for models of whole pictures. Raises the
@@ -24,17 +27,16 @@ def seen_by(card: TrainedCard, picture: str, *, detector: str = "yunet", whole: 
         raise ConfigError(f"{card.name}: its card does not say how large its pictures are")
     if whole:
         return resized(images.load(picture).pixels, size)
-    aligned = card.input.alignment == "arcface_112"
-    style = card.crop or CropStyle(size, align=aligned)
+    style = card.crop or CropStyle(size, align=card.input.alignment == "arcface_112")
     return cut(picture, style, size, detector)
 
 
-def aligned(picture: str, size: int, *, detector: str = "yunet") -> UInt8:
+def aligned(picture: str, size: int, *, detector: str | Detector = "yunet") -> UInt8:
     """The crop that an embedder of that size is given; raises as `seen_by` does."""
     return cut(picture, CropStyle(size, align=True), size, detector)
 
 
-def cut(picture: str, style: CropStyle, size: int, detector: str) -> UInt8:
+def cut(picture: str, style: CropStyle, size: int, detector: str | Detector) -> UInt8:
     """The face nearest the centre in a style, resized to ``size``."""
     with Analyzer(detector, embedder=None, quality=False, workers=1, keep_images=True) as analyzer:
         outcome = analyzer.analyze_one(picture)

@@ -36,11 +36,11 @@ def occlude(
     """Hide one patch after another, in one face at a time, behind the crop's mean colour.
 
     Crops are uint8 ``(S, S, 3)`` of the embedder's size, aligned. ``patch`` is the side of a patch in
-    pixels (a fifth of S), ``stride`` from one to the next (a fourth of that). Raises `ConfigError`.
+    pixels (a fifth of S), ``stride`` from one to the next (a third of that). Raises `ConfigError`.
     """
     size = embedder.crop_size
     patch = patch if patch is not None else max(2, round(size / 5))
-    stride = stride if stride is not None else max(1, patch // 4)
+    stride = stride if stride is not None else max(1, patch // 3)
     if not 1 <= stride <= patch <= size:
         raise ConfigError(f"occlusion: 1 <= stride <= patch <= {size}, got {stride} and {patch}")
     a, b = normalise(embedder.embed(np.stack([first, second])))

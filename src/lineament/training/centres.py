@@ -86,15 +86,12 @@ class Centres:
             cosine = functional.normalize(embeddings) @ functional.normalize(used).T
             if not used.shape[0]:
                 # A process beyond the last person still takes part in the sums.
-                cosine = cosine.new_full((len(labels), 1), -1.0) + 0 * embeddings.sum()
-            here = place >= 0
-            own_cosine = cosine.gather(1, place.clamp(min=0)[:, None])[:, 0]
+                cosine = cosine.new_full((len(labels), 1), -1e4) + 0 * embeddings.sum()
+            here, column = place >= 0, place.clamp(min=0)[:, None]
+            own_cosine = cosine.gather(1, column)[:, 0]
             harder = self.margin(own_cosine, embeddings.norm(dim=1))
             change = torch.where(here, harder - own_cosine, torch.zeros_like(own_cosine))
-            logits = cosine.scatter_add(1, place.clamp(min=0)[:, None], change[:, None]) * self.scale
-            if not used.shape[0]:
-                logits = logits - 1e4
-            mean: torch.Tensor = _CrossEntropy.apply(logits, place, self.world)
+            mean: torch.Tensor = _CrossEntropy.apply(cosine, change, place, self.scale, self.world)
             return mean
 
     def absent(self) -> None:
@@ -208,32 +205,39 @@ class _Gather(torch.autograd.Function):
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of logits ``(B, R)`` whose columns lie spread over processes; in place.
+    """Mean cross-entropy of cosines ``(B, R)`` times a scale, whose columns lie spread over processes.
 
-    ``place`` ``(B,)`` is the target's column, -1 where another process holds it.
+    ``place`` ``(B,)`` is the target's column, -1 where another process holds it; ``change`` ``(B,)`` is
+    added to the target's cosine. Written out because it is by far the largest tensor: one copy is made of it.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: torch.Tensor, place: torch.Tensor, world: int) -> torch.Tensor:
+    def forward(
+        ctx: Any, cosine: torch.Tensor, change: torch.Tensor, place: torch.Tensor, scale: float, world: int
+    ) -> torch.Tensor:
+        here, column = place >= 0, place.clamp(min=0)[:, None]
+        logits = cosine * scale
+        logits.scatter_add_(1, column, change[:, None] * scale)
         highest = logits.max(dim=1).values
         _reduce(highest, world, "MAX")
-        shifted = logits - highest[:, None]
-        here = place >= 0
-        column = place.clamp(min=0)[:, None]
-        target = torch.where(here, shifted.gather(1, column)[:, 0], torch.zeros_like(highest))
-        shares = shifted.exp_()
+        logits -= highest[:, None]
+        target = torch.where(here, logits.gather(1, column)[:, 0], torch.zeros_like(highest))
+        shares = logits.exp_()
         total = shares.sum(dim=1)
         _reduce(target, world, "SUM")
         _reduce(total, world, "SUM")
         shares /= total[:, None]
         shares.scatter_add_(1, column, -here.to(shares.dtype)[:, None])
-        ctx.save_for_backward(shares)
+        ctx.save_for_backward(shares, here, column)
+        ctx.scale = scale
         return (total.log() - target).mean()
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (shares,) = ctx.saved_tensors
-        return shares * (grads[0] / len(shares)), None, None
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        shares, here, column = ctx.saved_tensors
+        slope = shares.mul_(grads[0] * ctx.scale / len(shares))
+        own = torch.where(here, slope.gather(1, column)[:, 0], torch.zeros_like(slope[:, 0]))
+        return slope, own, None, None, None
 
 
 def _reduce(values: torch.Tensor, world: int, how: str) -> None:
