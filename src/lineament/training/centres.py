@@ -208,7 +208,8 @@ class _CrossEntropy(torch.autograd.Function):
     """Mean cross-entropy of cosines ``(B, R)`` times a scale, whose columns lie spread over processes.
 
     ``place`` ``(B,)`` is the target's column, -1 where another process holds it; ``change`` ``(B,)`` is
-    added to the target's cosine. Written out because it is by far the largest tensor: one copy is made of it.
+    added to the target's cosine. Written out because the cosines are by far the largest tensor: one copy
+    is made of them.
     """
 
     @staticmethod
