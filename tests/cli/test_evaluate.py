@@ -99,7 +99,7 @@ def test_identification_gives_the_promised_keys_and_repeats_itself(people: Path)
     assert found["enrolled"] + found["mated_probes"] + found["non_mated_probes"] == 6
 
 
-def test_wrong_usage_has_a_name(tmp_path: Path, pairs: Path) -> None:
+def test_wrong_usage_has_a_name(tmp_path: Path, pairs: Path, people: Path) -> None:
     """A pairs file that is none, a folder that is none, a share out of range: UsageError, status 2."""
     bad = tmp_path / "bad.txt"
     bad.write_text("hello\n")
@@ -107,7 +107,7 @@ def test_wrong_usage_has_a_name(tmp_path: Path, pairs: Path) -> None:
         (["verification", "--pairs", str(bad), "--images", str(SAMPLES)], ConfigError),
         (["verification", "--pairs", str(pairs), "--images", str(tmp_path / "no")], UsageError),
         (["identification", "--images", str(tmp_path / "no")], UsageError),
-        (["identification", "--images", str(SAMPLES.parent), "--hold-back", "2"], ConfigError),
+        (["identification", "--images", str(people), "--hold-back", "2.5"], ConfigError),
     ):
         run = CliRunner().invoke(app, command)
         assert isinstance(run.exception, kind), command
@@ -122,3 +122,36 @@ def test_exit_status_of_wrong_usage_is_two(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert run.stderr.startswith("ConfigError: cannot read the pairs file")
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_all_comparisons_print_what_the_data_support(people: Path, tmp_path: Path) -> None:
+    """--all writes the promised keys; six pictures support no rate, and each says what it needs."""
+    out = tmp_path / "found.json"
+    command = ["verification", "--all", str(people), "--flip", "--json", str(out)]
+    run = CliRunner().invoke(app, [*command, "--plots", str(tmp_path / "plots"), "--workers", "1"])
+    assert run.exit_code == 0, run.output
+    assert "FMR 0.1 needs 300 non-mated comparisons, you have" in run.stdout
+    assert "thresholds were chosen on these very comparisons" in run.stdout
+    found = json.loads(out.read_text())
+    assert found["fnmr_at_fmr"] == {}
+    assert list(found["unsupported"]) == ["1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6"]
+    assert set(found["eer"]) == {"value", "low", "high", "n"}
+    assert found["system"].startswith("sum of the embeddings of a face and its mirror image")
+    assert found["model"].startswith("sface+mirror@")
+    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == ["det.png", "roc.png", "scores.png"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--pairs", "p.csv"],
+        ["--pairs", "p.csv", "--images", ".", "--all", "."],
+        ["--all", ".", "--images", "."],
+        ["--all", ".", "--templates", "t.csv"],
+        ["--pairs", "p.csv", "--images", ".", "--split", "test"],
+    ],
+)
+def test_verification_wants_pairs_or_a_folder(options: list[str]) -> None:
+    """Neither, both, or options of the other one."""
+    assert isinstance(CliRunner().invoke(app, ["verification", *options]).exception, UsageError)
