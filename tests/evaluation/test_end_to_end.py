@@ -16,7 +16,7 @@ from lineament.cli.main import app
 from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, InsufficientData, SplitError, UsageError
 from lineament.evaluation.end_to_end import EndToEnd, evaluate, match
-from lineament.evaluation.trained_on import require_unseen
+from lineament.evaluation.trained_on import require_unseen, runs_of
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Box, Manifest, ManifestRow
@@ -192,6 +192,14 @@ def test_what_was_trained_on_is_not_evaluated(photos: Manifest, runs: Path, tmp_
     tested = Manifest((replace(other, split="test"),))
     tested.save(tmp_path / "clean" / "manifest.jsonl")
     assert require_unseen(photos, tmp_path / "clean") == 0
+
+
+def test_run_folders_are_found_in_any_spec(runs: Path) -> None:
+    """Alone, with settings, wrapped, or named in full; shipped models have none."""
+    run = runs / "people"
+    for spec in (f"{run}", f"{run}:prefix=my_", f"retry:{run}", f"trained:model={run},prefix=my_"):
+        assert runs_of("yunet", spec, "age") == [run]
+    assert runs_of("yunet", "retry:haar", "gender") == []
 
 
 def test_questions_without_an_answer_have_names(photos: Manifest, runs: Path) -> None:

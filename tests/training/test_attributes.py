@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
+from lineament.cli.train.options import settings_from
 from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, NotEnoughSamples, SplitError, UndeclaredLabel
 from lineament.io import images
@@ -24,9 +25,12 @@ from lineament.training.attributes import AttributesSettings, Data, overfitting,
 from lineament.training.heads import Attribute, HeadSettings, bin_names, bin_of, parse, resolve
 from lineament.training.multi_task import sample_losses
 from lineament.training.settings import LoopSettings
+from lineament.training.transfer import FineTuning
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SIDE = 36
+UNNAMED = {"clip_norm", "stop_at", "threads", "kind", "classes"}
+"""Settings whose default is none, or what the data say."""
 HEADS = (
     HeadSettings("tint", class_weights="balanced"),
     HeadSettings("level", unit="grey levels"),
@@ -140,6 +144,20 @@ def test_the_run_folder_holds_what_a_run_promises(trained: tuple[dict[str, Any],
     assert card.measured["tint"]["accuracy"]["n"] == result["attributes"]["tint"]["test"]["accuracy"]["n"]
     assert json.loads((run / "result.json").read_text())["attributes"].keys() == {"tint", "level", "band"}
     assert "tint" in (run / "config.toml").read_text()
+
+
+def test_settings_survive_the_run_folder_and_the_example_is_complete(
+    trained: tuple[dict[str, Any], Path],
+) -> None:
+    """A run's config.toml gives its settings again; the example config names every setting."""
+    assert settings_from(AttributesSettings, trained[1] / "config.toml", None) == SETTINGS
+    example = Path(__file__).resolve().parents[2] / "configs" / "attributes.toml"
+    told = settings_from(AttributesSettings, example, None)
+    assert [head.name for head in told.heads] == ["gender", "age", "age_group"]
+    text = example.read_text()
+    for cls in (AttributesSettings, HeadSettings, FineTuning, LoopSettings):
+        for one in fields(cls):
+            assert one.name in text or one.name in UNNAMED, one.name
 
 
 def test_the_network_answers_in_analyze(trained: tuple[dict[str, Any], Path], tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import SplitError
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.trained import CARD_NAME
 
 TRAINED_ON = ("train", "val")
 """Splits that shaped a model: val chose the epoch."""
@@ -32,6 +34,12 @@ def require_unseen(rows: Iterable[ManifestRow], run: Path) -> int:
             "evaluate its test split, or other pictures"
         )
     return len(used)
+
+
+def runs_of(*specs: str) -> list[Path]:
+    """The run folders that specs name: ``runs/det``, ``runs/det:score=0.5``, ``retry:runs/det``."""
+    parts = [part for s in specs for part in (s, s.rpartition(":")[0], *re.split("[:,=]", s)) if part]
+    return [path for path in map(Path, dict.fromkeys(parts)) if (path / CARD_NAME).is_file()]
 
 
 def _marks(row: ManifestRow) -> set[str]:

@@ -69,6 +69,7 @@ def end_to_end(
     from lineament.datasets.opening import open_dataset
     from lineament.errors import UsageError
     from lineament.evaluation.end_to_end import evaluate
+    from lineament.evaluation.trained_on import runs_of
 
     manifest = open_dataset(data)
     models = [*(attributes or ()), *open_classifiers(classifier or ())]
@@ -88,7 +89,7 @@ def end_to_end(
                 judged,
                 split=None if split == "all" else split,
                 min_iou=min_iou,
-                runs=_runs(detector, *(attributes or ()), *(classifier or ())),
+                runs=runs_of(detector, *(attributes or ()), *(classifier or ())),
                 advance=advance,
             )
         settings = {"detector": detector, "split": split, "min_iou": min_iou}
@@ -100,12 +101,6 @@ def end_to_end(
             report.say(f"wrote {faces}")
     if strict and found.pictures.get("refused"):
         raise typer.Exit(1)
-
-
-def _runs(*specs: str) -> list[Path]:
-    """The run folders among the models given: their training data must not be evaluated."""
-    parts = [Path(p) for spec in specs for p in (spec, spec.rpartition(":")[0]) if p]
-    return [path for path in parts if (path / "card.json").is_file()]
 
 
 def _tell(report: Report, found: EndToEnd) -> None:
