@@ -64,8 +64,11 @@ def _cell(picture: BoxedPicture) -> PillowImage.Image:
     for box, label in zip(
         np.asarray(picture.found, np.float64).reshape(-1, 4) * scale, labels, strict=False
     ):
-        draw.rectangle(tuple(map(float, box)), outline=NO_MATCH, width=1)
-        draw.text((float(box[0]) + 2, max(0.0, float(box[1]) - 13)), label, font=font, fill=NO_MATCH)
+        draw.rectangle(tuple(map(float, box)), outline=NO_MATCH, width=2)
+        if label:
+            at = (min(max(float(box[0]), 0.0), CELL - 40), max(0.0, float(box[1]) - 14))
+            draw.rectangle(draw.textbbox(at, label, font=font), fill=NO_MATCH)
+            draw.text(at, label, font=font, fill=(255, 255, 255))
     if picture.caption:
         draw.text((6, CELL - 18), picture.caption, font=font, fill=(30, 30, 30))
     return cell
