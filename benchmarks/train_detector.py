@@ -53,7 +53,8 @@ def main() -> None:
         min_side=MIN_SIDE,
         loop=DetectorLoop(epochs=args.epochs, batch_size=args.batch_size, threads=1),
     )
-    out = args.work / f"{args.model.rpartition(':')[2]}_{args.size}_{args.weights}"
+    name = args.model.rpartition(":")[2]
+    out = args.work / f"{name}_{args.size}_{args.weights}_{args.epochs}x{args.batch_size}"
     start, cpu = time.perf_counter(), time.process_time()
     result = train_detector(manifest, out, settings)
     print(f"{args.model}, {args.size} px, from {result['trained_from']}")

@@ -51,7 +51,7 @@ def main() -> None:
             epochs=args.epochs, batch_size=16, learning_rate=3e-4, schedule="cosine", threads=1
         ),
     )
-    out = args.work / f"{args.architecture}_{args.size}"
+    out = args.work / f"{args.architecture}_{args.size}_{args.epochs}"
     start, cpu = time.perf_counter(), time.process_time()
     result = train_localizer(manifest, out, settings)
     print(f"{args.architecture}, {args.method}, {args.size} px")

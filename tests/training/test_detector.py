@@ -245,9 +245,9 @@ def test_yolov8_trains_offline_and_in_its_folder(manifest: Manifest, tmp_path: P
     out, home = tmp_path / "run", tmp_path / "home"
     home.mkdir()
     command = ["train", "detector", str(manifest.folder), "--out", str(out), "--one-class", "--size", "64"]
-    settings = ["--model", "yolov8n", "--epochs", "2", "--batch-size", "8", "--set", "loop.threads=1"]
+    settings = ["--model", "yolov8n", "--epochs", "5", "--batch-size", "8", "--learning-rate", "0.003"]
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED, *command, *settings],
+        [sys.executable, "-c", WATCHED, *command, *settings, "--set", "loop.threads=1"],
         capture_output=True, text=True, check=False, cwd=home, env={**os.environ, "HOME": str(home)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
