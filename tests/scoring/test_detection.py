@@ -64,6 +64,16 @@ def test_a_group_of_unlike_pictures_matches_as_each_alone() -> None:
         assert (together.found_at[:, together.truth_picture == number] == alone.found_at).all()
 
 
+@needs_coco
+def test_of_equal_overlaps_the_later_truth_is_taken() -> None:
+    """As pycocotools does: so the next detection, near that one only, finds it taken."""
+    truths = [[0.0, 0.0, 12.0, 10.0], [2.0, 0.0, 14.0, 10.0]]
+    between, near_second = [1.0, 0.0, 13.0, 10.0], [5.0, 0.0, 17.0, 10.0]
+    picture = PictureBoxes(truths, [between, near_second], [0.9, 0.8])
+    assert detection.counts_at(matching.match([picture]), 0.5).right == 1
+    _agrees([picture])
+
+
 def test_ignored_truths_are_neither_found_nor_wrong_to_find() -> None:
     """A detection on one is no false positive; a second one on it is, as only crowds take several."""
     box = [0.0, 0.0, 10.0, 10.0]

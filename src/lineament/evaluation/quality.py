@@ -61,7 +61,7 @@ class MeasureReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QualityReport:
-    """Every measure on the same mated comparisons, ``errors`` of which fail at the point's threshold."""
+    """Every measure on the same mated comparisons of ``subjects`` people; ``errors`` of them fail."""
 
     measures: Mapping[str, MeasureReport]
     point: OperatingPoint
@@ -129,7 +129,7 @@ def evaluate(
         point=point,
         comparisons=len(first),
         errors=int(wrong.sum()),
-        subjects=len(set(people.subjects)),
+        subjects=len(set(whose.tolist())),
         pictures=len(set(people.pictures)),
         pairs_a_subject=pairs_a_subject,
         failures=tuple(failures),
