@@ -132,7 +132,7 @@ def listed(
 
 def centres() -> None:
     """Each case in a process (or two) of its own, so that its peak memory is its own."""
-    print(f"Batch {BATCH}, {DIMENSION} dimensions, ArcFace, one thread a process; memory beyond that of an idle one.\n")
+    print(f"Batch {BATCH}, {DIMENSION} dimensions, ArcFace, one thread; memory beyond an idle process's.\n")
     print("| people | share a step | processes | memory a process | processor time a step |")
     print("|---|---|---|---|---|")
     for people, share, world in (
