@@ -102,6 +102,8 @@ def test_a_threshold_of_another_model_or_kind_is_refused(tmp_path: Path) -> None
     for file, kind in ((other, ModelMismatch), (search, UsageError)):
         run = CliRunner().invoke(app, ["verify", *OBAMA, "--threshold-file", file])
         assert isinstance(run.exception, kind)
+    command = ["evaluate", "verification", "--all", str(SAMPLES), "--threshold-file", search]
+    assert isinstance(CliRunner().invoke(app, command).exception, UsageError)
 
 
 def test_gallery_commands_decide_by_the_file_and_warn_when_outgrown(people: Path, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def identification(
             )
         settings = settings_json(detector, embedder, precision, flip)
         chosen = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
-        report.line({**found.to_json(), **chosen, **settings})
+        report.line({**found.to_json(), **people.left_out(), **chosen, **settings})
         say_failures(report, found.captures.failures)
         say_left_out(report, people)
         _say(report, found, settings["system"])

@@ -107,6 +107,8 @@ def verification(
         raise UsageError("--all takes its own folder; --images and --templates go with --pairs")
     check_plots(plots)
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
+    if known is not None and known.kind != "FMR":
+        raise UsageError(f"{threshold_file}: a threshold for searches (FPIR); 1:1 needs one for an FMR")
     settings = settings_json(detector, embedder, precision, flip)
     with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
         if everything is not None:
