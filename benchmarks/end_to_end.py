@@ -4,7 +4,7 @@
 
 DIR has ``lfw/images`` (a folder a person) and ``lfw/seed_people_20plus.txt``: 15 of those people, at most
 50 photos each, split 60/15/25 before the faces are cut. A classifier on MobileNetV2's features learns from
-the crops; then the test photos, whole, go through each detector and this classifier. Ten photos of people
+the crops; then the test photos, whole, go through each detector and this classifier. Nine photos of people
 the classifier was never shown go with them. One thread, seed 0.
 """
 
@@ -37,7 +37,7 @@ SETTINGS = ClassifierSettings(
 
 
 def photos(data: Path) -> Manifest:
-    """The photos of fifteen people, split, and ten of strangers in the test split."""
+    """The photos of fifteen people, split, and a few of strangers in the test split."""
     names = (data / "lfw" / "seed_people_20plus.txt").read_text().split()[:15]
     every = from_people(data / "lfw" / "images")
     known = [row for name in names for row in [r for r in every if r.subject == name][:50]]
