@@ -21,7 +21,6 @@ FAMILIES = (
     "convnext_tiny",
     "efficientnet_b0",
     "googlenet",
-    "maxvit_t",
     "mnasnet0_5",
     "mobilenet_v3_small",
     "regnet_y_400mf",
