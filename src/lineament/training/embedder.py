@@ -75,8 +75,9 @@ class _Data:
         self.crop = _aligned(manifest, settings)
         rows = {name: rows_of(manifest, name, required=name != "test") for name in ("train", "val", "test")}
         require_apart(rows["train"], val=rows["val"], test=rows["test"])
-        rows["train"] = [row for row in rows["train"] if row.repeats]
-        self.train = people_of(rows["train"], "train", at_least=settings.at_least)
+        kept = [row for row in rows["train"] if row.repeats]
+        self.train = people_of(kept, "train", at_least=settings.at_least)
+        self.train.left_out["rows that balancing took out"] = len(rows["train"]) - len(kept)
         self.val = people_of(_once(rows["val"]), "val")
         self.test = people_of(_once(rows["test"]), "test") if rows["test"] else None
         self.fmr = rate_for(self.val, settings.fmr, "val")
