@@ -46,7 +46,8 @@ def main() -> None:
 def on_pictures(folder: Path, detectors: Sequence[str]) -> None:
     truths = read_truths(folder / "images", folder / "coco.json")
     print(f"\n{folder.name}\n")
-    print("| detector | " + " | ".join(COLUMNS) + " |\n|---" * (len(COLUMNS) + 1) + "|")
+    print("| detector | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
     for spec in detectors:
         report = protocol.evaluate(truths, protocol.open_detector(spec), min_side=MIN_SIDE)
         theirs = pycocotools(report.boxes)
