@@ -36,6 +36,7 @@ from lineament.training.data import Batches, shuffled
 from lineament.training.detector import DetectionTask, DetectorLoop, DetectorSettings, train_detector
 from lineament.training.detector_scores import LEAST_SCORE, MOST, Found, monitored, summary
 from lineament.training.detector_torchvision import SsdNetwork
+from lineament.training.detector_yolo import YoloNetwork
 from lineament.training.loop import fit
 from lineament.training.run_folder import BEST, open_run
 from lineament.training.scenes import Scene, Scenes, scenes_of
@@ -281,3 +282,50 @@ def _elsewhere(told: list[tuple[str, str]], out: Path, home: Path) -> list[tuple
         and not any(word in path for word in ("__pycache__", ".pyc", "matplotlib", "fontconfig"))
         and path not in (str(home / ".cache"), str(home / ".config"))
     ]
+
+
+@pytest.fixture(scope="module")
+def yolo(tmp_path_factory: pytest.TempPathFactory) -> YoloNetwork:
+    if importlib.util.find_spec("ultralytics") is None:
+        pytest.skip("the extra 'yolo' is not installed")
+    save, environment = torch.save, dict(os.environ)
+    network = YoloNetwork("yolov8n", 1, 64, tmp_path_factory.mktemp("quiet"))
+    # Ultralytics puts its own in their places.
+    assert torch.save is save and dict(os.environ) == environment
+    return network
+
+
+def test_checkpoints_of_ultralytics(yolo: YoloNetwork, tmp_path: Path) -> None:
+    """A whole pickled model of other classes gives its weights; a file that would run code is refused."""
+    other = YoloNetwork("yolov8n", 3, 64, tmp_path)
+    other.net.args = {"imgsz": 64}  # as in their files
+    torch.save({"model": other.net.half(), "ema": None, "epoch": 1}, tmp_path / "three.pt")
+    assert str(yolo.load(str(tmp_path / "three.pt"))).startswith("three.pt, sha256")
+    name = "model.0.conv.weight"
+    torch.testing.assert_close(yolo.net.state_dict()[name], other.net.state_dict()[name].float())
+    target = tmp_path / "ran"
+
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(target),)
+
+    torch.save({"model": Hostile()}, tmp_path / "hostile.pt")
+    with pytest.raises(WeightsMismatch, match="no checkpoint of Ultralytics"):
+        yolo.load(str(tmp_path / "hostile.pt"))
+    assert not target.exists()
+    with pytest.raises(WeightsUnavailable, match="no ImageNet weights"):
+        yolo.load("imagenet")
+
+
+def test_yolo_loss_is_low_where_the_box_is(yolo: YoloNetwork) -> None:
+    """No boxes leave only the loss of the classes; a batch's loss is the mean of its pictures'."""
+    yolo.train()
+    pixels = torch.rand(2, 3, 64, 64)
+    raw = yolo(pixels)
+    boxes = torch.tensor([[[8.0, 8, 40, 40]], [[0.0, 0, 0, 0]]])
+    loss, parts = yolo.losses(raw, boxes, torch.tensor([[0], [-1]]))
+    total = sum(float(part) for part in parts.values())
+    assert float(loss.detach()) == pytest.approx(total, rel=1e-4)
+    assert float(parts["box_loss"]) > 0
+    _, none = yolo.losses(raw, boxes, torch.tensor([[-1], [-1]]))
+    assert float(none["box_loss"]) == 0 and float(none["cls_loss"]) > 0
