@@ -9,11 +9,8 @@ from typing import Any
 
 def environment() -> dict[str, Any]:
     """Versions of lineament and of what computes for it."""
-    import lineament
-
-    names = ("numpy", "scipy", "openvino", "opencv-python-headless", "pillow", "simplejpeg")
+    names = ("lineament", "numpy", "scipy", "openvino", "opencv-python-headless", "pillow", "simplejpeg")
     return {
-        "lineament": lineament.__version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in names},

@@ -14,7 +14,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from typing import Any
 import torch
 
 from lineament.errors import CheckpointMismatch, OutputError, UsageError
+from lineament.io import environment as versions
 from lineament.io.manifest import Manifest, replacing
 from lineament.training import distributed
 
@@ -258,21 +258,13 @@ def _told(values: Any) -> Any:
 
 def environment() -> dict[str, Any]:
     """Versions and hardware that a figure depends on; no names of machines, users or folders."""
-    import cv2
-    import numpy
     import torchvision
 
-    import lineament
-
     return {
-        "lineament": lineament.__version__,
+        **versions.environment(),
         "git_commit": _commit(),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
-        "numpy": numpy.__version__,
-        "opencv": cv2.__version__,
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
