@@ -2,7 +2,7 @@
 
 Blocks of the similarity matrix are scored one at a time, in a fixed shuffled order. Kept whole are the
 mated scores and the highest non-mated ones (the tail); rates too high for that are found by counting
-(`lineament.scoring.selection`). The tail, the windows and one block take some 400 MB at most beyond the
+(`lineament.scoring.selection`). The tail, the windows and one block take some 700 MB at most beyond the
 embeddings and the mated scores, however many samples there are.
 """
 
