@@ -70,5 +70,8 @@ def _cell(picture: BoxedPicture) -> PillowImage.Image:
             draw.rectangle(draw.textbbox(at, label, font=font), fill=NO_MATCH)
             draw.text(at, label, font=font, fill=(255, 255, 255))
     if picture.caption:
-        draw.text((6, CELL - 18), picture.caption, font=font, fill=(30, 30, 30))
+        at = (4.0, CELL - 18.0)
+        left, top, right, bottom = draw.textbbox(at, picture.caption, font=font)
+        draw.rectangle((left - 3, top - 2, right + 3, bottom + 2), fill=(255, 255, 255))
+        draw.text(at, picture.caption, font=font, fill=(30, 30, 30))
     return cell
