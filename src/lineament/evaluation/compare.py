@@ -28,9 +28,11 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """better, worse, or no clear difference: of the second, where the interval leaves out 0."""
+        """better, worse, different, or no clear difference: the second, where the interval leaves out 0."""
         if not self.difference.clear:
             return "no clear difference"
+        if self.first.better == "neither":
+            return "different"
         return "better" if (self.difference.value < 0) == (self.first.better == "low") else "worse"
 
     def to_json(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lineament.scoring.rate import Rate
 VERSION = 1
 _RATE_KEYS = {"value", "low", "high", "n"}
 _LOW_IS_BETTER = ("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure")
+_NEITHER = ("bias", "chance", "majority", "guess", "prevalence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class Figure:
     clusters: Counts | None = None
 
     @property
-    def better(self) -> Literal["low", "high"]:
-        """Whether low or high is better, by the figure's name."""
+    def better(self) -> Literal["low", "high", "neither"]:
+        """Whether low or high is better, by the figure's name; neither of a bias or a guess."""
         words = self.name.lower()
+        if any(word in words for word in _NEITHER):
+            return "neither"
         return "low" if any(word in words for word in _LOW_IS_BETTER) else "high"
 
 
