@@ -16,10 +16,12 @@ from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData, UnknownName
 from lineament.evaluation.capture import Advance, Captures, capture, rate_key
 from lineament.evaluation.people import LabelledPictures
+from lineament.evaluation.record import anonymous
 from lineament.io import catalog
 from lineament.scoring import equal_error, intervals, operating_points, thresholds
 from lineament.scoring.comparisons import Comparisons, compare
 from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint
+from lineament.scoring.paired import Counts
 from lineament.scoring.rate import Rate
 from lineament.types import Threshold
 
@@ -88,6 +90,20 @@ class AllComparisonsReport:
             "histogram": self.found.histogram.to_json(),
             "model": str(self.captures.model),
         }
+
+    def clusters(self) -> dict[str, Counts]:
+        """By figure, each person's false non-matches and mated comparisons, under digests of the names."""
+        names = sorted(set(self.people.subjects))
+        count = len(self.found.samples)
+        mated = np.bincount(self.found.mated_codes, minlength=count)
+        kept: dict[str, Counts] = {}
+        for point in self.points:
+            missed = self.found.mated < np.float64(point.threshold)
+            wrong = np.bincount(self.found.mated_codes[missed], minlength=count)
+            kept[f"fnmr_at_fmr.{rate_key(point.target_rate)}"] = {
+                anonymous(names[i]): (float(wrong[i]), float(mated[i])) for i in range(count) if mated[i]
+            }
+        return kept
 
 
 def evaluate(

@@ -21,6 +21,8 @@ from lineament.scoring.rate import Rate
 VERSION = 1
 _RATE_KEYS = {"value", "low", "high", "n"}
 _LOW_IS_BETTER = ("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure")
+_REPEATS = "operating_points"
+"""The same rates again, with what their intervals rest on."""
 _NEITHER = ("bias", "chance", "majority", "guess", "prevalence")
 
 
@@ -125,4 +127,6 @@ def _rates(value: Any, path: str) -> Iterator[tuple[str, Rate]]:
         yield path, Rate(*(value[key] for key in ("value", "low", "high", "n")))
         return
     for key in value:
+        if key == _REPEATS:
+            continue
         yield from _rates(value[key], f"{path}.{key}" if path else str(key))

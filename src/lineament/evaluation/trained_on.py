@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lineament.datasets.opening import MANIFEST_NAME
+from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import SplitError
+from lineament.evaluation.people import LabelledPictures
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.io.trained import CARD_NAME
+from lineament.io.trained import CARD_NAME, TrainedCard
 
 TRAINED_ON = ("train", "val")
 """Splits that shaped a model: val chose the epoch."""
@@ -34,6 +35,33 @@ def require_unseen(rows: Iterable[ManifestRow], run: Path) -> int:
             "evaluate its test split, or other pictures"
         )
     return len(used)
+
+
+def require_people_unseen(people: LabelledPictures, *specs: str) -> dict[str, int]:
+    """Raise `SplitError` when a run folder named in ``specs`` was trained on these pictures or people.
+
+    Pictures are known by their bytes; people, by name, count for models that embed: for them a person seen
+    in training is no stranger. Returns how many rows of each training they were compared with.
+    """
+    runs = runs_of(*specs)
+    if not runs:
+        return {}
+    digests = {sha256_of(path) for path in people.pictures if path.is_file()}
+    compared = {}
+    for run in runs:
+        path = run / MANIFEST_NAME
+        used = [row for row in Manifest.load(path) if row.split in TRAINED_ON] if path.is_file() else []
+        pictures = len(digests & {row.sha256 for row in used})
+        names: set[str] = set()
+        if TrainedCard.load(run).job == "embedding":
+            names = set(people.subjects) & {row.subject for row in used if row.subject}
+        if pictures or names:
+            raise SplitError(
+                f"{run.name} was trained on {pictures} of these pictures and {len(names)} of these people: "
+                "figures would be flattered; evaluate people it has not seen, with --split test"
+            )
+        compared[run.name] = len(used)
+    return compared
 
 
 def runs_of(*specs: str) -> list[Path]:

@@ -73,6 +73,7 @@ def fairness(
     from lineament.evaluation import groups as labels
     from lineament.evaluation.capture import capture
     from lineament.evaluation.people import open_people
+    from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file, catalog
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
@@ -82,6 +83,7 @@ def fairness(
         if groups is not None
         else labels.from_manifest(open_dataset(data), by)
     )
+    require_people_unseen(people, detector, embedder)
     settings = settings_json(detector, embedder, precision, flip)
     with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
         assert analyzer.model is not None

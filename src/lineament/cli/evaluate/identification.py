@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     EmbedderOption,
     FlipOption,
@@ -35,6 +36,8 @@ from lineament.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lineament.cli.output import Report
     from lineament.evaluation.identification import IdentificationReport
 
@@ -66,6 +69,7 @@ def identification(
     embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
+    save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
@@ -77,11 +81,13 @@ def identification(
     from lineament.cli.output import Report, progress
     from lineament.evaluation.identification import evaluate
     from lineament.evaluation.people import open_people
+    from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file
 
     check_plots(plots)
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     people = open_people(images, split)
+    compared = require_people_unseen(people, detector, embedder)
     with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
         with progress(len(people), "pictures") as advance:
             found = evaluate(
@@ -96,22 +102,33 @@ def identification(
             )
         settings = settings_json(detector, embedder, precision, flip)
         chosen = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
-        report.line({**found.to_json(), **people.left_out(), **chosen, **settings})
+        answer = {**found.to_json(), **people.left_out(), **chosen, **settings}
+        answer["compared_with_training"] = compared
+        report.line(answer)
         say_failures(report, found.captures.failures)
         say_left_out(report, people)
         _say(report, found, settings["system"])
+        save(
+            save_to,
+            "identification",
+            people.title,
+            protocol={"data": people.digest(), **chosen},
+            system={**settings, "model": str(found.captures.model)},
+            answer=answer,
+            figures=lambda: _figures(found),
+        )
         if plots is not None:
-            from lineament.plots.searches import cmc_figure, open_set_figure
-
-            write_figures(
-                report,
-                plots,
-                {
-                    "open_set": open_set_figure(found.mated, found.nonmated_top),
-                    "cmc": cmc_figure(found.mated, enrolled=len(found.split.enrolled)),
-                },
-            )
+            write_figures(report, plots, _figures(found))
     exit_strict(strict, found.captures.failures)
+
+
+def _figures(found: IdentificationReport) -> dict[str, Figure]:
+    from lineament.plots.searches import cmc_figure, open_set_figure
+
+    return {
+        "open_set": open_set_figure(found.mated, found.nonmated_top),
+        "cmc": cmc_figure(found.mated, enrolled=len(found.split.enrolled)),
+    }
 
 
 def _say(report: Report, found: IdentificationReport, system: str) -> None:

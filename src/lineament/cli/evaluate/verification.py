@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     EmbedderOption,
     FlipOption,
@@ -86,6 +87,7 @@ def verification(
     embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
+    save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
@@ -112,10 +114,12 @@ def verification(
     settings = settings_json(detector, embedder, precision, flip)
     with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
         if everything is not None:
-            failures = _all(report, everything, split, analyzer, settings, known, target_fmr, plots)
+            failures = _all(
+                report, everything, split, analyzer, settings, known, target_fmr, plots, save_to
+            )
         else:
             assert pairs is not None and images is not None
-            failures = _listed(report, pairs, images, templates, analyzer, settings, plots)
+            failures = _listed(report, pairs, images, templates, analyzer, settings, plots, save_to)
     exit_strict(strict, failures)
 
 
@@ -127,8 +131,10 @@ def _listed(
     analyzer: Analyzer,
     settings: dict[str, str],
     plots: Path | None,
+    save_to: Path | None,
 ) -> Sequence[Failure]:
     from lineament.cli.output import progress
+    from lineament.datasets.opening import sha256_of
     from lineament.evaluation import templates as ijb
     from lineament.evaluation import verification as protocol
     from lineament.evaluation.pairs import read_pairs
@@ -145,7 +151,8 @@ def _listed(
         with progress(len(known.pictures), "pictures") as advance:
             found = protocol.score(listed, ijb.capture_templates(known, images, analyzer, advance))
         what = f"{len(known.ids):,} templates of {len(known.pictures):,} pictures"
-    report.line({**found.to_json(), "templates": templates is not None, **settings})
+    answer = {**found.to_json(), "templates": templates is not None, **settings}
+    report.line(answer)
     say_failures(report, found.captures.failures)
     report.say(
         f"{len(listed):,} pairs ({len(found.mated):,} mated, {len(found.nonmated):,} non-mated) of {what}; "
@@ -165,6 +172,19 @@ def _listed(
     if carried:
         report.table("All comparisons between these pictures", COLUMNS, map(_point_row, carried))
     report.say("in both tables the thresholds were chosen on the comparisons shown")
+    save(
+        save_to,
+        "verification",
+        pairs.name,
+        protocol={
+            "pairs": sha256_of(pairs),
+            "templates": None if templates is None else sha256_of(templates),
+            "comparisons": "listed",
+        },
+        system={**settings, "model": str(found.captures.model)},
+        answer=answer,
+        figures=lambda: _listed_figures(found, carried),
+    )
     if plots is not None:
         write_figures(report, plots, _listed_figures(found, carried))
     return found.captures.failures
@@ -179,15 +199,19 @@ def _all(
     threshold: Threshold | None,
     target_fmr: float,
     plots: Path | None,
+    save_to: Path | None,
 ) -> Sequence[Failure]:
     from lineament.cli.output import progress
     from lineament.evaluation.all_comparisons import SAME_DATA, evaluate
     from lineament.evaluation.people import open_people
+    from lineament.evaluation.trained_on import require_people_unseen
 
     people = open_people(folder, split)
+    compared = require_people_unseen(people, settings["detector"], settings["embedder"])
     with progress(len(people), "pictures") as advance:
         found = evaluate(people, analyzer, threshold=threshold, target_fmr=target_fmr, advance=advance)
-    report.line({**found.to_json(), **settings})
+    answer = {**found.to_json(), **settings, "compared_with_training": compared}
+    report.line(answer)
     say_failures(report, found.captures.failures)
     say_left_out(report, people)
     report.say(
@@ -205,6 +229,16 @@ def _all(
         other = found.elsewhere
         report.say(f"at a given threshold, chosen on data of its own, {other.threshold}:")
         report.say(f"FMR {rate_cell(other.fmr)}, FNMR {rate_cell(other.fnmr)}")
+    save(
+        save_to,
+        "verification",
+        people.title,
+        protocol={"data": people.digest(), "comparisons": "all"},
+        system={**settings, "model": str(found.captures.model)},
+        answer=answer,
+        clusters=found.clusters(),
+        figures=lambda: _all_figures(found),
+    )
     if plots is not None:
         write_figures(report, plots, _all_figures(found))
     return found.captures.failures
