@@ -22,7 +22,7 @@ def write(
     kinds: tuple[str, ...] = ("face",),
     seed: int = 0,
 ) -> Manifest:
-    """``counts`` pictures a split with 1 to ``most`` discs each; ``empty`` pictures without, and no split."""
+    """``counts`` pictures a split with 1 to ``most`` discs each; ``empty`` ones have none, and no split."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
