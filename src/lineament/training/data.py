@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -178,6 +179,14 @@ class Batches:
         """How many batches an epoch has."""
         return len(self._order.plan(epoch))
 
+    def close(self) -> None:
+        """End the loading processes; the next epoch starts others."""
+        iterator, self._loader._iterator = self._loader._iterator, None
+        if iterator is not None:
+            # A process that died is told of again and again, until torch has forgotten all of them.
+            with suppress(RuntimeError):
+                iterator._shutdown_workers()  # type: ignore[attr-defined]
+
     def epoch(self, number: int = 0, *, start: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """The batches of an epoch from the ``start``-th on; of several processes each takes its share.
 
@@ -199,10 +208,24 @@ def deaths_named() -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise TrainingError(
-            "a process that loads pictures died, perhaps out of memory or of shared memory (/dev/shm); "
-            "set loop.workers lower, then go on with the same command"
-        ) from error
+        raise TrainingError(_DIED) from error
+    except (EOFError, ConnectionError, FileNotFoundError) as error:
+        # It died while handing over a batch: the other end of its socket is gone.
+        if not _in_loader(error):
+            raise
+        raise TrainingError(_DIED) from error
+
+
+_DIED = (
+    "a process that loads pictures died, perhaps out of memory or of shared memory (/dev/shm); "
+    "set loop.workers lower, then go on with the same command"
+)
+
+
+def _in_loader(error: BaseException) -> bool:
+    """Whether an error arose where torch receives a batch from another process."""
+    frames = (frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__))
+    return "_try_get_data" in frames
 
 
 class _Order:

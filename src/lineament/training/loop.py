@@ -127,7 +127,12 @@ def fit(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     with distributed.joined() as place, _interrupts() as interrupted, deaths_named():
-        return _Loop(task, batches, run, settings, callbacks, advance or _nothing, place).run(interrupted)
+        loop = _Loop(task, batches, run, settings, callbacks, advance or _nothing, place)
+        try:
+            return loop.run(interrupted)
+        except BaseException:
+            batches.close()
+            raise
 
 
 class _Loop:

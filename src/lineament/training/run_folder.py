@@ -138,6 +138,8 @@ def _save(state: Mapping[str, Any], path: Path) -> None:
     try:
         torch.save(state, path)
     except RuntimeError as error:  # all that torch's archive writer raises, for a full disk too
+        if "DataLoader worker" in str(error):
+            raise  # raised by a signal, whatever was being done
         raise OSError(f"the archive broke off ({str(error).splitlines()[0]}); is the disk full?") from error
 
 
