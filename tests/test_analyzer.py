@@ -14,6 +14,7 @@ from lineament.errors import (
     ConfigError,
     CorruptPicture,
     EmptyPicture,
+    InsufficientData,
     LineamentError,
     NoFaceFound,
     NoLandmarks,
@@ -372,5 +373,5 @@ def test_wrong_settings_are_refused_at_once(
 
 def test_verify_needs_a_measured_threshold() -> None:
     """A model without a card cannot decide: there is no threshold to decide by."""
-    with quick() as analyzer, pytest.raises(UnknownName):
+    with quick() as analyzer, pytest.raises(InsufficientData, match="lineament calibrate"):
         analyzer.verify(plain(9), plain(9))

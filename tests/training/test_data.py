@@ -56,6 +56,7 @@ def test_batches_do_not_depend_on_who_loads_them(data: Manifest) -> None:
     assert first.keys() == second.keys() and not any(torch.equal(first[i], second[i]) for i in first)
 
 
+@pytest.mark.alone
 def test_an_epoch_that_is_left_early_does_not_disturb_the_next(data: Manifest) -> None:
     """Batches loaded ahead for an epoch that was left never turn up in another."""
     helped, wanted = batches(data, workers=2), list(batches(data).epoch(1))
