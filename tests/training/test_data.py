@@ -42,6 +42,7 @@ def same(a: Batch, b: Batch) -> bool:
     )
 
 
+@pytest.mark.alone
 def test_batches_do_not_depend_on_who_loads_them(data: Manifest) -> None:
     """Two loading processes give the batches of none, epoch after epoch, from any position on; the next
     epoch augments otherwise."""
@@ -99,6 +100,7 @@ def test_a_repeated_row_is_seen_as_often_and_differently(data: Manifest) -> None
         Pictures(data, [replace(row, repeats=0)], target, size=SIZE)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_named_error_of_a_target_arrives_as_it_was_raised(data: Manifest, workers: int) -> None:
     """What a target raises on purpose has the same type and words from a loading process as from here."""
