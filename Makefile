@@ -10,7 +10,7 @@ demo: $(VENV)/.base          ## enrol people from the sample photos and identify
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.dev           ## the tests
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0
 
 check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contract, docs
 	$(BIN)/ruff check .
