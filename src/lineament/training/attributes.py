@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
-from lineament.io.manifest import Manifest, ManifestRow, replacing
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import TrainedCard
 from lineament.training import attribute_report as report
 from lineament.training import cards, distributed, export, features, transfer
@@ -249,7 +249,7 @@ class _Training:
         measured = {a.name: self._head(number, a, found) for number, a in enumerate(self.attributes)}
         refused = {name: found[name].refused for name in SPLITS}
         refused["train"] = {**state.refused, **refused["train"]}
-        self._write_refused(refused)
+        self.folder.write_refused(data.manifest, refused)
         crop, note = cards.crop_of(data.manifest)
         card = TrainedCard(
             name=path.name or "attributes",
@@ -314,13 +314,6 @@ class _Training:
             else:
                 figures[split] = report.short(attribute, output, truth, rows)
         return figures
-
-    def _write_refused(self, refused: Mapping[str, Mapping[str, str]]) -> None:
-        paths = {row.id: row.path for row in self.data.manifest}
-        with replacing(self.folder.path / "refused.txt") as file:
-            for split, reasons in refused.items():
-                for row, reason in sorted(reasons.items()):
-                    file.write(f"{split}\t{paths[row]}\t{reason}\n")
 
 
 def overfitting(

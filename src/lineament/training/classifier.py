@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
-from lineament.io.manifest import Manifest, ManifestRow, replacing
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.confusion import confusion_figure
@@ -314,7 +314,7 @@ class _Training:
         )
         refused = {name: found[name].refused for name in SPLITS}
         refused["train"] = {**state.refused, **refused["train"]}
-        self._write_refused(refused)
+        self.folder.write_refused(self.manifest, refused)
         crop, note = cards.crop_of(self.manifest)
         card = TrainedCard(
             name=self.folder.path.name or "classifier",
@@ -362,13 +362,6 @@ class _Training:
         entries = self.data[split].entries
         rows = [entries[i][0] for i in found.index.tolist()]
         return report.figures(found.outputs[0], found.targets["class"], rows)
-
-    def _write_refused(self, refused: Mapping[str, Mapping[str, str]]) -> None:
-        paths = {row.id: row.path for row in self.manifest}
-        with replacing(self.folder.path / "refused.txt") as file:
-            for split, reasons in refused.items():
-                for row, reason in sorted(reasons.items()):
-                    file.write(f"{split}\t{paths[row]}\t{reason}\n")
 
 
 def _as_it_is(features: torch.Tensor) -> torch.Tensor:

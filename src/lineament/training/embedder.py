@@ -15,7 +15,7 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract
-from lineament.io.manifest import Manifest, ManifestRow, replacing
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.roc import roc_figure
@@ -173,7 +173,7 @@ def _train(
         measured["test"] = verify(data.test, found, supported(data.test) or [data.fmr])
     _draw(measured, path)
     figures = {split: _figures(found) for split, found in measured.items()}
-    _write_refused(manifest, run, {"train": state.refused, **{k: v.refused for k, v in measured.items()}})
+    run.write_refused(manifest, {"train": state.refused, **{k: v.refused for k, v in measured.items()}})
     card = TrainedCard(
         name=path.name or "embedder",
         job="embedding",
@@ -256,14 +256,6 @@ def _draw(measured: Mapping[str, Verified], path: Path) -> None:
             canvas.save(
                 roc_figure(curve, nonmated=found.comparisons.total, title=title), path / f"roc_{split}.png"
             )
-
-
-def _write_refused(manifest: Manifest, run: RunFolder, refused: Mapping[str, Mapping[str, str]]) -> None:
-    paths = {row.id: row.path for row in manifest}
-    with replacing(run.path / "refused.txt") as file:
-        for split, reasons in refused.items():
-            for row, reason in sorted(reasons.items()):
-                file.write(f"{split}\t{paths[row]}\t{reason}\n")
 
 
 def _nothing(_count: int) -> None:

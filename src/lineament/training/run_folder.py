@@ -109,6 +109,14 @@ class RunFolder:
             writer.writeheader()
             writer.writerows(history)
 
+    def write_refused(self, manifest: Manifest, refused: Mapping[str, Mapping[str, str]]) -> None:
+        """Write ``refused.txt``: split, path and reason of each; ``refused``: reason by row id by split."""
+        paths = {row.id: row.path for row in manifest}
+        with replacing(self.path / "refused.txt") as file:
+            for split, reasons in refused.items():
+                for row, reason in sorted(reasons.items()):
+                    file.write(f"{split}\t{paths[row]}\t{reason}\n")
+
     def replace(self, name: str, write: Callable[[Path], object]) -> None:
         """Let ``write(path)`` write beside ``name`` and move that there; raises `OutputError`."""
         partial = self.path / f".{name}.part"

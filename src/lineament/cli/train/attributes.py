@@ -15,8 +15,10 @@ from lineament.cli.train.options import (
     OutOption,
     SetOption,
     WeightsOption,
+    rate_text,
     require_torch,
     settings_from,
+    steps_of,
 )
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def attributes(
         "method": method,
         "weights": weights,
         "size": size,
-        "augment": None if augment is None else _steps(augment),
+        "augment": None if augment is None else steps_of(augment),
         "loop.epochs": epochs,
         "loop.batch_size": batch_size,
         "loop.learning_rate": learning_rate,
@@ -106,12 +108,6 @@ def attributes(
         _tell(report, result, out)
     if strict and sum(result["refused"].values()):
         raise typer.Exit(1)
-
-
-def _steps(text: str) -> list[str]:
-    from lineament.datasets.augment.pipeline import DEFAULT
-
-    return {"default": list(DEFAULT), "none": []}.get(text.strip(), text.split())
 
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
@@ -214,4 +210,4 @@ def _counts(counts: dict[str, int]) -> str:
 def _rate(rate: dict[str, float] | None, digits: int = 3) -> str | None:
     if rate is None:
         return None
-    return f"{rate['value']:.{digits}f} ({rate['low']:.{digits}f} to {rate['high']:.{digits}f})"
+    return rate_text(rate, digits)

@@ -15,8 +15,10 @@ from lineament.cli.train.options import (
     OutOption,
     SetOption,
     WeightsOption,
+    rate_text,
     require_torch,
     settings_from,
+    steps_of,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def classifier(
         "weights": weights,
         "label": label,
         "size": size,
-        "augment": None if augment is None else _steps(augment),
+        "augment": None if augment is None else steps_of(augment),
         "loop.epochs": epochs,
         "loop.batch_size": batch_size,
         "loop.learning_rate": learning_rate,
@@ -96,12 +98,6 @@ def classifier(
         raise typer.Exit(1)
 
 
-def _steps(text: str) -> list[str]:
-    from lineament.datasets.augment.pipeline import DEFAULT
-
-    return {"default": list(DEFAULT), "none": []}.get(text.strip(), text.split())
-
-
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     report.table(
         f"{result['architecture']}, {result['method']}: {result['classes']} classes of {result['label']}",
@@ -109,8 +105,8 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         [
             (
                 split,
-                _rate(result[split]["accuracy"]),
-                _rate(result[split]["top5"]) if "top5" in result[split] else "",
+                rate_text(result[split]["accuracy"]),
+                rate_text(result[split]["top5"]) if "top5" in result[split] else "",
                 result[split]["loss"],
                 result[split]["accuracy"]["n"],
                 result["refused"][split],
@@ -139,7 +135,3 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     if result["trained_from"]:
         report.say(f"started from: {result['trained_from']}")
     report.say(f"model, card, curves and confusion matrix: {out}")
-
-
-def _rate(rate: dict[str, float]) -> str:
-    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"

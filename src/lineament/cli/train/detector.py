@@ -16,6 +16,7 @@ from lineament.cli.train.options import (
     OutOption,
     SetOption,
     WeightsOption,
+    rate_text,
     require_torch,
     settings_from,
 )
@@ -111,7 +112,11 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         [
             (name, 0, "not in this split")
             if rates is None
-            else (name, rates["map50"]["n"], *(_rate(rates[key]) for key in _COLUMNS))
+            else (
+                name,
+                rates["map50"]["n"],
+                *(_cell(rates[key]) for key in _COLUMNS),
+            )
             for name, rates in rows.items()
         ],
     )
@@ -138,7 +143,5 @@ _COUNTS = {
 }
 
 
-def _rate(rate: dict[str, float] | None) -> str:
-    return (
-        "none found" if rate is None else f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
-    )
+def _cell(rate: dict[str, float] | None) -> str:
+    return "none found" if rate is None else rate_text(rate)

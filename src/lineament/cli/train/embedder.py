@@ -15,6 +15,7 @@ from lineament.cli.train.options import (
     OutOption,
     SetOption,
     WeightsOption,
+    rate_text,
     require_torch,
     settings_from,
 )
@@ -103,7 +104,7 @@ def embedder(
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     rows = [
-        (split, rate, _rate(found), result[split]["people"], result[split]["photos"], found["n"])
+        (split, rate, rate_text(found), result[split]["people"], result[split]["photos"], found["n"])
         for split in ("val", "test")
         if split in result
         for rate, found in result[split]["fnmr_at_fmr"].items()
@@ -128,7 +129,3 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     if result["trained_from"]:
         report.say(f"started from: {result['trained_from']}")
     report.say(f"model, card and curves: {out}; thresholds come from: lineament calibrate")
-
-
-def _rate(rate: dict[str, float]) -> str:
-    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"

@@ -15,6 +15,7 @@ from lineament.cli.train.options import (
     OutOption,
     SetOption,
     WeightsOption,
+    rate_text,
     require_torch,
     settings_from,
 )
@@ -85,7 +86,7 @@ def localizer(
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     guessing = result["guessing"]
     rows = [
-        (words, _rate(result[key]), guessing.get(key), result[key]["n"])
+        (words, rate_text(result[key]), guessing.get(key), result[key]["n"])
         for key, words in _FIGURES.items()
         if key in result
     ]
@@ -114,7 +115,3 @@ _FIGURES = {
     "iou": "mean IoU of the box",
     "iou50": "IoU at least 0.5",
 }
-
-
-def _rate(rate: dict[str, float]) -> str:
-    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"

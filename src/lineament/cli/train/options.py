@@ -74,6 +74,18 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
+def steps_of(text: str) -> list[str]:
+    """Augmentation steps from ``--augment``: spaces between, or ``default``, or ``none``."""
+    from lineament.datasets.augment.pipeline import DEFAULT
+
+    return {"default": list(DEFAULT), "none": []}.get(text.strip(), text.split())
+
+
+def rate_text(rate: Mapping[str, float], digits: int = 3) -> str:
+    """A rate of a trainer's result with its interval, as a table shows it."""
+    return f"{rate['value']:.{digits}f} ({rate['low']:.{digits}f} to {rate['high']:.{digits}f})"
+
+
 def require_torch() -> None:
     """Raise `MissingExtra` without the training libraries."""
     import importlib.util
