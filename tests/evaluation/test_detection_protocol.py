@@ -18,6 +18,7 @@ from lineament.datasets.importing import import_labels
 from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation import detection
 from lineament.evaluation.detection_errors import errors_of, write_errors
+from lineament.evaluation.page import render
 from lineament.evaluation.record import Record
 from lineament.evaluation.truths import read_truths
 from lineament.io import images
@@ -253,6 +254,8 @@ def test_a_saved_record_pairs_pictures_and_names_none(labelled: Path, tmp_path: 
         part, whole = np.array(list(kept.clusters[name].values())).sum(axis=0)
         assert part / whole == pytest.approx(record[name]["value"])
     assert set(kept.charts) == {"precision_recall", "f1_by_score", "discrete_roc"}
+    assert kept.answer["failures"] == {"UnsupportedFormat": 1}
+    assert "UnsupportedFormat" in render([kept])
     moved = json.loads((labelled / "labels.json").read_text())
     moved["annotations"][-1]["bbox"][0] += 1
     (labelled / "labels.json").write_text(json.dumps(moved))

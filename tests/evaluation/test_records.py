@@ -30,7 +30,7 @@ def record(fnmr: float, *, clusters: bool = True, data: str = "abc") -> Record:
             "accuracy": rate(1 - fnmr / 8, half=0.001),
             "unsupported": {"1e-6": "needs 30,000,000 non-mated comparisons, you have 79,800"},
             "thresholds_chosen_on": "the thresholds were chosen on these very comparisons",
-            "failures": [{"source": "x.jpg", "type": "NoFaceFound", "message": ""}],
+            "failures": {"NoFaceFound": 1},
         },
         clusters={"fnmr_at_fmr.1e-3": people} if clusters else {},
     )

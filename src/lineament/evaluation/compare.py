@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lineament.config import did_you_mean
 from lineament.errors import InsufficientData, ProtocolMismatch, UnknownName
-from lineament.evaluation.record import Figure, Record
+from lineament.evaluation.record import Figure, Record, flat
 from lineament.scoring import paired
 from lineament.scoring.paired import Difference
 
@@ -81,8 +81,8 @@ def gate(base: Record, new: Record, metrics: Sequence[str] = ()) -> list[Compare
 
 def require_same_protocol(first: Record, second: Record) -> None:
     """Raise `ProtocolMismatch` naming every rule that differs."""
-    a = {"kind": first.kind, **_flat(first.protocol)}
-    b = {"kind": second.kind, **_flat(second.protocol)}
+    a = {"kind": first.kind, **flat(first.protocol)}
+    b = {"kind": second.kind, **flat(second.protocol)}
     different = [key for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
     if different:
         told = "; ".join(f"{key}: {a.get(key)!r} and {b.get(key)!r}" for key in different)
@@ -94,11 +94,3 @@ def _difference(first: Figure, second: Figure) -> Difference:
     if len(a) > 1 and set(a) == set(b):
         return paired.paired(a, b)
     return paired.unpaired(first.rate, second.rate)
-
-
-def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{path}{key}"
-        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files as package_files
 from typing import Any
 
 from lineament.errors import UnknownName
 from lineament.evaluation.compare import Compared
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import Record, flat
 from lineament.io import catalog
 from lineament.io.names import shown
 
@@ -41,11 +40,11 @@ def _section(record: Record) -> dict[str, Any]:
         "figures": list(record.figures.values()),
         "unsupported": dict(_unsupported(answer)),
         "counts": {k: v for k, v in answer.items() if isinstance(v, int) and not isinstance(v, bool)},
-        "failures": Counter(f["type"] for f in answer.get("failures", ()) if isinstance(f, Mapping)),
-        "protocol": dict(_flat(record.protocol)),
-        "system": dict(_flat(record.system)),
+        "failures": answer.get("failures", {}),
+        "protocol": _stated(record.protocol),
+        "system": _stated(record.system),
         "cards": list(_cards(record)),
-        "environment": dict(_flat(record.environment)),
+        "environment": _stated(record.environment),
         "charts": {
             name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
             for name, svg in record.charts.items()
@@ -94,12 +93,8 @@ def _unsupported(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _unsupported(inner, name)
 
 
-def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{path}{key}.")
-        elif value is not None:
-            yield f"{path}{key}", value
+def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flat(values).items() if value is not None}
 
 
 def _number(value: float) -> str:

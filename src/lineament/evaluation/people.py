@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import InsufficientData, UsageError
 from lineament.io import sources
 from lineament.io.manifest import Box, Manifest
-
-MANIFEST_NAME = "manifest.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,6 @@ def _of_manifest(manifest: Manifest, split: str | None, path: Path) -> LabelledP
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""  # missing: a failure to acquire, and part of what the data are

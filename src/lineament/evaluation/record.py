@@ -47,8 +47,8 @@ class Figure:
 class Record:
     """``protocol`` holds all that must be equal for two records to be compared: kind, data digest, rules.
 
-    ``system`` names detector, model and settings; ``answer`` is the command's whole JSON answer. ``charts``
-    are figures as SVG by name.
+    ``system`` names detector, model and settings; ``answer`` is the command's JSON answer, its
+    ``failures`` as counts by type of error. ``charts`` are figures as SVG by name.
     """
 
     kind: str
@@ -118,6 +118,15 @@ class Record:
 def anonymous(name: str) -> str:
     """A digest in place of a name: equal names give equal ones, and a known name can be recognised."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Nested mappings as one, keys joined by dots."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{path}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def _rates(value: Any, path: str) -> Iterator[tuple[str, Rate]]:

@@ -92,15 +92,16 @@ def attributes(
         _say(report, found, trained=bool(runs))
         if plots is not None:
             write_figures(report, plots, _figures(found))
-        save(
-            save_to,
-            "attributes",
-            f"{attribute} on {data.name}",
-            protocol={"data": manifest.digest(), "label": label or attribute, "split": split},
-            system={"classifier": model, "detector": detector},
-            answer={**answer, "failures": len(found.failures)},  # a record names no pictures
-            figures=lambda: _figures(found),
-        )
+        if save_to is not None:
+            save(
+                save_to,
+                "attributes",
+                f"{attribute} on {data.name}",
+                protocol={"data": manifest.digest(), "label": label or attribute, "split": split},
+                system={"classifier": model, "detector": detector},
+                answer=answer,
+                figures=lambda: _figures(found),
+            )
     exit_strict(strict, found.failures)
 
 

@@ -86,21 +86,18 @@ def detection(
                 report.say(f"wrote {path}")
         if plots is not None:
             write_figures(report, plots, _figures(found))
-        save(
-            save_to,
-            "detection",
-            f"{images.name}, {len(truths.pictures):,} pictures",
-            protocol={"data": truths.digest, "min_side": min_side, "iou": 0.5, "matching": "COCO"},
-            system={"detector": opened.spec, "score": found.rates.score, "lowest_score": opened.lowest},
-            # A record names no pictures.
-            answer={
-                **answer,
-                "failures": len(found.failures),
-                "pictures_with_unusable_labels": len(truths.unusable),
-            },
-            clusters=found.by_picture(),
-            figures=lambda: _figures(found),
-        )
+        if save_to is not None:
+            save(
+                save_to,
+                "detection",
+                f"{images.name}, {len(truths.pictures):,} pictures",
+                protocol={"data": truths.digest, "min_side": min_side, "iou": 0.5, "matching": "COCO"},
+                system={"detector": opened.spec, "score": found.rates.score, "lowest_score": opened.lowest},
+                # A record names no pictures.
+                answer={**answer, "pictures_with_unusable_labels": len(truths.unusable)},
+                clusters=found.by_picture(),
+                figures=lambda: _figures(found),
+            )
     exit_strict(strict, found.failures)
 
 

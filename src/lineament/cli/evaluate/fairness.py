@@ -95,14 +95,15 @@ def fairness(
         report.line(answer)
         say_failures(report, captures.failures)
         _say(report, found)
-        save(
-            save_to,
-            "fairness",
-            f"{people.title} by {by}",
-            protocol={"data": people.digest(), "by": by, "groups": sorted(found.groups)},
-            system={**settings, "model": str(captures.model), "threshold": str(threshold)},
-            answer=answer,
-        )
+        if save_to is not None:
+            save(
+                save_to,
+                "fairness",
+                f"{people.title} by {by}",
+                protocol={"data": people.digest(), "by": by, "groups": sorted(found.groups)},
+                system={**settings, "model": str(captures.model), "threshold": str(threshold)},
+                answer=answer,
+            )
     exit_strict(strict, captures.failures)
 
 

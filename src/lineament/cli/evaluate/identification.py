@@ -108,15 +108,16 @@ def identification(
         say_failures(report, found.captures.failures)
         say_left_out(report, people)
         _say(report, found, settings["system"])
-        save(
-            save_to,
-            "identification",
-            people.title,
-            protocol={"data": people.digest(), **chosen},
-            system={**settings, "model": str(found.captures.model)},
-            answer=answer,
-            figures=lambda: _figures(found),
-        )
+        if save_to is not None:
+            save(
+                save_to,
+                "identification",
+                people.title,
+                protocol={"data": people.digest(), **chosen},
+                system={**settings, "model": str(found.captures.model)},
+                answer=answer,
+                figures=lambda: _figures(found),
+            )
         if plots is not None:
             write_figures(report, plots, _figures(found))
     exit_strict(strict, found.captures.failures)

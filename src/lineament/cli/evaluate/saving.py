@@ -20,7 +20,7 @@ SaveOption = Annotated[
 
 
 def save(
-    path: Path | None,
+    path: Path,
     kind: str,
     title: str,
     *,
@@ -30,9 +30,12 @@ def save(
     clusters: Mapping[str, Counts] | None = None,
     figures: Callable[[], Mapping[str, Figure]] | None = None,
 ) -> None:
-    """Write the record where ``--save`` asks for it; with figures where matplotlib is installed."""
-    if path is None:
-        return
+    """Write the record, with figures where matplotlib is installed.
+
+    A record names no pictures: of ``failures`` it keeps how many there were by type.
+    """
+    from collections import Counter
+
     from lineament.cli.output import plain
     from lineament.errors import MissingExtra
     from lineament.evaluation.record import Record
@@ -49,7 +52,7 @@ def save(
         title=title,
         protocol=plain(protocol),
         system=plain(system),
-        answer=plain(answer),
+        answer={**plain(answer), "failures": Counter(one["type"] for one in answer.get("failures", ()))},
         clusters=clusters or {},
         charts=charts,
     ).save(path)

@@ -172,19 +172,20 @@ def _listed(
     if carried:
         report.table("All comparisons between these pictures", COLUMNS, map(_point_row, carried))
     report.say("in both tables the thresholds were chosen on the comparisons shown")
-    save(
-        save_to,
-        "verification",
-        pairs.name,
-        protocol={
-            "pairs": sha256_of(pairs),
-            "templates": None if templates is None else sha256_of(templates),
-            "comparisons": "listed",
-        },
-        system={**settings, "model": str(found.captures.model)},
-        answer=answer,
-        figures=lambda: _listed_figures(found, carried),
-    )
+    if save_to is not None:
+        save(
+            save_to,
+            "verification",
+            pairs.name,
+            protocol={
+                "pairs": sha256_of(pairs),
+                "templates": None if templates is None else sha256_of(templates),
+                "comparisons": "listed",
+            },
+            system={**settings, "model": str(found.captures.model)},
+            answer=answer,
+            figures=lambda: _listed_figures(found, carried),
+        )
     if plots is not None:
         write_figures(report, plots, _listed_figures(found, carried))
     return found.captures.failures
@@ -229,16 +230,17 @@ def _all(
         other = found.elsewhere
         report.say(f"at a given threshold, chosen on data of its own, {other.threshold}:")
         report.say(f"FMR {rate_cell(other.fmr)}, FNMR {rate_cell(other.fnmr)}")
-    save(
-        save_to,
-        "verification",
-        people.title,
-        protocol={"data": people.digest(), "comparisons": "all"},
-        system={**settings, "model": str(found.captures.model)},
-        answer=answer,
-        clusters=found.clusters(),
-        figures=lambda: _all_figures(found),
-    )
+    if save_to is not None:
+        save(
+            save_to,
+            "verification",
+            people.title,
+            protocol={"data": people.digest(), "comparisons": "all"},
+            system={**settings, "model": str(found.captures.model)},
+            answer=answer,
+            clusters=found.clusters(),
+            figures=lambda: _all_figures(found),
+        )
     if plots is not None:
         write_figures(report, plots, _all_figures(found))
     return found.captures.failures
