@@ -18,10 +18,9 @@ from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import proportions
 from lineament.training.classes import SUBJECT, Classes, classes_of
-from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.splits import SPLITS, require_no_leak, rows_of
 from lineament.types import Float32, Image, UInt8
 
-SPLITS = ("train", "val", "test")
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Inverse strengths of regularisation to choose from."""
 

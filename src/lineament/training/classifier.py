@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
-from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
-from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.confusion import confusion_figure
-from lineament.training import cards, distributed, export, features, transfer
+from lineament.training import cards, export, transfer_run
 from lineament.training import classification_report as report
-from lineament.training.architectures import Backbone, build, weights
+from lineament.training.architectures import Backbone
 from lineament.training.architectures.backbone import count_parameters
-from lineament.training.callbacks import Curves, TensorBoard, turning_point
+from lineament.training.callbacks import turning_point
 from lineament.training.classes import SUBJECT, Classes, classes_of
-from lineament.training.data import Batch, Batches, Pictures, in_order, normalised, shuffled
-from lineament.training.loop import Progress, fit
+from lineament.training.data import Batch, Batches
 from lineament.training.predictions import Predictions, predict
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.splits import SPLITS, require_no_leak
 from lineament.training.transfer import FineTuning, Method, Transferred
-
-SPLITS = ("train", "val", "test")
-Advance = Callable[[int], None]
+from lineament.training.transfer_run import (
+    Advance,
+    Fitted,
+    Prepare,
+    TransferRun,
+    require_sense,
+    rows_by_split,
+    rows_seen,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +68,11 @@ class ClassifierSettings:
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(patience=5, stop_at=0.97))
 
     def __post_init__(self) -> None:
-        if not 16 <= self.size <= 1024:
-            raise ConfigError("size lies between 16 and 1024 pixels")
+        require_sense(self)
         if not 0 <= self.dropout < 1 or not 0 <= self.label_smoothing < 1 or self.mixup < 0:
             raise ConfigError("dropout and label_smoothing lie from 0 to below 1, mixup is at least 0")
-        if self.variants < 1:
-            raise ConfigError("variants is at least 1")
-        if self.method == "scratch" and self.weights not in ("auto", "none"):
-            raise ConfigError("the method scratch begins with random weights: leave weights out")
         if len(set(self.classes)) != len(self.classes):
             raise ConfigError("classes: one is named twice")
-        if Pipeline(self.augment).normalise is not None:
-            raise ConfigError("augment: normalise is a setting of its own")
-
-    @property
-    def start(self) -> str:
-        """The weights that ``auto`` means."""
-        if self.weights != "auto":
-            return self.weights
-        return "none" if self.method == "scratch" else "imagenet"
 
 
 class Classifier(Transferred):
@@ -170,25 +158,11 @@ def train_classifier(
 
 def length(manifest: Manifest, settings: ClassifierSettings) -> int:
     """How many batches `train_classifier` tells of at most; training may end early."""
-    classes = _classes(manifest, settings)
-    count = {name: sum(row.repeats for row in rows) for name, rows in classes.rows.items()}
-    size = settings.loop.batch_size
-    steps = settings.loop.epochs * max(1, count["train"] // size)
-    if settings.method != "feature-extraction":
-        return steps
-    variants = settings.variants if settings.augment else 1
-    return steps + variants * -(-count["train"] // size) + sum(-(-count[n] // size) for n in SPLITS)
+    return transfer_run.length(_classes(manifest, settings).rows, settings)
 
 
 def _classes(manifest: Manifest, settings: ClassifierSettings) -> Classes:
-    rows: dict[str, Sequence[ManifestRow]] = {}
-    for split in SPLITS:
-        found = rows_of(manifest, split)
-        # Balancing repeats rows for training; in evaluation every picture counts once.
-        rows[split] = (
-            [r for r in found if r.repeats] if split == "train" else [replace(r, repeats=1) for r in found]
-        )
-    return classes_of(rows, settings.label, settings.classes)
+    return classes_of(rows_by_split(manifest), settings.label, settings.classes)
 
 
 class _Training:
@@ -202,93 +176,23 @@ class _Training:
         settings: ClassifierSettings,
         advance: Advance,
     ) -> None:
-        self.manifest, self.classes, self.folder = manifest, classes, folder
-        self.settings, self.loop, self.advance = settings, settings.loop, advance
-        self.extracts = settings.method == "feature-extraction"
-        if self.extracts and not distributed.is_alone():
-            raise ConfigError("feature-extraction trains in one process: its epochs take no time")
-        if self.loop.threads is not None:
-            torch.set_num_threads(self.loop.threads)
-        torch.manual_seed(self.loop.seed)
-        backbone = build(settings.architecture)
-        if settings.size < backbone.min_size:
-            raise ConfigError(f"size: {backbone.name} takes {backbone.min_size} pixels or more")
-        self.trained_from = weights.load(backbone, settings.start)
-        self.contract = cards.contract(settings.size, settings.normalise)
-        self.whole = Classifier(backbone, len(classes.names), settings)
-        self.device = distributed.device_for(self.loop.device, distributed.Place())
-        self.data = self._data()
+        self.manifest, self.classes, self.folder, self.settings = manifest, classes, folder, settings
+        self.transfer = TransferRun(folder, settings, advance)
+        self.whole = Classifier(self.transfer.backbone, len(classes.names), settings)
+        self.pictures = self.transfer.pictures(
+            manifest, classes.rows, lambda row, _view: {"class": classes.of(row)}
+        )
 
     def run(self) -> dict[str, Any]:
         """Fit, evaluate, export, finish."""
-        settings, loop, whole = self.settings, self.loop, self.whole
-        began = time.monotonic()
-        data: Mapping[str, Dataset[Any]] = self._features() if self.extracts else self.data
-        feature_seconds = time.monotonic() - began
-        workers = 0 if self.extracts else loop.workers
-        held = {
-            name: Batches(data[name], in_order(len(self.data[name]), loop.batch_size), workers=workers)
-            for name in SPLITS
-        }
-        plan = shuffled(len(self.data["fit"]), loop.batch_size, loop.seed)
-        prepare = _as_it_is if self.extracts else self._prepare
-        task = ClassifierTask(
-            transfer.NewLayers(whole) if self.extracts else whole,
-            transfer.groups(whole.backbone, [whole.head], settings.method, settings.fine_tuning),
-            settings,
-            held["val"],
-            prepare,
-            self._class_weights(),
-        )
-        first = distributed.is_first()
-        path = self.folder.path
-        state = fit(
-            task,
-            Batches(data["fit"], plan, workers=workers),
-            self.folder,
-            loop,
-            callbacks=[TensorBoard(path / "events"), Curves(path / "curves.png")] if first else [],
-            advance=self.advance,
-        )
-        if not first:
-            return {}
-        if self.extracts:
-            self.folder.save_best(whole)
-        found = {name: predict(task.model, held[name], self.device, prepare) for name in SPLITS}
-        return self._finish(state, found, feature_seconds)
 
-    def _data(self) -> dict[str, Pictures]:
-        """Every split as it is, each picture once, and ``fit``: what is trained on."""
-        augment = Pipeline(self.settings.augment, seed=self.loop.seed) if self.settings.augment else None
-        rows = self.classes.rows
-        plain = {name: self._pictures([replace(r, repeats=1) for r in rows[name]], None) for name in SPLITS}
-        return {**plain, "fit": self._pictures(rows["train"], augment)}
+        def task(
+            model: nn.Module, groups: list[dict[str, Any]], val: Batches, prepare: Prepare
+        ) -> ClassifierTask:
+            return ClassifierTask(model, groups, self.settings, val, prepare, self._class_weights())
 
-    def _pictures(self, rows: Sequence[ManifestRow], augment: Pipeline | None) -> Pictures:
-        classes, size = self.classes, self.settings.size
-        return Pictures(
-            self.manifest, rows, lambda row, _view: {"class": classes.of(row)}, size=size, augment=augment
-        )
-
-    def _features(self) -> dict[str, Dataset[Any]]:
-        """The same as features, from the run folder or computed into it."""
-        return {
-            name: features.cached(
-                self.whole.backbone,
-                pictures,
-                self.folder.path / "features" / name,
-                variants=self.settings.variants,
-                batch_size=self.loop.batch_size,
-                device=self.device,
-                prepare=self._prepare,
-                workers=self.loop.workers,
-                advance=self.advance,
-            )
-            for name, pictures in self.data.items()
-        }
-
-    def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
-        return normalised(pixels, self.contract.mean, self.contract.std)
+        fitted = self.transfer.fit(self.whole, [self.whole.head], self.pictures, task)
+        return {} if fitted is None else self._finish(fitted)
 
     def _class_weights(self) -> torch.Tensor | None:
         if self.settings.class_weights == "none":
@@ -298,10 +202,8 @@ class _Training:
             counts[self.classes.of(row)] += row.repeats
         return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
 
-    def _finish(
-        self, state: Progress, found: Mapping[str, Predictions], feature_seconds: float
-    ) -> dict[str, Any]:
-        settings, classes = self.settings, self.classes
+    def _finish(self, fitted: Fitted) -> dict[str, Any]:
+        settings, classes, state, found = self.settings, self.classes, fitted.state, fitted.found
         splits = {name: self._figures(name, found[name]) for name in SPLITS}
         truth = found["test"].targets["class"]
         table, matrix = report.per_class(found["test"].outputs[0], truth, classes.names)
@@ -312,8 +214,7 @@ class _Training:
         canvas.save(
             confusion_figure(matrix, classes.names, title="Test split"), self.folder.path / "confusion.png"
         )
-        refused = {name: found[name].refused for name in SPLITS}
-        refused["train"] = {**state.refused, **refused["train"]}
+        refused = fitted.refused
         self.folder.write_refused(self.manifest, refused)
         crop, note = cards.crop_of(self.manifest)
         card = TrainedCard(
@@ -322,10 +223,10 @@ class _Training:
             architecture=settings.architecture,
             file="",
             sha256="",
-            input=self.contract,
+            input=self.transfer.contract,
             heads=(Head(classes.label, "classes", classes.names),),
             data=cards.data_of(self.manifest),
-            trained_from=self.trained_from,
+            trained_from=self.transfer.trained_from,
             crop=crop,
             measured={"accuracy": accuracy, **guesses},
             notes=note,
@@ -334,7 +235,7 @@ class _Training:
         result = {
             "architecture": settings.architecture,
             "method": settings.method,
-            "trained_from": self.trained_from,
+            "trained_from": self.transfer.trained_from,
             "label": classes.label,
             "classes": len(classes.names),
             **guesses,
@@ -350,19 +251,11 @@ class _Training:
             "ended": state.ended,
             "overfitting_from": turning_point(state.history),
             **count_parameters(self.whole),
-            "seconds": {
-                "features": feature_seconds,
-                "training": sum(row["seconds"] + row["validation_seconds"] for row in state.history),
-            },
+            "seconds": fitted.seconds,
         }
         self.folder.finish(result)
         return {"trainer": "classifier", **result}
 
     def _figures(self, split: str, found: Predictions) -> dict[str, Any]:
-        entries = self.data[split].entries
-        rows = [entries[i][0] for i in found.index.tolist()]
+        rows = rows_seen(self.pictures[split], found)
         return report.figures(found.outputs[0], found.targets["class"], rows)
-
-
-def _as_it_is(features: torch.Tensor) -> torch.Tensor:
-    return features

@@ -33,9 +33,8 @@ from lineament.training.predictions import predict
 from lineament.training.run_folder import open_run
 from lineament.training.scenes import empty_rows
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.splits import SPLITS, require_no_leak, rows_of
 
-SPLITS = ("train", "val", "test")
 AUGMENT = ("flip", "zoom:high=30", "exposure:16")
 
 

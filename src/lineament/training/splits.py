@@ -7,6 +7,8 @@ from collections import defaultdict
 from lineament.errors import NotEnoughSamples, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 
+SPLITS = ("train", "val", "test")
+
 
 def rows_of(manifest: Manifest, split: str, *, required: bool = True) -> list[ManifestRow]:
     """The usable rows of a split, ordered by id; raises `NotEnoughSamples` when there is none."""

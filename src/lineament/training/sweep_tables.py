@@ -16,8 +16,8 @@ import numpy as np
 from lineament.errors import OutputError
 from lineament.io.manifest import replacing
 from lineament.training.run_folder import write_json
+from lineament.training.splits import SPLITS
 
-SPLITS = ("train", "val", "test")
 BASELINE = "baseline"
 
 

@@ -1,0 +1,236 @@
+"""One training of a backbone with new layers: what the classifier and the attributes trainers share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from lineament.datasets.augment.pipeline import Pipeline
+from lineament.errors import ConfigError
+from lineament.io.manifest import Manifest, ManifestRow
+from lineament.training import cards, distributed, features, transfer
+from lineament.training.architectures import build, weights
+from lineament.training.callbacks import Curves, TensorBoard
+from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
+from lineament.training.loop import Progress, Task, fit
+from lineament.training.predictions import Predictions, predict
+from lineament.training.run_folder import RunFolder
+from lineament.training.settings import LoopSettings
+from lineament.training.splits import SPLITS, rows_of
+from lineament.training.transfer import FineTuning, Method, Transferred
+
+Advance = Callable[[int], None]
+Prepare = Callable[[torch.Tensor], torch.Tensor]
+
+
+class TransferSettings(Protocol):
+    """The settings that both trainers have."""
+
+    @property
+    def architecture(self) -> str:
+        """Of the backbone."""
+
+    @property
+    def method(self) -> Method:
+        """Of transfer."""
+
+    @property
+    def weights(self) -> str:
+        """To begin with; auto is those of ImageNet, and none for the method scratch."""
+
+    @property
+    def size(self) -> int:
+        """Side of the network's input in pixels."""
+
+    @property
+    def normalise(self) -> cards.Normalise:
+        """How pixels are scaled."""
+
+    @property
+    def augment(self) -> tuple[str, ...]:
+        """Steps for training pictures."""
+
+    @property
+    def variants(self) -> int:
+        """How many of each picture the method feature-extraction keeps."""
+
+    @property
+    def fine_tuning(self) -> FineTuning:
+        """Of the method fine-tuning."""
+
+    @property
+    def loop(self) -> LoopSettings:
+        """How to go through the data."""
+
+
+def require_sense(settings: TransferSettings) -> None:
+    """Raise `ConfigError` for settings that make no sense, alone or together."""
+    if not 16 <= settings.size <= 1024:
+        raise ConfigError("size lies between 16 and 1024 pixels")
+    if settings.variants < 1:
+        raise ConfigError("variants is at least 1")
+    if settings.method == "scratch" and settings.weights not in ("auto", "none"):
+        raise ConfigError("the method scratch begins with random weights: leave weights out")
+    if Pipeline(settings.augment).normalise is not None:
+        raise ConfigError("augment: normalise is a setting of its own")
+
+
+def rows_by_split(manifest: Manifest) -> dict[str, Sequence[ManifestRow]]:
+    """The rows of each split: repeated for training as balancing says, each once for evaluation."""
+    return {
+        split: [r for r in rows_of(manifest, split) if r.repeats]
+        if split == "train"
+        else [replace(r, repeats=1) for r in rows_of(manifest, split)]
+        for split in SPLITS
+    }
+
+
+def length(rows: Mapping[str, Sequence[ManifestRow]], settings: TransferSettings) -> int:
+    """How many batches a training tells of at most; it may end early."""
+    count = {name: sum(row.repeats for row in found) for name, found in rows.items()}
+    size = settings.loop.batch_size
+    steps = settings.loop.epochs * max(1, count["train"] // size)
+    if settings.method != "feature-extraction":
+        return steps
+    variants = settings.variants if settings.augment else 1
+    return steps + variants * -(-count["train"] // size) + sum(-(-count[n] // size) for n in SPLITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What `TransferRun.fit` reached: predictions by split, and the seconds the features took."""
+
+    state: Progress
+    found: Mapping[str, Predictions]
+    feature_seconds: float
+
+    @property
+    def refused(self) -> dict[str, dict[str, str]]:
+        """Pictures that could not be read, by split: reason by row id."""
+        refused = {name: found.refused for name, found in self.found.items()}
+        return {**refused, "train": {**self.state.refused, **refused["train"]}}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What features and training took."""
+        epochs = sum(row["seconds"] + row["validation_seconds"] for row in self.state.history)
+        return {"features": self.feature_seconds, "training": epochs}
+
+
+class TransferRun:
+    """A backbone with its weights, ready for new layers.
+
+    Raises `ConfigError` for settings that do not fit the machine or the backbone, and as `weights.load`.
+    """
+
+    def __init__(self, folder: RunFolder, settings: TransferSettings, advance: Advance) -> None:
+        self.folder, self.settings, self.loop, self.advance = folder, settings, settings.loop, advance
+        self.extracts = settings.method == "feature-extraction"
+        if self.extracts and not distributed.is_alone():
+            raise ConfigError("feature-extraction trains in one process: its epochs take no time")
+        if self.loop.threads is not None:
+            torch.set_num_threads(self.loop.threads)
+        torch.manual_seed(self.loop.seed)
+        self.backbone = build(settings.architecture)
+        if settings.size < self.backbone.min_size:
+            raise ConfigError(f"size: {self.backbone.name} takes {self.backbone.min_size} pixels or more")
+        start = settings.weights
+        if start == "auto":
+            start = "none" if settings.method == "scratch" else "imagenet"
+        self.trained_from = weights.load(self.backbone, start)
+        self.contract = cards.contract(settings.size, settings.normalise)
+        self.device = distributed.device_for(self.loop.device, distributed.Place())
+
+    def pictures(
+        self, manifest: Manifest, rows: Mapping[str, Sequence[ManifestRow]], target: Target
+    ) -> dict[str, Pictures]:
+        """Every split as it is, each picture once, and ``fit``: what is trained on."""
+        steps = self.settings.augment
+        augment = Pipeline(steps, seed=self.loop.seed) if steps else None
+
+        def of(some: Sequence[ManifestRow], augment: Pipeline | None = None) -> Pictures:
+            return Pictures(manifest, some, target, size=self.settings.size, augment=augment)
+
+        plain = {name: of([replace(r, repeats=1) for r in rows[name]]) for name in SPLITS}
+        return {**plain, "fit": of(rows["train"], augment)}
+
+    def fit(
+        self,
+        whole: Transferred,
+        new: list[nn.Module],
+        pictures: Mapping[str, Pictures],
+        task: Callable[[nn.Module, list[dict[str, Any]], Batches, Prepare], Task],
+        curves: Sequence[str] = ("loss", "accuracy"),
+    ) -> Fitted | None:
+        """Train the ``new`` layers of ``whole``, and the backbone as the method says; predict every split.
+
+        ``task`` makes the task of what is trained, its parameter groups, the validation batches, and what
+        turns a batch into the input. None in a process that does not write.
+        """
+        loop, path = self.loop, self.folder.path
+        began = time.monotonic()
+        data: Mapping[str, Dataset[Any]] = self._features(pictures) if self.extracts else pictures
+        feature_seconds = time.monotonic() - began
+        workers = 0 if self.extracts else loop.workers
+        held = {
+            name: Batches(data[name], in_order(len(pictures[name]), loop.batch_size), workers=workers)
+            for name in SPLITS
+        }
+        prepare = _as_it_is if self.extracts else self._prepare
+        plan = shuffled(len(pictures["fit"]), loop.batch_size, loop.seed)
+        todo = task(
+            transfer.NewLayers(whole) if self.extracts else whole,
+            transfer.groups(whole.backbone, new, self.settings.method, self.settings.fine_tuning),
+            held["val"],
+            prepare,
+        )
+        first = distributed.is_first()
+        state = fit(
+            todo,
+            Batches(data["fit"], plan, workers=workers),
+            self.folder,
+            loop,
+            callbacks=[TensorBoard(path / "events"), Curves(path / "curves.png", curves)] if first else [],
+            advance=self.advance,
+        )
+        if not first:
+            return None
+        if self.extracts:
+            self.folder.save_best(whole)
+        found = {name: predict(todo.model, held[name], self.device, prepare) for name in SPLITS}
+        return Fitted(state, found, feature_seconds)
+
+    def _features(self, pictures: Mapping[str, Pictures]) -> dict[str, Dataset[Any]]:
+        """The same as features, from the run folder or computed into it."""
+        return {
+            name: features.cached(
+                self.backbone,
+                some,
+                self.folder.path / "features" / name,
+                variants=self.settings.variants,
+                batch_size=self.loop.batch_size,
+                device=self.device,
+                prepare=self._prepare,
+                workers=self.loop.workers,
+                advance=self.advance,
+            )
+            for name, some in pictures.items()
+        }
+
+    def _prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        return normalised(pixels, self.contract.mean, self.contract.std)
+
+
+def rows_seen(pictures: Pictures, found: Predictions) -> list[ManifestRow]:
+    """The rows of the predictions, in their order."""
+    return [pictures.entries[i][0] for i in found.index.tolist()]
+
+
+def _as_it_is(values: torch.Tensor) -> torch.Tensor:
+    return values
