@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lineament.errors import ConfigError, InvalidArray, MissingExtra
 from lineament.io.mixed import keep_sensitive_layers
-from lineament.io.openvino import import_openvino
+from lineament.io.openvino import core
 
 Precision = Literal["exact", "balanced", "fast"]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
@@ -80,7 +80,7 @@ class _OpenVino:
     """
 
     def __init__(self, path: Path, precision: Precision, streams: int) -> None:
-        self._core = import_openvino().Core()
+        self._core = core()
         model = self._core.read_model(path)
         able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         reduced = precision != "exact" and able

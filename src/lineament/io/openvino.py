@@ -1,4 +1,4 @@
-"""Import OpenVINO without its telemetry.
+"""Import OpenVINO without its telemetry, and hold its one core.
 
 ``import openvino`` sends an "import" event to its vendor unless the user opted out, because its wheel
 depends on ``openvino-telemetry``. Where that package is missing OpenVINO uses its own do-nothing
@@ -14,6 +14,8 @@ from typing import Any
 
 _PACKAGE = "openvino_telemetry"
 _lock = Lock()
+_core: list[Any] = []
+_core_lock = Lock()
 
 
 def import_openvino() -> Any:
@@ -31,3 +33,16 @@ def import_openvino() -> Any:
                 del sys.modules[_PACKAGE]
             else:
                 sys.modules[_PACKAGE] = before
+
+
+def core() -> Any:
+    """OpenVINO's core: one in the process, which is never let go.
+
+    A core gives its thread a stack for signal handlers and frees it at its end. When an older core ends
+    before a younger one, the younger one gives the thread back the stack that is freed (seen with 2026.4),
+    and the next signal that Python handles, be it Ctrl-C or the end of a child, kills the process.
+    """
+    with _core_lock:
+        if not _core:
+            _core.append(import_openvino().Core())
+        return _core[0]
