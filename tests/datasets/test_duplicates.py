@@ -14,7 +14,7 @@ from lineament.datasets.clean import CleanSettings, clean
 from lineament.datasets.duplicates import CONFIRMED, Pair, Print, find_duplicates, groups, propose
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import overlay, perceptual_hashes
+from lineament.datasets.same_picture import glance, may_be_one, overlay, perceptual_hashes
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.io import images
 from lineament.types import UInt8
@@ -56,6 +56,26 @@ def test_different_photos_of_one_person_do_not() -> None:
     for other in ("obama_2009_congress", "obama_2010_white_house"):
         assert overlay(first, photo(other, 300))[0] < CONFIRMED - 0.2
     assert overlay(first, empty())[0] < CONFIRMED - 0.2
+
+
+def test_copies_pass_at_a_glance_and_other_photos_do_not() -> None:
+    """The cheap comparison before the thorough one lets every copy through, and no different photo."""
+    pictures = {name: photo(name, 300) for name in NAMES}
+    for name, original in pictures.items():
+        seen = glance(original)
+        for kind, copy in copies(original).items():
+            assert may_be_one(seen, glance(copy)), (name, kind)
+        others = [glance(other) for key, other in pictures.items() if key != name] + [glance(empty())]
+        assert not any(may_be_one(seen, other) for other in others)
+
+
+def test_a_glance_at_the_face_finds_a_close_cut() -> None:
+    """A cut that the edges no longer fit is laid face on face, where both faces are known."""
+    whole = photo("obama_2012_portrait", 300)
+    points = ARCFACE_112 * 1.2 + (50, 20)
+    part, moved = np.ascontiguousarray(whole[15:200, 30:220]), points - (30, 15)
+    assert may_be_one(glance(whole, points), glance(part, moved))
+    assert not may_be_one(glance(whole, points), glance(part))
 
 
 def test_a_picture_without_detail_equals_itself() -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import overlay
+from lineament.datasets.same_picture import Glance, glance, may_be_one, overlay
 from lineament.datasets.threads import in_threads
 from lineament.types import Float32, UInt8
 
@@ -33,6 +34,9 @@ _MOST_CANDIDATES = 24
 """For one picture, nearest first: frames of one video are all near each other."""
 
 _BLOCK = 256
+
+_GLANCES = 4096
+"""Pictures of which a small look is kept, 7 or 14 KB each: one may be near many others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +87,14 @@ def find_duplicates(
     copies = {pair.b for pair in pairs}
     unique = [i for i in range(len(prints)) if i not in copies]
 
+    @lru_cache(maxsize=_GLANCES)
+    def look(i: int) -> Glance:
+        return glance(load(i), prints[i].landmarks)
+
     def compare(candidate: tuple[int, int]) -> tuple[float, bool]:
         i, j = candidate
+        if not may_be_one(look(i), look(j)):
+            return -1.0, False
         first, second = prints[i], prints[j]
         return overlay(load(i), load(j), first.landmarks, second.landmarks, enough=CONFIRMED)
 

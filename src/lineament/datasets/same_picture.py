@@ -7,6 +7,8 @@ about their median.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,15 @@ _ROUNDS = (10, 40)
 _HOPELESS = 0.5
 """Correlation after the first rounds below which more of them are not worth their time."""
 
+_DETAIL = 8.0
+"""Sigma in pixels of the canvas: what is coarser is light and contrast, and does not count."""
+
+_GLANCE, _GLANCE_ROUNDS, _GLANCE_DETAIL = 48, (3, 7), 3.0
+_ALIKE = 0.8
+"""Correlation at a glance below which two pictures are not one. Of 900 copies of LFW and UTKFace photos,
+cropped by 5 % too, all reach 0.96. Of 8,000 pairs of aligned faces with near hashes three reach 0.8, which
+are copies; the rest stays below 0.79, here and when compared in full."""
+
 
 def perceptual_hashes(pixels: UInt8) -> tuple[int, int]:
     """The 64-bit hash of a picture and that of its mirror image."""
@@ -41,6 +52,40 @@ def perceptual_hashes(pixels: UInt8) -> tuple[int, int]:
         bits = low > np.median(low[1:])  # the first is the mean brightness
         hashes.append(int.from_bytes(np.packbits(bits).tobytes(), "big"))
     return hashes[0], hashes[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glance:
+    """A picture at 48 x 48, laid out by its edges and by its face if it has one, to be kept for many pairs.
+
+    Each view is the grey picture, float16, and where the canvas shows it.
+    """
+
+    views: tuple[tuple[NDArray[np.float16], NDArray[np.bool_]], ...]
+
+
+def glance(pixels: UInt8, landmarks: Float32 | None = None) -> Glance:
+    """What `may_be_one` compares: RGB ``(H, W, 3)`` and the landmarks ``(5, 2)`` of its face, or None."""
+    import cv2
+
+    views = []
+    for points in (None,) if landmarks is None else (None, landmarks):
+        grey, shown = _laid_out(pixels, points)
+        small = cv2.resize(grey, (_GLANCE, _GLANCE), interpolation=cv2.INTER_AREA)
+        whole = cv2.resize(shown.astype(np.float32), (_GLANCE, _GLANCE), interpolation=cv2.INTER_AREA)
+        views.append((np.asarray(small, np.float16), np.asarray(whole) > 0.999))
+    return Glance(tuple(views))
+
+
+def may_be_one(a: Glance, b: Glance) -> bool:
+    """Whether two pictures are alike enough for `overlay`, which takes ten times as long, to decide."""
+    for first, second in zip(a.views, b.views, strict=False):  # a face may be known of one only
+        x = first[0].astype(np.float32), first[1]
+        y = second[0].astype(np.float32), second[1]
+        for other in (y, (np.ascontiguousarray(y[0][:, ::-1]), np.ascontiguousarray(y[1][:, ::-1]))):
+            if _correlation(x, other, _GLANCE_ROUNDS, _GLANCE_DETAIL) >= _ALIKE:
+                return True
+    return False
 
 
 def overlay(
@@ -100,24 +145,31 @@ def _for_cv2(transform: Float64) -> Float64:
     return moved
 
 
-def _correlation(a: tuple[Float32, NDArray[np.bool_]], b: tuple[Float32, NDArray[np.bool_]]) -> float:
+def _correlation(
+    a: tuple[Float32, NDArray[np.bool_]],
+    b: tuple[Float32, NDArray[np.bool_]],
+    tries: tuple[int, ...] = _ROUNDS,
+    coarser: float = _DETAIL,
+) -> float:
+    """Of two canvases of one size, after as many rounds of fitting as each of ``tries`` allows."""
     import cv2
 
     (x, x_shown), (y, y_shown) = a, b
     both = x_shown & y_shown
     if both.mean() < _LEAST_OVERLAP:
         return -1.0
+    size = (x.shape[1], x.shape[0])
     warp = np.eye(2, 3, dtype=np.float32)
     score = -1.0
-    for rounds in _ROUNDS:
+    for rounds in tries:
         stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
         try:
             cv2.findTransformECC(x, y, warp, cv2.MOTION_AFFINE, stop, both.astype(np.uint8), 5)
         except cv2.error:  # it does not converge: the pictures have nothing in common
             return score
-        moved = cv2.warpAffine(y, warp, (CANVAS, CANVAS), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        moved = cv2.warpAffine(y, warp, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         mask_flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        seen = cv2.warpAffine(y_shown.astype(np.uint8), warp, (CANVAS, CANVAS), flags=mask_flags)
+        seen = cv2.warpAffine(y_shown.astype(np.uint8), warp, size, flags=mask_flags)
         where = (
             cv2.erode(
                 (x_shown & (np.asarray(seen) > 0)).astype(np.uint8),
@@ -128,19 +180,20 @@ def _correlation(a: tuple[Float32, NDArray[np.bool_]], b: tuple[Float32, NDArray
         )
         if where.mean() < _LEAST_OVERLAP:
             return score
-        score = max(score, _detail_correlation(x, np.asarray(moved, np.float32), where))
+        score = max(score, _detail_correlation(x, np.asarray(moved, np.float32), where, coarser))
         if score < _HOPELESS:
             return score
     return score
 
 
-def _detail_correlation(x: Float32, y: Float32, where: NDArray[np.bool_]) -> float:
+def _detail_correlation(x: Float32, y: Float32, where: NDArray[np.bool_], coarser: float) -> float:
     import cv2
 
+    weight = np.maximum(cv2.GaussianBlur(where.astype(np.float32), (0, 0), coarser), 1e-6)
+
     def detail(picture: Float32) -> Float32:
-        weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), 8.0)
-        mean = cv2.GaussianBlur(np.where(where, picture, 0).astype(np.float32), (0, 0), 8.0)
-        values = (picture - np.asarray(mean) / np.maximum(np.asarray(weight), 1e-6))[where]
+        mean = cv2.GaussianBlur(np.where(where, picture, 0).astype(np.float32), (0, 0), coarser)
+        values = (picture - np.asarray(mean) / weight)[where]
         return np.asarray(values - values.mean(), np.float32)
 
     p, q = detail(x), detail(y)
