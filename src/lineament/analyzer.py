@@ -147,13 +147,14 @@ class Analyzer:
 
         A ``threshold`` measured on data of one's own (``lineament calibrate``) takes its place.
 
-        Raises the `PictureError` of a picture that cannot be read, `NoFaceFound`, and `InsufficientData`
-        when no threshold was measured at ``target_fmr``.
+        Raises the `PictureError` of a picture that cannot be read, `NoFaceFound`, `InsufficientData` when
+        no threshold was measured at ``target_fmr``, and `UsageError` for one for searches (FPIR).
         """
         if self.model is None:
             raise ConfigError("verify needs an embedder")
         if threshold is None:
             threshold = catalog.card_of(self.model).threshold(target_fmr)
+        threshold.require_for_pairs()
         threshold.model.require(self.model)
         first, second = (central_face(o).embedding for o in self.analyze([a, b]))
         assert first is not None and second is not None

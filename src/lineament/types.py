@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.errors import InvalidArray, LineamentError, ModelMismatch
+from lineament.errors import InvalidArray, LineamentError, ModelMismatch, UsageError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -355,6 +355,13 @@ class Threshold:
     def accepts(self, similarity: float) -> bool:
         """Whether the similarity counts as a match."""
         return similarity >= self.value
+
+    def require_for_pairs(self) -> None:
+        """Raise `UsageError` for a threshold for searches: it allows for a whole gallery of strangers."""
+        if self.kind != "FMR":
+            raise UsageError(
+                "a threshold for searches (FPIR) decides no comparison of two (1:1); take one for an FMR"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The value with its whole provenance."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lineament.errors import ConfigError, InsufficientData, ModelMismatch
+from lineament.errors import ConfigError, InsufficientData, ModelMismatch, UsageError
 from lineament.gallery.fusion import KIND, mean_direction
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.searching import search_threshold, strangers_matched
@@ -127,6 +129,20 @@ def test_verification_does_not_follow_the_number_of_people() -> None:
     assert answer.threshold.target_rate == pytest.approx(1e-3)
     [found] = gallery.identify([picture("p3")])
     assert found.matches[0].threshold.target_rate == pytest.approx(1e-4)
+
+
+def test_a_threshold_for_searches_verifies_nobody() -> None:
+    """One calibrated for an FPIR decides searches; asked 1:1 the gallery refuses by name."""
+    rows = unit_vectors(2, 4, 128)
+    analyzer = FakeAnalyzer({f"p{i}": rows[i : i + 1] for i in range(2)})
+    gallery = Gallery("memory:", analyzer, threshold=replace(threshold(0.5), kind="FPIR", enrolled=2))
+    gallery.enrol("s0", [picture("p0")])
+    with pytest.raises(UsageError, match="FPIR"):
+        gallery.verify_embedding(Embedding(rows[0], analyzer.model), "s0")
+    with pytest.raises(UsageError, match="FPIR"):
+        gallery.verify(picture("p0"), "s0")
+    [found] = gallery.identify([picture("p0")])
+    assert found.matches[0].decision is Decision.MATCH
 
 
 def test_unknown_fusion() -> None:

@@ -247,10 +247,13 @@ class Gallery:
     def verify(self, probe: Source, subject: str) -> Verification:
         """Compare the face nearest the picture's centre with one subject.
 
-        Raises the outcome's own error, `NoFaceFound` or `UnknownSubject`.
+        Raises the outcome's own error, `NoFaceFound`, `UnknownSubject`, or `UsageError` for a gallery whose
+        threshold is one for searches (FPIR).
         """
         from lineament.analyzer import central_face
 
+        if self._threshold is not None:
+            self._threshold.require_for_pairs()
         name = self.resolve(subject)
         [outcome] = self.analyzer.analyze([probe])
         embedding = central_face(outcome).embedding
@@ -259,12 +262,16 @@ class Gallery:
         return self.verify_embedding(embedding, name)
 
     def verify_embedding(self, embedding: Embedding, subject: str) -> Verification:
-        """Compare an embedding with one subject; a disputed face is no match however similar it is."""
+        """Compare an embedding with one subject; a disputed face is no match however similar it is.
+
+        Raises as `verify`.
+        """
         name = self.resolve(subject)
         bound = self.store.model()
         assert bound is not None
         bound.require(embedding.model)
         threshold = self._measured(embedding.model)
+        threshold.require_for_pairs()
         records = list(self.store.scan(name, fusions.KIND[self.fusion]))
         disputes = Disputes(self.store.scan(name, RecordKind.DISPUTE), threshold)
         if not records:  # erased a moment ago
