@@ -167,6 +167,30 @@ def test_templates_are_means_of_unit_embeddings() -> None:
     assert np.isnan(found[2]).all()
 
 
+def test_frames_of_one_medium_are_averaged_first() -> None:
+    """Three frames of one video and a photo: the photo weighs one half, not a quarter; failed frames go."""
+    rows = similarity.normalise(np.random.default_rng(2).normal(size=(5, 8)).astype(np.float32))
+    rows[4] = np.nan
+    found = fuse(rows, [(0, 1, 2, 3, 4)], [(7, 7, 7, 9, 7)])
+    mean = rows[:3].mean(axis=0) + rows[3]
+    np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), rtol=1e-6)
+    flat = fuse(rows, [(0, 1, 2, 3, 4)])
+    assert not np.allclose(found, flat, atol=1e-3)
+    alone = fuse(rows, [(0, 1, 2, 3)], [(0, 1, 2, 3)])
+    np.testing.assert_allclose(alone, flat, rtol=1e-6)
+
+
+def test_the_media_column_says_which_pictures_are_of_one_medium(tmp_path: Path) -> None:
+    """Equal names within a template are one medium; a blank, or another template, is one of its own."""
+    (tmp_path / "t.csv").write_text(
+        "template_id,subject,file,media\n1,ann,a.jpg,v\n1,ann,b.jpg,v\n1,ann,c.jpg,\n1,ann,d.jpg,\n"
+        "2,bob,e.jpg,v\n"
+    )
+    ((first, again, third, fourth), (other,)) = templates.read_templates(tmp_path / "t.csv").media
+    assert first == again
+    assert len({first, third, fourth, other}) == 4
+
+
 TEMPLATES = """template_id,subject,file
 1,obama,obama_2012_portrait.jpg
 1,obama,gone.jpg

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 from lineament.analyzer import Analyzer
 from lineament.cli.evaluate import app
-from lineament.errors import ConfigError, UsageError
+from lineament.errors import ConfigError, ProtocolMismatch, UsageError
 from lineament.evaluation import liveness
+from lineament.evaluation.compare import compare
+from lineament.evaluation.record import Record
 from lineament.types import Float64, Image
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -75,6 +77,41 @@ def test_the_threshold_comes_from_other_presentations_or_the_caller(tmp_path: Pa
     for wrong in ({}, {"threshold": 0.5, "chosen_on": other}):
         with pytest.raises(UsageError, match="give a threshold"):
             liveness.evaluate(scored, **wrong)
+
+
+def _better(text: str) -> str:
+    """The same presentations under another model: no attack passes under any box."""
+    return text.replace("0.7,left", "0.1,left")
+
+
+def test_two_models_on_the_same_presentations_are_compared_paired(tmp_path: Path) -> None:
+    """--save keeps errors by subject under digests; other presentations, or another rule, are refused."""
+    saved = {}
+    for name, text in (("one", TABLE), ("two", _better(TABLE)), ("fewer", TABLE.replace("print", "mask"))):
+        scores = _table(tmp_path, text, f"{name}.csv")
+        saved[name] = tmp_path / f"{name}.json"
+        threshold = ["--threshold", "0.1" if name == "two" else "0.5", "--save", str(saved[name])]
+        run = CliRunner().invoke(app, ["liveness", "--scores", str(scores), *threshold])
+        assert run.exit_code == 0, run.output
+    assert '"ann"' not in saved["one"].read_text() and "a.png" not in saved["one"].read_text()
+    first, second = Record.load(saved["one"]), Record.load(saved["two"])
+    rows = {row.name: row for row in compare(first, second)}
+    assert rows["bpcer"].difference.paired
+    assert (
+        rows["apcer_by_kind.print"].first.rate.value,
+        rows["apcer_by_kind.print"].second.rate.value,
+    ) == (0, 1)
+    assert rows["jitter.changed"].first.better == "low"
+    for name in ("bpcer", "apcer", "apcer_by_kind.print", "apcer_by_kind.replay"):
+        rate, counts = first.figures[name].rate, first.clusters[name].values()
+        assert sum(part for part, _ in counts) == rate.value * rate.n
+        assert sum(whole for _, whole in counts) == rate.n
+    with pytest.raises(ProtocolMismatch, match="data"):
+        compare(first, Record.load(saved["fewer"]))
+    page = tmp_path / "page.html"
+    assert CliRunner().invoke(app, ["report", str(saved["one"]), "--out", str(page)]).exit_code == 0
+    assert 'class="red">bpcer_at_apcer: the thresholds were chosen on' in page.read_text()
+    assert "needs 300 attacks of each kind" in page.read_text()
 
 
 @pytest.mark.parametrize(

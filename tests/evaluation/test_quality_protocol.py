@@ -14,8 +14,11 @@ from typer.testing import CliRunner
 from lineament.analyzer import Analyzer
 from lineament.cli.evaluate import app
 from lineament.errors import ConfigError, InsufficientData
+from lineament.evaluation.compare import compare, gate
 from lineament.evaluation.people import open_people
 from lineament.evaluation.quality import MEASURES, _pairs, evaluate
+from lineament.evaluation.record import Record
+from lineament.scoring.discard import SHARES
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -47,9 +50,10 @@ def test_failures_to_acquire_are_errors_and_go_first(people: Path, tmp_path: Pat
     assert record["failures"][0]["type"] == "NoFaceFound"
     assert set(record["measures"]) == set(MEASURES)
     for one in record["measures"].values():
-        assert (one["points"][0]["value"], one["points"][0]["n"]) == (pytest.approx(3 / 7), 7)
-        assert {"value", "low", "high", "n"} <= set(one["points"][0])
-    assert record["threshold_from"] == "all comparisons of different people in these very pictures"
+        first = one["fnmr_after_discarding"]["0"]
+        assert (first["value"], first["n"]) == (pytest.approx(3 / 7), 7)
+        assert {"value", "low", "high", "n"} <= set(first)
+    assert "chosen on the comparisons of different people in these" in record["thresholds_chosen_on"]
     assert record["supported"] is False
     assert [p.name for p in (tmp_path / "figures").iterdir()] == ["error_versus_discard.png"]
 
@@ -62,6 +66,29 @@ def test_a_measure_is_taken_of_the_worse_picture_of_a_pair(people: Path) -> None
         assert one.curve.rate[0] == pytest.approx(3 / 7)
         assert one.curve.discarded[1] == pytest.approx(3 / 7)
         assert (one.curve.rate[1:] == 0).all()
+
+
+def test_a_saved_record_can_be_compared_and_names_nobody(people: Path, tmp_path: Path) -> None:
+    """Every share of every measure is a figure, paired by person; a page is drawn; it passes its gate."""
+    saved = tmp_path / "quality.json"
+    run = CliRunner().invoke(app, ["quality", "--images", str(people), "--save", str(saved)])
+    assert run.exit_code == 0, run.output
+    text = saved.read_text()
+    assert "obama" not in text and "nobody.png" not in text
+    record = Record.load(saved)
+    assert set(record.clusters) <= set(record.figures)
+    assert len(record.clusters) == len(MEASURES) * len(SHARES)
+    for name, counts in record.clusters.items():
+        rate = record.figures[name].rate
+        assert sum(part for part, _ in counts.values()) == pytest.approx(rate.value * rate.n)
+        assert sum(whole for _, whole in counts.values()) == rate.n
+        assert record.figures[name].better == "low"
+    assert all(row.difference.paired for row in compare(record, record) if row.name != "fmr")
+    assert gate(record, record) == []
+    page = tmp_path / "page.html"
+    run = CliRunner().invoke(app, ["report", str(saved), "--out", str(page)])
+    assert run.exit_code == 0, run.output
+    assert 'class="red">the threshold was chosen on' in page.read_text()
 
 
 def test_people_with_many_photos_do_not_decide() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lineament.cli.main import app
 from lineament.errors import SplitError
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.trained_on import require_people_unseen
@@ -60,6 +63,68 @@ def test_a_person_of_the_training_is_no_stranger_to_an_embedder(tmp_path: Path) 
         require_people_unseen(people, str(embedder))
     classifier = _run(tmp_path / "cls", "classifier", {"ann": ("train", b"one")})
     assert require_people_unseen(people, str(classifier)) == {"cls": 1}
+
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+BIDEN = "biden_2013_portrait.jpg"
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A folder of two people, lists over it, and a run that was trained on one of its pictures."""
+    for name in ("obama_2012_portrait.jpg", "obama_2010_white_house.jpg", BIDEN):
+        folder = tmp_path / "people" / name.split("_")[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SAMPLES / name, folder)
+    (tmp_path / "pairs.csv").write_text(
+        "fold,image1,image2,same\n"
+        "1,obama/obama_2012_portrait.jpg,obama/obama_2010_white_house.jpg,1\n"
+        f"1,obama/obama_2012_portrait.jpg,biden/{BIDEN},0\n"
+    )
+    (tmp_path / "templates.csv").write_text(
+        "template_id,subject,file\n1,obama,obama/obama_2012_portrait.jpg\n"
+        f"2,obama,obama/obama_2010_white_house.jpg\n3,biden,biden/{BIDEN}\n"
+    )
+    (tmp_path / "listed.csv").write_text("template1,template2\n1,2\n1,3\n")
+    (tmp_path / "boxes.csv").write_text(f"image,x1,y1,x2,y2\nbiden/{BIDEN},300,200,900,1000\n")
+    (tmp_path / "groups.csv").write_text("subject,side\nobama,left\nbiden,right\n")
+    _run(tmp_path / "run", "detection", {"somebody": ("train", (SAMPLES / BIDEN).read_bytes())})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate verification --all people",
+        "evaluate verification --pairs pairs.csv --images people",
+        "evaluate verification --pairs listed.csv --templates templates.csv --images people",
+        "evaluate identification --images people",
+        "evaluate detection --images people --labels boxes.csv",
+        "evaluate quality --images people",
+        "evaluate fairness people --by side --groups groups.csv",
+        "calibrate people --target-fmr 0.1",
+    ],
+)
+def test_every_command_checks_for_a_leak_before_it_measures(
+    planted: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A picture of the model's training set was planted among those to measure: refused and counted."""
+    monkeypatch.chdir(planted)
+    run = CliRunner().invoke(app, [*command.split(), "--detector", "run"])
+    assert isinstance(run.exception, SplitError), run.output
+    assert "run was trained on 1 of these pictures" in str(run.exception)
+
+
+def test_listed_people_of_the_training_are_no_strangers_either(planted: Path) -> None:
+    """A list of pairs names its people by their folders, a list of templates by subject."""
+    _run(planted / "emb", "embedding", {"biden": ("train", b"another picture")})
+    lists = (["--pairs", "pairs.csv"], ["--pairs", "listed.csv", "--templates", "templates.csv"])
+    for one in lists:
+        given = [str(planted / word) if word.endswith("csv") else word for word in one]
+        command = ["evaluate", "verification", *given, "--images", str(planted / "people")]
+        run = CliRunner().invoke(app, [*command, "--embedder", str(planted / "emb")])
+        assert isinstance(run.exception, SplitError), run.output
+        assert "0 of these pictures and 1 of these people" in str(run.exception)
 
 
 def test_the_test_split_may_be_judged(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def calibrate(
     from lineament.evaluation.calibration import calibrate as run
     from lineament.evaluation.capture import capture
     from lineament.evaluation.people import open_people
+    from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file
     from lineament.scoring.probability import METHODS
 
@@ -100,6 +101,7 @@ def calibrate(
         method=method,
     )
     people = open_people(data, split)
+    require_people_unseen(people, detector, embedder)
     with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
         with progress(len(people), "pictures") as advance:
             captures = capture(analyzer, people.pictures, advance, people.boxes)

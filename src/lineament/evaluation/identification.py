@@ -33,6 +33,7 @@ GROWTH_ASSUMES = (
     "1 - (1 - FMR)^N: one template a person, comparisons of a probe with different people independent, "
     "the same FMR for every probe; where probes differ the truth is lower"
 )
+SAME_DATA = "thresholds for an FPIR were chosen on these very non-mated searches; mated ones took no part"
 TARGET_RATES = (1e-1, 1e-2, 3e-3, 1e-3)
 """FPIR: 3e-3 is NIST's for 1:N, 1e-3 that of SP 800-63."""
 
@@ -142,7 +143,7 @@ class IdentificationReport:
             "investigation_is": "FNIR at rank R without a threshold: a person reads R candidates",
             "fpir_growth": None if self.growth is None else self.growth.to_json(),
             "held_back_by": "the lowest SHA-256 of seed/name",
-            "thresholds_chosen_on": "these very non-mated searches; mated searches took no part",
+            "thresholds_chosen_on": SAME_DATA,
             "unsupported": {rate_key(rate): reason for rate, reason in self.unsupported.items()},
             "threshold": None if self.threshold is None else self.threshold.to_json(),
             "operating_points": {rate_key(p.threshold.target_rate): _point_json(p) for p in self.points},

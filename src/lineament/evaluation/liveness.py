@@ -11,6 +11,7 @@ original.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 from collections.abc import Callable, Sequence
@@ -23,14 +24,17 @@ import numpy as np
 from lineament.analyzer import Analyzer, central_face
 from lineament.errors import ConfigError, FaceError, InvalidArray, PictureError, UsageError
 from lineament.evaluation.capture import Failure
+from lineament.evaluation.record import anonymous
 from lineament.io import sources
 from lineament.scoring import attack
 from lineament.scoring.attack import BONA_FIDE, TARGET_RATES, AttackRates, JitterRates, Presentations
+from lineament.scoring.paired import Counts
 from lineament.types import Float64, Image
 
 Scorer = Callable[[Image, Float64], Float64]
 """Scores of one picture's face under several boxes ``(J, 4)``, float64 ``(J,)``; -inf for no answer."""
 
+SAME_DATA = "bpcer_at_apcer: the thresholds were chosen on these very presentations"
 _ORIGINAL = ("", "0")
 _UNNAMED = "line\0"
 
@@ -46,6 +50,13 @@ class Scored:
     jittered: Float64 | None
     images: tuple[str, ...]
     failures: tuple[Failure, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256 over image, kind and subject of all, and how many boxes: whatever was scored, not how."""
+        shown = self.presentations
+        boxes = 1 if self.jittered is None else self.jittered.shape[1]
+        rows = zip(self.images, shown.kinds.tolist(), shown.subjects.tolist(), strict=True)
+        return hashlib.sha256(repr((boxes, sorted(rows))).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,26 @@ class LivenessReport:
                 for point in self.points
             },
             "unsupported": {f"{p.apcer:g}": p.unsupported for p in self.points if p.unsupported},
-            "bpcer_at_apcer_is": "at thresholds chosen on these very presentations",
+            "thresholds_chosen_on": SAME_DATA,
         }
+
+    def clusters(self) -> dict[str, Counts]:
+        """By figure, each subject's errors and presentations, under digests of the names."""
+        found = self.scored.presentations
+        wrong = attack.wrong(found, self.rates.threshold)
+        kinds = {BONA_FIDE: "bpcer", **{kind: f"apcer_by_kind.{kind}" for kind in found.attacks}}
+        counts: dict[str, Counts] = {}
+        for kind, path in kinds.items():
+            chosen = found.kinds == kind
+            whose = found.subjects[chosen]
+            counts[path] = {
+                anonymous(str(name)): (
+                    float(wrong[chosen][whose == name].sum()),
+                    float((whose == name).sum()),
+                )
+                for name in np.unique(whose)
+            }
+        return {**counts, "apcer": counts[kinds[self.rates.worst]]}
 
 
 def read_scores(path: Path) -> Scored:

@@ -153,6 +153,15 @@ def _pair_list(rows: list[_Row], path: Path) -> PairList:
     return PairList(tuple(pictures), first, second, same, folds, subjects)
 
 
+def folders_of(pairs: PairList) -> list[str]:
+    """Names of the people: of the folders, where each holds one person; none where they do not tell."""
+    parents = [PurePosixPath(name).parent for name in pairs.pictures]
+    apart = codes([str(parent) for parent in parents])
+    if ((apart[pairs.first] == apart[pairs.second]) != pairs.same).any():
+        return []
+    return sorted({parent.name for parent in parents if parent.name})
+
+
 def people_of(pictures: list[str], first: Index, second: Index, same: NDArray[np.bool_]) -> Index:
     """Number the person on each picture, ``(P,)``.
 

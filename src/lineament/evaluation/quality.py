@@ -12,20 +12,24 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
 from lineament.evaluation.capture import Failure, _face
 from lineament.evaluation.people import LabelledPictures
+from lineament.evaluation.record import anonymous
 from lineament.scoring import discard, operating_points, similarity
 from lineament.scoring.discard import DiscardCurve, DiscardPoint
 from lineament.scoring.operating_points import OperatingPoint
+from lineament.scoring.paired import Counts
 from lineament.scoring.similarity import Index
 from lineament.types import Face, Float32, ModelId, Quality
 
 Advance = Callable[[int], None]
 PAIRS_A_SUBJECT = 10
 UP_TO = 0.2
+SAME_DATA = "the threshold was chosen on the comparisons of different people in these very pictures"
 
 MEASURES: Mapping[str, Callable[[Quality], float]] = {
     "score": lambda q: q.score,
@@ -54,14 +58,17 @@ class MeasureReport:
     def to_json(self) -> dict[str, Any]:
         """FNMR after discarding each share, with interval."""
         return {
-            "points": [point.to_json() for point in self.points],
+            "fnmr_after_discarding": {f"{point.asked:g}": point.to_json() for point in self.points},
             f"mean_fnmr_to_{UP_TO:g}": self.mean,
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QualityReport:
-    """Every measure on the same mated comparisons of ``subjects`` people; ``errors`` of them fail."""
+    """Every measure on the same mated comparisons of ``subjects`` people; ``errors`` of them fail.
+
+    ``clusters`` are, by figure, each person's errors and remaining comparisons, under digests of the names.
+    """
 
     measures: Mapping[str, MeasureReport]
     point: OperatingPoint
@@ -72,6 +79,7 @@ class QualityReport:
     pairs_a_subject: int
     failures: tuple[Failure, ...]
     model: ModelId
+    clusters: Mapping[str, Counts]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; the keys are explained in docs/reference/detection-metrics.md."""
@@ -87,7 +95,7 @@ class QualityReport:
             "target_fmr": self.point.target_rate,
             "fmr": self.point.fmr.rate.to_json(),
             "supported": self.point.supported,
-            "threshold_from": "all comparisons of different people in these very pictures",
+            "thresholds_chosen_on": SAME_DATA,
             "measures": {name: found.to_json() for name, found in self.measures.items()},
             "model": str(self.model),
         }
@@ -119,11 +127,15 @@ def evaluate(
     scores = similarity.paired(vectors[first], vectors[second])
     wrong = scores.astype(np.float64) < point.threshold
     whose = np.array(people.subjects)[first]
-    measures = {}
+    measures: dict[str, MeasureReport] = {}
+    clusters: dict[str, Counts] = {}
     for name, measure in MEASURES.items():
         each = np.array([_value(face, measure) for face in faces], np.float64)
         lower = np.minimum(each[first], each[second])
         measures[name] = MeasureReport(discard.curve(wrong, lower), discard.points(wrong, lower, whose))
+        for share in discard.SHARES:
+            path = f"measures.{name}.fnmr_after_discarding.{share:g}"
+            clusters[path] = _by_person(wrong, discard.kept(lower, share), whose)
     return QualityReport(
         measures=measures,
         point=point,
@@ -134,7 +146,17 @@ def evaluate(
         pairs_a_subject=pairs_a_subject,
         failures=tuple(failures),
         model=analyzer.model,
+        clusters=clusters,
     )
+
+
+def _by_person(wrong: NDArray[np.bool_], left: NDArray[np.bool_], whose: NDArray[np.str_]) -> Counts:
+    """Errors and comparisons that are left of each person; people of whom nothing is left have none."""
+    names, codes = np.unique(whose, return_inverse=True)
+    errors = np.bincount(codes[wrong & left], minlength=len(names))
+    number = np.bincount(codes[left], minlength=len(names))
+    rows = zip(names.tolist(), errors.tolist(), number.tolist(), strict=True)
+    return {anonymous(name): (float(part), float(whole)) for name, part, whole in rows}
 
 
 def _faces(

@@ -20,7 +20,10 @@ from lineament.scoring.rate import Rate
 
 VERSION = 1
 _RATE_KEYS = {"value", "low", "high", "n"}
-_LOW_IS_BETTER = ("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure")
+_LOW_IS_BETTER = (
+    *("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure"),
+    *("miss", "refused", "false", "changed"),
+)
 _REPEATS = "operating_points"
 """The same rates again, with what their intervals rest on."""
 _NEITHER = ("bias", "chance", "majority", "guess", "prevalence")

@@ -1,9 +1,10 @@
 """Template-based 1:1 lists, in the layout of IJB: templates of one or more pictures, and pairs of them.
 
-The template file is CSV with ``template_id,subject,file``, one row a picture; the pairs file is CSV with
-``template1,template2`` and perhaps ``fold``. Whether a pair is mated follows from the subjects. A template
-is the mean of its pictures' unit embeddings. IJB's averaging of the frames of one video first, and its face
-boxes, are not part of it.
+The template file is CSV with ``template_id,subject,file`` and perhaps ``media``, one row a picture; the
+pairs file is CSV with ``template1,template2`` and perhaps ``fold``. Whether a pair is mated follows from
+the subjects. A template is the mean of its media, a medium the mean of its pictures' unit embeddings, so a
+video of 200 frames weighs no more than a photo. A picture without a medium is one of its own. IJB's face
+boxes are not part of it.
 """
 
 from __future__ import annotations
@@ -29,20 +30,26 @@ PAIR_COLUMNS = ("template1", "template2")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Templates:
-    """Templates by id: the ``subjects`` of each and the ``groups`` of ``pictures`` (rows) it is made of."""
+    """Templates by id: the ``subjects`` of each and the ``groups`` of ``pictures`` (rows) it is made of.
+
+    ``media`` number the medium of each picture of a group.
+    """
 
     ids: tuple[str, ...]
     subjects: tuple[str, ...]
     pictures: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
+    media: tuple[tuple[int, ...], ...]
 
 
 def read_templates(path: Path) -> Templates:
     """Read a template file; raises `ConfigError` naming the line at fault."""
     subjects: dict[str, str] = {}
     groups: dict[str, list[int]] = {}
+    media: dict[str, list[int]] = {}
+    numbers: dict[tuple[str, str], int] = {}
     rows: dict[str, int] = {}
-    for line, (name, subject, file) in _read(path, TEMPLATE_COLUMNS):
+    for line, (name, subject, file, medium) in _read(path, TEMPLATE_COLUMNS, optional="media"):
         inside = PurePosixPath(file)
         if not file.strip() or "\0" in file or inside.is_absolute() or ".." in inside.parts:
             raise ConfigError(f"{path}: line {line}: {file!r} does not lie in the folder of images")
@@ -51,6 +58,8 @@ def read_templates(path: Path) -> Templates:
                 f"{path}: line {line}: template {name!r} is of {subjects[name]!r} and {subject!r}"
             )
         groups.setdefault(name, []).append(rows.setdefault(file, len(rows)))
+        key = (name, medium) if medium else (name, f"\0{line}")
+        media.setdefault(name, []).append(numbers.setdefault(key, len(numbers)))
     if not groups:
         raise ConfigError(f"{path}: lists no templates")
     return Templates(
@@ -58,6 +67,7 @@ def read_templates(path: Path) -> Templates:
         subjects=tuple(subjects[name] for name in groups),
         pictures=tuple(rows),
         groups=tuple(tuple(group) for group in groups.values()),
+        media=tuple(tuple(one) for one in media.values()),
     )
 
 
@@ -95,7 +105,7 @@ def capture_templates(
     if not images.is_dir():
         raise UsageError(f"no folder of images at {images}")
     found = capture(analyzer, [images / name for name in templates.pictures], advance)
-    return replace(found, embeddings=fuse(found.embeddings, templates.groups))
+    return replace(found, embeddings=fuse(found.embeddings, templates.groups, templates.media))
 
 
 def _read(

@@ -43,10 +43,17 @@ def require_people_unseen(people: LabelledPictures, *specs: str) -> dict[str, in
     Pictures are known by their bytes; people, by name, count for models that embed: for them a person seen
     in training is no stranger. Returns how many rows of each training they were compared with.
     """
+    return require_pictures_unseen(people.pictures, specs, people.subjects)
+
+
+def require_pictures_unseen(
+    paths: Iterable[Path], specs: Iterable[str], subjects: Iterable[str] = ()
+) -> dict[str, int]:
+    """`require_people_unseen` of pictures whose people, if known, are ``subjects``."""
     runs = runs_of(*specs)
     if not runs:
         return {}
-    digests = {sha256_of(path) for path in people.pictures if path.is_file()}
+    digests = {sha256_of(path) for path in set(paths) if path.is_file()}
     compared = {}
     for run in runs:
         path = run / MANIFEST_NAME
@@ -54,7 +61,7 @@ def require_people_unseen(people: LabelledPictures, *specs: str) -> dict[str, in
         pictures = len(digests & {row.sha256 for row in used})
         names: set[str] = set()
         if TrainedCard.load(run).job == "embedding":
-            names = set(people.subjects) & {row.subject for row in used if row.subject}
+            names = set(subjects) & {row.subject for row in used if row.subject}
         if pictures or names:
             raise SplitError(
                 f"{run.name} was trained on {pictures} of these pictures and {len(names)} of these people: "

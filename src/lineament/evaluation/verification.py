@@ -22,6 +22,7 @@ from lineament.scoring.verification import Accuracy, Roc, auc, cross_validated_a
 from lineament.types import Float32
 
 LISTED_RATES = (1e-2, 1e-3)
+SAME_DATA = "the thresholds of fnmr_at_fmr were chosen on these very comparisons"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +76,7 @@ class VerificationReport:
             "eer": self.eer.to_json(),
             "roc_points": len(self.roc.thresholds),
             "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.listed},
+            "thresholds_chosen_on": SAME_DATA,
             "unsupported": _unsupported(self.listed),
             "operating_points": _points_json(self.listed),
             "all_comparisons": {

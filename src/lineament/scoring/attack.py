@@ -93,6 +93,12 @@ def rates(presentations: Presentations, threshold: float) -> AttackRates:
     return _rates(presentations, _passes(presentations.scores, threshold), threshold)
 
 
+def wrong(presentations: Presentations, threshold: float) -> NDArray[np.bool_]:
+    """Which are decided wrongly, ``(N,)``: attacks that pass, bona fide presentations that do not."""
+    passes = _passes(presentations.scores, threshold)
+    return np.asarray(passes != presentations.bona_fide)
+
+
 def threshold_for_apcer(presentations: Presentations, target: float) -> float:
     """The smallest threshold at which no kind of attack passes more often than ``target``."""
     return max(

@@ -66,16 +66,23 @@ def points(
     errors: Any, quality: Any, subjects: Any, shares: Sequence[float] = SHARES
 ) -> tuple[DiscardPoint, ...]:
     """Error rates with intervals, clustered by subject ``(N,)``, after discarding at most each share."""
-    wrong, _, starts = _ranked(errors, quality)
-    whose = np.asarray(subjects)[np.argsort(np.asarray(quality, np.float64), kind="stable")]
+    wrong, whose = np.asarray(errors, bool), np.asarray(subjects)
     found = []
     for share in shares:
-        if not 0 <= share < 1:
-            raise InvalidArray("a share to discard lies from 0 to below 1")
-        start = int(starts[np.searchsorted(starts, share * len(wrong) + 1e-9, side="right") - 1])
-        rate = proportions.of_flags(wrong[start:], whose[start:])
-        found.append(DiscardPoint(share, start / len(wrong), rate))
+        left = kept(quality, share)
+        rate = proportions.of_flags(wrong[left], whose[left])
+        found.append(DiscardPoint(share, int((~left).sum()) / len(wrong), rate))
     return tuple(found)
+
+
+def kept(quality: Any, share: float) -> NDArray[np.bool_]:
+    """Which comparisons remain, bool ``(N,)``, after discarding at most ``share``, the worst first."""
+    if not 0 <= share < 1:
+        raise InvalidArray("a share to discard lies from 0 to below 1")
+    values = np.asarray(quality, np.float64)
+    _, ranked, starts = _ranked(np.zeros(values.shape, bool), values)
+    start = int(starts[np.searchsorted(starts, share * len(ranked) + 1e-9, side="right") - 1])
+    return np.asarray(values >= ranked[start], np.bool_)
 
 
 def _ranked(errors: Any, quality: Any) -> tuple[NDArray[np.bool_], Float64, NDArray[np.intp]]:

@@ -64,6 +64,7 @@ def attributes(
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
     from lineament.evaluation.attributes import evaluate, open_labels
+    from lineament.evaluation.trained_on import runs_of
 
     check_plots(plots)
     manifest = open_labels(data, label or attribute)
@@ -82,7 +83,7 @@ def attributes(
                 attribute,
                 label=label,
                 split=None if split == "all" else split,
-                runs=runs,
+                runs=[*runs, *(run for run in runs_of(detector) if run not in runs)],
                 advance=advance,
             )
         settings = {"classifier": model, "detector": detector, "split": split}

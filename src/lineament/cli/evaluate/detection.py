@@ -65,17 +65,20 @@ def detection(
     """
     from lineament.cli.output import Report, progress
     from lineament.evaluation.detection import evaluate, open_detector
+    from lineament.evaluation.trained_on import require_pictures_unseen
     from lineament.evaluation.truths import read_truths
 
     check_plots(plots)
-    opened = open_detector(detector)
     truths = read_truths(images, labels, label_format)
+    compared = require_pictures_unseen((truths.folder / one.path for one in truths.pictures), (detector,))
+    opened = open_detector(detector)
     with Report(json) as report:
         with progress(len(truths.pictures), "pictures") as advance:
             found = evaluate(
                 truths, opened, min_side=min_side, score=score, workers=workers, advance=advance
             )
         answer = {**found.to_json(), "detector": opened.spec, "lowest_score": opened.lowest}
+        answer["compared_with_training"] = compared
         report.line(answer)
         say_failures(report, found.failures)
         _say(report, found, opened.lowest)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import rate_cell
 from lineament.cli.options import (
     DEFAULT_PRECISION,
@@ -58,6 +59,7 @@ def end_to_end(
         typer.Option("--faces", metavar="FILE", help="Write how each face ended, one JSON object a line."),
     ] = None,
     json: JsonOption = None,
+    save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
@@ -94,11 +96,26 @@ def end_to_end(
             )
         settings = {"detector": detector, "split": split, "min_iou": min_iou}
         given = {"classifier": list(classifier or ()), "attributes": list(attributes or ())}
-        report.line({**found.to_json(), **settings, **given})
+        answer = {**found.to_json(), **settings, **given}
+        report.line(answer)
         _tell(report, found)
         if faces is not None:
             _write(faces, found)
             report.say(f"wrote {faces}")
+        if save_to is not None:
+            save(
+                save_to,
+                "end-to-end",
+                f"{judged} on {data.name}",
+                protocol={"data": manifest.digest(), "attribute": judged, "split": split, "iou": min_iou},
+                system={
+                    "detector": detector,
+                    "precision": precision,
+                    **{k: " ".join(v) for k, v in given.items()},
+                },
+                # A record names nobody: classes may be people.
+                answer={name: value for name, value in answer.items() if name != "confusions"},
+            )
     if strict and found.pictures.get("refused"):
         raise typer.Exit(1)
 

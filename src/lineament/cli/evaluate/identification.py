@@ -164,7 +164,7 @@ def _say(report: Report, found: IdentificationReport, system: str) -> None:
             )
         )
     report.table("Open set", ("threshold for", "value", "FPIR, 95 %", "FNIR at rank 1, 95 %"), rows)
-    report.say(f"thresholds for an FPIR were chosen on {record['thresholds_chosen_on']}")
+    report.say(record["thresholds_chosen_on"])
     if found.growth is not None:
         grown = found.growth
         report.table(

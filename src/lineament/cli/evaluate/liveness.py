@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import rate_cell
 from lineament.cli.options import JsonOption
 
@@ -33,6 +34,7 @@ def liveness(
         float, typer.Option("--bpcer", help="With --choose-on: the share of bona fide that may fail there.")
     ] = 0.05,
     json: JsonOption = None,
+    save_to: SaveOption = None,
 ) -> None:
     """APCER of each kind of attack (the worst counts), BPCER, and what a jittered box does.
 
@@ -44,7 +46,8 @@ def liveness(
     other = None if choose_on is None else read_scores(choose_on)
     found = evaluate(read_scores(scores), threshold=threshold, chosen_on=other, bpcer=bpcer)
     with Report(json) as report:
-        report.line(found.to_json())
+        answer = found.to_json()
+        report.line(answer)
         rates = found.rates
         report.say(f"threshold {rates.threshold:g} ({found.threshold_from}); worst attack: {rates.worst}")
         columns = ["presentations", "error", "95 % interval", "of", "no answer"]
@@ -74,3 +77,17 @@ def liveness(
                 for p in found.points
             ],
         )
+        if save_to is not None:
+            save(
+                save_to,
+                "liveness",
+                scores.stem,
+                protocol={
+                    "data": found.scored.digest(),
+                    "threshold": found.threshold_from,
+                    "chosen_on": None if other is None else other.digest(),
+                },
+                system={"scores": scores.stem, "threshold": rates.threshold},
+                answer=answer,
+                clusters=found.clusters(),
+            )

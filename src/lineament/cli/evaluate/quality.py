@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     PlotsOption,
     check_plots,
@@ -29,6 +30,11 @@ from lineament.cli.options import (
     WorkersOption,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lineament.evaluation.quality import QualityReport
+
 
 @app.command("quality")
 def quality(
@@ -43,6 +49,7 @@ def quality(
     detector: DetectorOption = "yunet",
     plots: PlotsOption = None,
     json: JsonOption = None,
+    save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     strict: StrictOption = False,
@@ -52,15 +59,19 @@ def quality(
     from lineament.cli.output import Report, progress
     from lineament.evaluation.people import open_people
     from lineament.evaluation.quality import UP_TO, evaluate
+    from lineament.evaluation.trained_on import require_people_unseen
 
     check_plots(plots)
     people = open_people(images, split)
+    compared = require_people_unseen(people, detector)
     with Report(json) as report, Analyzer(detector, precision=precision, workers=workers) as analyzer:
         with progress(len(people), "pictures") as advance:
             found = evaluate(
                 people, analyzer, target_fmr=target_fmr, pairs_a_subject=pairs, seed=seed, advance=advance
             )
-        report.line({**found.to_json(), "detector": detector, "precision": precision, "seed": seed})
+        answer = {**found.to_json(), "detector": detector, "precision": precision, "seed": seed}
+        answer["compared_with_training"] = compared
+        report.line(answer)
         say_failures(report, found.failures)
         say_left_out(report, people)
         report.say(
@@ -81,9 +92,24 @@ def quality(
             for name, one in found.measures.items()
         ]
         report.table("FNMR of what remains, 95 %", ("quality", *columns), rows)
+        if save_to is not None:
+            save(
+                save_to,
+                "quality",
+                people.title,
+                protocol={"data": people.digest(), "target_fmr": target_fmr, "pairs": pairs, "seed": seed},
+                system={"detector": detector, "precision": precision, "model": str(found.model)},
+                answer=answer,
+                clusters=found.clusters,
+                figures=lambda: _figures(found),
+            )
         if plots is not None:
-            from lineament.plots.discard import discard_figure
-
-            curves = {name: one.curve for name, one in found.measures.items()}
-            write_figures(report, plots, {"error_versus_discard": discard_figure(curves)})
+            write_figures(report, plots, _figures(found))
     exit_strict(strict, found.failures)
+
+
+def _figures(found: QualityReport) -> dict[str, Figure]:
+    from lineament.plots.discard import discard_figure
+
+    curves = {name: one.curve for name, one in found.measures.items()}
+    return {"error_versus_discard": discard_figure(curves)}

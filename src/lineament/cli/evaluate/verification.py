@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from lineament.cli.output import Report
     from lineament.evaluation.all_comparisons import AllComparisonsReport
     from lineament.evaluation.capture import Failure
+    from lineament.evaluation.pairs import PairList
+    from lineament.evaluation.people import LabelledPictures
+    from lineament.evaluation.templates import Templates
     from lineament.evaluation.verification import VerificationReport
     from lineament.scoring.operating_points import OperatingPoint
     from lineament.types import Threshold
@@ -74,7 +77,7 @@ def verification(
         typer.Option(
             "--templates",
             metavar="FILE",
-            help="IJB-style CSV: template_id,subject,file; --pairs names them.",
+            help="IJB-style CSV: template_id,subject,file[,media]; --pairs names them.",
         ),
     ] = None,
     split: Annotated[
@@ -99,6 +102,10 @@ def verification(
     """
     from lineament.cli.output import Report
     from lineament.errors import UsageError
+    from lineament.evaluation import templates as ijb
+    from lineament.evaluation.pairs import folders_of, read_pairs
+    from lineament.evaluation.people import open_people
+    from lineament.evaluation.trained_on import require_people_unseen, require_pictures_unseen
     from lineament.io import calibration_file
 
     if (everything is None) == (pairs is None):
@@ -112,22 +119,40 @@ def verification(
     if known is not None and known.kind != "FMR":
         raise UsageError(f"{threshold_file}: a threshold for searches (FPIR); 1:1 needs one for an FMR")
     settings = settings_json(detector, embedder, precision, flip)
-    with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
-        if everything is not None:
-            failures = _all(
-                report, everything, split, analyzer, settings, known, target_fmr, plots, save_to
-            )
+    opened = (detector, embedder, precision, workers, flip)
+    if everything is not None:
+        people = open_people(everything, split)
+        compared = require_people_unseen(people, detector, embedder)
+        with Report(json) as report, open_analyzer(*opened) as analyzer:
+            failures = _all(report, people, compared, analyzer, settings, known, target_fmr, plots, save_to)
+    else:
+        assert pairs is not None and images is not None
+        if templates is None:
+            members, listed = None, read_pairs(pairs)
         else:
-            assert pairs is not None and images is not None
-            failures = _listed(report, pairs, images, templates, analyzer, settings, plots, save_to)
+            members = ijb.read_templates(templates)
+            listed = ijb.read_template_pairs(pairs, members)
+        names, whose = (
+            (listed.pictures, folders_of(listed))
+            if members is None
+            else (members.pictures, members.subjects)
+        )
+        compared = require_pictures_unseen((images / name for name in names), (detector, embedder), whose)
+        files = {"pairs": pairs, "templates": templates}
+        with Report(json) as report, open_analyzer(*opened) as analyzer:
+            failures = _listed(
+                report, listed, members, files, images, compared, analyzer, settings, plots, save_to
+            )
     exit_strict(strict, failures)
 
 
 def _listed(
     report: Report,
-    pairs: Path,
+    listed: PairList,
+    members: Templates | None,
+    files: Mapping[str, Path | None],
     images: Path,
-    templates: Path | None,
+    compared: dict[str, int],
     analyzer: Analyzer,
     settings: dict[str, str],
     plots: Path | None,
@@ -137,21 +162,18 @@ def _listed(
     from lineament.datasets.opening import sha256_of
     from lineament.evaluation import templates as ijb
     from lineament.evaluation import verification as protocol
-    from lineament.evaluation.pairs import read_pairs
 
-    if templates is None:
-        listed = read_pairs(pairs)
+    if members is None:
         with progress(len(listed.pictures), "pictures") as advance:
             found = protocol.evaluate(listed, images, analyzer, advance)
         what = f"{len(listed.pictures):,} pictures"
     else:
-        known = ijb.read_templates(templates)
-        listed = ijb.read_template_pairs(pairs, known)
         protocol.require_both_kinds(listed)
-        with progress(len(known.pictures), "pictures") as advance:
-            found = protocol.score(listed, ijb.capture_templates(known, images, analyzer, advance))
-        what = f"{len(known.ids):,} templates of {len(known.pictures):,} pictures"
-    answer = {**found.to_json(), "templates": templates is not None, **settings}
+        with progress(len(members.pictures), "pictures") as advance:
+            found = protocol.score(listed, ijb.capture_templates(members, images, analyzer, advance))
+        what = f"{len(members.ids):,} templates of {len(members.pictures):,} pictures"
+    answer = {**found.to_json(), "templates": members is not None, **settings}
+    answer["compared_with_training"] = compared
     report.line(answer)
     say_failures(report, found.captures.failures)
     report.say(
@@ -176,10 +198,9 @@ def _listed(
         save(
             save_to,
             "verification",
-            pairs.name,
+            "" if files["pairs"] is None else files["pairs"].name,
             protocol={
-                "pairs": sha256_of(pairs),
-                "templates": None if templates is None else sha256_of(templates),
+                **{name: None if path is None else sha256_of(path) for name, path in files.items()},
                 "comparisons": "listed",
             },
             system={**settings, "model": str(found.captures.model)},
@@ -193,8 +214,8 @@ def _listed(
 
 def _all(
     report: Report,
-    folder: Path,
-    split: str | None,
+    people: LabelledPictures,
+    compared: dict[str, int],
     analyzer: Analyzer,
     settings: dict[str, str],
     threshold: Threshold | None,
@@ -204,11 +225,7 @@ def _all(
 ) -> Sequence[Failure]:
     from lineament.cli.output import progress
     from lineament.evaluation.all_comparisons import SAME_DATA, evaluate
-    from lineament.evaluation.people import open_people
-    from lineament.evaluation.trained_on import require_people_unseen
 
-    people = open_people(folder, split)
-    compared = require_people_unseen(people, settings["detector"], settings["embedder"])
     with progress(len(people), "pictures") as advance:
         found = evaluate(people, analyzer, threshold=threshold, target_fmr=target_fmr, advance=advance)
     answer = {**found.to_json(), **settings, "compared_with_training": compared}
@@ -228,7 +245,9 @@ def _all(
     report.table(f"All comparisons; {SAME_DATA}", COLUMNS, rows)
     if found.elsewhere is not None:
         other = found.elsewhere
-        report.say(f"at a given threshold, chosen on data of its own, {other.threshold}:")
+        report.say(
+            f"at a threshold from elsewhere (flattered if that was chosen on these): {other.threshold}:"
+        )
         report.say(f"FMR {rate_cell(other.fmr)}, FNMR {rate_cell(other.fnmr)}")
     if save_to is not None:
         save(
