@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -42,7 +44,6 @@ def same(a: Batch, b: Batch) -> bool:
     )
 
 
-@pytest.mark.alone
 def test_batches_do_not_depend_on_who_loads_them(data: Manifest) -> None:
     """Two loading processes give the batches of none, epoch after epoch, from any position on; the next
     epoch augments otherwise."""
@@ -57,7 +58,6 @@ def test_batches_do_not_depend_on_who_loads_them(data: Manifest) -> None:
     assert first.keys() == second.keys() and not any(torch.equal(first[i], second[i]) for i in first)
 
 
-@pytest.mark.alone
 def test_an_epoch_that_is_left_early_does_not_disturb_the_next(data: Manifest) -> None:
     """Batches loaded ahead for an epoch that was left never turn up in another."""
     helped, wanted = batches(data, workers=2), list(batches(data).epoch(1))
@@ -100,7 +100,6 @@ def test_a_repeated_row_is_seen_as_often_and_differently(data: Manifest) -> None
         Pictures(data, [replace(row, repeats=0)], target, size=SIZE)
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_named_error_of_a_target_arrives_as_it_was_raised(data: Manifest, workers: int) -> None:
     """What a target raises on purpose has the same type and words from a loading process as from here."""
@@ -112,6 +111,40 @@ def test_a_named_error_of_a_target_arrives_as_it_was_raised(data: Manifest, work
     with pytest.raises(UndeclaredLabel) as caught:
         list(Batches(pictures, in_order(4, 2), workers=workers).epoch())
     assert str(caught.value) == "nobody declared 'x'"
+
+
+class _Foreign:
+    """Part of a cycle, so that only the collector ends it; tells into a file who did."""
+
+    def __init__(self, told: Path) -> None:
+        self.me, self.told = self, told
+
+    def __del__(self) -> None:
+        with self.told.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+def test_loading_processes_leave_what_the_training_process_left(data: Manifest, tmp_path: Path) -> None:
+    """Garbage of the training process, which may own threads that a forked process lacks, is ended by the
+    training process alone, however often a loading process collects its own."""
+    told = tmp_path / "told"
+
+    def collecting(row: Any, view: Any) -> Mapping[str, Any]:
+        gc.collect()
+        return target(row, view)
+
+    gc.collect()
+    gc.disable()
+    try:
+        _Foreign(told)
+        helped = Batches(Pictures(data, data.rows, collecting, size=SIZE), in_order(4, 2), workers=2)
+        assert [len(batch) for batch in helped.epoch()] == [2, 2]
+        helped.close()
+        assert not told.exists()
+    finally:
+        gc.enable()
+    gc.collect()
+    assert told.read_text() == f"{os.getpid()}\n"
 
 
 def test_a_batch_of_refused_pictures_is_an_empty_one(tmp_path: Path) -> None:

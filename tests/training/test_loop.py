@@ -98,7 +98,6 @@ def test_another_seed_gives_other_weights(data: Manifest, undisturbed: Path, tmp
     assert (tmp_path / "steps" / "best.safetensors").read_bytes() != best
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_keeps_a_checkpoint_and_goes_on_equal(
     data: Manifest, undisturbed: Path, tmp_path: Path, workers: int
@@ -204,7 +203,6 @@ def test_no_readable_picture_is_a_named_error(tmp_path: Path) -> None:
         train(manifest, tmp_path / "run", replace(settings(), normed=False))
 
 
-@pytest.mark.alone
 def test_a_loader_that_dies_is_a_named_error(data: Manifest, undisturbed: Path, tmp_path: Path) -> None:
     """A loading process that the system kills ends in TrainingError; the next run goes on."""
     out, steps = tmp_path / "run", []
