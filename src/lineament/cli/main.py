@@ -75,9 +75,11 @@ def main() -> None:
     except LineamentError as error:
         typer.echo(f"{type(error).__name__}: {shown(str(error), limit=None)}", err=True)
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what was finished is kept", err=True)
-        raise SystemExit(130) from None
+    except SystemExit as ended:
+        # Typer turns Ctrl-C into this status, without a word.
+        if ended.code == 130:
+            typer.echo("interrupted; what was finished is kept", err=True)
+        raise
 
 
 if __name__ == "__main__":

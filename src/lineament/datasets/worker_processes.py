@@ -46,6 +46,8 @@ class Workers:
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         env={**os.environ, "PYTHONPATH": paths},
+                        # Ctrl-C is for the process that started this one, which decides what it means.
+                        process_group=0,
                     )
                 )
                 _send(self._all[-1], (build, arguments))
@@ -94,7 +96,7 @@ class Workers:
 
 def serve() -> None:
     """What a worker process runs: answer until the input ends."""
-    # Ctrl-C goes to every process of a terminal; the one that started this one decides what it means.
+    # Where there are no process groups, Ctrl-C comes here too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     items = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
@@ -154,4 +156,7 @@ def _receive(worker: subprocess.Popen[bytes]) -> Any:
 def _ended(worker: subprocess.Popen[bytes]) -> OutputError:
     status = worker.wait()
     why = f"signal {-status}" if status < 0 else f"exit status {status}"
-    return OutputError(f"a worker process ended ({why}); what is finished is kept")
+    return OutputError(
+        f"a worker process ended ({why}), for want of memory perhaps; what is finished is kept: run again, "
+        "with fewer workers if need be"
+    )
