@@ -24,6 +24,7 @@ import numpy as np
 from lineament.datasets.clean import CleanSettings, clean
 from lineament.datasets.opening import from_people
 from lineament.io import images
+from lineament.scoring.intervals import exact, wilson
 from lineament.types import UInt8
 
 LEAST = 12
@@ -104,15 +105,21 @@ def main() -> None:
     for kind in KINDS:
         print(f"{kind:34} {found[kind]:4} of {total[kind]}")
     goal = found.total() / total.total()
-    print(f"{'all':34} {found.total():4} of {total.total()}  ({goal:.1%}, goal 99 %)")
+    within = wilson(goal, total.total())
+    print(
+        f"{'all':34} {found.total():4} of {total.total()}  "
+        f"({goal:.1%}, 95 % interval {within.low:.1%} to {within.high:.1%}; goal 99 %)"
+    )
     # A copy stands for its original; what else is linked are different photos.
     genuine = {key: original for key, (_, original) in planted.items()}
     false = {frozenset(genuine.get(path, path) for path in pair) for pair in linked}
     false = {pair for pair in false if len(pair) == 2}
     pairs = sum(1 for files in people.values() for _ in combinations(files, 2))
     share = len(false) / pairs
+    within = exact(len(false), pairs)
     print(
-        f"false: {len(false)} of {pairs:,} pairs of different photos of a person ({share:.4%}, goal 0.5 %)"
+        f"false: {len(false)} of {pairs:,} pairs of different photos of a person "
+        f"({share:.4%}, 95 % interval {within.low:.4%} to {within.high:.4%}; goal 0.5 %)"
     )
     for pair in sorted(map(sorted, false)):
         print("  linked:", " and ".join(pair))
