@@ -156,12 +156,40 @@ def test_a_link_between_kept_splits_goes_to_training() -> None:
     assert after.moved == (tested,)
 
 
-def test_unusable_rows_are_counted_not_split() -> None:
-    """Rows without a face or refused get no split and are counted by outcome."""
-    rows = (row("a"), row("b", outcome="no_face", split="test"), row("c", outcome="refused"))
+def test_refused_rows_are_counted_not_split() -> None:
+    """Pictures that cannot be read get no split, not even the one they came with, and are counted."""
+    rows = (row("a"), row("b", outcome="refused", split="test"))
     result = split(Manifest(rows), Plan(SHARES))
-    assert result.unassigned == {"no_face": 1, "refused": 1}
-    assert {key for key, name in where(result.manifest).items() if name is None} == {"b", "c"}
+    assert result.unassigned == {"refused": 1}
+    assert {key for key, name in where(result.manifest).items() if name is None} == {"b"}
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_pictures_without_a_face_are_split_too(exact: bool) -> None:
+    """They get their shares and are counted apart, move with what they equal, and move no other row."""
+    faces = people(1, 40)
+    empty = [row(f"empty {i}", None, outcome="no_face") for i in range(400)]
+    near = {"empty 0", "empty 1", "empty 2"}
+    result = split(replace(faces, rows=(*faces, *empty)), Plan(SHARES, exact=exact), [near])
+    places = where(result.manifest)
+    assert len({places[name] for name in near}) == 1
+    assert sum(result.empty.values()) == 400 and not result.unassigned
+    for name, share in SHARES.items():
+        assert abs(result.empty[name] / 400 - share) < (0.02 if exact else 0.09)
+    alone = where(split(faces, Plan(SHARES, exact=exact)).manifest)
+    assert {key: places[key] for key in alone} == alone
+    assert result.counts() == split(faces, Plan(SHARES, exact=exact)).counts()
+
+
+def test_an_empty_photo_of_a_subject_is_not_its_test_row() -> None:
+    """A subject whose only test picture shows no face is told to be missing there; its photos stay
+    together all the same where subjects are kept apart."""
+    rows = tuple(row(f"{i}", "a", outcome="no_face") for i in range(40))
+    data = Manifest((*rows, row("face", "a"), row("other", "b")))
+    spread = split(data, Plan(SHARES))
+    assert "a" in spread.missing["test"] and spread.empty["test"]
+    apart = split(data, Plan(SHARES, by="subject"))
+    assert len({one.split for one in apart.manifest if one.subject == "a"}) == 1
 
 
 def test_a_subject_without_test_rows_is_told() -> None:

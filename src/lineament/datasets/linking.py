@@ -39,7 +39,7 @@ def linked(
     known = {row.id for row in manifest}
     by_path: dict[str, list[ManifestRow]] = {}
     for row in manifest:
-        if row.outcome == "ok" and not (row.step == "augment" and row.parent in known):
+        if row.outcome != "refused" and not (row.step == "augment" and row.parent in known):
             by_path.setdefault(row.path, []).append(row)
 
     @lru_cache(maxsize=128)

@@ -2,8 +2,9 @@
 
 Rows are first grouped: crops and copies of one photo, files with the same bytes, and whatever ``groups``
 links (near-duplicates). A group goes to one split as a whole. With ``by="subject"`` all groups of a
-subject do too. How a group finds its split, and what that costs, stands in
-docs/decisions/0007-split-before-augment.md.
+subject do too. Pictures without a face are assigned like the others, for detectors learn from them and are
+measured on them, but do not count as a subject's rows. How a group finds its split, and what that costs,
+stands in docs/decisions/0007-split-before-augment.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import Any, Literal
 
 from lineament.errors import ConfigError, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
+
+_EMPTY = "\0no face"
+"""Stands for the subject of pictures without a face, whose shares are kept for themselves."""
 
 NAMES = {1: ("train",), 2: ("train", "test"), 3: ("train", "val", "test")}
 
@@ -75,9 +79,10 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
 class Split:
     """What `split` answers: the new manifest and what has to be told about it.
 
-    ``unassigned`` counts rows left without a split by outcome (``no_face``, ``refused``). ``moved`` holds
-    the ids of rows that ``keep`` knew in another split, because a link to another kept row forced it.
-    ``missing`` names for each split the subjects with rows elsewhere but none there (closed set only).
+    ``unassigned`` counts rows left without a split by outcome (``refused``). ``moved`` holds the ids of
+    rows that ``keep`` knew in another split, because a link to another kept row forced it. ``missing``
+    names for each split the subjects with rows elsewhere but none there (closed set only). ``empty`` counts
+    the rows without a face by split.
     """
 
     manifest: Manifest
@@ -85,17 +90,18 @@ class Split:
     unassigned: Mapping[str, int] = field(default_factory=dict)
     moved: tuple[str, ...] = ()
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    empty: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Rows by split and subject; rows without a subject count under the empty name."""
+        """Rows with a face by split and subject; rows without a subject count under the empty name."""
         return counts(self.manifest)
 
 
 def counts(manifest: Manifest) -> dict[str, dict[str, int]]:
-    """Rows by split and subject, both sorted; rows without a split are left out."""
+    """Rows with a face by split and subject, both sorted; rows without a split are left out."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in manifest:
-        if row.split is not None:
+        if row.split is not None and row.outcome == "ok":
             found[row.split][row.subject or ""] += 1
     return {name: dict(sorted(found[name].items())) for name in sorted(found)}
 
@@ -103,7 +109,7 @@ def counts(manifest: Manifest) -> dict[str, dict[str, int]]:
 def split(
     manifest: Manifest, plan: Plan, groups: Iterable[Iterable[str]] = (), keep: Manifest | None = None
 ) -> Split:
-    """Give every usable row a split.
+    """Give every row a split whose picture could be read.
 
     ``groups`` are sets of row ids that must stay together. ``keep`` is an earlier manifest: rows it knows,
     by id or by bytes, keep their split. Where kept rows of several splits turn out to be linked, the group
@@ -112,7 +118,7 @@ def split(
     """
     if any(row.step == "augment" for row in manifest):
         raise SplitError("the manifest holds augmented rows: split before augmenting, not after")
-    rows = [row for row in manifest if row.outcome == "ok"]
+    rows = [row for row in manifest if row.outcome != "refused"]
     photos = photo_keys(manifest)
     united = link(manifest, groups)
     subjects_of_group: dict[str, set[str]] = defaultdict(set)
@@ -151,9 +157,11 @@ def split(
         exact=plan.exact,
         seed=plan.seed,
     )
-    left = Counter(row.outcome for row in manifest if row.outcome != "ok")
+    left = Counter(row.outcome for row in new if row.split is None)
     missing = _missing(new, plan) if plan.by == "photo" else {}
-    return Split(new, len(units), dict(sorted(left.items())), tuple(sorted(moved)), missing)
+    empty = Counter(row.split for row in new if row.outcome == "no_face" and row.split is not None)
+    by_split = {name: empty[name] for name in plan.shares if empty[name]}
+    return Split(new, len(units), dict(sorted(left.items())), tuple(sorted(moved)), missing, by_split)
 
 
 class Union:
@@ -222,6 +230,8 @@ def _unit(plan: Plan, rows: list[ManifestRow], photos: Mapping[str, str]) -> _Un
     names = subjects if plan.by == "subject" and subjects else [photos[row.id] for row in rows]
     # The smallest position over the members: another crop or copy of a member changes nothing.
     position = min(_position(plan.seed, name) for name in names)
+    if all(row.outcome == "no_face" for row in rows):
+        return _Unit(rows, _EMPTY, position)
     return _Unit(rows, subjects[0] if plan.by == "photo" and subjects else "", position)
 
 
@@ -290,6 +300,7 @@ def summary(result: Split) -> dict[str, Any]:
         "counts": found,
         "totals": {name: sum(subjects.values()) for name, subjects in found.items()},
         "groups": result.groups,
+        "empty": dict(result.empty),
         "unassigned": dict(result.unassigned),
         "moved": list(result.moved),
         "missing": {name: list(subjects) for name, subjects in result.missing.items()},

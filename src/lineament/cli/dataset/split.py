@@ -77,6 +77,9 @@ def split(
             ],
         )
         report.say(f"{result.groups} groups of pictures that belong together")
+        if result.empty:
+            told = ", ".join(f"{name} {count}" for name, count in result.empty.items())
+            report.say(f"pictures without a face, besides: {told}")
         for outcome, count in result.unassigned.items():
             report.say(f"{count} rows without a split: {outcome}")
         for name, subjects in result.missing.items():
