@@ -6,7 +6,7 @@ wrong faces (5 % of each folder, half of strangers, half of others of these peop
 recompressed, flipped), rotated pictures (within +-90 degrees) and pictures without a face.
 ``planted.json`` says what was planted where. Then it runs the commands as a user would, prints what they
 say, and compares it with what was planted. Last it plants a leak, which the audit must refuse. It ends
-with 1 when a leak-free set fails the audit or a leaky one passes.
+with 1 when a leak-free set fails the audit or a leaky one passes. With ``--plant`` it stops after planting.
 """
 
 from __future__ import annotations
@@ -266,6 +266,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="A new folder.")
     parser.add_argument("--photos", type=int, default=25)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--plant", action="store_true", help="Plant and stop: for walking by hand.")
     args = parser.parse_args()
     out: Path = args.out
     out.mkdir(parents=True)
@@ -276,7 +277,8 @@ def main() -> None:
     total = sum(1 for _ in (out / "found").glob("*/*.jpg"))
     kinds = Counter(fault.kind for fault in faults)
     print(f"{total} pictures of {len(people)} people; planted: {dict(sorted(kinds.items()))}")
-    walk(Shell(out), out, faults)
+    if not args.plant:
+        walk(Shell(out), out, faults)
 
 
 def walk(run: Shell, out: Path, faults: Sequence[Fault]) -> None:

@@ -14,7 +14,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from lineament.datasets.clean import CleanSettings, clean
 from lineament.datasets.opening import from_people
+from lineament.datasets.proposals import Proposal
 from lineament.io import images
 from lineament.scoring.intervals import exact, wilson
 from lineament.types import UInt8
@@ -97,33 +98,45 @@ def main() -> None:
         manifest = from_people(data)
         done = clean(manifest, CleanSettings(checks=("duplicates",)), workers=args.workers)
         spent = time.perf_counter() - start
-    linked = {frozenset((p.path, p.of or "")) for p in done.proposals}
+    _tell(done.proposals, planted, people)
+    print(f"{len(manifest)} pictures in {spent:.0f} s")
+
+
+def _tell(
+    proposals: Sequence[Proposal],
+    planted: Mapping[str, tuple[str, str]],
+    people: Mapping[str, Sequence[Path]],
+) -> None:
+    linked = {frozenset((p.path, p.of or "")): p.score for p in proposals}
     total, found = Counter[str](), Counter[str]()
     for key, (kind, original) in planted.items():
         total[kind] += 1
         found[kind] += frozenset((key, original)) in linked
     for kind in KINDS:
         print(f"{kind:34} {found[kind]:4} of {total[kind]}")
-    goal = found.total() / total.total()
-    within = wilson(goal, total.total())
+    share = found.total() / total.total()
+    within = wilson(share, total.total())
     print(
         f"{'all':34} {found.total():4} of {total.total()}  "
-        f"({goal:.1%}, 95 % interval {within.low:.1%} to {within.high:.1%}; goal 99 %)"
+        f"({share:.1%}, 95 % interval {within.low:.1%} to {within.high:.1%}; goal 99 %)"
     )
     # A copy stands for its original; what else is linked are different photos.
     genuine = {key: original for key, (_, original) in planted.items()}
-    false = {frozenset(genuine.get(path, path) for path in pair) for pair in linked}
-    false = {pair for pair in false if len(pair) == 2}
+    least = sorted(linked[pair] for pair in map(frozenset, genuine.items()) if pair in linked)[:3]
+    print(f"the least alike of the copies found: {', '.join(f'{score:.3f}' for score in least)}")
+    false = {
+        frozenset(genuine.get(path, path) for path in pair): score
+        for pair, score in linked.items()
+        if len({genuine.get(path, path) for path in pair}) == 2
+    }
     pairs = sum(1 for files in people.values() for _ in combinations(files, 2))
-    share = len(false) / pairs
     within = exact(len(false), pairs)
     print(
         f"false: {len(false)} of {pairs:,} pairs of different photos of a person "
-        f"({share:.4%}, 95 % interval {within.low:.4%} to {within.high:.4%}; goal 0.5 %)"
+        f"({len(false) / pairs:.4%}, 95 % interval {within.low:.4%} to {within.high:.4%}; goal 0.5 %)"
     )
-    for pair in sorted(map(sorted, false)):
-        print("  linked:", " and ".join(pair))
-    print(f"{len(manifest)} pictures in {spent:.0f} s")
+    for pair, score in false.items():
+        print(f"  linked, at {score:.3f}:", " and ".join(sorted(pair)))
 
 
 if __name__ == "__main__":
