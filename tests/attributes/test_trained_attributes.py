@@ -166,6 +166,12 @@ def test_only_finished_models_of_the_right_job_open(tmp_path: Path, people: Path
         detectors.create(str(people))
     with pytest.raises(ConfigError, match="a model for attributes, not for classifier"):
         open_classifiers([str(several)])
+    with pytest.raises(ConfigError, match=f"--attributes {several}"):
+        open_classifiers([str(several)])
+    with pytest.raises(ConfigError, match=r"gender.*--attributes gender.*train classifier"):
+        open_classifiers(["gender"])
+    with pytest.raises(ConfigError, match=r"no such folder.*train classifier"):
+        open_classifiers(["runs/nobody"])
     variant(people, tmp_path / "vector", heads=[{"name": "vector", "kind": "embedding"}])
     with pytest.raises(ConfigError, match="kind embedding"):
         Trained(TrainedConfig(tmp_path / "vector"))

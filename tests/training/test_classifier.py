@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -16,7 +19,7 @@ import torch
 from picture_classes import CLASSES, pictures
 from typer.testing import CliRunner
 
-from lineament.cli.main import app
+from lineament.cli.main import app, main
 from lineament.cli.train.options import settings_from
 from lineament.datasets.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
@@ -43,6 +46,7 @@ from lineament.training.classifier import (
     train_classifier,
 )
 from lineament.training.data import Batch, Pictures
+from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import rows_of
 
@@ -426,3 +430,37 @@ def test_the_command_trains_and_tells(tmp_path: Path) -> None:
     settings = settings_from(ClassifierSettings, tmp_path / "run" / "config.toml", None)
     assert settings.augment == ("flip", "rotate:5")
     assert length(manifest, settings) == 2 * 3
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rule: Ctrl-C during ``lineament train`` ends with status 130 and says that a checkpoint is kept
+    and how to go on; the same command then finishes, without the epochs that were done."""
+    pictures(tmp_path / "data", {"train": 6, "val": 3, "test": 3})
+    run = tmp_path / "run"
+    args = ["lineament", "train", "classifier", str(tmp_path / "data"), "--out", str(run)]
+    args += ["--architecture", "reference", "--method", "scratch", "--label", "lines", "--size", "32"]
+    args += ["--epochs", "3", "--batch-size", "6", "--augment", "none", "--set", "loop.threads=1"]
+    monkeypatch.setattr(sys, "argv", args)
+    write, seen = RunFolder.write_metrics, []
+
+    def then_ctrl_c(self: RunFolder, history: Sequence[Mapping[str, Any]]) -> None:
+        write(self, history)
+        seen.append(len(history))
+        if len(seen) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "write_metrics", then_ctrl_c)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "the last checkpoint is kept: the same command goes on from it",
+        "interrupted; what was finished is kept",
+    ]
+    assert (run / "last.ckpt").is_file() and not (run / "result.json").exists()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0 and (run / "result.json").is_file()
+    assert seen == [1, 2, 3], "no epoch was done twice"

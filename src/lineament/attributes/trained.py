@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.errors import CardMismatch, ConfigError, NoLandmarks
+from lineament.errors import CardMismatch, ConfigError, NoLandmarks, UnknownName
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.onnx import Precision
-from lineament.io.trained import Job, open_trained
+from lineament.io.trained import open_trained
 from lineament.registry import attributes
 from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
 
@@ -26,12 +26,11 @@ class TrainedConfig:
     """``model`` is the folder of a finished training.
 
     ``prefix`` stands before the names of its answers, so that two models for one attribute can be used side
-    by side. ``job`` refuses a model for another one.
+    by side.
     """
 
     model: Path
     prefix: str = ""
-    job: Job | None = None
     precision: Precision = "exact"
 
 
@@ -45,8 +44,7 @@ class Trained:
     """
 
     def __init__(self, config: TrainedConfig) -> None:
-        jobs: tuple[Job, ...] = ("classifier", "attributes") if config.job is None else (config.job,)
-        self._model = open_trained(config.model, *jobs, precision=config.precision)
+        self._model = open_trained(config.model, "classifier", "attributes", precision=config.precision)
         self.card = card = self._model.card
         if card.input.size is None:
             raise CardMismatch(f"{config.model}: its card does not say how large its pictures are")
@@ -105,11 +103,32 @@ class Trained:
 def open_classifiers(folders: Sequence[str]) -> list[Trained]:
     """Classifiers of people from their run folders, or ``FOLDER:prefix=my_``.
 
-    Raises `ConfigError` for a model with another job.
+    Raises `ConfigError` for anything else, saying what it is and how that is asked for.
     """
-    # By the registry, so that settings after the folder mean the same everywhere.
-    opened = [attributes.create(folder, job="classifier") for folder in folders]
-    return [one for one in opened if isinstance(one, Trained)]
+    return [_classifier(spec) for spec in folders]
+
+
+def _classifier(spec: str) -> Trained:
+    name = spec.partition(":")[0]
+    if name in attributes.names() and name != "trained":
+        raise ConfigError(
+            f"classifier {spec!r}: that is an attribute, give it as --attributes {spec}; "
+            "a classifier is the folder of a finished `lineament train classifier`"
+        )
+    try:
+        # By the registry, so that settings after the folder mean the same everywhere.
+        opened = attributes.create(spec)
+    except UnknownName:
+        raise ConfigError(
+            f"classifier {spec!r}: no such folder; give that of a finished `lineament train classifier`"
+        ) from None
+    assert isinstance(opened, Trained)
+    if opened.card.job != "classifier":
+        raise ConfigError(
+            f"classifier {spec!r}: a model for {opened.card.job}, not for classifier; "
+            f"give it as --{opened.card.job} {spec}"
+        )
+    return opened
 
 
 def softmax(logits: Float32) -> Float32:

@@ -1,7 +1,7 @@
 """``lineament``: every command is a library call you could have made.
 
 Exit status: 0 when every input was handled (refusals are counted and printed), 1 for a named failure or,
-with ``--strict``, any refusal, 2 for wrong usage.
+with ``--strict``, any refusal, 2 for wrong usage, 130 for Ctrl-C.
 """
 
 from __future__ import annotations

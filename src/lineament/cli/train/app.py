@@ -1,5 +1,25 @@
 """The group that the training commands register with."""
 
-import typer
+from __future__ import annotations
 
-app = typer.Typer(no_args_is_help=True, help="Train models on a split data set; needs lineament[train].")
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class Resumable(TyperGroup):
+    """Commands that go on where they were when they are given again, and say so when Ctrl-C ends them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("the last checkpoint is kept: the same command goes on from it", err=True)
+            raise
+
+
+app = typer.Typer(
+    cls=Resumable, no_args_is_help=True, help="Train models on a split data set; needs lineament[train]."
+)
