@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lineament.errors import UnknownName
+from lineament.errors import ConfigError, UnknownName
 from lineament.training.architectures import build, names
 
 NAMED = (
@@ -21,6 +21,7 @@ FAMILIES = (
     "convnext_tiny",
     "efficientnet_b0",
     "googlenet",
+    "maxvit_t",
     "mnasnet0_5",
     "mobilenet_v3_small",
     "regnet_y_400mf",
@@ -48,12 +49,46 @@ def test_a_named_architecture_gives_one_vector_a_picture_at_every_usual_size(nam
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_of_torchvision_is_a_backbone(name: str) -> None:
-    """Rule: a model of each family builds without its class layer, and its last map is a module of it."""
+    """Rule: a model of each family builds without its class layer, and its last map is made last: it is a
+    sixteenth of the picture's side, or tokens (ViT)."""
+    made: list[tuple[int, ...]] = []
     # RegNet computes with values while it is built.
     with torch.device("cpu" if name.startswith("regnet") else "meta"), torch.inference_mode():
         backbone = build(name).eval()
+        backbone.get_submodule(backbone.maps).register_forward_hook(
+            lambda _m, _i, output: made.append(tuple(output.shape))
+        )
         assert backbone(torch.empty(1, 3, 224, 224)).shape == (1, backbone.dimension)
-    assert backbone.get_submodule(backbone.maps) is not None
+    (shape,) = made
+    assert shape[1] * shape[2] <= 197 if name == "swin_t" else len(shape) == 3 or max(shape[2:]) <= 14
+
+
+@pytest.mark.parametrize(("name", "size", "says"), [("vit_b_16", 96, "224"), ("inception_v3", 64, "75")])
+def test_pictures_of_a_side_that_a_network_does_not_take_are_refused(
+    name: str, size: int, says: str
+) -> None:
+    """Rule: a side too short, or another than the only one, is a ConfigError that tells the right one."""
+    with torch.device("meta"):
+        backbone = build(name)
+    with pytest.raises(ConfigError, match=says):
+        backbone.require_size(size)
+    backbone.require_size(224)
+
+
+def test_a_network_without_a_known_class_layer_is_refused_with_others_to_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule: a network of a newer torchvision whose layers are named otherwise ends in UnknownName, which
+    names networks that can be taken."""
+    from torchvision import models
+
+    odd = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3))
+    monkeypatch.setattr(models, "get_model", lambda *_args, **_settings: odd)
+    with pytest.raises(UnknownName, match=r"resnet18.*class layer.*mobilenet_v2"):
+        build("resnet18")
+    odd.fc = torch.nn.Linear(8, 1000)
+    with pytest.raises(UnknownName, match=r"resnet18.*feature map.*mobilenet_v2"):
+        build("resnet18")
 
 
 @pytest.mark.parametrize("name", [*NAMED, "vit_b_16", "convnext_tiny"])

@@ -133,8 +133,7 @@ def _train(
     began = time.monotonic()
     torch.manual_seed(loop.seed)
     backbone = build(settings.architecture)
-    if settings.size < backbone.min_size:
-        raise ConfigError(f"size: {backbone.name} takes {backbone.min_size} pixels or more")
+    backbone.require_size(settings.size)
     trained_from = weights.load(backbone, settings.weights)
     contract = _contract(settings)
     model = EmbedderNet(backbone, settings.dimension, settings.dropout, settings.frozen_stages)

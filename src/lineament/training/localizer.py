@@ -227,8 +227,7 @@ def train_localizer(
             return done
         torch.manual_seed(settings.loop.seed)
         backbone = build(settings.architecture)
-        if settings.size < backbone.min_size:
-            raise ConfigError(f"size: {backbone.name} takes {backbone.min_size} pixels or more")
+        backbone.require_size(settings.size)
         trained_from = weights.load(backbone, settings.starting_weights)
         network = LocalizerNetwork(backbone, settings)
         augment = Pipeline(settings.augment, seed=settings.loop.seed) if settings.augment else None

@@ -138,8 +138,7 @@ class TransferRun:
             torch.set_num_threads(self.loop.threads)
         torch.manual_seed(self.loop.seed)
         self.backbone = build(settings.architecture)
-        if settings.size < self.backbone.min_size:
-            raise ConfigError(f"size: {self.backbone.name} takes {self.backbone.min_size} pixels or more")
+        self.backbone.require_size(settings.size)
         start = settings.weights
         if start == "auto":
             start = "none" if settings.method == "scratch" else "imagenet"

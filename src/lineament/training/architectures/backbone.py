@@ -9,21 +9,31 @@ import torch
 from torch import nn
 
 from lineament.config import did_you_mean
-from lineament.errors import UnknownName
+from lineament.errors import ConfigError, UnknownName
 
 
 class Backbone(nn.Module):
     """A network that gives one vector a picture.
 
     ``stages`` are its parts from input to output, for layer-wise learning rates; together they hold every
-    parameter. ``dimension`` is the length of the vector; ``min_size`` the shortest side it takes; ``maps``
-    names the module whose output is the last feature map (for class activation maps).
+    parameter. ``dimension`` is the length of the vector; ``min_size`` the shortest side it takes,
+    ``only_size`` the only one where it takes no other; ``maps`` names the module whose output is the last
+    feature map (for class activation maps).
     """
 
     def __init__(
-        self, name: str, body: nn.Module, stages: list[nn.Module], dimension: int, min_size: int, maps: str
+        self,
+        name: str,
+        body: nn.Module,
+        stages: list[nn.Module],
+        dimension: int,
+        min_size: int,
+        maps: str,
+        *,
+        only_size: int | None = None,
     ) -> None:
         super().__init__()
+        self.only_size = only_size
         self.name, self.dimension, self.min_size, self.maps = name, dimension, min_size, maps
         self.body = body
         self._stages = [stages]  # in a list so that the modules are not registered twice
@@ -32,6 +42,13 @@ class Backbone(nn.Module):
     def stages(self) -> list[nn.Module]:
         """Parts from input to output."""
         return self._stages[0]
+
+    def require_size(self, size: int) -> None:
+        """Raise `ConfigError` for pictures of a side that the network does not take."""
+        if self.only_size not in (None, size):
+            raise ConfigError(f"size: {self.name} takes {self.only_size} pixels only, not {size}")
+        if size < self.min_size:
+            raise ConfigError(f"size: {self.name} takes {self.min_size} pixels or more")
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """float32 ``(N, 3, S, S)`` -> ``(N, dimension)``."""

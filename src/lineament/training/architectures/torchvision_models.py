@@ -7,9 +7,24 @@ from typing import Any
 
 from torch import nn
 
+from lineament.errors import UnknownName
 from lineament.training.architectures.backbone import Backbone
 
 _MIN_SIZE = {"inception_v3": 75, "alexnet": 63}
+_ONLY_SIZE = {"vit": 224, "maxvit": 224}
+"""By family: the only side that a network with windows or places of its own takes."""
+_MAPS = (
+    "features",
+    "layer4",
+    "Mixed_7c",
+    "inception5b",
+    "encoder",
+    "trunk_output",
+    "conv5",
+    "layers",
+    "blocks.3",
+)
+"""The module that makes the last feature map, by family; the first that a network has."""
 
 
 @cache
@@ -21,7 +36,7 @@ def names() -> tuple[str, ...]:
 
 
 def build(name: str) -> Backbone:
-    """One of them, untrained: random weights, no class layer."""
+    """One of them, untrained: no class layer. Raises `UnknownName` for one of unknown layout."""
     from torchvision import models
 
     extra: dict[str, Any] = {"weights": None}
@@ -31,7 +46,9 @@ def build(name: str) -> Backbone:
         extra |= {"aux_logits": False, "init_weights": True, "transform_input": True}
     body: nn.Module = models.get_model(name, **extra)
     dimension, maps = _take_head(body, name)
-    return Backbone(name, body, _stages(body), dimension, _MIN_SIZE.get(name, 32), f"body.{maps}")
+    only = _ONLY_SIZE.get(name.partition("_")[0])
+    least = only or _MIN_SIZE.get(name, 32)
+    return Backbone(name, body, _stages(body), dimension, least, f"body.{maps}", only_size=only)
 
 
 def _take_head(body: nn.Module, name: str) -> tuple[int, str]:
@@ -43,19 +60,27 @@ def _take_head(body: nn.Module, name: str) -> tuple[int, str]:
         head = getattr(body, attribute, None)
         if isinstance(head, nn.Linear):
             setattr(body, attribute, nn.Identity())
-            return head.in_features, _last_map(body)
+            return head.in_features, _last_map(body, name)
         if isinstance(head, nn.Sequential) and isinstance(head[-1], nn.Linear):
             width = head[-1].in_features
             head[-1] = nn.Identity()
-            return width, _last_map(body)
-    raise NotImplementedError(f"{name}: the class layer of this model was not found")
+            return width, _last_map(body, name)
+    raise _unknown_layout(name, "class layer")
 
 
-def _last_map(body: nn.Module) -> str:
-    for name in ("features", "layer4", "Mixed_7c", "inception5b", "encoder", "stages"):
-        if hasattr(body, name):
-            return name
-    return next(iter(dict(body.named_children())))
+def _last_map(body: nn.Module, name: str) -> str:
+    modules = dict(body.named_modules())
+    found = next((maps for maps in _MAPS if maps in modules), None)
+    if found is None:
+        raise _unknown_layout(name, "last feature map")
+    return found
+
+
+def _unknown_layout(name: str, part: str) -> UnknownName:
+    return UnknownName(
+        f"{name}: this network is built in a way lineament does not know, its {part} was not found; take "
+        "another one: reference, mobilenet_v2, resnet18, resnet50, efficientnet_b0 ..."
+    )
 
 
 def _stages(body: nn.Module) -> list[nn.Module]:
