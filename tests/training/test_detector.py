@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import scene_pictures
 import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
@@ -37,7 +38,7 @@ from lineament.training.detector_scores import LEAST_SCORE, MOST, Found, monitor
 from lineament.training.detector_torchvision import SsdNetwork
 from lineament.training.detector_yolo import YoloNetwork
 from lineament.training.loop import fit
-from lineament.training.run_folder import BEST, open_run
+from lineament.training.run_folder import BEST, CHECKPOINT, open_run
 from lineament.training.scenes import Scene, Scenes, scenes_of
 from lineament.types import Faces
 
@@ -119,33 +120,71 @@ def test_analyze_takes_the_run_folder(trained: tuple[Path, dict], manifest: Mani
     assert line["faces"][0]["attributes"]["class"] in ("face", "mask")
 
 
-def test_interrupted_training_ends_like_an_undisturbed_one(manifest: Manifest, tmp_path: Path) -> None:
-    """Stopped in the middle of an epoch and gone on with, it has the same weights to the last bit."""
-    settings = DetectorSettings(model=SSD, size=64, loop=LOOP)
+def fitted(
+    manifest: Manifest, out: Path, settings: DetectorSettings, stop_after: int | None = None
+) -> None:
+    """A training without export and figures, whose checkpoint stays."""
+    seen = 0
 
-    def train(out: Path, stop_after: int | None) -> None:
-        seen = 0
+    def advance(count: int) -> None:
+        nonlocal seen
+        seen += count
+        if seen == stop_after:
+            raise RuntimeError("killed here")  # leaves what a kill leaves: the last checkpoint
 
-        def advance(count: int) -> None:
-            nonlocal seen
-            seen += count
-            if seen == stop_after:
-                raise RuntimeError("killed here")  # leaves what a kill leaves: the last checkpoint
+    classes = ("face", "mask")
+    with open_run(out, "detector", settings, manifest) as run:
+        torch.manual_seed(0)
+        network = SsdNetwork("ssdlite_mobilenet_v3_small", 2, 64)
+        val = Scenes(manifest, scenes_of(manifest, "val", classes), size=64)
+        data = Scenes(manifest, scenes_of(manifest, "train", classes), size=64)
+        task = DetectionTask(network, val, settings, classes)
+        fit(task, Batches(data, shuffled(len(data), 8, 0)), run, settings.loop, advance=advance)
 
-        classes = ("face", "mask")
-        with open_run(out, "detector", settings, manifest) as run:
-            torch.manual_seed(0)
-            network = SsdNetwork("ssdlite_mobilenet_v3_small", 2, 64)
-            val = Scenes(manifest, scenes_of(manifest, "val", classes), size=64)
-            data = Scenes(manifest, scenes_of(manifest, "train", classes), size=64)
-            task = DetectionTask(network, val, settings, classes)
-            fit(task, Batches(data, shuffled(len(data), 8, 0)), run, settings.loop, advance=advance)
 
-    train(tmp_path / "whole", None)
+@pytest.mark.parametrize("minutes", [10.0, 1e-5], ids=["checkpoints of epochs", "checkpoints of steps"])
+def test_interrupted_training_ends_like_an_undisturbed_one(
+    manifest: Manifest, whole: Path, tmp_path: Path, minutes: float
+) -> None:
+    """Stopped in the middle of an epoch and gone on with, it has the same weights, and the same average of
+    them, to the last bit."""
+    settings = DetectorSettings(model=SSD, size=64, loop=replace(LOOP, checkpoint_minutes=minutes))
     with pytest.raises(RuntimeError, match="killed here"):
-        train(tmp_path / "parts", 5)
-    train(tmp_path / "parts", None)
-    assert (tmp_path / "parts" / BEST).read_bytes() == (tmp_path / "whole" / BEST).read_bytes()
+        fitted(manifest, tmp_path, settings, 5)
+    begun = torch.load(tmp_path / CHECKPOINT, weights_only=True)["held"]["steps"]
+    assert begun == (3 if minutes == 10 else 4)
+    fitted(manifest, tmp_path, settings)
+    assert (tmp_path / BEST).read_bytes() == (whole / BEST).read_bytes()
+    state, wanted = (torch.load(out / CHECKPOINT, weights_only=True) for out in (tmp_path, whole))
+    assert state["held"]["steps"] == wanted["held"]["steps"] == 6
+    for part in (("held", "weights"), ("model",)):
+        got, known = state, wanted
+        for key in part:
+            got, known = got[key], known[key]
+        assert all(torch.equal(got[name], known[name]) for name in known)
+
+
+@pytest.fixture(scope="module")
+def whole(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed training of two epochs, three steps each."""
+    out = tmp_path_factory.mktemp("whole")
+    fitted(manifest, out, DetectorSettings(model=SSD, size=64, loop=LOOP))
+    return out
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_the_average_of_the_weights_is_what_is_kept(
+    manifest: Manifest, tmp_path: Path, averaged: bool
+) -> None:
+    """The best weights are the average that was judged, not those of the last step; without averaging they
+    are those of the last step, and no checkpoint holds an average."""
+    loop = replace(LOOP, epochs=1)
+    fitted(manifest, tmp_path, DetectorSettings(model=SSD, size=64, average_weights=averaged, loop=loop))
+    state, best = torch.load(tmp_path / CHECKPOINT, weights_only=True), load_file(tmp_path / BEST)
+    kept, other = (state["held"]["weights"], state["model"]) if averaged else (state["model"], None)
+    assert best.keys() == kept.keys() and all(torch.equal(best[name], kept[name]) for name in best)
+    assert ("held" in state) == averaged
+    assert other is None or not all(torch.equal(best[name], other[name]) for name in best)
 
 
 def test_ssd_answers_in_pixels() -> None:

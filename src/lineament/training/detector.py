@@ -29,6 +29,7 @@ from lineament.training import (
     distributed,
     optimisers,
 )
+from lineament.training.averaging import WeightAverage
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
 from lineament.training.data import Batch, Batches, in_order, normalised, shuffled
 from lineament.training.detector_scores import Found, collect, monitored, summary
@@ -66,7 +67,8 @@ class DetectorSettings:
     imagenet (backbones of torchvision), a file, or an earlier run folder. ``classes`` are taken from the
     labels unless declared; ``one_class`` takes all boxes as one. Boxes whose shorter side is below
     ``min_side`` pixels of the picture are neither learnt nor counted. ``nms`` is the IoU above which the
-    worse of two boxes goes. ``augment`` are steps as of ``lineament dataset augment``.
+    worse of two boxes goes. ``augment`` are steps as of ``lineament dataset augment``. ``average_weights``
+    judges and exports a running average of the weights (`lineament.training.averaging`).
     """
 
     model: str = "yolov8n"
@@ -77,6 +79,7 @@ class DetectorSettings:
     min_side: float = 0.0
     nms: float = 0.5
     augment: tuple[str, ...] = AUGMENT
+    average_weights: bool = True
     loop: DetectorLoop = field(default_factory=DetectorLoop)
 
     def __post_init__(self) -> None:
@@ -123,6 +126,8 @@ class DetectionTask:
     def __init__(self, model: Any, val: Scenes, settings: DetectorSettings, classes: Sequence[str]) -> None:
         self.model: nn.Module = model
         self.network: Network = model
+        self.held = WeightAverage(model) if settings.average_weights else None
+        self.judged: nn.Module = self.model if self.held is None else self.held.model
         self.val, self.settings, self.classes = val, settings, tuple(classes)
 
     def groups(self) -> list[dict[str, Any]]:
@@ -136,14 +141,17 @@ class DetectionTask:
 
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
         """Loss, mAP50 and mAP50-95 of the validation scenes."""
-        found, losses, _ = self.look(self.val, device)
+        found, losses, _ = self.look(self.val, device, self.judged)
         return {**losses, **monitored(found, self.classes)}
 
     def look(
-        self, scenes: Scenes, device: torch.device
+        self, scenes: Scenes, device: torch.device, model: Any = None
     ) -> tuple[list[Found], dict[str, float], dict[str, str]]:
-        """What the network finds in each scene that can be read, the mean losses, and refused pictures."""
-        self.model.to(device).eval()
+        """What a network finds in each scene that can be read, the mean losses, and refused pictures.
+
+        The network is the one trained, which after `fit` has the best weights, or ``model``.
+        """
+        network = (self.model if model is None else model).to(device).eval()
         batches = Batches(scenes, in_order(len(scenes), self.settings.loop.batch_size))
         found: list[Found] = []
         refused: dict[str, str] = {}
@@ -155,8 +163,8 @@ class DetectionTask:
                 if not len(batch):
                     continue
                 there = batch.to(device)
-                decoded, raw = self.network.evaluated(self._input(there))
-                loss, parts = self.network.losses(raw, there.targets["boxes"], there.targets["labels"])
+                decoded, raw = network.evaluated(self._input(there))
+                loss, parts = network.losses(raw, there.targets["boxes"], there.targets["labels"])
                 for name, value in {"loss": loss, **parts}.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
                 count += len(batch)

@@ -30,7 +30,11 @@ Row = dict[str, float]
 
 
 class Task(Protocol):
-    """What is trained: a network, its loss on a batch, and its figures on held-out data."""
+    """What is trained: a network, its loss on a batch, and its figures on held-out data.
+
+    Where another network is evaluated and kept, one with the same names of weights such as their average,
+    it is the attribute ``judged``.
+    """
 
     model: nn.Module
     monitor: str
@@ -54,9 +58,9 @@ class Task(Protocol):
 
 
 class Held(Protocol):
-    """What a task trains outside of its model, each process a share of it, as its attribute ``held``.
+    """What a task learns outside of its model, each process a share of it, as its attribute ``held``.
 
-    Class centres are such: they may be too many for one process, and no model needs them afterwards.
+    Such are class centres, which may be too many for one process, and an average of the weights.
     """
 
     def absent(self) -> None:
@@ -152,6 +156,7 @@ class _Loop:
         if self.device.type == "cuda":
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         self.model = task.model.to(self.device)
+        self.judged: nn.Module = getattr(task, "judged", self.model).to(self.device)
         self.optimiser = optimisers.build(task.groups(), settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp == "fp16")
         self.held: Held | None = getattr(task, "held", None)
@@ -292,7 +297,7 @@ class _Loop:
         if better:
             state.best, state.best_epoch = monitored, state.epoch + 1
             if self.place.first:
-                self.folder.save_best(self.model)
+                self.folder.save_best(self.judged)
         state.epoch, state.step, state.samples, state.seconds, state.sums = state.epoch + 1, 0, 0, 0.0, {}
         state.ended = self._reason_to_end(figures)
         for callback in self.callbacks if self.place.first else ():
