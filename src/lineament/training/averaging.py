@@ -12,7 +12,7 @@ from torch import nn
 
 DECAY = 0.9999
 RAMP = 2000
-"""In steps. Both are Ultralytics' values: short trainings are hardly averaged, long ones over 10,000 steps."""
+"""In steps. As in Ultralytics: a short training is hardly averaged, a long one over some 10,000 steps."""
 
 
 class WeightAverage:

@@ -151,7 +151,8 @@ class DetectionTask:
 
         The network is the one trained, which after `fit` has the best weights, or ``model``.
         """
-        network = (self.model if model is None else model).to(device).eval()
+        network: Any = self.model if model is None else model
+        network.to(device).eval()
         batches = Batches(scenes, in_order(len(scenes), self.settings.loop.batch_size))
         found: list[Found] = []
         refused: dict[str, str] = {}
