@@ -21,6 +21,7 @@ from lineament.datasets.audit.leaks import find_leaks
 from lineament.datasets.audit.page import render
 from lineament.datasets.audit.run import Audit, audit
 from lineament.datasets.linking import linked
+from lineament.datasets.opening import open_dataset
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.types import UInt8
@@ -102,7 +103,7 @@ def test_near_duplicates_are_linked(tmp_path: Path) -> None:
     add("small", np.asarray(cv2.resize(textured(0), (60, 60), interpolation=cv2.INTER_AREA), np.uint8))
     add("mirrored", np.ascontiguousarray(textured(1)[:, ::-1]))
     (tmp_path / "squeezed.jpg").write_bytes(images.encode_jpeg(textured(2), quality=40))
-    rows.append(row("squeezed", None))
+    rows.append(row("squeezed", None, outcome="no_face"))  # two empty pictures may be one, too
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     rows.append(row("broken", None))
     rows.append(row("copy", None, path="plain 3.png", parent="plain 3", step="augment"))
@@ -217,6 +218,22 @@ def test_from_folder_to_audit(run: Run, people: Path, tmp_path: Path) -> None:
         leak["kind"] == "augmented" and copy.id in leak["rows"] and set(leak["splits"]) == {"train", "test"}
     )
     assert (tmp_path / "x.html").is_file()
+
+
+def test_the_command_splits_pictures_without_a_face_and_counts_them(
+    run: Run, people: Path, tmp_path: Path
+) -> None:
+    """They are told beside the rows of subjects, and the audit finds no leak among them."""
+    shutil.copytree(people, tmp_path, dirs_exist_ok=True)
+    found = open_dataset(tmp_path)
+    rows = [replace(one, outcome="no_face") if one.subject == "c" else one for one in found]
+    found.with_rows(rows, step="edit").save(tmp_path / "manifest.jsonl")
+    answer = run("split", tmp_path, "50/50")
+    counts, empty = answer["counts"], answer["empty"]
+    assert isinstance(counts, dict) and isinstance(empty, dict)
+    assert sum(empty.values()) == 10 and not answer["unassigned"]
+    assert {name for own in counts.values() for name in own} == {"a", "b"}
+    assert run("audit", tmp_path / "split.jsonl", "--no-experiment")["leaks"] == []
 
 
 def test_a_near_duplicate_across_splits_fails_the_command(run: Run, people: Path, tmp_path: Path) -> None:
