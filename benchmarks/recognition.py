@@ -1,11 +1,13 @@
 """Recognition on folders of people: listed pairs, all comparisons and open set, for several systems.
 
     python -m benchmarks.recognition --data LFW_IMAGES --pairs pairs.txt [--keep DIR] [--system NAME ...]
+        [--records DIR]
 
 Systems: ``yunet`` (detector) + SFace; ``flip``, which sums face and mirror image; ``centerface``, another
 detector; ``unaligned``, where the crop is the square around YuNet's box, neither turned nor shifted to the
 landmarks; ``dlib``, face_recognition's detector and embedder where dlib and its models are installed.
 All float32. Prints Markdown tables. ``--keep`` stores embeddings there, and reads them on the next run.
+``--records`` saves all comparisons of each system there, for ``lineament evaluate compare``.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from lineament.analyzer import Analyzer
+from lineament.cli.output import plain
 from lineament.evaluation import all_comparisons, gallery_split, identification, pairs, people, verification
 from lineament.evaluation.capture import Captures, Failure, capture, rate_key
 from lineament.evaluation.mirrored import Mirrored
+from lineament.evaluation.record import Record
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.registry import detectors
 from lineament.scoring.rate import Rate
@@ -132,11 +136,24 @@ def listed_row(system: str, listed: pairs.PairList, names: Sequence[str], found:
     )
 
 
+def record(system: str, report: all_comparisons.AllComparisonsReport) -> Record:
+    """As `lineament evaluate verification --all --save` writes it, without figures."""
+    return Record(
+        kind="verification",
+        title=report.people.title,
+        protocol={"data": report.people.digest(), "comparisons": "all"},
+        system={"system": system, "embedder": report.captures.model.name, "precision": "exact"},
+        answer={**plain(report.to_json()), "failures": {"failures": len(report.captures.failures)}},
+        clusters=report.clusters(),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--records", type=Path)
     parser.add_argument("--system", action="append", choices=SYSTEMS)
     args = parser.parse_args()
     pictures = people.open_people(args.data)
@@ -150,6 +167,9 @@ def main() -> None:
         listed_row(name, listed, pictures.names, found)
     print("\nAll comparisons: FNMR in percent at FMR\n")
     reports = {name: all_comparisons.score(pictures, found) for name, found in done.items()}
+    for name, report in reports.items() if args.records else ():
+        args.records.mkdir(parents=True, exist_ok=True)
+        record(name, report).save(args.records / f"{name}.json")
     rates = [p.target_rate for p in next(iter(reports.values())).points]
     print("| system | failures | EER | " + " | ".join(f"{rate:g}" for rate in rates) + " |")
     print("| --- " * (3 + len(rates)) + "|")

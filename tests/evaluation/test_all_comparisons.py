@@ -12,7 +12,7 @@ from PIL import Image as PictureFile
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InsufficientData, UsageError
 from lineament.evaluation import all_comparisons, templates, verification
-from lineament.evaluation.capture import Captures, capture
+from lineament.evaluation.capture import Captures, capture, rate_key
 from lineament.evaluation.mirrored import Mirrored
 from lineament.evaluation.people import LabelledPictures, open_people
 from lineament.io.manifest import Manifest, ManifestRow
@@ -69,6 +69,21 @@ def test_the_output_says_that_threshold_and_rates_are_of_the_same_comparisons() 
     same = np.array(people.subjects)[i] == np.array(people.subjects)[j]
     assert found["fmr"]["value"] == np.mean(scores[~same] >= 0.4)
     assert found["fnmr"]["value"] == np.mean(scores[same] < 0.4)
+
+
+def test_counts_by_person_add_up_to_every_false_non_match_rate() -> None:
+    """Also at a threshold from elsewhere: what `evaluate compare` pairs is what the figure says."""
+    people, captures = synthetic(100, 2)
+    other = Threshold(0.4, MODEL, 1e-2, "elsewhere", 0.01, Interval(0, 1), 10, 5)
+    report = all_comparisons.score(people, captures, threshold=other)
+    kept = report.clusters()
+    rates = {f"fnmr_at_fmr.{rate_key(point.target_rate)}": point.fnmr.rate for point in report.points}
+    assert report.elsewhere is not None
+    rates["at_other_threshold.fnmr"] = report.elsewhere.fnmr
+    assert set(kept) == set(rates)
+    for name, rate in rates.items():
+        wrong, whole = np.array(list(kept[name].values())).sum(axis=0)
+        assert (wrong, whole) == (pytest.approx(rate.value * rate.n), rate.n)
 
 
 def test_failures_to_acquire_count_as_non_matches() -> None:

@@ -97,10 +97,13 @@ class AllComparisonsReport:
         count = len(self.found.samples)
         mated = np.bincount(self.found.mated_codes, minlength=count)
         kept: dict[str, Counts] = {}
-        for point in self.points:
-            missed = self.found.mated < np.float64(point.threshold)
+        cuts = {f"fnmr_at_fmr.{rate_key(point.target_rate)}": point.threshold for point in self.points}
+        if self.elsewhere is not None:
+            cuts["at_other_threshold.fnmr"] = self.elsewhere.threshold.value
+        for path, threshold in cuts.items():
+            missed = self.found.mated < np.float64(threshold)
             wrong = np.bincount(self.found.mated_codes[missed], minlength=count)
-            kept[f"fnmr_at_fmr.{rate_key(point.target_rate)}"] = {
+            kept[path] = {
                 anonymous(names[i]): (float(wrong[i]), float(mated[i])) for i in range(count) if mated[i]
             }
         return kept

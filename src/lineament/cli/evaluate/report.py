@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from lineament.cli.output import Report
     from lineament.evaluation.compare import Compared
 
+_AT_TARGETS = ("fnmr_at_fmr", "fnir_at_fpir", "dir_at_fpir", "bpcer_at_apcer")
+_FIXED = (
+    "at target rates the thresholds were chosen on these: intervals hold the uncertainty of the errors, "
+    "not that of the thresholds; they are too narrow where a threshold rests on few errors"
+)
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE.html", help="Write a page that needs nothing else.")
 ]
@@ -69,6 +74,8 @@ def compare(
     with Report(json) as answer:
         answer.line({"figures": {row.name: row.to_json() for row in rows}})
         _table(answer, rows)
+        if any(row.name.startswith(_AT_TARGETS) for row in rows):
+            answer.say(_FIXED)
         if out is not None:
             answer.say(f"written: {out}")
 
