@@ -105,3 +105,22 @@ def test_the_page_needs_nothing_else_and_says_what_is_missing() -> None:
     assert "needs 30,000,000 non-mated comparisons" in page
     assert "data:image/svg+xml;base64," in page
     assert "Apache-2.0" in page  # of the model card
+
+
+def test_the_page_names_the_worst_group_and_counts_every_group() -> None:
+    """The ratio with its interval, and how many people, pictures or attacks a row rests on."""
+    groups = {
+        "left": {"people": 403, "pictures": 728, "fmr": rate(0.002), "fnmr": None},
+        "right": {"people": 1173, "pictures": 2592, "fmr": rate(0.001), "fnmr": rate(0.003)},
+    }
+    spread = {"value": 1.95, "low": 1.4, "high": 2.72, "worst": "left", "best": "right"}
+    answer = {"groups": groups, "fmr_worst_over_best": spread, "presentations": {"print": 35}}
+    page = render([replace(record(0.2), kind="fairness", answer=answer)])
+    assert "1.95 (1.4 to 2.72), worst left, best right" in page
+    for name, count in (
+        ("groups.left.people", 403),
+        ("groups.right.pictures", 2592),
+        ("presentations.print", 35),
+    ):
+        assert f'<tr><th>{name}<td class="code">{count}</tr>' in page
+    assert "groups.left.fmr.n" not in page

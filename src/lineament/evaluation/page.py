@@ -39,7 +39,10 @@ def _section(record: Record) -> dict[str, Any]:
         "warnings": sorted(set(_texts(answer, _WARNINGS))),
         "figures": list(record.figures.values()),
         "unsupported": dict(_unsupported(answer)),
-        "counts": {k: v for k, v in answer.items() if isinstance(v, int) and not isinstance(v, bool)},
+        "counts": dict(_counts(answer)),
+        "spreads": {
+            name: one for name, one in answer.items() if isinstance(one, Mapping) and "worst" in one
+        },
         "failures": answer.get("failures", {}),
         "protocol": _stated(record.protocol),
         "system": _stated(record.system),
@@ -50,6 +53,28 @@ def _section(record: Record) -> dict[str, Any]:
             for name, svg in record.charts.items()
         },
     }
+
+
+def _counts(answer: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Whole numbers of the answer, those of each group, and of tables that hold nothing else."""
+    for name, value in answer.items():
+        if _is_count(value):
+            yield name, value
+        elif name == "groups" and isinstance(value, Mapping):
+            yield from (
+                (f"{name}.{key}", one) for key, one in flat(value).items() if _is_own_count(key, one)
+            )
+        elif isinstance(value, Mapping) and name != "failures" and all(map(_is_count, value.values())):
+            yield from ((f"{name}.{key}", one) for key, one in value.items())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_own_count(path: str, value: Any) -> bool:
+    """A count of a group, and not the n of one of its rates."""
+    return _is_count(value) and not path.endswith(".n")
 
 
 def _cards(record: Record) -> Iterator[dict[str, Any]]:
