@@ -291,7 +291,10 @@ def walk(run: Shell, out: Path, faults: Sequence[Fault]) -> None:
 
     lines = run("duplicates", "photos", "--out", "photos/copies.jsonl", show=2)
     _copies(truth, photos, lines)
+    unique = "photos/unique.jsonl"
+    run("review", "photos", "--proposals", "photos/copies.jsonl", "--auto", "0.9", "--apply", unique)
 
+    # From all photos, not from the unique ones, so that cleaning has copies to find.
     run("extract", "photos", "crops", "--detector", "retry:yunet")
     crops = Manifest.load(out / "crops" / "manifest.jsonl")
     _extracted(truth, photos, crops)
