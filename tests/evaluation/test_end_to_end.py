@@ -16,6 +16,7 @@ from lineament.cli.main import app
 from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, InsufficientData, SplitError, UsageError
 from lineament.evaluation.end_to_end import EndToEnd, evaluate, match
+from lineament.evaluation.record import Record
 from lineament.evaluation.trained_on import require_unseen, runs_of
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
@@ -225,13 +226,19 @@ def test_the_command_on_real_photos(runs: Path, tmp_path: Path) -> None:
         (tmp_path / path.name).symlink_to(path)
     Manifest(tuple(rows)).save(tmp_path / "manifest.jsonl")
     words = ["evaluate", "end-to-end", str(tmp_path), "--classifier", str(runs / "people")]
-    result = CliRunner().invoke(app, [*words, "--json", "-", "--faces", str(tmp_path / "faces.jsonl")])
+    saved = tmp_path / "saved.json"
+    files = ["--faces", str(tmp_path / "faces.jsonl"), "--save", str(saved)]
+    result = CliRunner().invoke(app, [*words, "--json", "-", *files])
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
     assert record["pictures"] == {"total": 6, "ok": 6}
     assert record["faces"]["right"] + record["faces"]["wrong"] == 6
     lines = [json.loads(line) for line in (tmp_path / "faces.jsonl").read_text().splitlines()]
     assert {line["picture"] for line in lines} == {path.name for path in faces}
+    kept = Record.load(saved)
+    assert kept.figures["end_to_end_accuracy"].rate.value == record["end_to_end_accuracy"]["value"]
+    assert kept.figures["detection_misses"].better == "low"
+    assert "confusions" not in kept.answer and faces[0].name not in saved.read_text()
     table = CliRunner().invoke(app, words).stdout
     assert "detected and named right" in table and "not detected" in table
     with pytest.raises(UsageError, match="--classifier"):
