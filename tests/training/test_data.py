@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -19,7 +20,24 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.view import View
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import Manifest
-from lineament.training.data import Batch, Batches, Pictures, fitted, in_order, normalised, shuffled
+from lineament.training import localizer
+from lineament.training.attributes import AttributeTargets
+from lineament.training.classes import ClassTarget
+from lineament.training.data import (
+    Batch,
+    Batches,
+    Pictures,
+    _collate_or_fail,
+    _Guarded,
+    _prepare_worker,
+    fitted,
+    in_order,
+    normalised,
+    shuffled,
+)
+from lineament.training.embedder import SubjectTarget
+from lineament.training.heads import HeadSettings, resolve
+from lineament.training.splits import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +129,27 @@ def test_a_named_error_of_a_target_arrives_as_it_was_raised(data: Manifest, work
     with pytest.raises(UndeclaredLabel) as caught:
         list(Batches(pictures, in_order(4, 2), workers=workers).epoch())
     assert str(caught.value) == "nobody declared 'x'"
+
+
+def test_what_loads_pictures_can_be_sent_to_a_process_that_is_started_anew(data: Manifest) -> None:
+    """Pictures with the target of any trainer, and what is done to their samples, survive pickling, which
+    is how they reach a process that is not forked, and give the same samples."""
+    label = HeadSettings("tint", label="subject")
+    heads = resolve([label], {split: rows_of(data, split) for split in ("train", "val")})
+    targets = (
+        ClassTarget("subject", {"a": 0, "b": 1, "c": 2}),
+        AttributeTargets(heads),
+        SubjectTarget({"a": 0}),
+        localizer.target,
+    )
+    for one in targets:
+        pictures = Pictures(data, data.rows, one, size=SIZE, augment=Pipeline(STEPS, seed=3))
+        for tool in (_Guarded(pictures), _collate_or_fail, _prepare_worker):
+            again = pickle.loads(pickle.dumps(tool))
+            if isinstance(again, _Guarded):
+                (pixels, target, index), wanted = again[1, 4], pictures[1, 4]
+                assert np.array_equal(pixels, wanted[0]) and index == wanted[2] == 1
+                assert target.keys() == wanted[1].keys() and str(target) == str(wanted[1])
 
 
 class _Foreign:

@@ -114,6 +114,20 @@ class Data:
         return cls(manifest, rows, attributes, left_out, table)
 
 
+@dataclass(frozen=True, slots=True)
+class AttributeTargets:
+    """What each head should answer; no function, so that any process can be sent it."""
+
+    attributes: Sequence[Attribute]
+
+    def __call__(self, row: ManifestRow, _view: object) -> dict[str, Any]:
+        """Class numbers, and numbers as float32, by attribute."""
+        return {
+            a.name: np.float32(a.target(row)) if a.kind == "number" else int(a.target(row))
+            for a in self.attributes
+        }
+
+
 class _Training:
     """One training, in the order of its parts."""
 
@@ -125,7 +139,7 @@ class _Training:
         self.whole = AttributeNetwork(
             self.transfer.backbone, self.attributes, settings.method, settings.fine_tuning, settings.dropout
         )
-        self.pictures = self.transfer.pictures(data.manifest, data.rows, self._target)
+        self.pictures = self.transfer.pictures(data.manifest, data.rows, AttributeTargets(self.attributes))
 
     def run(self) -> dict[str, Any]:
         """Fit, evaluate, export, finish."""
@@ -138,12 +152,6 @@ class _Training:
         shown = ["loss", *(f"loss_{a.name}" for a in self.attributes if len(self.attributes) > 1)]
         fitted = self.transfer.fit(self.whole, [self.whole.heads], self.pictures, task, shown)
         return {} if fitted is None else self._finish(fitted)
-
-    def _target(self, row: ManifestRow, _view: Any) -> dict[str, Any]:
-        return {
-            a.name: np.float32(a.target(row)) if a.kind == "number" else int(a.target(row))
-            for a in self.attributes
-        }
 
     def _finish(self, fitted: Fitted) -> dict[str, Any]:
         settings, data, state = self.settings, self.data, fitted.state

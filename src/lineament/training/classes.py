@@ -34,9 +34,21 @@ class Classes:
 
     def of(self, row: ManifestRow) -> int:
         """The class number of one of the rows."""
+        return ClassTarget(self.label, self.numbers)(row, None)["class"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTarget:
+    """A row's class number under the name ``class``; no function, so that any process can be sent it."""
+
+    label: str
+    numbers: Mapping[str, int]
+
+    def __call__(self, row: ManifestRow, _view: object) -> dict[str, int]:
+        """The target of one of the rows that have a class."""
         name = class_name(row, self.label)
         assert name is not None, "a row without a class is in no split's rows"
-        return self.numbers[name]
+        return {"class": self.numbers[name]}
 
 
 def class_name(row: ManifestRow, label: str) -> str | None:

@@ -21,7 +21,7 @@ from lineament.training import classification_report as report
 from lineament.training.architectures import Backbone
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.callbacks import turning_point
-from lineament.training.classes import SUBJECT, Classes, classes_of
+from lineament.training.classes import SUBJECT, Classes, ClassTarget, classes_of
 from lineament.training.data import Batch, Batches
 from lineament.training.predictions import Predictions, predict
 from lineament.training.run_folder import RunFolder, open_run
@@ -180,7 +180,7 @@ class _Training:
         self.transfer = TransferRun(folder, settings, advance)
         self.whole = Classifier(self.transfer.backbone, len(classes.names), settings)
         self.pictures = self.transfer.pictures(
-            manifest, classes.rows, lambda row, _view: {"class": classes.of(row)}
+            manifest, classes.rows, ClassTarget(classes.label, classes.numbers)
         )
 
     def run(self) -> dict[str, Any]:

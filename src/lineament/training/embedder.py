@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,17 @@ def _aligned(manifest: Manifest, settings: EmbedderSettings) -> CropStyle | None
     return crop
 
 
+@dataclass(frozen=True, slots=True)
+class SubjectTarget:
+    """A row's number among the people of the training, -1 for others; any process can be sent it."""
+
+    numbers: Mapping[str, int]
+
+    def __call__(self, row: ManifestRow, _view: object) -> dict[str, int]:
+        """The number under the name ``subject``."""
+        return {"subject": self.numbers.get(str(row.subject), -1)}
+
+
 def _train(
     manifest: Manifest, data: _Data, run: RunFolder, settings: EmbedderSettings, advance: Advance
 ) -> dict[str, Any]:
@@ -138,12 +149,9 @@ def _train(
     contract = _contract(settings)
     model = EmbedderNet(backbone, settings.dimension, settings.dropout, settings.frozen_stages)
     augment = Pipeline(settings.augment, seed=loop.seed) if settings.augment else None
-    number = {name: i for i, name in enumerate(data.train.names)}
+    target = SubjectTarget({name: i for i, name in enumerate(data.train.names)})
 
     def pictures(rows: Sequence[ManifestRow], changed: Pipeline | None) -> Pictures:
-        def target(row: ManifestRow, _view: Any) -> dict[str, Any]:
-            return {"subject": number.get(str(row.subject), -1)}
-
         return Pictures(manifest, rows, target, size=settings.size, augment=changed)
 
     def in_turn(people: People) -> Batches:
