@@ -1,13 +1,14 @@
 """Other libraries on the same pairs: face_recognition (dlib) and DeepFace beside ours.
 
-    python -m benchmarks.peers --data LFW_IMAGES --pairs pairs.txt [--keep DIR] [--system NAME ...]
+    python -m benchmarks.peers --data LFW_IMAGES --pairs pairs.txt [--fold 1] [--keep DIR]
 
 ``lineament`` is YuNet + SFace in float32; ``face_recognition`` its defaults (HOG detector, dlib's network),
 compared by Euclidean distance; ``deepface`` its own pipeline (``DeepFace.represent``) with the same YuNet
 and SFace weights as ours. Each needs its package; one that is missing is left out, and said. For every
 system the face nearest the picture's centre counts. A picture without a face is a failure to acquire: its
 pairs are non-matches in FMR and FNMR and errors in the accuracy. ``--keep`` stores embeddings there, and
-reads them on the next run.
+reads them on the next run. ``--fold`` takes one fold alone, divided in two, because the accuracy of each
+part needs a threshold from another; embeddings kept for one list of pairs do not serve another.
 """
 
 from __future__ import annotations
@@ -160,6 +161,17 @@ def table_row(
     return "| " + " | ".join(cells) + " |", accuracy.wrong
 
 
+def halves(listed: pairs.PairList, fold: int) -> pairs.PairList:
+    """One fold alone as two: every other mated and every other non-mated pair."""
+    rows = np.flatnonzero(listed.folds == fold)
+    used, places = np.unique((listed.first[rows], listed.second[rows]), return_inverse=True)
+    first, second = places.reshape(2, -1)
+    same = listed.same[rows]
+    half = np.where(same, np.cumsum(same), np.cumsum(~same)) % 2 + 1
+    names = tuple(listed.pictures[i] for i in used)
+    return pairs.PairList(names, first, second, same, half, listed.subjects[used])
+
+
 def told(rate: Rate) -> str:
     return f"{rate.value * 100:.2f} ({rate.low * 100:.2f} to {rate.high * 100:.2f})"
 
@@ -182,8 +194,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--system", action="append", choices=SYSTEMS)
+    parser.add_argument("--fold", type=int, help="only this fold, in two halves")
     args = parser.parse_args()
     listed = pairs.read_pairs(args.pairs)
+    if args.fold is not None:
+        listed = halves(listed, args.fold)
     paths = [args.data / name for name in listed.pictures]
     print(
         f"{len(listed):,} pairs of {len(paths):,} pictures, {len(set(listed.folds))} folds; percent, 95 %\n"
