@@ -34,6 +34,43 @@ def saved(path: Path, fnmr: float, data: str = "abc") -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the six sample photos, three people; and a list of two pairs."""
+    root = tmp_path_factory.mktemp("people")
+    for path in SAMPLES.iterdir():
+        if path.suffix != ".md":
+            folder = root / path.name.split("_")[0]
+            folder.mkdir(exist_ok=True)
+            shutil.copy(path, folder)
+    return root
+
+
+PAIRS = """fold,image1,image2,same
+1,obama/obama_2012_portrait.jpg,obama/obama_2010_white_house.jpg,1
+1,obama/obama_2012_portrait.jpg,biden/biden_2013_portrait.jpg,0
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["--all {people}", "--pairs {pairs} --images {people}", "--images {people}"]
+)
+def test_thresholds_chosen_on_the_data_they_judge_stand_in_red(
+    people: Path, tmp_path: Path, words: str
+) -> None:
+    """All comparisons, listed pairs and searches: the page says so above the figures."""
+    (tmp_path / "pairs.csv").write_text(PAIRS)
+    kind = "identification" if words.startswith("--images") else "verification"
+    given = words.format(people=people, pairs=tmp_path / "pairs.csv").split()
+    result = run(kind, *given, "--save", tmp_path / "a.json")
+    assert result.exit_code == 0, result.output
+    page = tmp_path / "page.html"
+    assert run("report", tmp_path / "a.json", "--out", page).exit_code == 0
+    text = page.read_text()
+    assert text.index('class="red"') < text.index("<th>figure")
+    assert "chosen on these very" in text.split('class="red">')[1].split("</p>")[0]
+
+
 @pytest.mark.parametrize(
     ("fnmr", "status", "said"), [(0.2, 0, "passed"), (0.1, 0, "passed"), (0.3, 1, "failed")]
 )
@@ -77,15 +114,10 @@ def test_a_page_that_cannot_be_written_is_a_named_error(tmp_path: Path) -> None:
     assert isinstance(result.exception, OutputError)
 
 
-def test_fairness_refuses_rates_of_groups_that_are_too_small(tmp_path: Path) -> None:
+def test_fairness_refuses_rates_of_groups_that_are_too_small(people: Path, tmp_path: Path) -> None:
     """Six sample photos in two groups: every rate says what it would take; no ratio; a page is drawn."""
-    for path in SAMPLES.iterdir():
-        if path.suffix != ".md":
-            folder = tmp_path / "people" / path.name.split("_")[0]
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder)
     (tmp_path / "groups.csv").write_text("subject,side\nobama,left\nbiden,left\ncollins,right\n")
-    words = ["fairness", tmp_path / "people", "--by", "side", "--groups", tmp_path / "groups.csv"]
+    words = ["fairness", people, "--by", "side", "--groups", tmp_path / "groups.csv"]
     result = run(*words, "--save", tmp_path / "f.json", "--json", tmp_path / "answer.json")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "answer.json").read_text())

@@ -35,7 +35,7 @@ def roc_figure(roc: Roc, *, nonmated: int, title: str = "Verification") -> Figur
         label=f"fewer than {RULE_OF} false matches",
     )
     axes.set_xscale("log")
-    axes.set_xlim(1 / nonmated, 1)
+    axes.set_xlim(1 / max(nonmated, 2), 1)
     shown = y[solid] if solid.any() else y
     low = float(shown.min()) if len(shown) else 0.0
     axes.set_ylim(max(0.0, low - 0.1 * (1 - low) - 0.002), 1.0005)
