@@ -193,6 +193,7 @@ class _Loop:
                 began = time.monotonic()
                 self._save()
             if leave:
+                self.place.agree(None)  # nobody leaves, or begins anew, before the checkpoint is written
                 raise KeyboardInterrupt
         state.seconds += time.monotonic() - began
         if not state.samples:
