@@ -6,9 +6,9 @@ DIR has ``utkface/`` (``images/`` and ``labels.csv``) and ``fer2013/`` (a folder
 finished in ``--work`` is not done again. Parts, all by default, one thread each, seed 0:
 
 - ``faces``: faces cut aligned at 128 pixels, split 70/10/20 by hash, MobileNetV2 fine-tuned from
-  ImageNet's weights at 64 pixels: three heads. Then the test split's photos, whole, through the analyzer
+  ImageNet's weights at 96 pixels: three heads. Then the test split's photos, whole, through the analyzer
   with this model and with the shipped ones: the same faces, the same figures.
-- ``emotion``: pictures of 48 pixels, split 70/10/20 by hash.
+- ``emotion``: pictures of 48 pixels, enlarged to 96, split 70/10/20 by hash.
 - ``speed``: faces a second of the exported network in the analyzer's attribute step, cutting included,
   against torch in eager mode on the same crops; one thread, in turns.
 """
@@ -49,7 +49,7 @@ from lineament.types import Faces, Image, Status
 PARTS = ("faces", "emotion", "speed")
 EDGES = (13.0, 20.0, 30.0, 45.0, 60.0)
 LOOP = LoopSettings(
-    epochs=5, batch_size=32, learning_rate=1e-3, schedule="cosine", patience=None, threads=1, seed=0
+    epochs=12, batch_size=32, learning_rate=1e-3, schedule="cosine", patience=None, threads=1, seed=0
 )
 FACES = AttributesSettings(
     architecture="mobilenet_v2",
@@ -58,14 +58,14 @@ FACES = AttributesSettings(
         HeadSettings("age", unit="years", weight=2.0),
         HeadSettings("age_group", label="age", edges=EDGES, weight=0.5),
     ),
-    size=64,
+    size=96,
     augment=("flip", "rotate:10", "exposure:16", "contrast"),
     loop=LOOP,
 )
 EMOTION = AttributesSettings(
     architecture="mobilenet_v2",
     heads=(HeadSettings("emotion", class_weights="balanced"),),
-    size=48,
+    size=96,
     augment=("flip", "rotate:10", "zoom:high=15", "contrast"),
     loop=replace(LOOP, batch_size=16),
 )
