@@ -5,6 +5,7 @@ import torch
 
 from lineament.errors import ConfigError, UnknownName
 from lineament.training.architectures import build, names
+from lineament.training.architectures.middle import ended_at
 
 NAMED = (
     "reference",
@@ -126,3 +127,27 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="mobilenet_v2"):
         build("mobilenet_v22")
     assert set(NAMED) <= set(names())
+
+
+@pytest.mark.parametrize(("name", "layer"), [("resnet18", "layer2"), ("mobilenet_v2", "features.13")])
+def test_a_network_ended_at_a_layer_gives_its_map(name: str, layer: str) -> None:
+    """Rule: the features are the whole network's map at that layer, place by place; later layers are gone,
+    and the weights that stay keep their names."""
+    torch.manual_seed(0)
+    whole = build(name).eval()
+    seen: list[torch.Tensor] = []
+    whole.body.get_submodule(layer).register_forward_hook(lambda *args: seen.append(args[2]))
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        whole(pixels)
+        beginning = ended_at(whole, layer, 64)
+        features = beginning.eval()(pixels)
+    assert torch.equal(features, seen[0].flatten(1))
+    assert features.shape == (2, beginning.dimension)
+    assert set(beginning.state_dict()) < set(whole.state_dict())
+
+
+def test_a_layer_that_a_network_lacks_is_answered_with_the_nearest() -> None:
+    """Rule: it is a usage error that names the nearest layer and the first ones."""
+    with pytest.raises(ConfigError, match=r"no layer 'layer22'.*layer2.*begins with conv1"):
+        ended_at(build("resnet18"), "layer22", 64)

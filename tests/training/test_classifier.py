@@ -179,6 +179,24 @@ def test_an_earlier_run_is_a_start(
         train_classifier(striped, tmp_path / "other", replace(settings, architecture="squeezenet1_0"))
 
 
+def test_features_may_come_from_the_middle(
+    scratch: tuple[Path, dict[str, Any]], striped: Manifest, tmp_path: Path
+) -> None:
+    """Rule: with ``feature_layer`` the class layer learns on that layer's map, and the exported file, which
+    ends there, answers as measured."""
+    out, _ = scratch
+    settings = replace(SMALL, method="feature-extraction", weights=str(out), feature_layer="2")
+    result = train_classifier(striped, tmp_path / "middle", replace(settings, loop=replace(LOOP, epochs=3)))
+    model = open_trained(tmp_path / "middle", "classifier")
+    rows = [r for r in rows_of(striped, "test") if r.labels and not r.path.endswith("-5.png")]
+    pixels = np.stack([images.load(striped.file(row)).pixels for row in rows])
+    found = [CLASSES[i] for i in model.run(pixels)["lines"].argmax(axis=1)]
+    right = np.mean([name == row.labels["lines"] for name, row in zip(found, rows, strict=True)])
+    assert right == pytest.approx(result["test"]["accuracy"]["value"])
+    assert right > 0.9
+    assert result["trained"] > 3 * (256 + 1)  # more features than the last ones
+
+
 def test_an_interruption_after_the_last_epoch_loses_nothing(
     scratch: tuple[Path, dict[str, Any]],
     striped: Manifest,
@@ -338,6 +356,7 @@ def test_a_training_that_cannot_begin_says_why(
         {"size": 8},
         {"dropout": 1.0},
         {"mixup": -0.1},
+        {"feature_layer": "2"},
         {"classes": ("a", "a")},
     ],
 )

@@ -47,8 +47,10 @@ class ClassifierSettings:
     of the training rows when empty). ``weights``: auto takes ImageNet's except for the method scratch; else
     none, imagenet, a file or a run folder. ``size`` is the side of the network's input in pixels.
     ``augment`` are steps for training pictures; ``variants`` is how many of each the method
-    feature-extraction keeps. ``class_weights`` balanced weighs the loss by the inverse of a class's share.
-    ``mixup`` is the alpha of the Beta distribution (Zhang et al. 2018), 0 is off.
+    feature-extraction keeps, ``feature_layer`` a layer of the backbone whose map it takes instead of the
+    last features (`lineament.training.architectures.middle`). ``class_weights`` balanced weighs the loss
+    by the inverse of a class's share. ``mixup`` is the alpha of the Beta distribution (Zhang et al.
+    2018), 0 is off.
     """
 
     architecture: str = "mobilenet_v2"
@@ -60,6 +62,7 @@ class ClassifierSettings:
     normalise: cards.Normalise = "imagenet"
     augment: tuple[str, ...] = ()
     variants: int = 8
+    feature_layer: str = ""
     class_weights: Literal["none", "balanced"] = "none"
     mixup: float = 0.0
     label_smoothing: float = 0.0

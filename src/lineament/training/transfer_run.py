@@ -15,7 +15,7 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.training import cards, distributed, features, transfer
-from lineament.training.architectures import build, weights
+from lineament.training.architectures import build, middle, weights
 from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
 from lineament.training.loop import Progress, Task, fit
@@ -61,6 +61,10 @@ class TransferSettings(Protocol):
         """How many of each picture the method feature-extraction keeps."""
 
     @property
+    def feature_layer(self) -> str:
+        """Where the method feature-extraction ends the backbone; empty is at its own features."""
+
+    @property
     def fine_tuning(self) -> FineTuning:
         """Of the method fine-tuning."""
 
@@ -77,6 +81,8 @@ def require_sense(settings: TransferSettings) -> None:
         raise ConfigError("variants is at least 1")
     if settings.method == "scratch" and settings.weights not in ("auto", "none"):
         raise ConfigError("the method scratch begins with random weights: leave weights out")
+    if settings.feature_layer and settings.method != "feature-extraction":
+        raise ConfigError("feature_layer is a setting of the method feature-extraction")
     if Pipeline(settings.augment).normalise is not None:
         raise ConfigError("augment: normalise is a setting of its own")
 
@@ -143,6 +149,8 @@ class TransferRun:
         if start == "auto":
             start = "none" if settings.method == "scratch" else "imagenet"
         self.trained_from = weights.load(self.backbone, start)
+        if settings.feature_layer:
+            self.backbone = middle.ended_at(self.backbone, settings.feature_layer, settings.size)
         self.contract = cards.contract(settings.size, settings.normalise)
         self.device = distributed.device_for(self.loop.device, distributed.Place())
 
