@@ -129,10 +129,12 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert set(NAMED) <= set(names())
 
 
-@pytest.mark.parametrize(("name", "layer"), [("resnet18", "layer2"), ("mobilenet_v2", "features.13")])
+@pytest.mark.parametrize(
+    ("name", "layer"), [("resnet18", "layer2"), ("resnet18", "layer3.0"), ("mobilenet_v2", "features.13")]
+)
 def test_a_network_ended_at_a_layer_gives_its_map(name: str, layer: str) -> None:
     """Rule: the features are the whole network's map at that layer, place by place; later layers are gone,
-    and the weights that stay keep their names."""
+    the weights that stay keep their names, and each lies in one stage."""
     torch.manual_seed(0)
     whole = build(name).eval()
     seen: list[torch.Tensor] = []
@@ -145,6 +147,8 @@ def test_a_network_ended_at_a_layer_gives_its_map(name: str, layer: str) -> None
     assert torch.equal(features, seen[0].flatten(1))
     assert features.shape == (2, beginning.dimension)
     assert set(beginning.state_dict()) < set(whole.state_dict())
+    staged = [id(p) for stage in beginning.stages for p in stage.parameters()]
+    assert sorted(staged) == sorted(id(p) for p in beginning.parameters())
 
 
 def test_a_layer_that_a_network_lacks_is_answered_with_the_nearest() -> None:

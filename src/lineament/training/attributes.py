@@ -45,7 +45,7 @@ class AttributesSettings:
     `lineament.training.labels`. ``method`` and ``fine_tuning`` are of `lineament.training.transfer`;
     ``weights`` auto is ``imagenet``, and ``none`` for the method scratch. ``size`` is the side of the
     network's input. ``augment`` are steps for training pictures; ``variants`` is how many of each the
-    method feature-extraction keeps, ``feature_layer`` where it ends the network (empty: at its end).
+    method feature-extraction keeps. ``feature_layer`` is where the backbone is cut off (empty: at its end).
     """
 
     architecture: str = "resnet50"

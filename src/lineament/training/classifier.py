@@ -46,11 +46,11 @@ class ClassifierSettings:
     ``label`` names the label to tell apart, ``subject`` the people; ``classes`` declares its values (those
     of the training rows when empty). ``weights``: auto takes ImageNet's except for the method scratch; else
     none, imagenet, a file or a run folder. ``size`` is the side of the network's input in pixels.
-    ``augment`` are steps for training pictures; ``variants`` is how many of each the method
-    feature-extraction keeps, ``feature_layer`` a layer of the backbone whose map it takes instead of the
-    last features (`lineament.training.architectures.middle`). ``class_weights`` balanced weighs the loss
-    by the inverse of a class's share. ``mixup`` is the alpha of the Beta distribution (Zhang et al.
-    2018), 0 is off.
+    ``feature_layer`` names a layer of the backbone that its features are taken from, place by place; what
+    comes after is cut off (`lineament.training.architectures.middle`). ``augment`` are steps for training
+    pictures; ``variants`` is how many of each the method feature-extraction keeps. ``class_weights``
+    balanced weighs the loss by the inverse of a class's share. ``mixup`` is the alpha of the Beta
+    distribution (Zhang et al. 2018), 0 is off.
     """
 
     architecture: str = "mobilenet_v2"

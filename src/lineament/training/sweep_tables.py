@@ -43,14 +43,17 @@ class Outcome:
 
 
 def mean_interval(values: Sequence[float]) -> dict[str, float | int | None]:
-    """Mean over seeds, its 95 % interval by Student's t (None below two values), and ``n`` seeds."""
+    """Mean accuracy over seeds, its 95 % interval by Student's t (None below two values), and ``n`` seeds.
+
+    The interval ends at 0 and 1, which that of two or three seeds would often pass.
+    """
     from scipy.stats import t
 
     mean, n = float(np.mean(values)), len(values)
     if n < 2:
         return {"mean": mean, "low": None, "high": None, "n": n}
     half = float(t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+    return {"mean": mean, "low": max(mean - half, 0.0), "high": min(mean + half, 1.0), "n": n}
 
 
 def summarise(outcomes: Sequence[Outcome], *, data: str, left: int) -> dict[str, Any]:

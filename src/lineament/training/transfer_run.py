@@ -62,7 +62,7 @@ class TransferSettings(Protocol):
 
     @property
     def feature_layer(self) -> str:
-        """Where the method feature-extraction ends the backbone; empty is at its own features."""
+        """The layer that the backbone is cut off after; empty is at its own features."""
 
     @property
     def fine_tuning(self) -> FineTuning:
@@ -81,8 +81,8 @@ def require_sense(settings: TransferSettings) -> None:
         raise ConfigError("variants is at least 1")
     if settings.method == "scratch" and settings.weights not in ("auto", "none"):
         raise ConfigError("the method scratch begins with random weights: leave weights out")
-    if settings.feature_layer and settings.method != "feature-extraction":
-        raise ConfigError("feature_layer is a setting of the method feature-extraction")
+    if settings.feature_layer and settings.method == "scratch":
+        raise ConfigError("feature_layer: the middle of a network with random weights has learnt nothing")
     if Pipeline(settings.augment).normalise is not None:
         raise ConfigError("augment: normalise is a setting of its own")
 

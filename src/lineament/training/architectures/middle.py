@@ -8,6 +8,7 @@ better (benchmarks/small_data.py; for other tasks Yosinski et al. 2014).
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from lineament.config import did_you_mean
 from lineament.errors import ConfigError
@@ -37,4 +38,11 @@ def ended_at(backbone: Backbone, layer: str, size: int) -> Backbone:
     body = create_feature_extractor(backbone.body, {layer: "map"})
     with torch.no_grad():
         found = body.eval()(torch.zeros(1, 3, size, size))["map"]
-    return _Beginning(backbone.name, body, [body], found[0].numel(), size, f"body.{layer}", only_size=size)
+    kept = {id(p) for p in body.parameters()}
+    stages: list[nn.Module] = []
+    for stage in backbone.stages:
+        whole = list(stage.parameters())
+        left = [p for p in whole if id(p) in kept]
+        if left:
+            stages.append(stage if len(left) == len(whole) else nn.ParameterList(left))
+    return _Beginning(backbone.name, body, stages, found[0].numel(), size, f"body.{layer}", only_size=size)
