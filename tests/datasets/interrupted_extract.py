@@ -58,6 +58,8 @@ def tell(pool: Workers) -> None:
 
 
 if __name__ == "__main__":
+    # A program started in the background inherits that Ctrl-C is ignored; one in a terminal does not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     disturb(sys.argv[1])
     sys.argv = ["lineament", "dataset", "extract", *sys.argv[2:], "--workers", "2"]
     main()
