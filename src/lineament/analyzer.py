@@ -25,7 +25,7 @@ from lineament.errors import ConfigError, FaceError, NoFaceFound, NoLandmarks, P
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.crops import cut
-from lineament.io import catalog, images
+from lineament.io import catalog, images, inputs
 from lineament.io.onnx import Precision, cores
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import (
@@ -59,6 +59,7 @@ class _Picture:
     crops: UInt8 | None = None
     error: PictureError | FaceError | None = None
     given: Outcome | None = None
+    digest: str | None = None
 
 
 class Analyzer:
@@ -111,13 +112,15 @@ class Analyzer:
         """The model of the embeddings, None without an embedder."""
         return self.embedder.model if self.embedder is not None else None
 
-    def analyze(self, sources: Iterable[Source]) -> Iterator[Outcome]:
+    def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
         """One outcome a source, in order, while later ones are being worked on.
 
         A source is a path, the bytes of a file, an `Image`, or an `Outcome` (of an `ImageSource`), which is
         handed on. A picture that cannot be used ends as a refused outcome; an error of the program itself
-        is raised with the picture's name in its notes.
+        is raised with the picture's name in its notes. With ``digests`` each outcome carries the SHA-256 of
+        its pixels.
         """
+        sources = inputs.each(sources)
         size = self.batch_size
         if isinstance(sources, Sequence):
             # A short list is cut finer: with few chunks a worker would sit idle at the end.
@@ -127,7 +130,7 @@ class Analyzer:
         chunks = _chunks(sources, size)
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(self._run, chunk))
+                waiting.append(pool.submit(self._run, chunk, digests))
                 if len(waiting) > self.workers + 1:
                     yield from waiting.popleft().result()
             while waiting:
@@ -184,12 +187,14 @@ class Analyzer:
                 self._pool = ThreadPoolExecutor(self.workers, "lineament", _one_thread_each)
             return self._pool
 
-    def _run(self, chunk: Sequence[tuple[int, Source]]) -> list[Outcome]:
+    def _run(self, chunk: Sequence[tuple[int, Source]], digests: bool = False) -> list[Outcome]:
         """All steps for a few pictures; crops wait for one common call of the embedder."""
         pictures: list[_Picture] = []
         step: list[_Picture] = []
         for index, source in chunk:
             picture = _read(source, index)
+            if digests and picture.image is not None:
+                picture.digest = picture.image.digest()
             pictures.append(picture)
             step.append(picture)
             if sum(p.image.pixels.size // 3 for p in step if p.image is not None) >= _PIXELS_A_STEP:
@@ -331,7 +336,7 @@ def _outcome(picture: _Picture, keep_image: bool) -> Outcome:
             landmarks=None if points is None else points * picture.scale,
         )
     status = Status.OK if len(faces) else Status.NO_FACE
-    return Outcome(picture.source, status, picture.size_wh, faces, image=kept)
+    return Outcome(picture.source, status, picture.size_wh, faces, image=kept, digest=picture.digest)
 
 
 def _chunks(sources: Iterable[Source], size: int) -> Iterator[list[tuple[int, Source]]]:

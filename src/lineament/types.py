@@ -8,6 +8,7 @@ Similarities are cosines: higher is likelier the same person.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -68,6 +69,13 @@ class Image:
     def size_wh(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+    def digest(self) -> str:
+        """SHA-256 of the size and the pixels, in hex: the same for a file, its bytes and a stream."""
+        pixels = np.ascontiguousarray(self.pixels)
+        total = hashlib.sha256(b"%dx%d:" % self.size_wh)
+        total.update(pixels.data)
+        return total.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +314,8 @@ class Outcome:
     """What became of one picture: its faces, or a named reason why there are none.
 
     ``size_wh`` is that of the upright picture, None when it could not be read. ``image`` is kept only
-    when the caller asked for the pixels.
+    when the caller asked for the pixels. ``digest`` is that of the decoded pixels (`Image.digest`), where the
+    caller asked for it.
     """
 
     source: str
@@ -315,6 +324,7 @@ class Outcome:
     faces: Faces = field(default_factory=Faces.none)
     error: LineamentError | None = None
     image: Image | None = None
+    digest: str | None = None
 
     @classmethod
     def refused(cls, source: str, error: LineamentError) -> Outcome:

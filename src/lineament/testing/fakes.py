@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lineament.errors import PictureNotFound
+from lineament.io import inputs
 from lineament.types import Faces, Float32, Image, Interval, ModelId, Outcome, Quality, Status, Threshold
 
 MODEL = ModelId("fake", "f" * 64)
@@ -48,10 +50,12 @@ class FakeAnalyzer:
         self.scores = dict(scores or {})
         self.model = model
 
-    def analyze(self, sources: Iterable[Any]) -> Iterator[Outcome]:
+    def analyze(self, sources: Iterable[Any], *, digests: bool = False) -> Iterator[Outcome]:
         """One outcome a source, in order; a source is an `Image` or a path."""
-        for source in sources:
-            yield self._outcome(source.source if isinstance(source, Image) else str(source))
+        for source in inputs.each(sources):
+            image = source if isinstance(source, Image) else picture(str(source))
+            outcome = self._outcome(image.source)
+            yield replace(outcome, digest=image.digest()) if digests and outcome.error is None else outcome
 
     def _outcome(self, name: str) -> Outcome:
         found = self.faces.get(name, PictureNotFound(f"{name}: nothing there"))
