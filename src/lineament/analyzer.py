@@ -15,18 +15,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
-from typing import Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 
 from lineament import registry
 from lineament.config import did_you_mean
-from lineament.errors import ConfigError, FaceError, NoFaceFound, NoLandmarks, PictureError
+from lineament.errors import ConfigError, FaceError, NoFaceFound, NoLandmarks, PictureError, UsageError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.crops import cut
-from lineament.io import catalog, images, inputs
+from lineament.io import catalog, forks, images, inputs
 from lineament.io.onnx import Precision, cores
+from lineament.io.opencv import one_thread_each
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import (
     Decision,
@@ -71,7 +72,7 @@ class Analyzer:
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
     pictures. ``keep_images`` keeps the pixels in the outcomes. Safe to share between threads; `close` ends
-    its workers.
+    its workers. It works on in a forked child, and is pickled as its settings.
     """
 
     def __init__(
@@ -90,6 +91,15 @@ class Analyzer:
             raise ConfigError(f"precision {precision!r}{did_you_mean(precision, get_args(Precision))}")
         if batch_size < 1 or (workers is not None and workers < 1):
             raise ConfigError("analyzer: workers and batch_size are at least 1")
+        self._made_of = {
+            "detector": detector,
+            "embedder": embedder,
+            "attributes": tuple(attributes),
+            "quality": quality,
+            "workers": workers,
+            "precision": precision,
+            "batch_size": batch_size,
+        }
         self.workers = workers or cores()
         self.batch_size = batch_size
         self.keep_images = keep_images
@@ -106,6 +116,19 @@ class Analyzer:
             self.detector = landmarked(self.detector)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
+        forks.renew_in_children(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings; networks are loaded anew where it is unpickled."""
+        return {**self._made_of, "keep_images": self.keep_images}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def renew_after_fork(self) -> None:
+        """In a forked child: worker threads of its own, at the next call."""
+        self._pool = None
+        self._lock = threading.Lock()
 
     @property
     def model(self) -> ModelId | None:
@@ -120,21 +143,21 @@ class Analyzer:
         is raised with the picture's name in its notes. With ``digests`` each outcome carries the SHA-256 of
         its pixels.
         """
-        sources = inputs.each(sources)
+        several: Iterable[Source] = inputs.each(sources)
         size = self.batch_size
-        if isinstance(sources, Sequence):
+        if isinstance(several, Sequence):
             # A short list is cut finer: with few chunks a worker would sit idle at the end.
-            size = max(1, min(size, len(sources) // (4 * self.workers)))
-        pool = self._threads()
+            size = max(1, min(size, len(several) // (4 * self.workers)))
+        pool, process = self._threads(), os.getpid()
         waiting: deque[Future[list[Outcome]]] = deque()
-        chunks = _chunks(sources, size)
+        chunks = _chunks(several, size)
         try:
             for chunk in chunks:
                 waiting.append(pool.submit(self._run, chunk, digests))
                 if len(waiting) > self.workers + 1:
-                    yield from waiting.popleft().result()
+                    yield from _answer(waiting.popleft(), process)
             while waiting:
-                yield from waiting.popleft().result()
+                yield from _answer(waiting.popleft(), process)
         finally:
             for future in waiting:
                 future.cancel()
@@ -184,11 +207,15 @@ class Analyzer:
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.workers, "lineament", _one_thread_each)
+                self._pool = ThreadPoolExecutor(self.workers, "lineament")
             return self._pool
 
     def _run(self, chunk: Sequence[tuple[int, Source]], digests: bool = False) -> list[Outcome]:
         """All steps for a few pictures; crops wait for one common call of the embedder."""
+        with one_thread_each():
+            return self._all_steps(chunk, digests)
+
+    def _all_steps(self, chunk: Sequence[tuple[int, Source]], digests: bool) -> list[Outcome]:
         pictures: list[_Picture] = []
         step: list[_Picture] = []
         for index, source in chunk:
@@ -339,6 +366,15 @@ def _outcome(picture: _Picture, keep_image: bool) -> Outcome:
     return Outcome(picture.source, status, picture.size_wh, faces, image=kept, digest=picture.digest)
 
 
+def _answer(future: Future[list[Outcome]], process: int) -> list[Outcome]:
+    if os.getpid() != process:
+        raise UsageError(
+            "this run of analyze was begun before the process forked, and its workers did not come along; "
+            "call analyze again in the child"
+        )
+    return future.result()
+
+
 def _chunks(sources: Iterable[Source], size: int) -> Iterator[list[tuple[int, Source]]]:
     numbered = enumerate(sources)
     while chunk := list(islice(numbered, size)):
@@ -376,13 +412,3 @@ def _require_distinct(attributes: Sequence[AttributeClassifier]) -> None:
                 f"{names.count(name)} models answer for {name!r}; give a trained one a prefix: "
                 "FOLDER:prefix=my_"
             )
-
-
-def _one_thread_each() -> None:
-    """Keep OpenCV to the worker's own thread: its pool would fight the other workers for the cores.
-
-    The setting is OpenCV's only one and holds for the whole process.
-    """
-    import cv2
-
-    cv2.setNumThreads(1)

@@ -314,8 +314,8 @@ class Outcome:
     """What became of one picture: its faces, or a named reason why there are none.
 
     ``size_wh`` is that of the upright picture, None when it could not be read. ``image`` is kept only
-    when the caller asked for the pixels. ``digest`` is that of the decoded pixels (`Image.digest`), where the
-    caller asked for it.
+    when the caller asked for the pixels. ``digest`` is that of the decoded pixels (`Image.digest`), where
+    the caller asked for it.
     """
 
     source: str

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from lineament.io.opencv import one_thread_each
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -17,10 +19,15 @@ def in_threads(workers: int, work: Callable[[T], R], items: Iterable[T]) -> Iter
     An exception of ``work`` is raised here and ends the rest.
     """
     waiting: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(workers, "lineament", _one_thread_each) as pool:
+
+    def one(item: T) -> R:
+        with one_thread_each():
+            return work(item)
+
+    with ThreadPoolExecutor(workers, "lineament") as pool:
         try:
             for item in items:
-                waiting.append((item, pool.submit(work, item)))
+                waiting.append((item, pool.submit(one, item)))
                 if len(waiting) > 2 * workers:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -30,10 +37,3 @@ def in_threads(workers: int, work: Callable[[T], R], items: Iterable[T]) -> Iter
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def _one_thread_each() -> None:
-    """OpenCV's own pool would fight these threads for the cores; its setting is one for the process."""
-    import cv2
-
-    cv2.setNumThreads(1)

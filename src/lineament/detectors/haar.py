@@ -59,6 +59,9 @@ class Haar:
         self.config = config or HaarConfig()
         self._local = threading.local()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Haar, (self.config,)  # the classifiers of the threads are made anew
+
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first: square boxes within the picture."""
         return [self._detect(image) for image in images]

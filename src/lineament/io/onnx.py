@@ -6,19 +6,25 @@ thread each beat one worker with two threads (benchmarks/pipeline.py).
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.config import did_you_mean
 from lineament.errors import ConfigError, InvalidArray, MissingExtra
+from lineament.io import forks
 from lineament.io.mixed import keep_sensitive_layers
-from lineament.io.openvino import core
+from lineament.io.openvino import compile_model, core, first_call, import_openvino, never_let_go
+
+_log = logging.getLogger("lineament")
 
 Precision = Literal["exact", "balanced", "fast"]
 Runtime = Literal["auto", "openvino", "onnxruntime"]
@@ -46,13 +52,26 @@ def open_session(
 
     ``precision`` exact is float32. Where the processor multiplies bfloat16 natively, balanced uses it for
     the layers of `lineament.io.mixed` and fast for all; elsewhere, and in onnxruntime, both are float32.
-    ``streams`` is how many threads will call `run` at once, one a core by default.
+    ``streams`` is how many threads will call `run` at once, one a core by default. ``auto`` is OpenVINO, or
+    onnxruntime, with one line of warning, where OpenVINO is not installed or does not load.
+
+    A session works on in a forked child, and is pickled as the call that opened it.
     """
-    if runtime in ("auto", "openvino"):
-        return _OpenVino(path, precision, streams or cores())
-    if runtime == "onnxruntime":
+    if runtime not in get_args(Runtime):
+        raise ConfigError(f"runtime {runtime!r}{did_you_mean(runtime, get_args(Runtime))}")
+    if runtime == "onnxruntime" or (runtime == "auto" and not _openvino_loads()):
         return _OnnxRuntime(path)
-    raise ConfigError(f"unknown runtime {runtime!r}")
+    return _OpenVino(path, precision, streams or cores())
+
+
+@cache
+def _openvino_loads() -> bool:
+    try:
+        import_openvino()
+    except (ImportError, OSError) as error:  # OSError: a library of it that this machine cannot load
+        _log.warning("OpenVINO cannot be used (%s); onnxruntime runs the models, more slowly", error)
+        return False
+    return True
 
 
 def cores() -> int:
@@ -60,15 +79,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-_first_call = threading.Lock()
-"""Held for the first call of each compiled model.
-
-OpenVINO's bindings fill their table of types in the first call of the process, and let go of the
-interpreter lock while they do: two threads that make first calls at once wait for each other for ever (seen
-with 2026.4, about one start in ten).
-"""
 
 
 class _OpenVino:
@@ -80,27 +90,33 @@ class _OpenVino:
     """
 
     def __init__(self, path: Path, precision: Precision, streams: int) -> None:
-        self._core = core()
-        model = self._core.read_model(path)
-        able = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._opened_by = (path, precision, streams)
+        model = core().read_model(path)
+        able = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         reduced = precision != "exact" and able
         # Compiling gives tensors further names; the graph's own are those the caller knows.
         self.input_names = tuple(i.get_any_name() for i in model.inputs)
         self.output_names = tuple(o.get_any_name() for o in model.outputs)
         if reduced and precision == "balanced":
-            model = keep_sensitive_layers(self._core, model)
+            model = keep_sensitive_layers(core(), model)
         self._model = model
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if reduced else "f32",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": 1,
-            # Pinned, two processes were put on one core.
-            "ENABLE_CPU_PINNING": False,
-        }
-        self._compiled = [self._compile()]
-        """Not used yet; the first is made here so that a faulty model shows when it is opened."""
+        self._hint = "bf16" if reduced else "f32"
+        # The first is made here so that a faulty model shows when it is opened.
+        with first_call:
+            self._compiled = [self._compile()]
+        self._spare = True
         self._idle: deque[Any] = deque()
         self._slots = threading.Semaphore(streams)
+        forks.renew_in_children(self)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _OpenVino, self._opened_by
+
+    def renew_after_fork(self) -> None:
+        """In a forked child: requests of its own, for the parent's may be in the middle of a call."""
+        never_let_go(self._compiled, self._idle)
+        self._compiled, self._spare, self._idle = [], False, deque()
+        self._slots = threading.Semaphore(self._opened_by[2])
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         if not all(array.size for array in inputs.values()):
@@ -114,12 +130,15 @@ class _OpenVino:
             return self._infer(request, inputs)
 
     def _compile(self) -> Any:
-        return self._core.compile_model(self._model, "CPU", self._settings)
+        return compile_model(self._model, INFERENCE_PRECISION_HINT=self._hint)
 
     def _first(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        with _first_call:
-            compiled = self._compiled.pop() if self._compiled else self._compile()
-            return self._infer(compiled.create_infer_request(), inputs)
+        with first_call:
+            if self._spare:
+                self._spare = False
+            else:
+                self._compiled.append(self._compile())
+            return self._infer(self._compiled[-1].create_infer_request(), inputs)
 
     def _infer(self, request: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         try:
@@ -135,12 +154,16 @@ class _OnnxRuntime:
             import onnxruntime as ort
         except ImportError as error:
             raise MissingExtra("the onnxruntime runtime", "onnxruntime") from error
+        self._path = path
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         self._session = ort.InferenceSession(str(path), options, providers=ort.get_available_providers())
         self.input_names = tuple(i.name for i in self._session.get_inputs())
         self.output_names = tuple(o.name for o in self._session.get_outputs())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _OnnxRuntime, (self._path,)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         return dict(zip(self.output_names, self._session.run(None, dict(inputs)), strict=True))

@@ -10,7 +10,6 @@ import importlib
 import io
 import logging
 import re
-import threading
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 from PIL.Image import DecompressionBombError
 
 from lineament.errors import CorruptPicture, PictureError, PictureTooLarge, UnsupportedFormat
+from lineament.io import forks
 from lineament.io.formats import Format
 from lineament.io.orientation import from_exif
 from lineament.io.png import essentials
@@ -45,7 +45,7 @@ _TIFF_COMPRESSIONS = {1, 5, 7, 8, 32946, 32773}  # none, LZW, JPEG, deflate (two
 _AVIF_EXIF = re.compile(rb"(infe(?:\x02...|\x03.....)....)Exif", re.DOTALL)
 # Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
 # headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
-_quiet = threading.Lock()
+_quiet = forks.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
 
 
