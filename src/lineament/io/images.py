@@ -33,7 +33,8 @@ from lineament.errors import (
 )
 from lineament.io import jpeg
 from lineament.io.formats import Format, looks_like, sniff
-from lineament.io.orientation import upright
+from lineament.io.jpeg_markers import first_picture
+from lineament.io.orientation import from_exif, upright
 from lineament.types import Image, UInt8
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -62,7 +63,7 @@ DEFAULT_LIMITS = Limits()
 class Header:
     """What a file says of itself before decoding.
 
-    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for TIFF,
+    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for HEIF,
     whose size is told upright). ``several`` tells of further frames or pages, which are not read.
     """
 
@@ -90,7 +91,7 @@ def load(
     label = name if name is not None else label
     picture, header = _open(data, limits)
     if header.format is Format.JPEG:
-        pixels, scale = jpeg.decode(data, header.size_wh, min_side)
+        pixels, scale = jpeg.decode(picture, header.size_wh, min_side)
     else:
         from lineament.io import raster
 
@@ -114,14 +115,14 @@ def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
     max_pixels = limits.max_pixels // 2 if found is Format.WEBP else limits.max_pixels
     picture: Any = None
     if found is Format.JPEG:
-        size_wh, orientation = jpeg.header(data)
+        picture = first_picture(data)
+        size_wh, orientation = jpeg.size(picture), from_exif(picture.exif)
         several = False
     else:
         from lineament.io import raster
 
-        opened = raster.open_header(data, found, max_pixels)
-        picture, orientation, several = opened.picture, opened.orientation, opened.several
-        size_wh = picture.size
+        picture = raster.open_header(data, found, max_pixels)
+        size_wh, orientation, several = picture.picture.size, picture.orientation, picture.several
     _check_size(size_wh, max_pixels, limits)
     return picture, Header(found, size_wh, orientation, several)
 
