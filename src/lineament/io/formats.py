@@ -25,8 +25,11 @@ SUFFIXES = frozenset(
 )
 """Lower-case suffixes by which a folder walk picks files (the content still decides)."""
 
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
+"""Lower-case suffixes of what the extra ``heif`` reads (`lineament.io.heif.available`)."""
+
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
-    (b"\xff\xd8\xff", Format.JPEG),
+    (b"\xff\xd8", Format.JPEG),
     (b"\x89PNG\r\n\x1a\n", Format.PNG),
     (b"GIF87a", Format.GIF),
     (b"GIF89a", Format.GIF),

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 
 from lineament.errors import UnsupportedFormat
 
+_MAX_BOXES = 1_000
+
 
 def available() -> bool:
     """Whether HEIC and HEIF can be read here; imports nothing."""
@@ -23,3 +25,17 @@ def require() -> None:
         raise UnsupportedFormat(
             "HEIC/HEIF is read with an optional extra: pip install 'lineament[heif]' (or convert it to JPEG)"
         )
+
+
+def is_sequence_only(data: bytes) -> bool:
+    """Whether the file is a film without a still picture: tracks, and no ``meta`` box at the top."""
+    kinds, at = set(), 0
+    for _ in range(_MAX_BOXES):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if length == 1:  # the real one follows, in 64 bits
+            length = int.from_bytes(data[at + 8 : at + 16], "big")
+        kinds.add(data[at + 4 : at + 8])
+        at += length
+        if length < 8 or at >= len(data):
+            break
+    return b"moov" in kinds and b"meta" not in kinds

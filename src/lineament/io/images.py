@@ -1,4 +1,4 @@
-"""The one way in and out for pictures: bytes of any of eight formats to upright RGB, and back.
+"""The one way in and out for pictures: bytes of any of nine formats to upright RGB, and back.
 
 JPEG is decoded by simplejpeg (libjpeg-turbo), everything else by Pillow, each opened for the one format
 its first bytes announce. Size limits are checked on the header, before any pixel is decoded. Whatever is
@@ -8,14 +8,12 @@ stand in docs/decisions/0002-one-decoder-a-format.md, the limits in docs/referen
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -23,11 +21,8 @@ import simplejpeg
 from lineament.errors import (
     EmptyPicture,
     InvalidArray,
-    NotAPicture,
-    PictureNotFound,
     PictureTooLarge,
     PictureTooSmall,
-    PictureUnreadable,
     UnsupportedFormat,
     UsageError,
 )
@@ -35,9 +30,8 @@ from lineament.io import jpeg
 from lineament.io.formats import Format, looks_like, sniff
 from lineament.io.jpeg_markers import first_picture
 from lineament.io.orientation import from_exif, upright
+from lineament.io.reading import Source, read
 from lineament.types import Image, UInt8
-
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +76,13 @@ def load(
 ) -> Image:
     """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
 
+    The path ``-`` is stdin, and a named pipe is read like a file.
     With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 3/8, 1/2 and 1 that leaves both sides
     at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it.
     ``name`` replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong
     with the picture.
     """
-    label, data = _read(source, limits)
+    label, data = read(source, limits.max_bytes)
     label = name if name is not None else label
     picture, header = _open(data, limits)
     if header.format is Format.JPEG:
@@ -101,7 +96,7 @@ def load(
 
 def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> Header:
     """Format and size from the header alone; raises the `PictureError` that `load` would for it."""
-    _, data = _read(source, limits)
+    _, data = read(source, limits.max_bytes)
     return _open(data, limits)[1]
 
 
@@ -180,57 +175,3 @@ def _rgb(pixels: UInt8) -> UInt8:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise InvalidArray(f"picture: expected uint8 (H, W, 3) RGB, got {pixels.dtype} {pixels.shape}")
     return np.ascontiguousarray(pixels)
-
-
-def _read(source: Source, limits: Limits) -> tuple[str, bytes]:
-    """A label and the bytes, never more than the limit, never blocking on anything but a plain file."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        label, data = "<memory>", bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        label = os.fspath(source)
-        data = _read_file(label, limits.max_bytes)
-    else:
-        label, data = str(getattr(source, "name", "<stream>")), source.read(limits.max_bytes + 1)
-    if len(data) > limits.max_bytes:
-        raise _too_many_bytes(limits.max_bytes)
-    return label, data
-
-
-def _read_file(path: str, max_bytes: int) -> bytes:
-    try:
-        # Looked at before it is opened: opening a device can act on it, and a FIFO would wait.
-        _require_regular(os.stat(path))  # noqa: PTH116  Path("") would be the working folder
-        flags = (
-            os.O_RDONLY
-            | getattr(os, "O_NONBLOCK", 0)
-            | getattr(os, "O_BINARY", 0)
-            | getattr(os, "O_CLOEXEC", 0)
-        )
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            _require_regular(status)  # it may have been swapped in between
-            if status.st_size > max_bytes:
-                raise _too_many_bytes(max_bytes)
-            return file.read(max_bytes + 1)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
-        raise PictureNotFound("there is no such file") from None
-    except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
-            raise PictureNotFound(f"there is no such file: {error.strerror}") from None
-        raise PictureUnreadable(f"the file cannot be read: {error.strerror}") from None
-
-
-def _require_regular(status: os.stat_result) -> None:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    if not stat.S_ISREG(status.st_mode):
-        raise NotAPicture(f"not a file but {kinds.get(stat.S_IFMT(status.st_mode), 'something else')}")
-
-
-def _too_many_bytes(limit: int) -> PictureTooLarge:
-    return PictureTooLarge(f"the file has more bytes than the limit of {limit:,}")

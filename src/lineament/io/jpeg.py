@@ -12,7 +12,7 @@ import re
 import simplejpeg
 
 from lineament.errors import CorruptPicture, PictureTooLarge
-from lineament.io.jpeg_markers import Picture
+from lineament.io.jpeg_markers import Picture, without_fill
 from lineament.types import UInt8
 
 _EXTRA = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
@@ -53,7 +53,7 @@ def _decode(picture: Picture, wanted: int) -> UInt8:
     # needed (a download that broke off on a disk filled with zeros) the decoder misses them now.
     pieces = picture.pieces.copy()
     for at in picture.scans:
-        pieces[at] = b"".join(_without_fill(part) for part in _RESTART.split(pieces[at]))
+        pieces[at] = b"".join(without_fill(part) for part in _RESTART.split(pieces[at]))
     try:
         return _strictly(pieces, wanted)
     except ValueError as error:
@@ -70,9 +70,3 @@ def _strictly(pieces: list[bytes], wanted: int) -> UInt8:
         b"".join(pieces), "RGB", min_height=wanted, min_width=wanted, min_factor=2 if wanted else 1
     )
     return pixels
-
-
-def _without_fill(scan: bytes) -> bytes:
-    """Without zeros at its end; the one behind an FF belongs to it."""
-    kept = scan.rstrip(b"\0")
-    return kept + b"\0" if kept.endswith(b"\xff") and len(kept) < len(scan) else kept

@@ -56,6 +56,12 @@ def first_picture(data: bytes) -> Picture:
     return _Walk(data).result()
 
 
+def without_fill(scan: bytes) -> bytes:
+    """A scan without the zeros at its end; one behind an FF belongs to it."""
+    kept = scan.rstrip(b"\0")
+    return kept + b"\0" if kept.endswith(b"\xff") and len(kept) < len(scan) else kept
+
+
 class _Walk:
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -64,11 +70,13 @@ class _Walk:
         self._exif = b""
         self._jfif = False
         self._transform: int | None = None
-        self._stray, self._progressive = False, False
+        self._stray, self._ended, self._progressive = False, False, False
         self._coded: dict[int, int] = {}  # of each component the coefficients that are there in full
 
     def result(self) -> Picture:
         self._walk()
+        if self._scans and not self._ended:  # a download that broke off lies in a file filled with zeros
+            self._pieces[self._scans[-1]] = without_fill(self._pieces[self._scans[-1]])
         colours = [_JFIF] if self._jfif else []
         if self._transform is not None:
             known = {3: (0, 1), 4: (0, 2)}.get(len(self._coded), (0,))
@@ -86,9 +94,10 @@ class _Walk:
                 return self._require_complete()
             self._stray |= found.start() > at
             at, marker = found.start(), data[found.start() + 1]
-            if marker == _EOI and not self._stray:
+            self._ended = marker == _EOI
+            if self._ended and not self._stray:
                 return None
-            if marker == _EOI or (marker == _SOI and self._complete()):
+            if self._ended or (marker == _SOI and self._complete()):
                 return self._require_complete()
             if marker in _ALONE:
                 self._pieces.append(data[at : at + 2])

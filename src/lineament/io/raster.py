@@ -44,9 +44,9 @@ _BITS_TAG = 258
 # Formats whose fourth channel is often only there to fill up 32 bits. PNG, WebP, GIF, AVIF and HEIF define
 # it as alpha: a picture of theirs that is clear everywhere is a blank one.
 _PADDING_FOR_ALPHA = {"BMP", "DIB", "TIFF"}
-# AVIF tells its orientation in properties of its own; the decoder refuses the whole picture when the EXIF
-# beside them is damaged, so the entry that announces EXIF is renamed (ISO 14496-12, 8.11.6: item info).
-_AVIF_EXIF = re.compile(rb"(infe(?:\x02...|\x03.....)....)Exif", re.DOTALL)
+# AVIF and HEIF tell their orientation in properties of their own; the decoders refuse the whole picture when
+# the EXIF or XMP beside them is damaged, so the entries that announce it are renamed (ISO 14496-12, 8.11.6).
+_METADATA = re.compile(rb"(infe(?:\x02...|\x03.....)....)(?:Exif|mime)", re.DOTALL)
 # Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
 # headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
 _quiet = threading.Lock()
@@ -76,10 +76,10 @@ def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
         return Opened(_open(gate.data, format), from_exif(gate.exif), gate.animated)
     if format is Format.HEIF:
         heif.require()
-    elif format is Format.WEBP:
+    if format is Format.WEBP:
         _check_webp(data, max_pixels)
-    elif format is Format.AVIF:
-        data = _AVIF_EXIF.sub(rb"\1free", data)
+    elif format in (Format.AVIF, Format.HEIF):
+        data = _METADATA.sub(rb"\1free", data)
     picture = _open(data, format)
     return Opened(picture, orientation_of(picture), _has_several(picture))
 
@@ -95,7 +95,7 @@ def _open(data: bytes, format: Format) -> Any:
         raise PictureTooLarge(f"the {format.name} header asks for more memory than allowed") from None
     except Exception as error:
         words = _words(error)
-        if words.startswith(_UNKNOWN):
+        if words.startswith(_UNKNOWN) or (format is Format.HEIF and heif.is_sequence_only(data)):
             raise UnsupportedFormat(f"a {format.name} of a kind that is not read: {words}") from None
         raise CorruptPicture(f"damaged {format.name} header: {words}") from None
 
@@ -163,6 +163,8 @@ def rgb(picture: Any, *, inverted: bool = False) -> UInt8:
     for top in range(0, height, _STRIP_ROWS):
         bottom = min(top + _STRIP_ROWS, height)
         strip = picture.crop((0, top, width, bottom))
+        if picture.mode == "La":  # Pillow turns it into nothing else
+            strip = strip.convert("LA")
         out = pixels[top:bottom]
         if shift is not None:
             deep = np.asarray(strip)
@@ -198,12 +200,13 @@ def _load(picture: Any) -> None:
 def _grey_shift(picture: Any) -> int | None:
     """How many bits a deep grey sample has above 8; None for pictures of 8 bits or of colour."""
     mode = picture.mode
-    if mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB"):
+    if mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"):
         return None
+    what = picture.format or "a picture"
+    if mode == "LAB":
+        raise UnsupportedFormat(f"{what} in CIE Lab colours; save it as RGB")
     if not mode.startswith("I;16") and not (mode == "I" and picture.format == "PPM"):
-        raise UnsupportedFormat(
-            f"{picture.format} with 32-bit samples (mode {mode}): which value is white is not known"
-        )
+        raise UnsupportedFormat(f"{what} with 32-bit samples (mode {mode}): which value is white is not known")
     if picture.format == "TIFF":
         bits = picture.tag_v2.get(_BITS_TAG, (16,))
         return max(int(bits[0] if isinstance(bits, tuple) else bits) - 8, 0)

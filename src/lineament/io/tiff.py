@@ -15,11 +15,13 @@ from lineament.errors import CorruptPicture, UnsupportedFormat
 from lineament.io.orientation import directory, orientation_in
 
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 259, 262
-_ORIENTATION, _SUB_PAGES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG = 274, 330, 339, 530, 50706
+_BITS, _ORIENTATION, _PLANAR, _PREDICTOR, _SUB_PAGES = 258, 274, 284, 317, 330
+_INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG = 332, 338, 339, 530, 50706
 _REDUCED, _MASK = 1, 4
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _YCBCR, _LAB = 0, 1, 6, (8, 9, 10)
+_WHITE_IS_ZERO, _CMYK, _YCBCR, _LAB = 0, 5, 6, (8, 9, 10)
 _RAW = {32803, 34892}  # a mosaic of colour filters; linear raw
 _UNCOMPRESSED = 1
+_PREDICTED = {5, 8, 32946}  # libtiff reads the others as if nothing had been predicted
 _COMPRESSIONS = {1, 5, 7, 8, 32946, 32773}  # none, LZW, JPEG, deflate (two numbers), PackBits
 # Pages behind these play no part; the loops that a damaged or hostile file leads into end here too.
 _MAX_PAGES = 200
@@ -124,20 +126,30 @@ def _same_shape(small: _Page, large: _Page) -> bool:
 
 
 def _check(page: _Page) -> None:
-    if page.first(_COMPRESSION, _UNCOMPRESSED) not in _COMPRESSIONS:
+    """Refuse what the decoder would refuse without a name, or misread."""
+    packed, colours = page.first(_COMPRESSION, _UNCOMPRESSED), page.first(_PHOTOMETRIC)
+    if packed not in _COMPRESSIONS:
         raise UnsupportedFormat("a TIFF with a compression that photos do not use (fax, old JPEG ...)")
     if not page.tags.get(_PHOTOMETRIC):
         raise UnsupportedFormat("a TIFF that does not tell whether 0 is black or white")
-    if page.first(_PHOTOMETRIC) in _LAB:
+    if colours in _LAB:
         raise UnsupportedFormat("a TIFF in CIE Lab colours; save it as RGB")
+    if colours == _CMYK and page.first(_INK_SET, 1) != 1:
+        raise UnsupportedFormat("a TIFF of other inks than cyan, magenta, yellow and black; save it as RGB")
     if page.first(_SAMPLE_FORMAT, 1) not in (1, 4):
         raise UnsupportedFormat(
             "a TIFF of signed or fractional numbers: which value is white is not known; save it as 8 or 16 bits"
         )
-    if (page.first(_PHOTOMETRIC), page.first(_COMPRESSION, _UNCOMPRESSED)) == (_YCBCR, _UNCOMPRESSED):
-        # The decoder takes every sample for stored; subsampled by 2 is what the absent tag means.
-        if page.tags.get(_SUBSAMPLING) != [1, 1]:
-            raise UnsupportedFormat("a TIFF of uncompressed, subsampled YCbCr; save it as RGB")
+    if page.first(_PREDICTOR, 1) != 1 and packed not in _PREDICTED:
+        raise UnsupportedFormat("a TIFF whose predictor and compression do not go together; save it anew")
+    if packed != _UNCOMPRESSED:
+        return
+    # The decoder takes every sample of YCbCr for stored; subsampled by 2 is what the absent tag means.
+    if colours == _YCBCR and page.tags.get(_SUBSAMPLING) != [1, 1]:
+        raise UnsupportedFormat("a TIFF of uncompressed, subsampled YCbCr; save it as RGB")
+    plain = set(page.tags.get(_BITS, [1])) <= {8} and page.tags.get(_EXTRA_SAMPLES, []) in ([], [2])
+    if page.first(_PLANAR, 1) == 2 and not plain:
+        raise UnsupportedFormat("a TIFF of uncompressed, separate planes of 16 bits; save it with 8, or compressed")
 
 
 def _put_first(data: bytes, order: str, page: _Page) -> bytes:
@@ -155,6 +167,6 @@ def _put_first(data: bytes, order: str, page: _Page) -> bytes:
 
 
 _NEEDED = {
-    *(_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC),
-    *(_ORIENTATION, _SUB_PAGES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG),
+    *(_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION),
+    *(_PLANAR, _PREDICTOR, _SUB_PAGES, _INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG),
 }
