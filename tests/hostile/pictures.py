@@ -7,7 +7,6 @@ so that a wrong orientation, channel order or scaling shows.
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable

@@ -13,7 +13,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import simplejpeg
@@ -26,12 +26,13 @@ from lineament.errors import (
     UnsupportedFormat,
     UsageError,
 )
-from lineament.io import jpeg
+from lineament.io import jpeg, reading
 from lineament.io.formats import Format, looks_like, sniff
 from lineament.io.jpeg_markers import first_picture
 from lineament.io.orientation import from_exif, upright
-from lineament.io.reading import Source, read
 from lineament.types import Image, UInt8
+
+Source: TypeAlias = reading.Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def load(
     ``name`` replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong
     with the picture.
     """
-    label, data = read(source, limits.max_bytes)
+    label, data = reading.read(source, limits.max_bytes)
     label = name if name is not None else label
     picture, header = _open(data, limits)
     if header.format is Format.JPEG:
@@ -96,7 +97,7 @@ def load(
 
 def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> Header:
     """Format and size from the header alone; raises the `PictureError` that `load` would for it."""
-    _, data = read(source, limits.max_bytes)
+    _, data = reading.read(source, limits.max_bytes)
     return _open(data, limits)[1]
 
 

@@ -17,8 +17,8 @@ from lineament.types import UInt8
 
 _EXTRA = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _RESTART = re.compile(rb"(\xff[\xd0-\xd7])")
-# As an encoder leaves them that writes 32-bit words. A damaged scan may leave bytes over, too, but hardly so
-# few (measured: docs/decisions/0002-one-decoder-a-format.md).
+# As an encoder leaves them that writes 32-bit words. A damaged scan may leave bytes over, too, but hardly
+# so few (measured: docs/decisions/0002-one-decoder-a-format.md).
 _MAX_EXTRA = 4
 
 

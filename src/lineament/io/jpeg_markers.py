@@ -1,9 +1,9 @@
 """The gate in front of the JPEG decoder: the first picture of the file, and only what makes its pixels.
 
 The decoder is strict: a warning of libjpeg is a refusal, because most of them mean lost pixels. What it
-warns about without losing any (bytes between two segments, the version of JFIF, an unknown colour transform,
-a missing end behind the last scan) never reaches it. Nor does what follows the end of the picture: the
-video of a motion photo, a gain map, a second view, an archive, padding. ITU-T T.81, annex B.
+warns about without losing any (bytes between two segments, the version of JFIF, an unknown colour
+transform, a missing end behind the last scan) never reaches it. Nor does what follows the end of the
+picture: the video of a motion photo, a gain map, a second view, an archive, padding. ITU-T T.81, annex B.
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ class _Walk:
     def _frame(self, marker: int, body: bytes) -> None:
         kind = {0xC3: "lossless", 0xC9: "arithmetic", 0xCA: "arithmetic", 0xCB: "lossless"}
         if marker not in _READ_FRAMES:
-            raise UnsupportedFormat(f"a {kind.get(marker, 'hierarchical')} JPEG; save it as an ordinary one")
+            raise UnsupportedFormat(
+                f"a {kind.get(marker, 'hierarchical')} JPEG; save it as an ordinary one"
+            )
         if body[:1] != b"\x08":
             raise UnsupportedFormat(f"a JPEG of {int.from_bytes(body[:1])} bits; save it with 8")
         self._progressive = marker == 0xC2
@@ -164,7 +166,9 @@ class _Walk:
         return bool(self._coded) and all(done == _ALL_COEFFICIENTS for done in self._coded.values())
 
     def _require_complete(self) -> None:
-        # A file that only lacks its end mark has lost nothing (whether the last scan is whole is seen when it
-        # is decoded); neither has one with stray bytes, unless they are what is left of a scan's header.
+        # A file that only lacks its end mark has lost nothing (whether the last scan is whole is seen when
+        # it is decoded); neither has one with stray bytes, unless they are what is left of a scan's header.
         if not self._complete():
-            raise CorruptPicture("the JPEG file ends early, or a part of it is damaged: not all pixels are there")
+            raise CorruptPicture(
+                "the JPEG file ends early, or a part of it is damaged: not all pixels are there"
+            )

@@ -44,8 +44,9 @@ _BITS_TAG = 258
 # Formats whose fourth channel is often only there to fill up 32 bits. PNG, WebP, GIF, AVIF and HEIF define
 # it as alpha: a picture of theirs that is clear everywhere is a blank one.
 _PADDING_FOR_ALPHA = {"BMP", "DIB", "TIFF"}
-# AVIF and HEIF tell their orientation in properties of their own; the decoders refuse the whole picture when
-# the EXIF or XMP beside them is damaged, so the entries that announce it are renamed (ISO 14496-12, 8.11.6).
+# AVIF and HEIF tell their orientation in properties of their own; the decoders refuse the whole picture
+# when the EXIF or XMP beside them is damaged, so the entries that announce it are renamed (ISO 14496-12,
+# 8.11.6).
 _METADATA = re.compile(rb"(infe(?:\x02...|\x03.....)....)(?:Exif|mime)", re.DOTALL)
 # Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
 # headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
@@ -76,6 +77,7 @@ def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
         return Opened(_open(gate.data, format), from_exif(gate.exif), gate.animated)
     if format is Format.HEIF:
         heif.require()
+        heif.check(data)
     if format is Format.WEBP:
         _check_webp(data, max_pixels)
     elif format in (Format.AVIF, Format.HEIF):
@@ -95,7 +97,7 @@ def _open(data: bytes, format: Format) -> Any:
         raise PictureTooLarge(f"the {format.name} header asks for more memory than allowed") from None
     except Exception as error:
         words = _words(error)
-        if words.startswith(_UNKNOWN) or (format is Format.HEIF and heif.is_sequence_only(data)):
+        if words.startswith(_UNKNOWN):
             raise UnsupportedFormat(f"a {format.name} of a kind that is not read: {words}") from None
         raise CorruptPicture(f"damaged {format.name} header: {words}") from None
 
@@ -206,7 +208,9 @@ def _grey_shift(picture: Any) -> int | None:
     if mode == "LAB":
         raise UnsupportedFormat(f"{what} in CIE Lab colours; save it as RGB")
     if not mode.startswith("I;16") and not (mode == "I" and picture.format == "PPM"):
-        raise UnsupportedFormat(f"{what} with 32-bit samples (mode {mode}): which value is white is not known")
+        raise UnsupportedFormat(
+            f"{what} with 32-bit samples (mode {mode}): which value is white is not known"
+        )
     if picture.format == "TIFF":
         bits = picture.tag_v2.get(_BITS_TAG, (16,))
         return max(int(bits[0] if isinstance(bits, tuple) else bits) - 8, 0)

@@ -29,7 +29,8 @@ def read(source: Source, max_bytes: int) -> tuple[str, bytes]:
     """A label and the bytes; ``-`` is stdin (a file of that name is ``./-``).
 
     Raises a `PictureError`: `PictureTooLarge` above ``max_bytes``, `NotAPicture` for a folder, a socket, a
-    device or a terminal, `PictureUnreadable` where the system refuses, a pipe stays silent or stdin was read.
+    device or a terminal, `PictureUnreadable` where the system refuses, a pipe stays silent or stdin was
+    read before.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         label, data = "<memory>", bytes(source)

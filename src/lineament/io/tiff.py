@@ -126,7 +126,9 @@ def _same_shape(small: _Page, large: _Page) -> bool:
 
 
 def _check(page: _Page) -> None:
-    """Refuse what the decoder would refuse without a name, or misread."""
+    """Refuse what the decoder would misread, or refuse without a name."""
+    if not page.pixels:
+        raise CorruptPicture("damaged TIFF: its page has no size")
     packed, colours = page.first(_COMPRESSION, _UNCOMPRESSED), page.first(_PHOTOMETRIC)
     if packed not in _COMPRESSIONS:
         raise UnsupportedFormat("a TIFF with a compression that photos do not use (fax, old JPEG ...)")
@@ -138,7 +140,7 @@ def _check(page: _Page) -> None:
         raise UnsupportedFormat("a TIFF of other inks than cyan, magenta, yellow and black; save it as RGB")
     if page.first(_SAMPLE_FORMAT, 1) not in (1, 4):
         raise UnsupportedFormat(
-            "a TIFF of signed or fractional numbers: which value is white is not known; save it as 8 or 16 bits"
+            "a TIFF of signed or fractional numbers: which is white is not known; save it as 8 or 16 bits"
         )
     if page.first(_PREDICTOR, 1) != 1 and packed not in _PREDICTED:
         raise UnsupportedFormat("a TIFF whose predictor and compression do not go together; save it anew")
@@ -149,7 +151,9 @@ def _check(page: _Page) -> None:
         raise UnsupportedFormat("a TIFF of uncompressed, subsampled YCbCr; save it as RGB")
     plain = set(page.tags.get(_BITS, [1])) <= {8} and page.tags.get(_EXTRA_SAMPLES, []) in ([], [2])
     if page.first(_PLANAR, 1) == 2 and not plain:
-        raise UnsupportedFormat("a TIFF of uncompressed, separate planes of 16 bits; save it with 8, or compressed")
+        raise UnsupportedFormat(
+            "a TIFF of uncompressed, separate planes of 16 bits; save it with 8, or compressed"
+        )
 
 
 def _put_first(data: bytes, order: str, page: _Page) -> bytes:

@@ -1,4 +1,4 @@
-"""Remake the HEIC files beside this script: `python make.py`, with pillow-heif (it can write), NumPy and Pillow.
+"""Remake the HEIC files beside this script: `python make.py`, with pillow-heif, which can write.
 
 All show `hostile.pictures.chart()`. The grid is put together here, as an iPhone writes it: tiles, and an
 item that lays them out, cut to the size of the picture.
@@ -98,7 +98,11 @@ def main() -> None:
     for orientation, turn in CAMERA_TURNS.items():
         exif = pillow.Exif()
         exif[274], exif[271] = orientation, "maker"
-        save(f"turned_{orientation}", pillow.fromarray(np.ascontiguousarray(turn(whole))), exif=exif.tobytes())
+        save(
+            f"turned_{orientation}",
+            pillow.fromarray(np.ascontiguousarray(turn(whole))),
+            exif=exif.tobytes(),
+        )
     two = pillow_heif.HeifFile()
     two.add_from_pillow(pillow.fromarray(255 - whole))
     two.add_from_pillow(picture)
