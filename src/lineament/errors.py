@@ -13,7 +13,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     ├── PictureError              one picture is refused, the rest of the batch goes on
     │   ├── PictureNotFound
     │   ├── PictureUnreadable     it is there, but the system refuses to read it
-    │   ├── NotAPicture           a folder, FIFO, socket or device where a file is needed
+    │   ├── NotAPicture           a folder, socket, device or terminal where a file is needed
     │   ├── EmptyPicture          zero bytes
     │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
     │   ├── PictureTooLarge       more pixels or bytes than the limit
@@ -115,7 +115,7 @@ class PictureUnreadable(PictureError):
 
 
 class NotAPicture(PictureError):
-    """A folder, FIFO, socket or device where a regular file is needed."""
+    """A folder, socket, device or terminal where a file or a pipe is needed."""
 
 
 class EmptyPicture(PictureError):

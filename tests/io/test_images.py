@@ -161,12 +161,41 @@ def opencv_undo(orientation: int) -> UInt8:
         (b"", 1),
         (b"II*\0\xff\xff\xff\xff", 1),
         (b"Exif\0\0" + exif_block(3), 3),
-        (struct.pack("<4sIHHHIHH", b"II*\0", 8, 1, 274, 4, 1, 6, 0), 1),
+        (struct.pack("<4sIHHHIHH", b"II*\0", 8, 1, 274, 2, 1, 6, 0), 1),  # a text
+        (struct.pack("<4sIHHHIHH", b"II*\0", 8, 1, 274, 3, 0, 6, 0), 1),  # no value
+        (struct.pack("<4sIHHHIHH", b"II*\0", 8, 1, 274, 3, 2, 6, 3), 6),  # of two the first
+        (struct.pack("<4sIHHHII2I", b"II*\0", 8, 1, 274, 4, 2, 22, 8, 3), 8),  # too long for the entry
+        (struct.pack("<4sIHHHII", b"II*\0", 8, 1, 274, 4, 2, 2**31), 1),  # behind the end
+        (struct.pack("<4sIHHHIi", b"II*\0", 8, 1, 274, 9, 1, -6), 1),
     ],
 )
 def test_exif_is_read_without_trust(block: bytes, expected: int) -> None:
     """Loops, cuts, wrong types and values outside 1-8 mean "upright", and raise nothing."""
     assert from_exif(block) == expected
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_orientation_may_be_of_any_integer_type(format: str, kind: int, order: str) -> None:
+    """BYTE, SHORT, LONG and their signed twins, in either byte order and in every format that has EXIF."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    value = struct.pack(order + {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}[kind], 6).ljust(4, b"\0")
+    block = mark + struct.pack(order + "IHHHI", 8, 1, 274, kind, 1) + value + bytes(4)
+    if format == "JPEG":
+        data = with_exif(encoded("JPEG"), block)
+    else:
+        data = encoded(format, exif=b"Exif\0\0" + block)
+    assert images.probe(data).orientation == 6
+    assert images.load(data).hw == (96, 64)
+
+
+def test_xmp_does_not_turn_a_picture() -> None:
+    """XMP repeats the EXIF value or contradicts it; only EXIF counts."""
+    words = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta tiff:Orientation='6'/>"
+    data = encoded("JPEG")
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(words) + 2) + words + data[2:]
+    assert images.probe(data).orientation == 1
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
@@ -366,7 +395,6 @@ def test_probe_tells_the_format_by_content() -> None:
         (b"hello, world\n", "text"),
         ("Grüße aus Köln".encode(), "text"),
         (b"%PDF-1.4", "PDF"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow-heif"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video"),
         (bytes(100), "zero bytes"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),

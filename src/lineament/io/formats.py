@@ -16,6 +16,7 @@ class Format(StrEnum):
     TIFF = "TIFF"
     AVIF = "AVIF"
     PNM = "PPM"
+    HEIF = "HEIF"
 
 
 SUFFIXES = frozenset(
@@ -24,8 +25,11 @@ SUFFIXES = frozenset(
 )
 """Lower-case suffixes by which a folder walk picks files (the content still decides)."""
 
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs"})
+"""Lower-case suffixes of what the extra ``heif`` reads (`lineament.io.heif.available`)."""
+
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
-    (b"\xff\xd8\xff", Format.JPEG),
+    (b"\xff\xd8", Format.JPEG),
     (b"\x89PNG\r\n\x1a\n", Format.PNG),
     (b"GIF87a", Format.GIF),
     (b"GIF89a", Format.GIF),
@@ -35,7 +39,9 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
 )
 
 _AVIF_BRANDS = {b"avif", b"avis"}
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+
+_RAW = "a raw camera picture; develop it, or export its JPEG, and use that"
 
 # Only to tell people what they handed in; order matters, the first hit names it.
 _REFUSED: tuple[tuple[bytes, str], ...] = (
@@ -47,6 +53,13 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\xff\x0a", "JPEG XL"),
+    (b"IIRO", _RAW),
+    (b"IIRS", _RAW),
+    (b"MMOR", _RAW),
+    (b"IIU\0", _RAW),
+    (b"FUJIFILMCCD-RAW", _RAW),
+    (b"FOVb", _RAW),
+    (b"\0MRM", _RAW),
     (b"II+\0", "BigTIFF"),
     (b"MM\0+", "BigTIFF"),
     (b"SIMPLE  =", "FITS"),
@@ -76,9 +89,10 @@ def sniff(data: bytes) -> Format | None:
         return Format.WEBP
     if data[:2] in (b"P5", b"P6") and data[2:3] in (b" ", b"\t", b"\n", b"\r"):
         return Format.PNM
-    if _brands(data) & _AVIF_BRANDS:
+    brands = _brands(data)
+    if brands & _AVIF_BRANDS:
         return Format.AVIF
-    return None
+    return Format.HEIF if brands & _HEIF_BRANDS else None
 
 
 def looks_like(data: bytes) -> str:
@@ -87,8 +101,8 @@ def looks_like(data: bytes) -> str:
         if data.startswith(magic):
             return words
     brands = _brands(data)
-    if brands & _HEIF_BRANDS:
-        return "HEIC/HEIF, which is not supported yet (it would need pillow-heif); convert it to JPEG"
+    if b"crx " in brands:
+        return _RAW
     if brands:
         return "an MP4 or QuickTime video"
     head = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()

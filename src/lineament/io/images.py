@@ -1,4 +1,4 @@
-"""The one way in and out for pictures: bytes of any of eight formats to upright RGB, and back.
+"""The one way in and out for pictures: bytes of any of nine formats to upright RGB, and back.
 
 JPEG is decoded by simplejpeg (libjpeg-turbo), everything else by Pillow, each opened for the one format
 its first bytes announce. Size limits are checked on the header, before any pixel is decoded. Whatever is
@@ -8,14 +8,12 @@ stand in docs/decisions/0002-one-decoder-a-format.md, the limits in docs/referen
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, TypeAlias
 
 import numpy as np
 import simplejpeg
@@ -23,20 +21,18 @@ import simplejpeg
 from lineament.errors import (
     EmptyPicture,
     InvalidArray,
-    NotAPicture,
-    PictureNotFound,
     PictureTooLarge,
     PictureTooSmall,
-    PictureUnreadable,
     UnsupportedFormat,
     UsageError,
 )
-from lineament.io import jpeg
+from lineament.io import jpeg, reading
 from lineament.io.formats import Format, looks_like, sniff
-from lineament.io.orientation import upright
+from lineament.io.jpeg_markers import first_picture
+from lineament.io.orientation import from_exif, upright
 from lineament.types import Image, UInt8
 
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+Source: TypeAlias = reading.Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ DEFAULT_LIMITS = Limits()
 class Header:
     """What a file says of itself before decoding.
 
-    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for TIFF,
+    ``size_wh`` is as stored; ``orientation`` the EXIF value 1-8 still to be applied (always 1 for HEIF,
     whose size is told upright). ``several`` tells of further frames or pages, which are not read.
     """
 
@@ -81,16 +77,17 @@ def load(
 ) -> Image:
     """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
 
+    The path ``-`` is stdin, and a named pipe is read like a file.
     With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 3/8, 1/2 and 1 that leaves both sides
     at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it.
     ``name`` replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong
     with the picture.
     """
-    label, data = _read(source, limits)
+    label, data = reading.read(source, limits.max_bytes)
     label = name if name is not None else label
     picture, header = _open(data, limits)
     if header.format is Format.JPEG:
-        pixels, scale = jpeg.decode(data, header.size_wh, min_side)
+        pixels, scale = jpeg.decode(picture, header.size_wh, min_side)
     else:
         from lineament.io import raster
 
@@ -100,7 +97,7 @@ def load(
 
 def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> Header:
     """Format and size from the header alone; raises the `PictureError` that `load` would for it."""
-    _, data = _read(source, limits)
+    _, data = reading.read(source, limits.max_bytes)
     return _open(data, limits)[1]
 
 
@@ -114,14 +111,14 @@ def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
     max_pixels = limits.max_pixels // 2 if found is Format.WEBP else limits.max_pixels
     picture: Any = None
     if found is Format.JPEG:
-        size_wh, orientation = jpeg.header(data)
+        picture = first_picture(data)
+        size_wh, orientation = jpeg.size(picture), from_exif(picture.exif)
         several = False
     else:
         from lineament.io import raster
 
-        opened = raster.open_header(data, found, max_pixels)
-        picture, orientation, several = opened.picture, opened.orientation, opened.several
-        size_wh = picture.size
+        picture = raster.open_header(data, found, max_pixels)
+        size_wh, orientation, several = picture.picture.size, picture.orientation, picture.several
     _check_size(size_wh, max_pixels, limits)
     return picture, Header(found, size_wh, orientation, several)
 
@@ -179,57 +176,3 @@ def _rgb(pixels: UInt8) -> UInt8:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise InvalidArray(f"picture: expected uint8 (H, W, 3) RGB, got {pixels.dtype} {pixels.shape}")
     return np.ascontiguousarray(pixels)
-
-
-def _read(source: Source, limits: Limits) -> tuple[str, bytes]:
-    """A label and the bytes, never more than the limit, never blocking on anything but a plain file."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        label, data = "<memory>", bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        label = os.fspath(source)
-        data = _read_file(label, limits.max_bytes)
-    else:
-        label, data = str(getattr(source, "name", "<stream>")), source.read(limits.max_bytes + 1)
-    if len(data) > limits.max_bytes:
-        raise _too_many_bytes(limits.max_bytes)
-    return label, data
-
-
-def _read_file(path: str, max_bytes: int) -> bytes:
-    try:
-        # Looked at before it is opened: opening a device can act on it, and a FIFO would wait.
-        _require_regular(os.stat(path))  # noqa: PTH116  Path("") would be the working folder
-        flags = (
-            os.O_RDONLY
-            | getattr(os, "O_NONBLOCK", 0)
-            | getattr(os, "O_BINARY", 0)
-            | getattr(os, "O_CLOEXEC", 0)
-        )
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            status = os.fstat(file.fileno())
-            _require_regular(status)  # it may have been swapped in between
-            if status.st_size > max_bytes:
-                raise _too_many_bytes(max_bytes)
-            return file.read(max_bytes + 1)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
-        raise PictureNotFound("there is no such file") from None
-    except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
-            raise PictureNotFound(f"there is no such file: {error.strerror}") from None
-        raise PictureUnreadable(f"the file cannot be read: {error.strerror}") from None
-
-
-def _require_regular(status: os.stat_result) -> None:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    if not stat.S_ISREG(status.st_mode):
-        raise NotAPicture(f"not a file but {kinds.get(stat.S_IFMT(status.st_mode), 'something else')}")
-
-
-def _too_many_bytes(limit: int) -> PictureTooLarge:
-    return PictureTooLarge(f"the file has more bytes than the limit of {limit:,}")

@@ -1,44 +1,40 @@
 """JPEG by libjpeg-turbo through simplejpeg: the accurate IDCT, so pixels equal OpenCV's, and strict.
 
 Strict means that a file libjpeg would only warn about (cut short, damaged entropy data) is refused: the
-alternative is a picture whose lower half is grey.
+alternative is a picture whose lower half is grey. What loses no pixel is put right before, by
+`lineament.io.jpeg_markers` and here.
 """
 
 from __future__ import annotations
 
+import re
+
 import simplejpeg
 
 from lineament.errors import CorruptPicture, PictureTooLarge
-from lineament.io.orientation import from_exif
+from lineament.io.jpeg_markers import Picture, without_fill
 from lineament.types import UInt8
 
-# Real progressive files have 10 to 20 scans (previews inside the file count too). An empty scan costs few
-# bytes and 0.12 s at 120 megapixels, so that a megabyte of them would run for minutes.
-_MAX_SCANS = 50
-# A camera writes a few dozen segments before the pixels; the walk over them is in Python.
-_MAX_SEGMENTS = 2_000
+_EXTRA = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+_RESTART = re.compile(rb"(\xff[\xd0-\xd7])")
+# As an encoder leaves them that writes 32-bit words. A damaged scan may leave bytes over, too, but hardly
+# so few (measured: docs/decisions/0002-one-decoder-a-format.md).
+_MAX_EXTRA = 4
 
 
-def header(data: bytes) -> tuple[tuple[int, int], int]:
-    """``size_wh`` as stored and the EXIF orientation; raises `CorruptPicture`."""
+def size(picture: Picture) -> tuple[int, int]:
+    """``size_wh`` as stored; raises `CorruptPicture`."""
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        height, width, _, _ = simplejpeg.decode_jpeg_header(b"".join(picture.pieces))
     except Exception as error:
         raise CorruptPicture(f"damaged JPEG header: {error}") from None
-    return (width, height), from_exif(_exif(data))
+    return width, height
 
 
-def decode(data: bytes, size_wh: tuple[int, int], min_side: int | None) -> tuple[UInt8, float]:
+def decode(picture: Picture, size_wh: tuple[int, int], min_side: int | None) -> tuple[UInt8, float]:
     """Pixels as stored (no orientation), and how many stored pixels one of them stands for."""
-    if data.count(b"\xff\xda") > _MAX_SCANS:
-        raise CorruptPicture(f"more than {_MAX_SCANS} scans: no encoder writes that")
-    wanted = min_side or 0
-    # Scales between a half and the whole take longer than the whole (measured), so they are not used.
-    smallest = 2 if wanted else 1
     try:
-        pixels: UInt8 = simplejpeg.decode_jpeg(
-            data, "RGB", min_height=wanted, min_width=wanted, min_factor=smallest
-        )
+        pixels = _decode(picture, min_side or 0)
     except MemoryError:
         raise PictureTooLarge(f"{size_wh[0]}x{size_wh[1]} pixels do not fit into memory") from None
     except Exception as error:
@@ -47,22 +43,30 @@ def decode(data: bytes, size_wh: tuple[int, int], min_side: int | None) -> tuple
     return pixels, 8 / eighths
 
 
-def _exif(data: bytes) -> bytes:
-    """The first EXIF block before the pixels, without its ``Exif`` prefix; empty if there is none."""
-    at = 2
-    for _ in range(_MAX_SEGMENTS):
-        at = data.find(b"\xff", at)
-        while data[at + 1 : at + 2] == b"\xff":  # fill bytes
-            at += 1
-        if at < 0 or at + 4 > len(data):
-            break
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in (0xDA, 0xD9):  # pixels begin, or nothing follows
-            break
-        if marker == 0x01 or 0xD0 <= marker <= 0xD7:  # stands alone
-            at += 2
-            continue
-        if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            return data[at + 10 : at + 2 + length]
-        at += 2 + max(length, 2)
-    return b""
+def _decode(picture: Picture, wanted: int) -> UInt8:
+    try:
+        return _strictly(picture.pieces, wanted)
+    except ValueError as error:
+        if "extraneous bytes" not in str(error) or not picture.complete:
+            raise
+    # Every pixel was decoded and bytes were left over. Some encoders fill up with zeros; where those are
+    # needed (a download that broke off on a disk filled with zeros) the decoder misses them now.
+    pieces = picture.pieces.copy()
+    for at in picture.scans:
+        pieces[at] = b"".join(without_fill(part) for part in _RESTART.split(pieces[at]))
+    try:
+        return _strictly(pieces, wanted)
+    except ValueError as error:
+        extra = _EXTRA.search(str(error))
+        if extra is None or int(extra[1]) > _MAX_EXTRA:
+            raise
+    pieces[picture.scans[-1]] = pieces[picture.scans[-1]][: -int(extra[1])]
+    return _strictly(pieces, wanted)
+
+
+def _strictly(pieces: list[bytes], wanted: int) -> UInt8:
+    # Scales between a half and the whole take longer than the whole (measured), so they are not used.
+    pixels: UInt8 = simplejpeg.decode_jpeg(
+        b"".join(pieces), "RGB", min_height=wanted, min_width=wanted, min_factor=2 if wanted else 1
+    )
+    return pixels

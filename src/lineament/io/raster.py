@@ -1,7 +1,7 @@
 """Every format but JPEG, by Pillow: opened for one announced format, turned into RGB strip by strip.
 
 Alpha is laid over white, 16 bits keep their upper 8, colour profiles are ignored, and of several frames
-or pages the first is read.
+the first is read, of several pages the first that is no preview (`lineament.io.tiff`).
 """
 
 from __future__ import annotations
@@ -18,31 +18,35 @@ import numpy as np
 from PIL.Image import DecompressionBombError
 
 from lineament.errors import CorruptPicture, PictureError, PictureTooLarge, UnsupportedFormat
-from lineament.io import forks
+from lineament.io import forks, heif
 from lineament.io.formats import Format
 from lineament.io.orientation import from_exif
 from lineament.io.png import essentials
+from lineament.io.tiff import photo
 from lineament.types import UInt8
 
 # The class is opened directly and not through Image.open, which would warn about sizes that our own
 # limits allow, and refuse sizes that the caller's limits allow.
 _PLUGIN = {
-    Format.PNG: ("PngImagePlugin", "PngImageFile"),
-    Format.WEBP: ("WebPImagePlugin", "WebPImageFile"),
-    Format.GIF: ("GifImagePlugin", "GifImageFile"),
-    Format.BMP: ("BmpImagePlugin", "BmpImageFile"),
-    Format.TIFF: ("TiffImagePlugin", "TiffImageFile"),
-    Format.AVIF: ("AvifImagePlugin", "AvifImageFile"),
-    Format.PNM: ("PpmImagePlugin", "PpmImageFile"),
+    Format.PNG: ("PIL.PngImagePlugin", "PngImageFile"),
+    Format.WEBP: ("PIL.WebPImagePlugin", "WebPImageFile"),
+    Format.GIF: ("PIL.GifImagePlugin", "GifImageFile"),
+    Format.BMP: ("PIL.BmpImagePlugin", "BmpImageFile"),
+    Format.TIFF: ("PIL.TiffImagePlugin", "TiffImageFile"),
+    Format.AVIF: ("PIL.AvifImagePlugin", "AvifImageFile"),
+    Format.PNM: ("PIL.PpmImagePlugin", "PpmImageFile"),
+    Format.HEIF: ("pi_heif.as_plugin", "HeifImageFile"),
 }
 _STRIP_ROWS = 256
 _BACKGROUND = 255
 _BITS_TAG = 258
-_COMPRESSION_TAG = 259
-_TIFF_COMPRESSIONS = {1, 5, 7, 8, 32946, 32773}  # none, LZW, JPEG, deflate (two numbers), PackBits
-# AVIF tells its orientation in properties of its own; the decoder refuses the whole picture when the EXIF
-# beside them is damaged, so the entry that announces EXIF is renamed (ISO 14496-12, 8.11.6: item info).
-_AVIF_EXIF = re.compile(rb"(infe(?:\x02...|\x03.....)....)Exif", re.DOTALL)
+# Formats whose fourth channel is often only there to fill up 32 bits. PNG, WebP, GIF, AVIF and HEIF define
+# it as alpha: a picture of theirs that is clear everywhere is a blank one.
+_PADDING_FOR_ALPHA = {"BMP", "DIB", "TIFF"}
+# AVIF and HEIF tell their orientation in properties of their own; the decoders refuse the whole picture
+# when the EXIF or XMP beside them is damaged, so the entries that announce it are renamed (ISO 14496-12,
+# 8.11.6).
+_METADATA = re.compile(rb"(infe(?:\x02...|\x03.....)....)(?:Exif|mime)", re.DOTALL)
 # Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
 # headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
 _quiet = forks.Lock()
@@ -51,36 +55,50 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A Pillow picture whose header was read and whose pixels were not."""
+    """A Pillow picture whose header was read and whose pixels were not.
+
+    ``orientation`` is still to be applied; ``inverted`` tells that 0 is white.
+    """
 
     picture: Any
     orientation: int
     several: bool
+    inverted: bool = False
 
 
 def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
     """Read the header only; raises a `PictureError` when it is damaged, or too large to be read safely."""
+    if format is Format.TIFF:
+        page = photo(data)
+        return Opened(_open(page.data, format), page.orientation, page.several, page.inverted)
+    if format is Format.PNG:
+        gate = essentials(data)
+        return Opened(_open(gate.data, format), from_exif(gate.exif), gate.animated)
+    if format is Format.HEIF:
+        heif.require()
+        heif.check(data)
     if format is Format.WEBP:
         _check_webp(data, max_pixels)
-    elif format is Format.AVIF:
-        data = _AVIF_EXIF.sub(rb"\1free", data)
-    gate = essentials(data) if format is Format.PNG else None
+    elif format in (Format.AVIF, Format.HEIF):
+        data = _METADATA.sub(rb"\1free", data)
+    picture = _open(data, format)
+    return Opened(picture, orientation_of(picture), _has_several(picture))
+
+
+def _open(data: bytes, format: Format) -> Any:
     module, name = _PLUGIN[format]
-    plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
+    plugin = getattr(importlib.import_module(module), name)
     try:
         with _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            picture = plugin(io.BytesIO(gate.data if gate else data))
-            several = _has_several(picture)
+            return plugin(io.BytesIO(data))
     except (MemoryError, DecompressionBombError):
         raise PictureTooLarge(f"the {format.name} header asks for more memory than allowed") from None
     except Exception as error:
-        raise CorruptPicture(f"damaged {format.name} header: {_words(error)}") from None
-    if gate:
-        return Opened(picture, from_exif(gate.exif), gate.animated)
-    if format is Format.TIFF and picture.tag_v2.get(_COMPRESSION_TAG, 1) not in _TIFF_COMPRESSIONS:
-        raise UnsupportedFormat("a TIFF with a compression that photos do not use (fax, old JPEG ...)")
-    return Opened(picture, _orientation(picture), several)
+        words = _words(error)
+        if words.startswith(_UNKNOWN):
+            raise UnsupportedFormat(f"a {format.name} of a kind that is not read: {words}") from None
+        raise CorruptPicture(f"damaged {format.name} header: {words}") from None
 
 
 def _has_several(picture: Any) -> bool:
@@ -90,10 +108,14 @@ def _has_several(picture: Any) -> bool:
         return False
 
 
-def _orientation(picture: Any) -> int:
-    # Pillow turns TIFF itself while it decodes, and already tells the turned size.
+def orientation_of(picture: Any) -> int:
+    """The orientation 1-8 that an opened Pillow picture still needs.
+
+    Pillow turns TIFF itself, and libheif HEIF, while they decode.
+    """
     block = picture.info.get("exif")
-    return from_exif(block) if isinstance(block, bytes) and picture.format != "TIFF" else 1
+    turned = picture.format in ("TIFF", "HEIF")
+    return from_exif(block) if isinstance(block, bytes) and not turned else 1
 
 
 def _check_webp(data: bytes, max_pixels: int) -> None:
@@ -113,10 +135,11 @@ def _check_webp(data: bytes, max_pixels: int) -> None:
         raise PictureTooLarge(f"{width}x{height} pixels are more than the limit of {max_pixels:,}")
 
 
-def decode(picture: Any) -> UInt8:
+def decode(opened: Opened) -> UInt8:
     """Pixels as stored (no orientation): uint8 ``(H, W, 3)`` RGB."""
+    picture = opened.picture
     try:
-        return _rgb(picture)
+        return rgb(picture, inverted=opened.inverted)
     except PictureError:
         raise
     except (MemoryError, DecompressionBombError):
@@ -126,26 +149,44 @@ def decode(picture: Any) -> UInt8:
         raise CorruptPicture(f"damaged {picture.format}: {_words(error)}") from None
 
 
-def _rgb(picture: Any) -> UInt8:
+def rgb(picture: Any, *, inverted: bool = False) -> UInt8:
+    """An opened Pillow picture of any mode as uint8 ``(H, W, 3)`` RGB, not turned.
+
+    ``inverted`` where 0 is white. Raises `UnsupportedFormat` for a mode whose white is not known, and what
+    Pillow raises for damage.
+    """
     shift = _grey_shift(picture)
     transparent = picture.info.get("transparency")
     _load(picture)
     width, height = picture.size
+    clear = picture.has_transparency_data and not _is_padding(picture)
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, _STRIP_ROWS):
         bottom = min(top + _STRIP_ROWS, height)
         strip = picture.crop((0, top, width, bottom))
+        if picture.mode == "La":  # Pillow turns it into nothing else
+            strip = strip.convert("LA")
         out = pixels[top:bottom]
         if shift is not None:
             deep = np.asarray(strip)
-            out[:] = (deep >> shift).clip(0, 255).astype(np.uint8)[:, :, None]
+            out[:] = _inverted((deep >> shift).clip(0, 255).astype(np.uint8), inverted)[:, :, None]
             if isinstance(transparent, int):
                 out[deep == transparent] = _BACKGROUND
-        elif picture.has_transparency_data:
-            _over_white(np.asarray(strip.convert("RGBA")), out)
+        elif clear:
+            _over_white(np.asarray(strip.convert("RGBA")), out, inverted)
         else:
-            out[:] = np.asarray(strip.convert("RGB"))
+            out[:] = _inverted(np.asarray(strip.convert("RGB")), inverted)
     return pixels
+
+
+def _inverted(samples: UInt8, inverted: bool) -> UInt8:
+    return 255 - samples if inverted else samples
+
+
+def _is_padding(picture: Any) -> bool:
+    if picture.format not in _PADDING_FOR_ALPHA or picture.mode not in ("RGBA", "LA"):
+        return False
+    return not any(picture.getextrema()[-1])
 
 
 def _load(picture: Any) -> None:
@@ -160,11 +201,14 @@ def _load(picture: Any) -> None:
 def _grey_shift(picture: Any) -> int | None:
     """How many bits a deep grey sample has above 8; None for pictures of 8 bits or of colour."""
     mode = picture.mode
-    if mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB"):
+    if mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"):
         return None
+    what = picture.format or "a picture"
+    if mode == "LAB":
+        raise UnsupportedFormat(f"{what} in CIE Lab colours; save it as RGB")
     if not mode.startswith("I;16") and not (mode == "I" and picture.format == "PPM"):
         raise UnsupportedFormat(
-            f"{picture.format} with 32-bit samples (mode {mode}): which value is white is not known"
+            f"{what} with 32-bit samples (mode {mode}): which value is white is not known"
         )
     if picture.format == "TIFF":
         bits = picture.tag_v2.get(_BITS_TAG, (16,))
@@ -172,10 +216,14 @@ def _grey_shift(picture: Any) -> int | None:
     return 8
 
 
-def _over_white(rgba: UInt8, out: UInt8) -> None:
+def _over_white(rgba: UInt8, out: UInt8, inverted: bool) -> None:
     alpha = rgba[:, :, 3:].astype(np.uint16)
-    mixed = rgba[:, :, :3] * alpha + _BACKGROUND * (255 - alpha) + 127
+    mixed = _inverted(rgba[:, :, :3], inverted) * alpha + _BACKGROUND * (255 - alpha) + 127
     out[:] = mixed // 255
+
+
+# What Pillow says of a header that is whole but of a kind it does not read.
+_UNKNOWN = ("unknown pixel mode", "unknown data organization", "Unsupported BMP")
 
 
 def _words(error: Exception) -> str:

@@ -1,8 +1,8 @@
 """From what the user named to the files to read: files as they are, folders walked.
 
-A file named by the user is passed on whatever its suffix, even when it is missing or a FIFO, so that
+A file named by the user is passed on whatever its suffix, even when it is missing, so that
 `lineament.io.images.load` refuses it by name. In a folder the suffix picks, and what it leaves out is
-counted.
+counted; a pipe that lies there is left out, because reading it would take what others wait for.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Listing:
                 continue
             for name in names:
                 entry = _inside(path, name)
-                if name.startswith(".") or not (_is_folder(entry) or is_picture_name(name)):
+                wanted = is_picture_name(name) and not _is_pipe(entry)
+                if name.startswith(".") or not (_is_folder(entry) or wanted):
                     self.skipped += 1
                 else:
                     waiting.append(entry)
@@ -130,3 +131,7 @@ def _inside(folder: str, name: str) -> str:
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112  Path("").is_dir() is true
+
+
+def _is_pipe(path: str) -> bool:
+    return Path(path).is_fifo()

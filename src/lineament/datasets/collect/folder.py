@@ -9,10 +9,11 @@ from pathlib import Path
 
 from lineament.datasets.collect.collection import Collection, Gathered
 from lineament.datasets.collect.people import Person
-from lineament.errors import PictureError, PictureTooLarge, UsageError
+from lineament.errors import PictureError, UsageError
 from lineament.io import images, sources
 from lineament.io.images import DEFAULT_LIMITS
 from lineament.io.manifest import Provenance
+from lineament.io.reading import read
 
 
 @dataclass(slots=True)
@@ -86,12 +87,8 @@ def gather(
             photos.too_many[person.subject] += 1
             continue
         try:
-            # The one decoder looks at it first: what it would refuse, a FIFO say, is not read here.
-            images.probe(path)
-            with path.open("rb") as opened:
-                data = opened.read(DEFAULT_LIMITS.max_bytes + 1)
-            if len(data) > DEFAULT_LIMITS.max_bytes:
-                raise PictureTooLarge(f"{path}: more bytes than the limit")
+            _, data = read(path, DEFAULT_LIMITS.max_bytes)
+            images.probe(data)  # what the one decoder would refuse is not copied
         except PictureError as error:
             yield collection.refuse(person, origin, error)
             continue
