@@ -24,6 +24,7 @@ sides = st.integers(1, 9000)
 
 
 @given(sides, sides, st.integers(256, 2048), st.integers(0, 128))
+@settings(deadline=None)
 def test_plan_obeys_its_rule(w: int, h: int, side: int, overlap: int) -> None:
     """Small pictures are one native view; larger ones are covered whole by tiles within the limit."""
     chosen = ViewSettings(long_side=side, overlap=overlap)
@@ -43,7 +44,7 @@ def test_plan_obeys_its_rule(w: int, h: int, side: int, overlap: int) -> None:
 
 
 @given(st.integers(2049, 9000), st.integers(300, 9000), st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_every_small_face_is_whole_in_some_tile(w: int, h: int, data: st.DataObject) -> None:
     """A face no longer than the overlap lies inside a tile that does not drop it as cut."""
     chosen = ViewSettings()
@@ -120,15 +121,15 @@ def test_tiles_answer_as_one_view() -> None:
 SAMPLES = Path(__file__).parents[2] / "samples"
 TIGHT = {
     "obama_2010_white_house.jpg": (640, 246, 910, 613),
-    "obama_2009_congress.jpg": (190, 230, 471, 606),
-    "obama_2012_portrait.jpg": (373, 95, 605, 415),
-    "biden_2013_portrait.jpg": (430, 217, 845, 700),
-    "collins_nasa.png": (176, 62, 262, 178),
+    "obama_2009_congress.jpg": (195, 224, 471, 614),
+    "obama_2012_portrait.jpg": (374, 94, 605, 416),
+    "biden_2013_portrait.jpg": (412, 212, 851, 711),
+    "collins_nasa.png": (178, 63, 268, 176),
 }
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1, 0.25])
-@pytest.mark.parametrize("side", [700, 1200, 2000, 3000])
+@pytest.mark.parametrize("side", [700, 1200, 2000])
 @pytest.mark.parametrize("name", TIGHT)
 def test_a_face_that_fills_the_frame_is_one_face(name: str, side: int, margin: float) -> None:
     """Cut to its box or little more and enlarged, a face is found, once, with all of it in the box."""
@@ -193,6 +194,8 @@ LARGE, PART, CHILD = (100, 100, 900, 1100), (300, 300, 700, 800), (420, 700, 560
         ([LARGE, PART], [(*LARGE, 0.9)], 0.25, [False, True]),
         # The part is seen there too, by a score that alone would not do: it is a face.
         ([LARGE, CHILD], [(*LARGE, 0.9), (*CHILD, 0.4)], 0.25, [False, False]),
+        # A guess is not enough.
+        ([LARGE, PART], [(*LARGE, 0.9), (*PART, 0.2)], 0.25, [False, True]),
         # Too small to be seen there, so nothing is known against it.
         ([LARGE, CHILD], [(*LARGE, 0.9)], 0.1, [False, False]),
         # Surer than the large one.
@@ -201,6 +204,8 @@ LARGE, PART, CHILD = (100, 100, 900, 1100), (300, 300, 700, 800), (420, 700, 560
         ([LARGE, PART], [], 0.25, [False, False]),
         # Beside it, not within it.
         ([LARGE, (850, 300, 1250, 800)], [(*LARGE, 0.9)], 0.25, [False, False]),
+        # The larger one is of a size that the native view knows: it does not see parts as faces.
+        ([(100, 100, 600, 700), (300, 300, 500, 600)], [(100, 100, 600, 700, 0.9)], 0.5, [False, False]),
         # A box around the face that happens to overlap its part is the same face.
         ([LARGE, PART], [(*LARGE, 0.9), (120, 120, 880, 1000, 0.5)], 0.25, [False, True]),
     ],

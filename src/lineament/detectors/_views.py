@@ -7,9 +7,9 @@ The rule, with the default settings:
 - with ``tiles`` off a larger picture is seen shrunk to ``long_side`` instead: fast, but small faces go;
 - where a face could be larger than that sees whole, the picture is also seen shrunk to `SHRUNK` pixels, for
   its large faces only, and shrunk to `SMALL` pixels, for one that fills the frame;
-- a box within a larger, surer one is no face of its own when a shrunk view that sees the larger one does
-  not see it, though it would be large enough there: at native size the networks take parts of a face that
-  is too large for them for faces.
+- a box within one that is too large for the native view, and surer, is no face of its own when a shrunk
+  view that sees the large one does not see it, though it would be large enough there: at native size the
+  networks take parts of such a face for faces.
 
 docs/reference/detectors.md has the measurements behind the numbers.
 """
@@ -48,7 +48,7 @@ FILLING = 0.6
 SEEN = 0.3
 """Score from which a shrunk view bears a face out that a native one found."""
 
-WITHIN = 0.5
+WITHIN = 0.25
 """Share of a box that lies within a larger one from which it may be a part of that face."""
 
 _LARGER = 1.25
@@ -222,11 +222,13 @@ def merge(
     *,
     opencv: bool = False,
     shrunk: Sequence[tuple[float, Found]] = (),
+    too_large: float = LARGE_FACE,
 ) -> Faces:
     """One list of faces from the findings of all views, best first.
 
     ``opencv`` compares boxes with corner and size cut to whole pixels, as OpenCV's suppression does.
-    ``shrunk`` are the scale of each shrunk view and all that it found, which tell faces from parts of them.
+    ``shrunk`` are the scale of each shrunk view and all that it found, which tell faces longer than
+    ``too_large`` pixels from parts of them.
     """
     found = joined(parts)
     best = np.argsort(-found.scores, kind="stable")[: settings.top_k]
@@ -236,12 +238,14 @@ def merge(
         corner, size = np.trunc(boxes[:, :2]), np.trunc(boxes[:, 2:] - boxes[:, :2])
         compared = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
     kept = nms(compared, scores, settings.nms)
-    kept = kept[~parts_of_others(boxes[kept], shrunk)]
+    kept = kept[~parts_of_others(boxes[kept], shrunk, too_large)]
     return Faces(boxes=boxes[kept], scores=scores[kept], landmarks=landmarks[kept])
 
 
-def parts_of_others(boxes: Float32, shrunk: Sequence[tuple[float, Found]]) -> NDArray[np.bool_]:
-    """Which of the boxes ``(N, 4)``, best first, are parts of larger, surer ones: ``(N,)``.
+def parts_of_others(
+    boxes: Float32, shrunk: Sequence[tuple[float, Found]], too_large: float = LARGE_FACE
+) -> NDArray[np.bool_]:
+    """Which boxes ``(N, 4)``, best first, are parts of surer ones longer than ``too_large``: ``(N,)``.
 
     A box is one when some shrunk view that shows the larger face would show it too, by its size, and none
     does. So a face on a poster or a child held before the chest stays.
@@ -249,8 +253,8 @@ def parts_of_others(boxes: Float32, shrunk: Sequence[tuple[float, Found]]) -> ND
     longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
     gone = np.zeros(len(boxes), bool)
     # Without the many boxes around each face, some of which fit a part of it better than the whole.
-    looks = [(scale, f.boxes[nms(f.boxes, f.scores, _SAME_FACE_IOU)]) for scale, f in shrunk]
-    for i in range(len(boxes) if looks else 0):
+    looks = [(scale, _faces_seen(found)) for scale, found in shrunk]
+    for i in np.flatnonzero(longer > too_large) if looks else ():
         after = np.arange(len(boxes)) > i
         inside = intersection(boxes, boxes[i : i + 1])[:, 0] >= WITHIN * area(boxes)
         doubtful = np.flatnonzero(after & inside & (longer[i] > _LARGER * longer) & ~gone)
@@ -267,6 +271,13 @@ def parts_of_others(boxes: Float32, shrunk: Sequence[tuple[float, Found]]) -> ND
             unseen |= ~shown & (longer[doubtful] * scale >= SMALLEST_FACE)
         gone[doubtful[unseen & ~seen]] = True
     return gone
+
+
+def _faces_seen(found: Found) -> Float32:
+    """The boxes ``(K, 4)`` that bear a face out, one a face."""
+    sure = found.scores >= SEEN
+    boxes, scores = found.boxes[sure], found.scores[sure]
+    return boxes[nms(boxes, scores, _SAME_FACE_IOU)]
 
 
 def detect_views(
@@ -306,6 +317,12 @@ def detect_views(
         if group:
             flush(group)
     return [
-        merge([found[j] for j in range(len(found))], settings, opencv=opencv, shrunk=shrunk[i])
+        merge(
+            [found[j] for j in range(len(found))],
+            settings,
+            opencv=opencv,
+            shrunk=shrunk[i],
+            too_large=LARGE_FACE / max(views[i][0].scale_xy),
+        )
         for i, found in enumerate(results)
     ]
