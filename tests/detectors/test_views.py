@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineament.detectors._views import Found, View, ViewSettings, plan, to_picture
+from lineament.detectors._views import Found, View, ViewSettings, parts_of_others, plan, to_picture
 from lineament.geometry.boxes import iou
 from lineament.io import images
 from lineament.registry import detectors
@@ -24,13 +24,14 @@ sides = st.integers(1, 9000)
 
 
 @given(sides, sides, st.integers(256, 2048), st.integers(0, 128))
+@settings(deadline=None)
 def test_plan_obeys_its_rule(w: int, h: int, side: int, overlap: int) -> None:
     """Small pictures are one native view; larger ones are covered whole by tiles within the limit."""
     chosen = ViewSettings(long_side=side, overlap=overlap)
     views = plan((w, h), chosen)
     native = [v for v in views if v.scale_xy == (1.0, 1.0) and v.least == 0]
     if max(w, h) <= side:
-        assert native == [View(0, 0, w, h)]
+        assert native == [View(0, 0, w, h, score=chosen.score)]
         return
     assert all(v.width <= side and v.height <= side for v in native)
     for axis, length in (("x", w), ("y", h)):
@@ -38,11 +39,12 @@ def test_plan_obeys_its_rule(w: int, h: int, side: int, overlap: int) -> None:
         spans = sorted({(getattr(v, axis), getattr(v, axis) + getattr(v, size)) for v in native})
         assert spans[0][0] == 0 and spans[-1][1] == length
         assert all(after[0] <= before[1] - overlap for before, after in pairwise(spans))
-    assert len([v for v in views if v.scale_xy != (1.0, 1.0)]) == 1
+    shrunk = [v for v in views if v.scale_xy != (1.0, 1.0)]
+    assert 1 <= len(shrunk) <= 2 and all(v.least > 0 for v in shrunk)
 
 
 @given(st.integers(2049, 9000), st.integers(300, 9000), st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_every_small_face_is_whole_in_some_tile(w: int, h: int, data: st.DataObject) -> None:
     """A face no longer than the overlap lies inside a tile that does not drop it as cut."""
     chosen = ViewSettings()
@@ -64,8 +66,12 @@ def test_every_small_face_is_whole_in_some_tile(w: int, h: int, data: st.DataObj
 
 
 def test_without_tiles_there_is_one_view() -> None:
-    """The fast way sees any picture once."""
-    assert len(plan((6000, 4000), ViewSettings(tiles=False))) == 1
+    """The fast way sees any picture once, and its large faces in views of few pixels."""
+    first, *small = plan((6000, 4000), ViewSettings(tiles=False))
+    assert (
+        max(first.width * first.scale_xy[0], first.height * first.scale_xy[1]) == 2048 and not first.least
+    )
+    assert [round(max(v.scale_xy) * 6000) for v in small] == [512, 256] and all(v.least for v in small)
 
 
 def scene(faces: list[tuple[int, int, float]], wh: tuple[int, int]) -> tuple[UInt8, np.ndarray]:
@@ -110,3 +116,106 @@ def test_tiles_answer_as_one_view() -> None:
     assert tiled.landmarks is not None and whole.landmarks is not None
     match = iou(whole.boxes, tiled.boxes).argmax(axis=1)
     np.testing.assert_allclose(tiled.landmarks[match], whole.landmarks, atol=0.5)
+
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+TIGHT = {
+    "obama_2010_white_house.jpg": (640, 246, 910, 613),
+    "obama_2009_congress.jpg": (195, 224, 471, 614),
+    "obama_2012_portrait.jpg": (374, 94, 605, 416),
+    "biden_2013_portrait.jpg": (412, 212, 851, 711),
+    "collins_nasa.png": (178, 63, 268, 176),
+}
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.25])
+@pytest.mark.parametrize("side", [700, 1200, 2000])
+@pytest.mark.parametrize("name", TIGHT)
+def test_a_face_that_fills_the_frame_is_one_face(name: str, side: int, margin: float) -> None:
+    """Cut to its box or little more and enlarged, a face is found, once, with all of it in the box."""
+    pixels, face = close_up(name, margin, side)
+    found = detectors.create("yunet").detect([Image(pixels)])[0]
+    assert len(found) == 1, (found.boxes, found.scores)
+    assert iou(face[None], found.boxes)[0, 0] > 0.6, (face, found.boxes)
+
+
+def close_up(name: str, margin: float, side: int) -> tuple[UInt8, np.ndarray]:
+    """A sample's face with a margin, a share of its box, enlarged to ``side``; and its box there."""
+    pixels, box = images.load(SAMPLES / name).pixels, np.array(TIGHT[name], np.float32)
+    grown = np.concatenate([box[:2], box[2:]]) + margin * np.concatenate(
+        [box[:2] - box[2:], box[2:] - box[:2]]
+    )
+    h, w = pixels.shape[:2]
+    x1, y1, x2, y2 = (int(v) for v in np.clip(np.round(grown), 0, [w, h, w, h]))
+    factor = side / max(x2 - x1, y2 - y1)
+    part = cv2.resize(pixels[y1:y2, x1:x2], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(part, np.uint8), (box - [x1, y1, x1, y1]) * np.float32(factor)
+
+
+@pytest.mark.parametrize("spec", ["yunet", "yunet:long_side=1024", "yunet:tiles=false", "centerface"])
+def test_every_way_of_seeing_finds_one_face(spec: str) -> None:
+    """In tiles, in one shrunk view and with another network a face of 2600 pixels is one face."""
+    for name in ("obama_2010_white_house.jpg", "biden_2013_portrait.jpg"):
+        pixels, face = close_up(name, 0.1, 3000)
+        found = detectors.create(spec).detect([Image(pixels)])[0]
+        assert len(found) == 1 and iou(face[None], found.boxes)[0, 0] > 0.6, (spec, found.boxes)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.25, 0.35])
+@pytest.mark.parametrize("place", [(0.5, 0.25), (0.5, 0.85), (0.2, 0.7)])
+def test_a_small_face_within_a_large_one_is_kept(place: tuple[float, float], share: float) -> None:
+    """A phone or a child held before a face, or a tattoo, is a face of its own and stays."""
+    pixels, face = close_up("obama_2010_white_house.jpg", 0.25, 2000)
+    small = images.load(SAMPLES / "biden_2013_portrait.jpg").pixels[150:760, 350:900]
+    size = face[2:] - face[:2]
+    factor = share * float(size[1]) / 483
+    small = cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    x, y = (face[:2] + size * np.float32(place) - np.array(small.shape[1::-1]) / 2).astype(int)
+    x, y = min(x, pixels.shape[1] - small.shape[1]), min(y, pixels.shape[0] - small.shape[0])
+    pixels[y : y + small.shape[0], x : x + small.shape[1]] = small
+    at = (np.array(TIGHT["biden_2013_portrait.jpg"]) - [350, 150, 350, 150]) * factor + [x, y, x, y]
+    found = detectors.create("yunet").detect([Image(pixels)])[0]
+    wanted = np.stack([face, at]).astype(np.float32)
+    assert len(found) == 2 and (iou(wanted, found.boxes).max(axis=1) > 0.5).all(), (wanted, found.boxes)
+
+
+def _found(*rows: tuple[float, float, float, float, float]) -> Found:
+    values = np.asarray(rows, np.float32).reshape(-1, 5)
+    return Found(values[:, :4], values[:, 4], np.zeros((len(rows), 5, 2), np.float32))
+
+
+LARGE, PART, CHILD = (100, 100, 900, 1100), (300, 300, 700, 800), (420, 700, 560, 880)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "seen", "scale", "gone"),
+    [
+        # The shrunk view shows the face and no part of it.
+        ([LARGE, PART], [(*LARGE, 0.9)], 0.25, [False, True]),
+        # The part is seen there too, by a score that alone would not do: it is a face.
+        ([LARGE, CHILD], [(*LARGE, 0.9), (*CHILD, 0.4)], 0.25, [False, False]),
+        # A guess is not enough.
+        ([LARGE, PART], [(*LARGE, 0.9), (*PART, 0.2)], 0.25, [False, True]),
+        # Too small to be seen there, so nothing is known against it.
+        ([LARGE, CHILD], [(*LARGE, 0.9)], 0.1, [False, False]),
+        # Surer than the large one.
+        ([PART, LARGE], [(*LARGE, 0.9)], 0.25, [False, False]),
+        # The shrunk view does not see the large one either.
+        ([LARGE, PART], [], 0.25, [False, False]),
+        # Beside it, not within it.
+        ([LARGE, (850, 300, 1250, 800)], [(*LARGE, 0.9)], 0.25, [False, False]),
+        # The larger one is of a size that the native view knows: it does not see parts as faces.
+        ([(100, 100, 600, 700), (300, 300, 500, 600)], [(100, 100, 600, 700, 0.9)], 0.5, [False, False]),
+        # A box around the face that happens to overlap its part is the same face.
+        ([LARGE, PART], [(*LARGE, 0.9), (120, 120, 880, 1000, 0.5)], 0.25, [False, True]),
+    ],
+)
+def test_what_is_a_part_of_a_face(
+    boxes: list[tuple[int, int, int, int]],
+    seen: list[tuple[float, float, float, float, float]],
+    scale: float,
+    gone: list[bool],
+) -> None:
+    """Only a box within a larger, surer one that a shrunk view would show and does not show is dropped."""
+    parts = parts_of_others(np.asarray(boxes, np.float32), [(scale, _found(*seen))])
+    assert parts.tolist() == gone

@@ -144,7 +144,7 @@ def identify(
 ) -> None:
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
     from lineament.analyzer import Analyzer
-    from lineament.cli.output import Report, picture_json, progress
+    from lineament.cli.output import Report, progress
     from lineament.gallery.gallery import Gallery
     from lineament.gallery.searching import outgrown, strangers_share
     from lineament.io import calibration_file, sources
@@ -171,14 +171,16 @@ def identify(
             for match in found.matches:
                 counts[match.decision] += 1
                 threshold = match.threshold
-            report.line(picture_json(found.outcome, found.matches))
+            labels = gallery_answers.draw(found, draw, number) if draw is not None else ()
+            counts["numbered"] += gallery_answers.numbered(labels)
+            report.line(gallery_answers.identified_json(found, labels))
             rows += gallery_answers.identify_rows(found)
-            if draw is not None:
-                gallery_answers.draw(found, draw, number)
         report.table(None, ("picture", "face", "decision", "subject", "similarity", "next"), rows)
         pictures = ", ".join(f"{counts[status]} {status}" for status in Status)
         faces = counts[Decision.MATCH] + counts[Decision.NO_MATCH]
         report.say(f"{len(files)} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
+        if counts["numbered"]:
+            report.say(gallery_answers.numbered_note(counts["numbered"]))
         if threshold is not None:
             people = len(opened.subjects())
             strangers = strangers_share(threshold, people)

@@ -124,19 +124,52 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(f"--draw: cannot write to {folder}: {error.strerror}") from error
 
 
-def draw(found: Identified, folder: Path, number: int) -> None:
-    """Write the picture with each face's name or "no match" on it."""
+def draw(found: Identified, folder: Path, number: int) -> tuple[str, ...]:
+    """Write the picture with each face's name or "no match" on it; returns what is written at each face.
+
+    That is the face's number, from 1, in place of a name that no font of this system draws rightly.
+    """
     from lineament.io import images
     from lineament.plots.annotate import MATCH, NO_MATCH, annotate
+    from lineament.plots.lettering import legible
 
     outcome = found.outcome
     if outcome.image is None:
-        return
-    labels = [
-        f"{match.subject} {match.candidates[0].similarity:.2f}" if match.subject is not None else "no match"
-        for match in found.matches
-    ]
+        return ()
+    labels = legible(
+        [
+            f"{match.subject} {match.candidates[0].similarity:.2f}"
+            if match.subject is not None
+            else "no match"
+            for match in found.matches
+        ]
+    )
     colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
     # Numbered, because pictures of two folders may share a name.
     name = f"{number:05d}-{Path(outcome.source).stem[:80]}.jpg"
     images.save(folder / name, annotate(outcome.image, outcome.faces, labels, colours))
+    return labels
+
+
+def identified_json(found: Identified, labels: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON line of a picture searched; each face drawn has the ``label`` that is written at it."""
+    from lineament.cli.output import picture_json
+
+    record = picture_json(found.outcome, found.matches)
+    for face, label in zip(record["faces"], labels, strict=False):
+        face["label"] = label
+    return record
+
+
+def numbered(labels: Sequence[str]) -> int:
+    """How many of the labels are numbers in place of names."""
+    return sum(label == str(i) for i, label in enumerate(labels, 1))
+
+
+def numbered_note(count: int) -> str:
+    """What to tell of them."""
+    what = "1 name" if count == 1 else f"{count} names"
+    return (
+        f"{what} cannot be written with the fonts of this system: such a face bears its number in the table"
+        " (column face; label in JSON)"
+    )

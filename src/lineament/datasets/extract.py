@@ -305,12 +305,14 @@ def _twins(photos: Iterable[Photo]) -> tuple[tuple[str, ...], ...]:
 
 
 def _draw_sheet(out: Path, rows: Iterable[ManifestRow]) -> None:
-    from lineament.plots.contact_sheet import contact_sheet
+    from lineament.plots.contact_sheet import contact_sheet, sheet_legend
 
     people: dict[str, list[Path]] = {}
     for row in sorted(rows, key=lambda row: row.path):
         people.setdefault(row.subject or "", []).append(out / row.path)
     images.save(out / "contact_sheet.jpg", contact_sheet(people))
+    if legend := sheet_legend(people):
+        (out / "contact_sheet.txt").write_text("\n".join(legend) + "\n", encoding="utf-8")
 
 
 def _key(photo: Photo, face: int | None = None) -> str:

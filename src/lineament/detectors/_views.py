@@ -4,9 +4,12 @@ The rule, with the default settings:
 
 - the picture is seen at native size, in one piece up to ``long_side`` pixels, beyond that (unless ``tiles``
   is off) as even, overlapping tiles, so small faces are kept;
+- with ``tiles`` off a larger picture is seen shrunk to ``long_side`` instead: fast, but small faces go;
 - where a face could be larger than that sees whole, the picture is also seen shrunk to `SHRUNK` pixels, for
-  its large faces only;
-- with ``tiles`` off a larger picture is seen only once, shrunk to ``long_side``: fast, but small faces go.
+  its large faces only, and shrunk to `SMALL` pixels, for one that fills the frame;
+- a box within one that is too large for the native view, and surer, is no face of its own when a shrunk
+  view that sees the large one does not see it, though it would be large enough there: at native size the
+  networks take parts of such a face for faces.
 
 docs/reference/detectors.md has the measurements behind the numbers.
 """
@@ -15,12 +18,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineament.errors import ConfigError
-from lineament.geometry.boxes import nms
+from lineament.geometry.boxes import area, intersection, iou, nms
 from lineament.types import Faces, Float32, Image, UInt8
 
 LARGEST_FACE = 800
@@ -34,6 +38,21 @@ SMALLEST_FACE = 24
 
 LARGE_FACE = 700
 """Longer side in pixels above which the shrunk view adds faces to a native one."""
+
+SMALL = 256
+"""Longer side of the smallest view: a face that fills it has the size that the networks know best."""
+
+FILLING = 0.6
+"""Share of the picture's longer side above which the smallest view adds faces."""
+
+SEEN = 0.3
+"""Score from which a shrunk view bears a face out that a native one found."""
+
+WITHIN = 0.25
+"""Share of a box that lies within a larger one from which it may be a part of that face."""
+
+_LARGER = 1.25
+_SAME_FACE_IOU = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,11 @@ class ViewSettings:
             raise ConfigError("long_side is at least 64 and overlap at most half of it")
         if self.top_k < 1 or self.batch < 1:
             raise ConfigError("top_k and batch are at least 1")
+
+    @property
+    def lowest(self) -> float:
+        """The least score that a network's answer must hold, for shrunk views to bear out native ones."""
+        return min(self.score, SEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +129,26 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
     """The views of a picture by the module's rule."""
     w, h = size_wh
     longer, side = max(w, h), settings.long_side
-    if longer > side and not settings.tiles:
-        return [_shrunk(w, h, side)]
-    views = []
-    overlap = 0
+    large = max(settings.score, settings.large_score)
+    overlap, scale = 0, 1.0
     if longer <= side:
-        views.append(View(0, 0, w, h))
+        views = [View(0, 0, w, h, score=settings.score)]
+    elif not settings.tiles:
+        views = [_shrunk(w, h, side, score=settings.score)]
+        scale = side / longer
     else:
+        views = []
         # A face cut by every tile must be large enough to be found in the shrunk view.
         overlap = min(side // 2, max(settings.overlap, math.ceil(SMALLEST_FACE * longer / SHRUNK)))
         for y, tile_h in _spans(h, side, overlap):
             for x, tile_w in _spans(w, side, overlap):
                 edges = (x > 0, y > 0, x + tile_w < w, y + tile_h < h)
-                views.append(View(x, y, tile_w, tile_h, edges=edges))
-    if overlap or (longer > LARGEST_FACE and min(w, h) > 0.75 * LARGEST_FACE):
+                views.append(View(x, y, tile_w, tile_h, edges=edges, score=settings.score))
+    if overlap or (longer * scale > LARGEST_FACE and min(w, h) * scale > 0.75 * LARGEST_FACE):
         seen = min(side, max(SHRUNK, math.ceil(SMALLEST_FACE * longer / overlap) if overlap else 0))
-        views.append(_shrunk(w, h, seen, min(overlap or LARGE_FACE, LARGE_FACE), settings.large_score))
+        views.append(_shrunk(w, h, seen, min(overlap or LARGE_FACE, LARGE_FACE) / scale, large))
+    if longer * scale > SHRUNK:
+        views.append(_shrunk(w, h, min(side, SMALL), FILLING * longer, large))
     return views
 
 
@@ -188,10 +216,19 @@ def to_picture(found: Found, view: View) -> Found:
     )
 
 
-def merge(parts: Sequence[Found], settings: ViewSettings, *, opencv: bool = False) -> Faces:
+def merge(
+    parts: Sequence[Found],
+    settings: ViewSettings,
+    *,
+    opencv: bool = False,
+    shrunk: Sequence[tuple[float, Found]] = (),
+    too_large: float = LARGE_FACE,
+) -> Faces:
     """One list of faces from the findings of all views, best first.
 
     ``opencv`` compares boxes with corner and size cut to whole pixels, as OpenCV's suppression does.
+    ``shrunk`` are the scale of each shrunk view and all that it found, which tell faces longer than
+    ``too_large`` pixels from parts of them.
     """
     found = joined(parts)
     best = np.argsort(-found.scores, kind="stable")[: settings.top_k]
@@ -201,7 +238,46 @@ def merge(parts: Sequence[Found], settings: ViewSettings, *, opencv: bool = Fals
         corner, size = np.trunc(boxes[:, :2]), np.trunc(boxes[:, 2:] - boxes[:, :2])
         compared = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
     kept = nms(compared, scores, settings.nms)
+    kept = kept[~parts_of_others(boxes[kept], shrunk, too_large)]
     return Faces(boxes=boxes[kept], scores=scores[kept], landmarks=landmarks[kept])
+
+
+def parts_of_others(
+    boxes: Float32, shrunk: Sequence[tuple[float, Found]], too_large: float = LARGE_FACE
+) -> NDArray[np.bool_]:
+    """Which boxes ``(N, 4)``, best first, are parts of surer ones longer than ``too_large``: ``(N,)``.
+
+    A box is one when some shrunk view that shows the larger face would show it too, by its size, and none
+    does. So a face on a poster or a child held before the chest stays.
+    """
+    longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    gone = np.zeros(len(boxes), bool)
+    # Without the many boxes around each face, some of which fit a part of it better than the whole.
+    looks = [(scale, _faces_seen(found)) for scale, found in shrunk]
+    for i in np.flatnonzero(longer > too_large) if looks else ():
+        after = np.arange(len(boxes)) > i
+        inside = intersection(boxes, boxes[i : i + 1])[:, 0] >= WITHIN * area(boxes)
+        doubtful = np.flatnonzero(after & inside & (longer[i] > _LARGER * longer) & ~gone)
+        if gone[i] or not len(doubtful):
+            continue
+        unseen, seen = np.zeros(len(doubtful), bool), np.zeros(len(doubtful), bool)
+        for scale, found in looks:
+            with_larger = iou(found, boxes[i : i + 1])
+            if not (with_larger >= _SAME_FACE_IOU).any():
+                continue
+            overlap = iou(found, boxes[doubtful])
+            shown = ((overlap >= _SAME_FACE_IOU) & (overlap > with_larger)).any(axis=0)
+            seen |= shown
+            unseen |= ~shown & (longer[doubtful] * scale >= SMALLEST_FACE)
+        gone[doubtful[unseen & ~seen]] = True
+    return gone
+
+
+def _faces_seen(found: Found) -> Float32:
+    """The boxes ``(K, 4)`` that bear a face out, one a face."""
+    sure = found.scores >= SEEN
+    boxes, scores = found.boxes[sure], found.scores[sure]
+    return boxes[nms(boxes, scores, _SAME_FACE_IOU)]
 
 
 def detect_views(
@@ -218,11 +294,16 @@ def detect_views(
     """
     views = [plan(image.size_wh, settings) for image in images]
     results: list[dict[int, Found]] = [{} for _ in images]
+    shrunk: list[list[tuple[float, Found]]] = [[] for _ in images]
     waiting: dict[tuple[int, ...], list[tuple[int, int, UInt8]]] = {}
 
     def flush(group: list[tuple[int, int, UInt8]]) -> None:
         for (i, j, _), found in zip(group, run(np.stack([p for *_, p in group])), strict=True):
-            results[i][j] = to_picture(found, views[i][j])
+            view = views[i][j]
+            results[i][j] = to_picture(found, view)
+            if view.least:
+                everything = to_picture(found, replace(view, least=0.0, score=0.0))
+                shrunk[i].append((max(view.scale_xy), everything))
         group.clear()
 
     for i, image in enumerate(images):
@@ -236,6 +317,12 @@ def detect_views(
         if group:
             flush(group)
     return [
-        merge([found[j] for j in range(len(found))], settings, opencv=opencv)
+        merge(
+            [found[j] for j in range(len(found))],
+            settings,
+            opencv=opencv,
+            shrunk=shrunk[i],
+            too_large=LARGE_FACE / max(views[i][0].scale_xy),
+        )
         for i, found in enumerate(results)
     ]

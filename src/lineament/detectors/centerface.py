@@ -51,7 +51,7 @@ class CenterFace:
             *(outputs[name] for name in (_HEATMAP, _SIZE, _OFFSET, _LANDMARKS)), strict=True
         ):
             # Every map holds y before x.
-            rows, columns = np.nonzero(heat[0] >= self.config.score)
+            rows, columns = np.nonzero(heat[0] >= self.config.lowest)
             cell = np.stack([columns, rows], axis=1).astype(np.float32)
             center = (cell + offset[::-1, rows, columns].T + 0.5) * _STRIDE
             # No face is wider than exp(12) cells; the bound keeps hostile pixels from making infinities.

@@ -52,7 +52,7 @@ class YuNet:
         scores = np.sqrt(np.clip(rows[..., 0], 0, 1) * np.clip(rows[..., 1], 0, 1))
         found = []
         for picture, score in zip(rows, scores, strict=True):
-            kept = np.flatnonzero(score >= self.config.score)
+            kept = np.flatnonzero(score >= self.config.lowest)
             values, cell, stride = picture[kept], cells[kept], strides[kept]
             center = (cell + values[:, 2:4]) * stride
             # No face is wider than exp(12) cells; the bound keeps hostile pixels from making infinities.

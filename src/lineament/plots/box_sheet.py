@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from lineament.plots.annotate import MATCH, NO_MATCH
+from lineament.plots.lettering import legible_letters
 from lineament.types import UInt8
 
 CELL, COLUMNS = 360, 4
@@ -61,14 +62,15 @@ def _cell(picture: BoxedPicture) -> PillowImage.Image:
     for box in np.asarray(picture.truths, np.float64).reshape(-1, 4) * scale:
         draw.rectangle(tuple(map(float, box)), outline=MATCH, width=3)
     labels = [*picture.labels, *[""] * len(picture.found)]
-    for box, label in zip(
-        np.asarray(picture.found, np.float64).reshape(-1, 4) * scale, labels, strict=False
-    ):
+    found = np.asarray(picture.found, np.float64).reshape(-1, 4) * scale
+    for number, (box, label) in enumerate(zip(found, labels, strict=False), 1):
         draw.rectangle(tuple(map(float, box)), outline=NO_MATCH, width=2)
         if label:
-            at = (min(max(float(box[0]), 0.0), CELL - 40), max(0.0, float(box[1]) - 14))
-            draw.rectangle(draw.textbbox(at, label, font=font), fill=NO_MATCH)
-            draw.text(at, label, font=font, fill=(255, 255, 255))
+            written = legible_letters(label, number, 12)
+            x, y = min(max(float(box[0]), 0.0), CELL - 40), max(12.0, float(box[1]) - 3)
+            left, top, right, bottom = written.box()
+            draw.rectangle((x + left - 1, y + top - 1, x + right + 1, y + bottom + 1), fill=NO_MATCH)
+            written.draw(draw, (x, y), (255, 255, 255))
     if picture.caption:
         at = (4.0, CELL - 18.0)
         left, top, right, bottom = draw.textbbox(at, picture.caption, font=font)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineament.errors import ConfigError, MissingExtra
+from lineament.plots.lettering import figure_font
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +42,37 @@ def canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def legible_names(names: Sequence[str]) -> list[str]:
+    """Each name, or its number from 1 where no font of this system can be used for it."""
+    return [name if figure_font(name) is not None else str(i) for i, name in enumerate(names, 1)]
+
+
+def _fit_fonts(figure: Figure) -> None:
+    """Give each text a font that has its glyphs, and escape what none has: never empty boxes."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        for ask in (axes.get_xticklabels, axes.get_yticklabels):
+            ask()
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        written = text.get_text()
+        if written.isascii():
+            continue
+        font = figure_font(written)
+        if font is None:
+            text.set_text(written.encode("ascii", "backslashreplace").decode())
+        elif font.name != _OWN_FONT:
+            text.set_fontproperties(FontProperties(fname=font, size=text.get_fontsize()))
+
+
+_OWN_FONT = "DejaVuSans.ttf"
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure; the suffix picks the format. Raises `ConfigError` when it cannot be written."""
+    _fit_fonts(figure)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Without a date and a program version the same data give the same bytes.
@@ -57,6 +88,7 @@ def svg(figure: Figure) -> str:
 
     import matplotlib as mpl
 
+    _fit_fonts(figure)
     text = StringIO()
     # Names of clip paths are random unless a salt is given.
     with mpl.rc_context({"svg.hashsalt": "lineament"}):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.io.names import shown
-from lineament.plots.canvas import INK, canvas
+from lineament.plots.canvas import INK, canvas, legible_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,10 @@ _COUNTED = 20
 
 
 def confusion_figure(matrix: NDArray[Any], names: Sequence[str], *, title: str = "Confusion") -> Figure:
-    """A confusion matrix ``(C, C)``, rows true and columns predicted, shaded by the share of each row."""
+    """A confusion matrix ``(C, C)``, rows true and columns predicted, shaded by the share of each row.
+
+    A class whose name no font of this system draws bears its number, from 1 in the order of ``names``.
+    """
     figure, axes = canvas(title, "predicted", "true")
     side = float(np.clip(3 + 0.28 * len(names), 4.5, 14))
     figure.set_size_inches(side + 0.8, side)
@@ -32,8 +35,9 @@ def confusion_figure(matrix: NDArray[Any], names: Sequence[str], *, title: str =
     axes.grid(False)
     if len(names) <= _NAMED:
         ticks = range(len(names))
-        axes.set_xticks(ticks, [shown(name, limit=24) for name in names], rotation=90, fontsize=7)
-        axes.set_yticks(ticks, [shown(name, limit=24) for name in names], fontsize=7)
+        short = [shown(name, limit=24) for name in legible_names(names)]
+        axes.set_xticks(ticks, short, rotation=90, fontsize=7)
+        axes.set_yticks(ticks, short, fontsize=7)
     if len(names) <= _COUNTED:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             axes.text(

@@ -13,6 +13,7 @@ from lineament.io import images
 from lineament.io.manifest import Manifest
 from lineament.plots import canvas
 from lineament.plots.box_sheet import BoxedPicture, box_sheet
+from lineament.plots.lettering import legible
 from lineament.plots.precision_recall import f1_figure, precision_recall_figure
 from lineament.scoring.detection import Curve, curve
 from lineament.training.detector_scores import Found, matches_of
@@ -42,12 +43,18 @@ def draw(
             continue
     canvas.save(precision_recall_figure(curves), folder / "precision_recall.png")
     canvas.save(f1_figure(curves, score=score), folder / "f1.png")
+    # A class whose name cannot be written bears its number in the order of the card.
+    written = dict(zip(classes, legible(classes), strict=True))
     pictures = []
     for i in range(min(_DRAWN, len(found))):
         one = found[i * len(found) // min(_DRAWN, len(found))]
         kept = one.faces[one.faces.scores >= score]
         kinds = kept.attributes.get(CLASS)
-        names = [f"{kind!s} " for kind in kinds.values] if kinds is not None else [""] * len(kept)
+        names = (
+            [f"{written.get(str(kind), kind)} " for kind in kinds.values]
+            if kinds is not None
+            else [""] * len(kept)
+        )
         try:
             image = images.load(manifest.folder / one.scene.path)
         except PictureError:
