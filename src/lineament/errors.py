@@ -21,6 +21,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   └── CorruptPicture        truncated or damaged
     ├── FaceError                 the picture was read, its face cannot be used
     │   ├── NoFaceFound
+    │   ├── NoSuchFace            the face asked for, by number or point, is not in the picture
     │   ├── SeveralFaces
     │   ├── LowQuality
     │   ├── NoLandmarks           a detector without landmarks cannot feed an embedder
@@ -144,6 +145,10 @@ class FaceError(LineamentError):
 
 class NoFaceFound(FaceError):
     """No face was found in the picture."""
+
+
+class NoSuchFace(FaceError):
+    """The face asked for, by its number or a point, is not in the picture."""
 
 
 class SeveralFaces(FaceError):
