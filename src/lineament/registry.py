@@ -14,7 +14,8 @@ import dataclasses
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -57,34 +58,92 @@ class Registry(Generic[T]):
         return sorted(found | self._own())
 
     def settings(self, spec: str) -> frozenset[str]:
-        """Names of the settings that the implementation of a spec takes; raises `UnknownName`."""
-        _, config = self._find(self._parts(spec)[0])
-        return frozenset(field.name for field in dataclasses.fields(config) if field.init)
+        """Names of the settings that the implementation of a spec takes; raises as `create`."""
+        return self._settings_of(self._chain(spec)[0].name)
 
     def create(self, spec: str, **settings: Any) -> T:
-        """Build one from ``name``, ``name:base``, ``name:key=value,key=value``, or a run folder's path.
+        """Build one from a spec: a name or a run folder's path, and settings after a colon.
 
-        A value without a key sets ``base``: ``retry:haar`` is ``retry:base=haar``. Keyword arguments
-        add to the settings. A folder called like a name is given as ``./name``. Raises `UnknownName` or
-        `ConfigError`.
+        ``name:key=value,key=value``. A name or folder among the settings is the one to wrap, and may have
+        settings itself: ``retry:haar`` is ``retry:base=haar``, ``retry:yunet:score=0.8`` sets YuNet's
+        score. A setting belongs to the last name before it that has one of this kind and whose settings
+        were begun by a colon: ``retry:yunet,score=0.8`` sets that of ``retry``. Keyword arguments add to
+        the settings of the first. A folder called like a name is given as ``./name``. Raises `UnknownName`
+        or `ConfigError`.
         """
-        name, tail, folder = self._parts(spec)
-        if folder is not None:
-            settings["model"] = folder
-        factory, config = self._find(name)
-        for part in filter(None, tail.split(",")):
-            key, equals, value = part.partition("=")
-            settings[key if equals else "base"] = value if equals else key
-        return factory(from_mapping(config, settings, where=f"{self.kind} {name}"))
+        first, *wrapped = self._chain(spec)
+        factory, config = self._find(first.name)
+        settings |= first.settings
+        if wrapped:
+            settings["base"] = _written(wrapped)
+        return factory(from_mapping(config, settings, where=f"{self.kind} {first.name}"))
 
-    def _parts(self, spec: str) -> tuple[str, str, str | None]:
-        """Name, text of the settings, and the run folder if the spec names one."""
-        name, _, tail = spec.partition(":")
-        # A path may hold colons itself, so the whole spec is tried first.
-        for path, rest in ((spec, ""), (spec.rpartition(":")[0], spec.rpartition(":")[2])):
-            if path and Path(path).is_dir() and name not in self.names():
-                return self._opener(Path(path)), rest, path
-        return name, tail, None
+    def _chain(self, spec: str) -> list[_Named]:
+        """The one named and, in turn, those it wraps, each with its own settings."""
+        first, rest = self._named(spec)
+        if rest.startswith(","):
+            raise ConfigError(f"{spec!r}: settings follow a colon: {first.written}:{rest[1:]}")
+        chain, begun, last = [first], [first], ("", first)
+        rest = rest[1:]
+        while rest.strip():
+            key, value = _KEY.match(rest), rest.partition(",")[0].strip()
+            if key is None and last[0] and _is_number(value):
+                # The next number of a list: padding=0.25,0.5.
+                last[1].settings[last[0]] += f",{value}"
+                rest = rest.partition(",")[2]
+            elif key is None and not value:
+                rest = rest.partition(",")[2]
+            elif key is None or key[1] == "base":
+                wrapper = self._owner("base", begun, spec)
+                if wrapper is not chain[-1]:
+                    raise ConfigError(f"{spec!r}: {wrapper.name} wraps one {self.kind}, not several")
+                named, rest = self._named(rest if key is None else rest[key.end() :])
+                chain.append(named)
+                if rest.startswith(":"):
+                    begun.append(named)
+                rest, last = rest[1:], ("", first)
+            else:
+                text, _, rest = rest[key.end() :].partition(",")
+                name = key[1].replace("-", "_")
+                owner = self._owner(name, begun, spec)
+                if name in owner.settings:
+                    raise ConfigError(f"{spec!r}: {name} is given twice to {owner.name}")
+                owner.settings[name], last = text.strip(), (name, owner)
+        return chain
+
+    def _named(self, text: str) -> tuple[_Named, str]:
+        """The name or run folder that a text begins with, and the rest from its colon or comma on."""
+        end = _END.search(text)
+        name = text[: end.start()].strip() if end else text.strip()
+        if name in self.names():
+            return _Named(name, name), text[end.start() :] if end else ""
+        # A path may hold colons and commas itself, so the longest is tried first.
+        for stop in [len(text), *(found.start() for found in reversed([*_END.finditer(text)]))]:
+            path = text[:stop].strip()
+            if path and Path(path).is_dir():
+                return _Named(self._opener(Path(path)), path, {"model": path}), text[stop:]
+        if _PATH.search(text):
+            raise ConfigError(f"{text!r} begins with no {self.kind}'s name and no folder that is there")
+        raise UnknownName(f"no {self.kind} named {name!r}{did_you_mean(name, self.names())}")
+
+    def _owner(self, setting: str, begun: list[_Named], spec: str) -> _Named:
+        """The last of those whose settings have begun that has this one."""
+        known: set[str] = set()
+        for named in reversed(begun):
+            own = self._settings_of(named.name)
+            if setting in own:
+                return named
+            known |= own
+        names = " or ".join(named.name for named in reversed(begun))
+        if setting == "base":
+            raise ConfigError(
+                f"{spec!r}: {names} wraps no other {self.kind}; settings are written key=value"
+            )
+        raise ConfigError(f"{self.kind} {names}: unknown setting {setting!r}{did_you_mean(setting, known)}")
+
+    def _settings_of(self, name: str) -> frozenset[str]:
+        _, config = self._find(name)
+        return frozenset(field.name for field in dataclasses.fields(config) if field.init)
 
     def _opener(self, folder: Path) -> str:
         """Which implementation opens a run folder."""
@@ -114,6 +173,37 @@ class Registry(Generic[T]):
         if name not in self._factories:
             raise UnknownName(f"no {self.kind} named {name!r}{did_you_mean(name, self.names())}")
         return self._factories[name]
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Named:
+    """One name or run folder of a spec, as ``written``, and its own settings as text."""
+
+    name: str
+    written: str
+    settings: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+_KEY = re.compile(r"\s*([A-Za-z_][\w-]*)\s*=")
+_END = re.compile(r"[:,]")
+_PATH = re.compile(r"[/\\]")
+
+
+def _written(chain: Sequence[_Named]) -> str:
+    """A spec of the first that wraps the others."""
+    first, *wrapped = chain
+    parts = [f"{key}={value}" for key, value in first.settings.items() if value != first.written]
+    if wrapped:
+        parts.append(_written(wrapped))
+    return f"{first.written}:{','.join(parts)}" if parts else first.written
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 detectors: Registry[Detector] = Registry(
