@@ -331,7 +331,7 @@ def test_usable_after_close_and_after_a_broken_off_stream() -> None:
 
 
 def test_central_face() -> None:
-    """The subject is the face nearest the centre; without faces the reason is raised."""
+    """The subject is the large face nearest the centre; without faces the reason is raised."""
     boxes = np.array([[0, 0, 20, 20], [38, 42, 58, 62], [80, 80, 99, 99]], np.float32)
     faces = Faces(boxes, np.float32([0.9, 0.8, 0.7]))
     outcome = Outcome("x", Status.OK, (100, 100), faces)

@@ -21,14 +21,15 @@ import numpy as np
 
 from lineament import registry
 from lineament.config import did_you_mean
-from lineament.errors import ConfigError, FaceError, NoFaceFound, NoLandmarks, PictureError
+from lineament.errors import ConfigError, FaceError, NoLandmarks, PictureError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
-from lineament.geometry.boxes import nearest_to
+from lineament.geometry.choosing import choose
 from lineament.geometry.crops import cut
 from lineament.io import catalog, images, inputs
 from lineament.io.onnx import Precision, cores
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import (
+    Compared,
     Decision,
     Face,
     Faces,
@@ -144,14 +145,25 @@ class Analyzer:
         return self._run([(0, source)])[0]
 
     def verify(
-        self, a: Source, b: Source, *, target_fmr: float = 1e-3, threshold: Threshold | None = None
+        self,
+        a: Source,
+        b: Source,
+        *,
+        face_a: int | tuple[float, float] | None = None,
+        face_b: int | tuple[float, float] | None = None,
+        largest: bool = False,
+        target_fmr: float = 1e-3,
+        threshold: Threshold | None = None,
     ) -> Verification:
-        """Compare the faces nearest the centres of two pictures at the card's threshold for the FMR.
+        """Compare one face of each of two pictures at the card's threshold for the FMR.
 
-        A ``threshold`` measured on data of one's own (``lineament calibrate``) takes its place.
+        ``face_a``, ``face_b`` and ``largest`` say which face, as in `lineament.geometry.choosing.choose`;
+        the answer tells how many there were, which were compared and why. A ``threshold`` measured on data
+        of one's own (``lineament calibrate``) takes the card's place.
 
-        Raises the `PictureError` of a picture that cannot be read, `NoFaceFound`, `InsufficientData` when
-        no threshold was measured at ``target_fmr``, and `UsageError` for one for searches (FPIR).
+        Raises the `PictureError` of a picture that cannot be read, `NoFaceFound`, `NoSuchFace`,
+        `InsufficientData` when no threshold was measured at ``target_fmr``, and `UsageError` for one for
+        searches (FPIR).
         """
         if self.model is None:
             raise ConfigError("verify needs an embedder")
@@ -159,12 +171,21 @@ class Analyzer:
             threshold = catalog.card_of(self.model).threshold(target_fmr)
         threshold.require_for_pairs()
         threshold.model.require(self.model)
-        first, second = (central_face(o).embedding for o in self.analyze([a, b]))
-        assert first is not None and second is not None
-        threshold.model.require(first.model)
-        similarity = first.similarity(second)
+        outcomes = list(self.analyze([a, b]))
+        first, second = (
+            compared(outcome, face=face, largest=largest and face is None)
+            for outcome, face in zip(outcomes, (face_a, face_b), strict=True)
+        )
+        one, other = (
+            outcome.faces.face(taken.face - 1).embedding
+            for outcome, taken in zip(outcomes, (first, second), strict=True)
+        )
+        if one is None or other is None:
+            raise ConfigError("verify needs faces with embeddings; analyse them with an embedder")
+        threshold.model.require(one.model)
+        similarity = one.similarity(other)
         decision = Decision.MATCH if threshold.accepts(similarity) else Decision.NO_MATCH
-        return Verification(similarity, decision, threshold)
+        return Verification(similarity, decision, threshold, first, second)
 
     def close(self) -> None:
         """End the worker threads; a later call starts new ones."""
@@ -293,16 +314,29 @@ class Analyzer:
 
 
 def central_face(outcome: Outcome) -> Face:
-    """The face whose box centre is nearest the picture's centre: the subject, where a photo has one.
+    """The face that a photo is most likely of: of its large faces the one nearest the centre.
 
     Raises the outcome's own error, or `NoFaceFound`.
     """
+    return outcome.faces.face(compared(outcome).face - 1)
+
+
+def compared(
+    outcome: Outcome, *, face: int | tuple[float, float] | None = None, largest: bool = False
+) -> Compared:
+    """Which face of a picture to compare, and why: `lineament.geometry.choosing.choose` of its faces.
+
+    Raises as that does, with the picture's name, and the outcome's own error.
+    """
     if outcome.error is not None:
         raise outcome.error
-    if outcome.size_wh is None or not len(outcome.faces):
-        raise NoFaceFound(f"no face found in {outcome.source}")
-    w, h = outcome.size_wh
-    return outcome.faces.face(nearest_to(outcome.faces.boxes, (w / 2, h / 2)))
+    faces = outcome.faces
+    try:
+        choice = choose(faces.boxes, outcome.size_wh or (0, 0), face=face, largest=largest)
+    except FaceError as error:
+        raise type(error)(f"{outcome.source}: {error}") from error
+    x1, y1, x2, y2 = (float(value) for value in faces.boxes[choice.row])
+    return Compared(outcome.source, len(faces), choice.number, (x1, y1, x2, y2), choice.reason)
 
 
 def _read(source: Source, index: int) -> _Picture:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lineament.errors import ConfigError, NoFaceFound, NoSuchFace
-from lineament.geometry.choosing import Choice, Reason, choose, parse_face
+from lineament.geometry.choosing import Choice, choose, parse_face
+from lineament.types import Reason
 
 SIZE = (1000, 600)
 LARGE, SMALL, EDGE = (100, 100, 400, 460), (480, 280, 540, 350), (800, 100, 980, 320)

@@ -5,28 +5,18 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from lineament.errors import ConfigError, NoFaceFound, NoSuchFace
 from lineament.geometry.boxes import area, nearest_to
-from lineament.types import Float32
+from lineament.types import Float32, Reason
 
 PROMINENT = 0.5
 """Share of the largest face's longer side from which a face may be what a photo is of."""
 
 _LISTED = 10
 """Faces that a message names with their boxes."""
-
-
-class Reason(StrEnum):
-    """Why a face was taken."""
-
-    ONLY = "only"
-    CENTRE = "centre"
-    LARGEST = "largest"
-    ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
