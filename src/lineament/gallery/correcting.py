@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from lineament.errors import InvalidSubject, SubjectExists, UnknownSample, UnknownSubject
+import uuid
+
+from lineament.errors import AlreadyEnrolled, InvalidSubject, SubjectExists, UnknownSample, UnknownSubject
 from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
+from lineament.gallery.enrolment import Chosen
 from lineament.gallery.sightings import of_one_face
 from lineament.protocols import GalleryStore
-from lineament.types import RecordKind
+from lineament.types import Record, RecordKind, Threshold
 
 
 def resolve(store: GalleryStore, subject: str) -> str:
@@ -75,6 +78,20 @@ def merge(store: GalleryStore, subject: str, into: str) -> int:
         store.remove(settled)
         _renew(store, target)
         return len(settled)
+
+
+def dispute(store: GalleryStore, subject: str, chosen: Chosen, threshold: Threshold) -> Record:
+    """Record that a face is not the subject, once; within a transaction."""
+    for known in store.of_pictures(chosen.seen.pictures):
+        if known.subject != subject or not chosen.seen.is_in(known, threshold):
+            continue
+        if known.kind is RecordKind.SAMPLE:
+            raise AlreadyEnrolled(f"this face is sample {known.id} of {subject!r}; remove that sample")
+        return known
+    # The id is not made of the face: a later rename must not tie it to another subject's dispute.
+    record = chosen.record(uuid.uuid4().hex[:24], subject, RecordKind.DISPUTE)
+    store.upsert([record])
+    return record
 
 
 def _renew(store: GalleryStore, subject: str) -> None:

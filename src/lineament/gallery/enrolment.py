@@ -30,9 +30,8 @@ from lineament.gallery.fusion import Fusion
 from lineament.gallery.searching import match
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.geometry import choosing
-from lineament.geometry.choosing import Choice
 from lineament.protocols import GalleryStore
-from lineament.types import Embedding, Face, Float32, Outcome, Record, RecordKind, Threshold
+from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
 
 MIN_QUALITY = 0.5
 """The combined quality score below which a photo is refused; docs/howto/gallery.md says why."""
@@ -51,38 +50,32 @@ class Allow(StrEnum):
 class EnrolOutcome:
     """What became of one photo: the sample it became, or the named reason why it became none.
 
-    ``choice`` is the face that was taken, of ``len(outcome.faces)``, and why; None where none could be.
-    ``overridden`` lists the refusals that were overridden for it.
+    ``taken`` is the face that was taken, of how many, and why; None where none could be. ``overridden``
+    lists the refusals that were overridden for it.
     """
 
     source: str
     subject: str
     outcome: Outcome
     sample: str | None = None
-    choice: Choice | None = None
+    taken: Compared | None = None
     error: LineamentError | None = None
     overridden: tuple[Allow, ...] = ()
 
     @property
     def face(self) -> int | None:
         """The row of ``outcome.faces`` that was taken."""
-        return None if self.choice is None else self.choice.row
-
-    @property
-    def box(self) -> Float32 | None:
-        """The box float32 ``(4,)`` of the face that was taken."""
-        return None if self.choice is None else self.outcome.faces.boxes[self.choice.row]
+        return None if self.taken is None else self.taken.face - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
     """The face of a photo that is to be enrolled or disputed."""
 
-    choice: Choice
+    taken: Compared
     face: Face
     embedding: Embedding
     seen: Sighting
-    source: str
     size_wh: tuple[int, int] | None
     overridden: tuple[Allow, ...] = ()
 
@@ -99,7 +92,7 @@ class Chosen:
             subject=subject,
             vector=self.embedding.vector,
             kind=kind,
-            source=printable(self.source),
+            source=printable(self.taken.source),
             picture=self.seen.picture,
             quality=None if self.face.quality is None else self.face.quality.score,
             created_at=fusions.now(),
@@ -133,15 +126,17 @@ def choose(
         )
     choice = choosing.choose(boxes, outcome.size_wh or (0, 0), face=face, largest=largest or overriding)
     overridden = [Allow.SEVERAL_FACES] if overriding and len(boxes) > 1 else []
-    taken = outcome.faces.face(choice.row)
-    if taken.quality is not None and taken.quality.score < min_quality:
+    chosen = outcome.faces.face(choice.row)
+    if chosen.quality is not None and chosen.quality.score < min_quality:
         if Allow.LOW_QUALITY not in allow:
-            raise LowQuality(f"quality {taken.quality.score:.2f} is below {min_quality:.2f}")
+            raise LowQuality(f"quality {chosen.quality.score:.2f} is below {min_quality:.2f}")
         overridden.append(Allow.LOW_QUALITY)
-    if taken.embedding is None:
+    if chosen.embedding is None:
         raise ConfigError("a gallery needs embeddings; use an analyzer with an embedder")
     seen = sighting(source, outcome, choice.row)
-    return Chosen(choice, taken, taken.embedding, seen, outcome.source, outcome.size_wh, tuple(overridden))
+    x1, y1, x2, y2 = (float(value) for value in chosen.box)
+    taken = Compared(outcome.source, len(boxes), choice.number, (x1, y1, x2, y2), choice.reason)
+    return Chosen(taken, chosen, chosen.embedding, seen, outcome.size_wh, tuple(overridden))
 
 
 def new_records(

@@ -7,22 +7,18 @@ own, so any number of processes may hold the same gallery.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from lineament.config import did_you_mean
 from lineament.errors import (
-    AlreadyEnrolled,
     ConfigError,
     FaceError,
     InvalidSubject,
-    LineamentError,
     PictureError,
     PictureNotFound,
     UnknownSubject,
@@ -33,6 +29,7 @@ from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.enrolment import MIN_QUALITY, Allow, Chosen, EnrolOutcome, choose
+from lineament.gallery.photos import allowances, refused, subjects_and_photos
 from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.gallery.writing import decided
@@ -192,11 +189,11 @@ class Gallery:
 
         found = sources.people(folder)
         for path in found.loose:
-            yield _refused(path, "", InvalidSubject("lies in no person's folder"))
+            yield refused(path, "", InvalidSubject("lies in no person's folder"))
         for subject, files in found:
             if not files:
                 path = str(Path(folder) / subject)
-                yield _refused(path, subject, PictureNotFound("no picture in this person's folder"))
+                yield refused(path, subject, PictureNotFound("no picture in this person's folder"))
         photos = ((subject, file) for subject, files in found for file in files)
         yield from self.enrol_all(photos, largest=largest, allow=allow)
 
@@ -212,19 +209,13 @@ class Gallery:
 
         See `enrol` for ``face`` and ``largest``.
         """
-        allowed = frozenset(map(_allow, [allow] if isinstance(allow, str) else allow))
-        rows: list[tuple[str, Source, InvalidSubject | None]] = []
-        for subject, source in _pairs(photos):
-            try:
-                names.require_valid(subject)
-                rows.append((subject, source, None))
-            except InvalidSubject as error:
-                rows.append((subject, source, error))
+        allowed = allowances(allow)
+        rows = subjects_and_photos(photos)
         valid = [source for _, source, error in rows if error is None]
         outcomes = iter(self.analyzer.analyze(valid, digests=True))
         for subject, source, invalid in rows:
             if invalid is not None:
-                yield _refused(_name(source), subject, invalid)
+                yield refused(source, subject, invalid)
                 continue
             outcome = next(outcomes)
             try:
@@ -242,10 +233,10 @@ class Gallery:
             try:
                 overridden = self._enrol(subject, chosen, allowed)
             except (FaceError, InvalidSubject) as refusal:
-                yield EnrolOutcome(outcome.source, subject, outcome, choice=chosen.choice, error=refusal)
+                yield EnrolOutcome(outcome.source, subject, outcome, taken=chosen.taken, error=refusal)
                 continue
             yield EnrolOutcome(
-                outcome.source, subject, outcome, chosen.id, chosen.choice, overridden=overridden
+                outcome.source, subject, outcome, chosen.id, chosen.taken, overridden=overridden
             )
 
     def _enrol(self, subject: str, chosen: Chosen, allow: frozenset[Allow]) -> tuple[Allow, ...]:
@@ -292,22 +283,27 @@ class Gallery:
             threshold = self.threshold(faces.model)
             return tuple(match(self.store, faces.embeddings, threshold, self.fusion, k, seen))
 
-    def verify(self, probe: Source, subject: str) -> Verification:
-        """Compare the face nearest the picture's centre with one subject.
+    def verify(
+        self, probe: Source, subject: str, *, face: Asked = None, largest: bool = False
+    ) -> Verification:
+        """Compare one face of a picture with one subject; ``a`` of the answer says which and why.
 
-        Raises the outcome's own error, `NoFaceFound`, `UnknownSubject`, or `UsageError` for a gallery whose
-        threshold is one for searches (FPIR).
+        Without ``face`` or ``largest`` (see `enrol`) it is the one the picture is most likely of
+        (`lineament.geometry.choosing.choose`). Raises the outcome's own error, `NoFaceFound`, `NoSuchFace`,
+        `UnknownSubject`, or `UsageError` for a gallery whose threshold is one for searches (FPIR).
         """
-        from lineament.analyzer import central_face
+        from lineament.analyzer import compared
 
         if self._threshold is not None:
             self._threshold.require_for_pairs()
         name = self.resolve(subject)
         [outcome] = self.analyzer.analyze([probe], digests=True)
-        embedding = central_face(outcome).embedding
+        taken = compared(outcome, face=face, largest=largest)
+        embedding = outcome.faces.face(taken.face - 1).embedding
         if embedding is None:
             raise ConfigError("a face to verify needs an embedding; use an analyzer with an embedder")
-        return self._verify(embedding, name, None)
+        answer = self._verify(embedding, name, sighting(probe, outcome, taken.face - 1))
+        return replace(answer, a=taken)
 
     def verify_embedding(self, embedding: Embedding, subject: str) -> Verification:
         """Compare an embedding with one subject; a disputed face is no match however similar it is.
@@ -399,17 +395,7 @@ class Gallery:
         with self.store.transaction():
             name = self.resolve(subject)
             self.store.bind_model(model, len(chosen.embedding.vector))
-            threshold = self.threshold(model)
-            for known in self.store.of_pictures(chosen.seen.pictures):
-                if known.subject != name or not chosen.seen.is_in(known, threshold):
-                    continue
-                if known.kind is RecordKind.SAMPLE:
-                    raise AlreadyEnrolled(f"this face is sample {known.id} of {name!r}; remove that sample")
-                return known
-            # The id is not made of the face: a later rename must not tie it to another subject's dispute.
-            record = chosen.record(uuid.uuid4().hex[:24], name, RecordKind.DISPUTE)
-            self.store.upsert([record])
-        return record
+            return correcting.dispute(self.store, name, chosen, self.threshold(model))
 
     def backup(self, path: str | Path) -> None:
         """Write a consistent copy, a ``sqlite:`` gallery, while others go on; never replaces a file."""
@@ -431,37 +417,3 @@ class Gallery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _refused(source: str, subject: str, error: LineamentError) -> EnrolOutcome:
-    return EnrolOutcome(source, subject, Outcome.refused(source, error), error=error)
-
-
-def _pairs(photos: Any) -> Iterator[tuple[Any, Any]]:
-    """Each subject with its photo; one such pair by itself is taken as that one."""
-    if isinstance(photos, tuple) and len(photos) == 2 and isinstance(photos[0], str):
-        first, second = photos
-        if inputs.is_one(second):
-            photos = [(first, second)]
-    if inputs.is_one(photos):
-        raise ConfigError(f"enrol_all takes pairs of a subject and a photo, got {photos!r:.80}")
-    for pair in photos:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise ConfigError(f"enrol_all takes pairs of a subject and a photo, got {pair!r:.80}")
-        yield pair[0], pair[1]
-
-
-def _name(source: Any) -> str:
-    """What to call a photo that is not looked at."""
-    return (
-        str(source)
-        if isinstance(source, (str, os.PathLike))
-        else str(getattr(source, "source", "<memory>"))
-    )
-
-
-def _allow(name: Allow | str) -> Allow:
-    try:
-        return Allow(name)
-    except ValueError:
-        raise ConfigError(f"allow: {name!r}{did_you_mean(str(name), list(Allow))}") from None

@@ -19,7 +19,7 @@ from lineament.geometry.boxes import area, intersection, iou
 from lineament.types import Float32, Image, Outcome, Record, Threshold
 
 SAME_FACE = 0.3
-"""IoU of two boxes of one photo from which they may hold one face; docs/howto/gallery.md has the figures."""
+"""IoU of two boxes of one photo from which they may hold one face: measured in docs/howto/gallery.md."""
 
 SURELY = 0.5
 """IoU from which they do. In between they do unless another face of the photo fits better."""
@@ -32,7 +32,8 @@ _WITHIN = 0.9
 class Sighting:
     """A face of a photo: ``picture`` is the digest of its pixels, ``box`` float32 ``(4,)``.
 
-    ``others`` float32 ``(N, 4)`` are the boxes of the other faces found with it. ``file`` is what galleries kept before they kept boxes: the SHA-256 of the photo as it was given.
+    ``others`` float32 ``(N, 4)`` are the boxes of the other faces found with it. ``file`` is what galleries
+    kept before they kept boxes: the SHA-256 of the photo as it was given.
     """
 
     picture: str
