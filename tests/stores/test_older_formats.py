@@ -135,7 +135,7 @@ def test_newer_is_refused(old: Path) -> None:
 
 
 def test_two_at_once(old: Path) -> None:
-    """Of several that open an older gallery at once one brings it up to date, and no step is taken twice."""
+    """Of several that open an older gallery at once one brings it up to date; no step is taken twice."""
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(lambda _: SqliteStore(old), range(8)))
     assert {tuple(store.subjects()) for store in stores} == {tuple(stores[0].subjects())}
