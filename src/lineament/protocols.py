@@ -86,6 +86,14 @@ class GalleryStore(Protocol):
         """
         ...
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let what is read inside be one state of the store, without keeping any writer out of it."""
+        ...
+
+    def revision(self) -> int:
+        """A number that every write raises: who finds it unchanged knows that nothing changed."""
+        ...
+
     def upsert(self, records: Sequence[Record]) -> None:
         """Write records; an id already there is replaced."""
         ...
@@ -106,6 +114,18 @@ class GalleryStore(Protocol):
         """Those of the records that exist, ordered by id."""
         ...
 
+    def find_subject(self, name: str) -> str | None:
+        """The subject of this name, else of its other Unicode spelling (equal in NFC), else None."""
+        ...
+
+    def of_subjects(self, subjects: Sequence[str], kind: RecordKind) -> list[Record]:
+        """The records of one kind of these subjects, ordered by id."""
+        ...
+
+    def of_pictures(self, pictures: Sequence[str]) -> list[Record]:
+        """The records of every kind made of the pictures with these digests, ordered by id."""
+        ...
+
     def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
         """The k records nearest to each row of float32 ``(Q, D)``, best first; ties by id."""
         ...
@@ -114,12 +134,15 @@ class GalleryStore(Protocol):
         """Every record, ordered by id, or those of one subject or kind."""
         ...
 
-    def subjects(self) -> list[tuple[str, int]]:
-        """Each subject that has a record, with its number of samples, ordered by name."""
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
+        """Each subject that has a record, with its number of samples, ordered by name.
+
+        Only names behind ``after``, and at most ``limit`` of them.
+        """
         ...
 
     def count(self, kind: RecordKind | None = None) -> int:
-        """How many records there are."""
+        """How many records there are, at a cost that does not grow with them."""
         ...
 
     def model(self) -> ModelId | None:

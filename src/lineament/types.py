@@ -500,8 +500,9 @@ class Record:
     """One stored embedding: ``vector`` float32 ``(D,)``, unit length.
 
     ``id`` is the idempotency key: writing the same id twice leaves one record. For a dispute, ``subject``
-    is the person whom the face is *not*. ``picture`` is the SHA-256 of the picture's bytes in hex;
-    ``created_at`` is ISO 8601 in UTC.
+    is the person whom the face is *not*. ``picture`` is the `Image.digest` of the photo, ``box`` float32
+    ``(4,)`` where the face lies in it, and ``size_wh`` the photo's size; a record without a box is of an
+    older gallery, whose ``picture`` is the SHA-256 of the file. ``created_at`` is ISO 8601 in UTC.
     """
 
     id: str
@@ -512,12 +513,16 @@ class Record:
     picture: str = ""
     quality: float | None = None
     created_at: str = ""
+    box: Float32 | None = None
+    size_wh: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         vector = _float32("record vector", self.vector, (None,))
         if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
             raise InvalidArray("record vector: not of unit length")
         object.__setattr__(self, "vector", vector)
+        if self.box is not None:
+            object.__setattr__(self, "box", _float32("record box", self.box, (4,)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,15 @@ SearchFmrOption = Annotated[
         "that about 1 stranger in 100 matches somebody.",
     ),
 ]
+FaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--face",
+        metavar="N|X,Y",
+        help="Which face of a group photo: its number as `detect` prints it, or a point in it, in pixels.",
+    ),
+]
+LargestOption = Annotated[bool, typer.Option("--largest", help="Of several faces take the largest.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
@@ -51,9 +60,11 @@ def enrol(
         typer.Option(
             "--allow",
             metavar="REFUSAL",
-            help="Override a refusal: several-faces (the largest), low-quality, other-subject, disputed.",
+            help="Override a refusal: several-faces (as --largest), low-quality, other-subject, disputed.",
         ),
     ] = None,
+    face: FaceOption = None,
+    largest: LargestOption = False,
     min_quality: Annotated[
         float | None,
         typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.5."),
@@ -70,7 +81,7 @@ def enrol(
     """Enrol people: `enrol DIR` takes a folder a person, `enrol FILES... --subject NAME` photos of one.
 
     A photo is refused when it holds no face, several, a poor one, or one that matches somebody else.
-    Enrolling a photo again adds nothing.
+    Enrolling a photo again adds nothing. --face enrols one person of a group photo.
     """
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
@@ -85,6 +96,9 @@ def enrol(
         raise UsageError(f"{loose[0]} is no folder of people; to enrol photos of one person give --subject")
     if subject is not None:
         require_valid(subject)
+    elif face is not None:
+        raise UsageError("--face means one face of one person's photo; give --subject too")
+    wanted = gallery_answers.face_asked(face, largest)
     listing = sources.expand(paths if subject is not None else ())
     people = [sources.people(path) for path in paths] if subject is None else []
     files = list(listing)
@@ -104,22 +118,24 @@ def enrol(
         progress(total, "photos") as advance,
     ):
         if subject is not None:
-            batches = [opened.enrol_all(((subject, file) for file in files), allow=allow or ())]
+            batches = [
+                opened.enrol_all(
+                    [(subject, file) for file in files], face=wanted, largest=largest, allow=allow or ()
+                )
+            ]
         else:
-            batches = [opened.enrol_folder(path, allow=allow or ()) for path in paths]
+            batches = [opened.enrol_folder(path, largest=largest, allow=allow or ()) for path in paths]
         for batch in batches:
             for done in batch:
                 advance(1)
                 counts[gallery_answers.verdict(done)] += 1
                 report.line(gallery_answers.enrol_json(done))
-                rows.append(
-                    (done.source, done.subject, gallery_answers.verdict(done), gallery_answers.reason(done))
-                )
-        report.table(None, ("picture", "subject", "outcome", "reason"), rows)
+                rows.append(gallery_answers.enrol_row(done))
+        report.table(None, ("picture", "subject", "outcome", "face", "reason"), rows)
         summary = ", ".join(
             f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
         )
-        report.say(f"{counts.total()} pictures: {summary}; {len(opened.subjects())} people in the gallery")
+        report.say(f"{counts.total()} pictures: {summary}; {opened.people} people in the gallery")
         if skipped:
             report.say(_left_out(skipped))
     if strict and counts["refused"]:
@@ -182,7 +198,7 @@ def identify(
         if counts["numbered"]:
             report.say(gallery_answers.numbered_note(counts["numbered"]))
         if threshold is not None:
-            people = len(opened.subjects())
+            people = opened.people
             strangers = strangers_share(threshold, people)
             report.say(f"decided by threshold {threshold}")
             report.say(f"at which about {strangers:.1%} of strangers match one of {people} people")
@@ -325,10 +341,8 @@ def merge(
 def dispute(
     photo: Annotated[str, typer.Argument(metavar="PHOTO", help="The photo with the face.")],
     subject: SubjectArgument,
-    face: Annotated[
-        int | None,
-        typer.Option("--face", min=1, help="Which face, as `identify` numbers them; needed for several."),
-    ] = None,
+    face: FaceOption = None,
+    largest: LargestOption = False,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
     target_fmr: SearchFmrOption = None,
@@ -336,19 +350,20 @@ def dispute(
 ) -> None:
     """Record that a face is not this person; later searches respect it.
 
-    `remove --id` withdraws it.
+    Of several faces --face says which, as `identify` numbers them. `remove --id` withdraws it.
     """
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.gallery.gallery import Gallery
 
+    wanted = gallery_answers.face_asked(face, largest)
     analyzer = Analyzer(detector)
     with (
         Gallery(gallery, analyzer, target_fmr=target_fmr, create=False) as opened,
         Report(json) as report,
     ):
-        record = opened.dispute(photo, subject, face=None if face is None else face - 1)
-        report.line({"disputed": record.subject, "id": record.id, "source": record.source})
+        record = opened.dispute(photo, subject, face=wanted, largest=largest)
+        report.line({"disputed": record.subject, **gallery_answers.record_json(record)})
         report.say(f"recorded: the face in {photo} is not {record.subject} (dispute {record.id})")
 
 
@@ -364,7 +379,7 @@ def backup(
     with _existing(gallery) as opened, Report(json) as report:
         opened.backup(path)
         report.line({"backup": str(path), "records": opened.store.count()})
-        report.say(f"wrote {path}: {len(opened.subjects())} people")
+        report.say(f"wrote {path}: {opened.people} people")
 
 
 def _existing(url: str | None) -> Gallery:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
-    from lineament.gallery.gallery import Gallery, Identified, SubjectRecords
-    from lineament.types import Match, Record
+    from lineament.gallery.gallery import Gallery, Identified
+    from lineament.types import Compared, Match, Record
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
 
@@ -24,8 +24,10 @@ def verdict(done: EnrolOutcome) -> str:
 
 
 def enrol_row(done: EnrolOutcome) -> Sequence[object]:
-    """Picture, subject, verdict and reason."""
-    return done.source, done.subject, verdict(done), reason(done)
+    """Picture, subject, verdict, the face taken, and the reason."""
+    taken = done.taken
+    face = "" if taken is None or taken.faces == 1 else f"{taken.face} of {taken.faces} ({taken.chosen})"
+    return done.source, done.subject, verdict(done), face, reason(done)
 
 
 def reason(done: EnrolOutcome) -> str:
@@ -48,18 +50,30 @@ def enrol_json(done: EnrolOutcome) -> dict[str, Any]:
         **record,
         "subject": done.subject,
         "sample": done.sample,
-        "face": None if done.face is None else done.face + 1,
+        "face": None if done.taken is None else done.taken.face,
+        "taken": None if done.taken is None else taken_json(done.taken),
         "overridden": list(done.overridden),
     }
 
 
-def subject_json(found: SubjectRecords) -> dict[str, Any]:
-    """The JSON line of one subject."""
+def taken_json(taken: Compared) -> dict[str, Any]:
+    """The face taken: its number of how many, its box, and why it."""
     return {
-        "subject": found.subject,
-        "samples": [record_json(record) for record in found.samples],
-        "disputes": [record_json(record) for record in found.disputes],
+        "face": taken.face,
+        "faces": taken.faces,
+        "box": [round(edge, 3) for edge in taken.box],
+        "chosen": taken.chosen,
     }
+
+
+def face_asked(face: str | None, largest: bool) -> int | tuple[float, float] | None:
+    """What ``--face`` asks for; raises `ConfigError` for what names no face, or with ``--largest``."""
+    from lineament.errors import ConfigError
+    from lineament.geometry.choosing import parse_face
+
+    if face is not None and largest:
+        raise ConfigError("--face and --largest each say which face; give one of them")
+    return None if face is None else parse_face(face)
 
 
 def record_json(record: Record) -> dict[str, Any]:
@@ -68,6 +82,8 @@ def record_json(record: Record) -> dict[str, Any]:
         "id": record.id,
         "source": record.source,
         "picture_sha256": record.picture,
+        "box": None if record.box is None else [round(float(edge), 3) for edge in record.box],
+        "size": record.size_wh,
         "quality": record.quality,
         "created_at": record.created_at,
     }
@@ -76,9 +92,9 @@ def record_json(record: Record) -> dict[str, Any]:
 def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     """The JSON line and the lines for people of what decides in a gallery, and whether it still serves."""
     from lineament.gallery.searching import outgrown, strangers_share
+    from lineament.types import RecordKind
 
-    counts = opened.subjects()
-    people, samples = len(counts), sum(count for _, count in counts)
+    people, samples = opened.people, opened.store.count(RecordKind.SAMPLE)
     record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}
     lines = [f"{people} people, {samples} samples"]
     model = opened.store.model()

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from lineament.errors import InvalidSubject, SubjectExists, UnknownSample, UnknownSubject
+import uuid
+
+from lineament.errors import AlreadyEnrolled, InvalidSubject, SubjectExists, UnknownSample, UnknownSubject
 from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
+from lineament.gallery.enrolment import Chosen
+from lineament.gallery.sightings import of_one_face
 from lineament.protocols import GalleryStore
-from lineament.types import RecordKind
+from lineament.types import Record, RecordKind, Threshold
 
 
 def resolve(store: GalleryStore, subject: str) -> str:
     """The name as stored: the same, or its other Unicode spelling; raises `UnknownSubject`."""
-    if next(store.scan(subject), None) is not None:
-        return subject
-    known = [name for name, _ in store.subjects()]
-    other = names.twin(subject, known)
-    if other is None:
-        raise UnknownSubject(f"nobody is enrolled as {subject!r}{names.nearest(subject, known)}")
-    return other
+    if not isinstance(subject, str):
+        raise UnknownSubject(f"a subject's name is text, not {type(subject).__name__}: {subject!r:.80}")
+    found = store.find_subject(subject)
+    if found is None:
+        raise UnknownSubject(f"nobody is enrolled as {subject!r}{names.nearest(store, subject)}")
+    return found
+
+
+def remove(store: GalleryStore, subject: str) -> int:
+    """Erase a subject, and the disputes of others that were made of the very same faces."""
+    with store.transaction():
+        name = resolve(store, subject)
+        samples = store.of_subjects([name], RecordKind.SAMPLE)
+        pictures = sorted({sample.picture for sample in samples})
+        elsewhere = [
+            record.id
+            for record in store.of_pictures(pictures)
+            if record.kind is RecordKind.DISPUTE
+            and record.subject != name
+            and any(of_one_face(record, sample) for sample in samples)
+        ]
+        return store.remove_subject(name) + store.remove(elsewhere)
 
 
 def remove_sample(store: GalleryStore, sample: str) -> None:
@@ -35,11 +54,11 @@ def rename(store: GalleryStore, subject: str, new: str) -> None:
     names.require_valid(new)
     with store.transaction():
         old = resolve(store, subject)
-        if new != old and next(store.scan(new), None) is not None:
-            raise SubjectExists(f"{new!r} is enrolled already; merge the two if they are one person")
-        known = (name for name, _ in store.subjects() if name != old)
-        if (other := names.twin(new, known)) is not None:
-            raise InvalidSubject(f"{new!r} is another Unicode spelling of {other!r}")
+        taken = store.find_subject(new)
+        if taken not in (None, old):
+            if taken == new:
+                raise SubjectExists(f"{new!r} is enrolled already; merge the two if they are one person")
+            raise InvalidSubject(f"{new!r} is another Unicode spelling of {taken!r}")
         store.rename_subject(old, new)
 
 
@@ -50,26 +69,38 @@ def merge(store: GalleryStore, subject: str, into: str) -> int:
         if source == target:
             raise SubjectExists(f"{source!r} cannot be merged into itself")
         store.rename_subject(source, target)
-        records = list(store.scan(target))
-        enrolled = {r.picture for r in records if r.kind is RecordKind.SAMPLE}
-        vectors = {r.vector.tobytes() for r in records if r.kind is RecordKind.SAMPLE}
+        samples = store.of_subjects([target], RecordKind.SAMPLE)
         settled = [
-            r.id
-            for r in records
-            if r.kind is RecordKind.DISPUTE and r.picture in enrolled and r.vector.tobytes() in vectors
+            dispute.id
+            for dispute in store.of_subjects([target], RecordKind.DISPUTE)
+            if any(of_one_face(dispute, sample) for sample in samples)
         ]
         store.remove(settled)
         _renew(store, target)
         return len(settled)
 
 
+def dispute(store: GalleryStore, subject: str, chosen: Chosen, threshold: Threshold) -> Record:
+    """Record that a face is not the subject, once; within a transaction."""
+    for known in store.of_pictures(chosen.seen.pictures):
+        if known.subject != subject or not chosen.seen.is_in(known, threshold):
+            continue
+        if known.kind is RecordKind.SAMPLE:
+            raise AlreadyEnrolled(f"this face is sample {known.id} of {subject!r}; remove that sample")
+        return known
+    # The id is not made of the face: a later rename must not tie it to another subject's dispute.
+    record = chosen.record(uuid.uuid4().hex[:24], subject, RecordKind.DISPUTE)
+    store.upsert([record])
+    return record
+
+
 def _renew(store: GalleryStore, subject: str) -> None:
     """After samples went: one template of those that are left, or nothing of the subject at all."""
-    samples = list(store.scan(subject, RecordKind.SAMPLE))
+    samples = store.of_subjects([subject], RecordKind.SAMPLE)
     if not samples:
         store.remove_subject(subject)
         return
     renewed = fusions.template(store, subject, samples)
-    stale = [r.id for r in store.scan(subject, RecordKind.TEMPLATE) if r.id != renewed.id]
+    stale = [r.id for r in store.of_subjects([subject], RecordKind.TEMPLATE) if r.id != renewed.id]
     store.remove(stale)
     store.upsert([renewed])

@@ -1,7 +1,8 @@
 """Disputes: "this face is not this person", and what a search makes of it.
 
-A dispute keeps the face's embedding under the subject it is not. A probe is left out for that subject when
-it matches the disputed face at the threshold *and* is nearer to it than to the subject: more photos of the
+A dispute keeps the face's embedding under the subject it is not, and where in which photo it was seen. A
+probe is left out for that subject when it is that very face, whichever detector found it, or when it
+matches the disputed face at the threshold *and* is nearer to it than to the subject: more photos of the
 look-alike are kept away, while photos of the subject, nearer to the subject's own, still match.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from lineament.gallery.sightings import Sighting
 from lineament.search.exact import similarities
 from lineament.types import Float32, Record, Threshold
 
@@ -20,19 +22,17 @@ class Disputes:
     """The disputes of some subjects, ready to be asked."""
 
     def __init__(self, records: Iterable[Record], threshold: Threshold) -> None:
-        vectors: dict[str, list[Float32]] = defaultdict(list)
+        self._records: dict[str, list[Record]] = defaultdict(list)
         for record in records:
-            vectors[record.subject].append(record.vector)
-        self._vectors = {subject: np.stack(rows) for subject, rows in vectors.items()}
+            self._records[record.subject].append(record)
+        self._vectors = {name: np.stack([r.vector for r in rs]) for name, rs in self._records.items()}
         self._threshold = threshold
 
-    def __len__(self) -> int:
-        """How many subjects have a dispute."""
-        return len(self._vectors)
-
-    def bars(self, probe: Float32, subject: str, similarity: float) -> bool:
-        """Whether the probe ``(D,)`` is kept from a subject it is this similar to."""
+    def bars(self, probe: Float32, subject: str, similarity: float, seen: Sighting | None = None) -> bool:
+        """Whether the probe ``(D,)`` is kept from a subject it is this similar to; ``seen`` says where."""
         if subject not in self._vectors:
             return False
+        if seen is not None and any(seen.is_in(r, self._threshold) for r in self._records[subject]):
+            return True
         nearest = float(similarities(self._vectors[subject], probe).max())
         return self._threshold.accepts(nearest) and nearest > similarity

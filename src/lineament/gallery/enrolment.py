@@ -1,20 +1,17 @@
-"""Enrolling one photo: which face of it, whether it is good enough, and under which id.
+"""Enrolling one photo: which face of it, whether it is good enough, and what speaks against it.
 
-The id is made of the picture's bytes and the face's place in it, so that enrolling a photo again, after a
-crash or by mistake, adds nothing. Templates are made of enrolled photos only, never of probes.
+A face of a photo belongs to one person, whichever detector found it (`lineament.gallery.sightings`), so
+that enrolling a photo again, after a crash or by mistake, adds nothing. Templates are made of enrolled
+photos only, never of probes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lineament.errors import (
     AlreadyEnrolled,
@@ -25,16 +22,16 @@ from lineament.errors import (
     InvalidSubject,
     LineamentError,
     LowQuality,
-    NoFaceFound,
-    PictureNotFound,
     SeveralFaces,
 )
-from lineament.gallery import subjects as names
+from lineament.gallery import fusion as fusions
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import Fusion
 from lineament.gallery.searching import match
+from lineament.gallery.sightings import Sighting, sighting
+from lineament.geometry import choosing
 from lineament.protocols import GalleryStore
-from lineament.types import Embedding, Face, Image, Outcome, Record, RecordKind, Threshold
+from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
 
 MIN_QUALITY = 0.5
 """The combined quality score below which a photo is refused; docs/howto/gallery.md says why."""
@@ -53,68 +50,116 @@ class Allow(StrEnum):
 class EnrolOutcome:
     """What became of one photo: the sample it became, or the named reason why it became none.
 
-    ``face`` is the row of ``outcome.faces`` that was taken; ``overridden`` lists the refusals that were
-    overridden for it.
+    ``taken`` is the face that was taken, of how many, and why; None where none could be. ``overridden``
+    lists the refusals that were overridden for it.
     """
 
     source: str
     subject: str
     outcome: Outcome
     sample: str | None = None
-    face: int | None = None
+    taken: Compared | None = None
     error: LineamentError | None = None
     overridden: tuple[Allow, ...] = ()
+
+    @property
+    def face(self) -> int | None:
+        """The row of ``outcome.faces`` that was taken."""
+        return None if self.taken is None else self.taken.face - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
     """The face of a photo that is to be enrolled or disputed."""
 
-    row: int
+    taken: Compared
     face: Face
-    id: str
-    picture: str
+    embedding: Embedding
+    seen: Sighting
+    size_wh: tuple[int, int] | None
     overridden: tuple[Allow, ...] = ()
 
     @property
-    def embedding(self) -> Embedding:
-        """Its embedding; raises `ConfigError` when the analyzer made none."""
-        if self.face.embedding is None:
-            raise ConfigError("a gallery needs embeddings; use an analyzer with an embedder")
-        return self.face.embedding
+    def id(self) -> str:
+        """The id of the sample that it becomes: the same whenever the photo is enrolled the same way."""
+        place = ",".join(str(round(float(edge))) for edge in self.face.box)
+        return hashlib.sha256(f"{self.seen.picture}:{place}".encode()).hexdigest()[:24]
+
+    def record(self, id_: str, subject: str, kind: RecordKind) -> Record:
+        """The face as a record of a subject, made now."""
+        return Record(
+            id=id_,
+            subject=subject,
+            vector=self.embedding.vector,
+            kind=kind,
+            source=printable(self.taken.source),
+            picture=self.seen.picture,
+            quality=None if self.face.quality is None else self.face.quality.score,
+            created_at=fusions.now(),
+            box=self.face.box,
+            size_wh=self.size_wh,
+        )
 
 
 def choose(
-    source: Any, outcome: Outcome, allow: frozenset[Allow], min_quality: float, row: int | None = None
+    source: Any,
+    outcome: Outcome,
+    *,
+    face: int | tuple[float, float] | None = None,
+    largest: bool = False,
+    allow: frozenset[Allow] = frozenset(),
+    min_quality: float = 0.0,
 ) -> Chosen:
-    """The one face of a photo; with `Allow.SEVERAL_FACES` the largest, or the ``row`` asked for.
+    """The one face of a photo, the ``largest``, or the ``face`` asked for by number or point.
 
-    Raises the outcome's own error, `NoFaceFound`, `SeveralFaces` or `LowQuality`. A face whose quality
-    nobody measured is not judged.
+    Raises the outcome's own error, `NoFaceFound`, `NoSuchFace`, `SeveralFaces`, `LowQuality`, or
+    `ConfigError` for faces without embeddings. A face whose quality nobody measured is not judged.
     """
     if outcome.error is not None:
         raise outcome.error
-    count = len(outcome.faces)
-    if not count:
-        raise NoFaceFound("no face was found")
-    overridden = []
-    if row is not None:
-        if not 0 <= row < count:
-            raise FaceError(f"there is no face {row + 1}; the picture has {count}")
-    elif count == 1:
-        row = 0
-    elif Allow.SEVERAL_FACES in allow:
-        row = _largest(outcome)
-        overridden.append(Allow.SEVERAL_FACES)
-    else:
-        raise SeveralFaces(f"{count} faces, where one is needed; {Allow.SEVERAL_FACES} takes the largest")
-    face = outcome.faces.face(row)
-    if face.quality is not None and face.quality.score < min_quality:
+    boxes = outcome.faces.boxes
+    overriding = Allow.SEVERAL_FACES in allow and face is None and not largest
+    if len(boxes) > 1 and face is None and not largest and not overriding:
+        raise SeveralFaces(
+            f"{choosing.listed(boxes)}, where one is needed; say which with --face N or --face X,Y, or "
+            "take the largest with --largest"
+        )
+    choice = choosing.choose(boxes, outcome.size_wh or (0, 0), face=face, largest=largest or overriding)
+    overridden = [Allow.SEVERAL_FACES] if overriding and len(boxes) > 1 else []
+    chosen = outcome.faces.face(choice.row)
+    if chosen.quality is not None and chosen.quality.score < min_quality:
         if Allow.LOW_QUALITY not in allow:
-            raise LowQuality(f"quality {face.quality.score:.2f} is below {min_quality:.2f}")
+            raise LowQuality(f"quality {chosen.quality.score:.2f} is below {min_quality:.2f}")
         overridden.append(Allow.LOW_QUALITY)
-    picture = _digest(source, outcome, face)
-    return Chosen(row, face, _face_id(picture, face), picture, tuple(overridden))
+    if chosen.embedding is None:
+        raise ConfigError("a gallery needs embeddings; use an analyzer with an embedder")
+    seen = sighting(source, outcome, choice.row)
+    x1, y1, x2, y2 = (float(value) for value in chosen.box)
+    taken = Compared(outcome.source, len(boxes), choice.number, (x1, y1, x2, y2), choice.reason)
+    return Chosen(taken, chosen, chosen.embedding, seen, outcome.size_wh, tuple(overridden))
+
+
+def new_records(
+    store: GalleryStore,
+    subject: str,
+    chosen: Chosen,
+    allow: frozenset[Allow],
+    threshold: Threshold,
+    fusion: Fusion,
+) -> tuple[list[Record], tuple[Allow, ...]]:
+    """What enrolling a face writes, and which refusals were overridden for it; it only reads.
+
+    Raises the first objection that is not overridden: see `objections`.
+    """
+    samples = store.of_subjects([subject], RecordKind.SAMPLE)
+    overridden = []
+    for error, override in objections(store, subject, chosen, samples, threshold, fusion):
+        if override is None or override not in allow:
+            raise error
+        overridden.append(override)
+    sample = chosen.record(chosen.id, subject, RecordKind.SAMPLE)
+    template = fusions.template(store, subject, [*samples, sample])
+    return [sample, template], tuple(overridden)
 
 
 def objections(
@@ -126,29 +171,32 @@ def objections(
     fusion: Fusion,
 ) -> Iterator[tuple[FaceError | InvalidSubject, Allow | None]]:
     """What speaks against a face becoming a sample, and what overrides it, if anything does."""
-    embedding = chosen.embedding
-    for sample in samples:
-        if sample.id == chosen.id or sample.picture == chosen.picture:
-            yield AlreadyEnrolled(f"already enrolled as sample {sample.id}"), None
-            return
-    for taken in store.get([chosen.id]):
-        yield (
-            FaceOfAnotherSubject(
-                f"this very face is sample {taken.id} of {taken.subject!r}; merge the two, "
-                "or remove it there"
-            ),
-            None,
-        )
+    vector = chosen.embedding.vector
+    of_face = [
+        record
+        for record in store.of_pictures(chosen.seen.pictures)
+        if record.kind is RecordKind.SAMPLE and chosen.seen.is_in(record, threshold)
+    ]
+    for taken in sorted(of_face, key=lambda record: record.subject != subject):
+        if taken.subject == subject:
+            yield AlreadyEnrolled(f"already enrolled as sample {taken.id}"), None
+        else:
+            yield (
+                FaceOfAnotherSubject(
+                    f"this very face is sample {taken.id} of {taken.subject!r}; merge the two, "
+                    "or remove it there"
+                ),
+                None,
+            )
         return
-    if not samples and (other := _twin(store, subject)) is not None:
+    if not samples and (other := store.find_subject(subject)) not in (None, subject):
         yield InvalidSubject(f"{subject!r} is another Unicode spelling of {other!r}; use that"), None
         return
-    own = max((s.vector @ embedding.vector for s in samples), default=-1.0)
-    if Disputes(store.scan(subject, RecordKind.DISPUTE), threshold).bars(
-        embedding.vector, subject, float(own)
-    ):
+    own = max((float(s.vector @ vector) for s in samples), default=-1.0)
+    disputes = Disputes(store.of_subjects([subject], RecordKind.DISPUTE), threshold)
+    if disputes.bars(vector, subject, own, chosen.seen):
         yield DisputedFace(f"recorded as not being {subject!r}"), Allow.DISPUTED
-    [found] = match(store, embedding.vector[None], threshold, fusion, 1)
+    [found] = match(store, vector[None], threshold, fusion, 1, [chosen.seen])
     if found.subject not in (None, subject):
         best = found.candidates[0]
         yield (
@@ -159,39 +207,6 @@ def objections(
         )
 
 
-def _twin(store: GalleryStore, subject: str) -> str | None:
-    if subject.isascii():
-        return None
-    return names.twin(subject, (name for name, _ in store.subjects()))
-
-
 def printable(source: str) -> str:
     """A file's name as text that can be stored: bytes that are no UTF-8 are escaped."""
     return source.encode("utf-8", "backslashreplace").decode()
-
-
-def _largest(outcome: Outcome) -> int:
-    boxes = outcome.faces.boxes
-    return int(np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
-
-
-def _face_id(picture: str, face: Face) -> str:
-    place = ",".join(str(round(float(edge))) for edge in face.box)
-    return hashlib.sha256(f"{picture}:{place}".encode()).hexdigest()[:24]
-
-
-def _digest(source: Any, outcome: Outcome, face: Face) -> str:
-    """SHA-256 of the picture as it was given: a file's bytes, or an array's."""
-    if isinstance(source, (str, os.PathLike)):
-        try:
-            with Path(source).open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise PictureNotFound(f"gone while it was being enrolled: {error.strerror}") from error
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return hashlib.sha256(source).hexdigest()
-    image = source if isinstance(source, Image) else outcome.image
-    if image is not None:
-        return hashlib.sha256(repr(image.hw).encode() + image.pixels.tobytes()).hexdigest()
-    # An outcome handed on without its pixels: the embedding stands for them.
-    return hashlib.sha256(b"" if face.embedding is None else face.embedding.vector.tobytes()).hexdigest()

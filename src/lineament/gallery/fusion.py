@@ -24,10 +24,10 @@ KIND: dict[str, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.S
 """The kind of record each fusion searches."""
 
 
-def require_fusion(name: str) -> None:
+def require_fusion(name: object) -> None:
     """Raise `ConfigError` for an unknown fusion."""
-    if name not in KIND:
-        raise ConfigError(f"no fusion named {name!r}{did_you_mean(name, KIND)}")
+    if not isinstance(name, str) or name not in KIND:
+        raise ConfigError(f"no fusion named {name!r}{did_you_mean(str(name), KIND)}")
 
 
 def mean_direction(vectors: Float32) -> Float32:
@@ -46,9 +46,9 @@ def mean_direction(vectors: Float32) -> Float32:
 
 def template(store: GalleryStore, subject: str, samples: Sequence[Record]) -> Record:
     """The subject's template made anew of all its samples; it keeps its id."""
-    before = next(store.scan(subject, RecordKind.TEMPLATE), None)
+    before = store.of_subjects([subject], RecordKind.TEMPLATE)
     vector = mean_direction(np.stack([sample.vector for sample in samples]))
-    id_ = uuid.uuid4().hex[:24] if before is None else before.id
+    id_ = before[0].id if before else uuid.uuid4().hex[:24]
     return Record(id_, subject, vector, RecordKind.TEMPLATE, created_at=now())
 
 

@@ -6,35 +6,36 @@ own, so any number of processes may hold the same gallery.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from lineament.config import did_you_mean
 from lineament.errors import (
-    AlreadyEnrolled,
     ConfigError,
     FaceError,
     InvalidSubject,
-    LineamentError,
     PictureError,
     PictureNotFound,
     UnknownSubject,
+    UsageError,
 )
-from lineament.gallery import correcting, enrolment
+from lineament.gallery import correcting, enrolment, opening
 from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
 from lineament.gallery.disputes import Disputes
-from lineament.gallery.enrolment import MIN_QUALITY, Allow, EnrolOutcome, choose, printable
+from lineament.gallery.enrolment import MIN_QUALITY, Allow, Chosen, EnrolOutcome, choose
+from lineament.gallery.photos import allowances, refused, subjects_and_photos
 from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
+from lineament.gallery.sightings import Sighting, sighting
+from lineament.gallery.writing import decided
+from lineament.io import inputs
 from lineament.protocols import GalleryStore
 from lineament.search.exact import similarities
-from lineament.stores import open_store
 from lineament.types import (
     Decision,
     Embedding,
@@ -49,14 +50,17 @@ from lineament.types import (
 )
 
 if TYPE_CHECKING:
-    from lineament.analyzer import Source
+    from lineament.analyzer import Analyzer, Source
+
+Asked = int | tuple[float, float] | None
+"""A face of a photo: its number from 1, or a point in it, x, y in pixels."""
 
 
 class FaceAnalyzer(Protocol):
     """What a gallery needs of `lineament.analyzer.Analyzer`."""
 
-    def analyze(self, sources: Iterable[Source]) -> Iterator[Outcome]:
-        """One outcome a source, in order."""
+    def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
+        """One outcome a source, in order; with the digest of its pixels where asked for."""
         ...
 
 
@@ -80,16 +84,18 @@ class SubjectRecords:
 class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
-    ``store`` is a URL or a store; ``analyzer`` is made at the first picture unless given. The threshold is
-    ``threshold``, or the one measured for ``target_fmr`` in the model's card, or, with neither, the card's
-    at FMR 0.001 for 1:1 and at a rate that follows the number of people for searches
-    (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does not exist is
-    a `StoreError`.
+    ``store`` is a URL, a path or a store; ``analyzer`` is made at the first picture unless given, and then
+    ended by `close`. The threshold is ``threshold``, or the one measured for ``target_fmr`` in the model's
+    card, or, with neither, the card's at FMR 0.001 for 1:1 and at a rate that follows the number of people
+    for searches (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does
+    not exist is a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
+
+    Raises `ConfigError` for a setting of the wrong kind, before anything is opened.
     """
 
     def __init__(
         self,
-        store: str | GalleryStore | None = None,
+        store: str | os.PathLike[str] | GalleryStore | None = None,
         analyzer: FaceAnalyzer | None = None,
         *,
         threshold: Threshold | None = None,
@@ -98,22 +104,38 @@ class Gallery:
         min_quality: float = MIN_QUALITY,
         create: bool = True,
     ) -> None:
-        fusions.require_fusion(fusion)
-        self.store = open_store(store, create=create) if store is None or isinstance(store, str) else store
+        opening.require_settings(analyzer, threshold, target_fmr, fusion, min_quality)
+        self._store: GalleryStore | None = opening.opened(store, create)
         self.fusion = fusion
         self.min_quality = min_quality
         self.target_fmr = target_fmr
         self._threshold = threshold
-        self._analyzer = analyzer
+        self._given = analyzer
+        self._made: Analyzer | None = None
+
+    @property
+    def store(self) -> GalleryStore:
+        """Where people are kept; raises `UsageError` once the gallery is closed."""
+        if self._store is None:
+            raise UsageError("this gallery is closed; open it again")
+        return self._store
 
     @property
     def analyzer(self) -> FaceAnalyzer:
-        """What turns pictures into faces."""
-        if self._analyzer is None:
+        """What turns pictures into faces; raises `UsageError` once the gallery is closed."""
+        _ = self.store
+        if self._given is not None:
+            return self._given
+        if self._made is None:
             from lineament.analyzer import Analyzer
 
-            self._analyzer = Analyzer()
-        return self._analyzer
+            self._made = Analyzer()
+        return self._made
+
+    @property
+    def people(self) -> int:
+        """How many people are enrolled."""
+        return self.store.count(RecordKind.TEMPLATE)
 
     def threshold(self, model: ModelId) -> Threshold:
         """The threshold that decides searches and enrolments for embeddings of ``model``.
@@ -124,8 +146,9 @@ class Gallery:
         if self._threshold is not None:
             self._threshold.model.require(model)
             return self._threshold
-        people = self.store.count(RecordKind.TEMPLATE)
-        return search_threshold(model, people) if self.target_fmr is None else self._measured(model)
+        if self.target_fmr is not None:
+            return self._measured(model)
+        return search_threshold(model, self.people)
 
     def _measured(self, model: ModelId) -> Threshold:
         if self._threshold is not None:
@@ -136,17 +159,26 @@ class Gallery:
     # Enrolling
 
     def enrol(
-        self, subject: str, sources: Iterable[Source], *, allow: Iterable[Allow | str] = ()
+        self,
+        subject: str,
+        sources: Iterable[Source] | Source,
+        *,
+        face: Asked = None,
+        largest: bool = False,
+        allow: Iterable[Allow | str] = (),
     ) -> list[EnrolOutcome]:
         """Enrol photos of one subject; one outcome a photo, each durable before the next is begun.
 
-        Raises `InvalidSubject`; everything else that can be wrong with a photo is in its outcome.
+        Of a photo with several faces ``face`` takes one by its number, from 1, or by a point in it;
+        ``largest`` the largest. Raises `InvalidSubject`, or `ConfigError` for a ``face`` that is neither;
+        everything else that can be wrong with a photo is in its outcome.
         """
         names.require_valid(subject)
-        return list(self.enrol_all([(subject, source) for source in sources], allow=allow))
+        photos = [(subject, source) for source in inputs.each(sources)]
+        return list(self.enrol_all(photos, face=face, largest=largest, allow=allow))
 
     def enrol_folder(
-        self, folder: str | Path, *, allow: Iterable[Allow | str] = ()
+        self, folder: str | Path, *, largest: bool = False, allow: Iterable[Allow | str] = ()
     ) -> Iterator[EnrolOutcome]:
         """Enrol a folder a person: each sub-folder's name, exactly as on disk, is the subject.
 
@@ -157,128 +189,145 @@ class Gallery:
 
         found = sources.people(folder)
         for path in found.loose:
-            yield _refused(path, "", InvalidSubject("lies in no person's folder"))
+            yield refused(path, "", InvalidSubject("lies in no person's folder"))
         for subject, files in found:
             if not files:
                 path = str(Path(folder) / subject)
-                yield _refused(path, subject, PictureNotFound("no picture in this person's folder"))
-        yield from self.enrol_all(
-            ((subject, file) for subject, files in found for file in files), allow=allow
-        )
+                yield refused(path, subject, PictureNotFound("no picture in this person's folder"))
+        photos = ((subject, file) for subject, files in found for file in files)
+        yield from self.enrol_all(photos, largest=largest, allow=allow)
 
     def enrol_all(
-        self, photos: Iterable[tuple[str, Source]], *, allow: Iterable[Allow | str] = ()
+        self,
+        photos: Iterable[tuple[str, Source]] | tuple[str, Source],
+        *,
+        face: Asked = None,
+        largest: bool = False,
+        allow: Iterable[Allow | str] = (),
     ) -> Iterator[EnrolOutcome]:
-        """Enrol photos with their subjects, in order; a name that is not valid refuses its photos."""
-        allowed = frozenset(_allow(name) for name in allow)
-        rows: list[tuple[str, Source, InvalidSubject | None]] = []
-        for subject, source in photos:
-            try:
-                names.require_valid(subject)
-                rows.append((subject, source, None))
-            except InvalidSubject as error:
-                rows.append((subject, source, error))
-        outcomes = iter(self.analyzer.analyze([source for _, source, error in rows if error is None]))
+        """Enrol photos with their subjects, in order; a name that is not valid refuses its photos.
+
+        See `enrol` for ``face`` and ``largest``.
+        """
+        allowed = allowances(allow)
+        rows = subjects_and_photos(photos)
+        valid = [source for _, source, error in rows if error is None]
+        outcomes = iter(self.analyzer.analyze(valid, digests=True))
         for subject, source, invalid in rows:
             if invalid is not None:
-                yield _refused(str(source), subject, invalid)
+                yield refused(source, subject, invalid)
                 continue
             outcome = next(outcomes)
             try:
-                yield self._enrol(subject, source, outcome, allowed)
-            except (PictureError, FaceError, InvalidSubject) as refusal:
-                yield EnrolOutcome(outcome.source, subject, outcome, error=refusal)
-
-    def _enrol(
-        self, subject: str, source: Source, outcome: Outcome, allow: frozenset[Allow]
-    ) -> EnrolOutcome:
-        chosen = choose(source, outcome, allow, self.min_quality)
-        embedding = chosen.embedding
-        self.store.bind_model(embedding.model, len(embedding.vector))
-        with self.store.transaction():
-            samples = list(self.store.scan(subject, RecordKind.SAMPLE))
-            found = enrolment.objections(
-                self.store,
-                subject=subject,
-                chosen=chosen,
-                samples=samples,
-                threshold=self.threshold(embedding.model),
-                fusion=self.fusion,
-            )
-            objections = list(found)
-            stop = next((error for error, override in objections if override not in allow), None)
-            if stop is None:
-                sample = Record(
-                    id=chosen.id,
-                    subject=subject,
-                    vector=embedding.vector,
-                    source=printable(outcome.source),
-                    picture=chosen.picture,
-                    quality=None if chosen.face.quality is None else chosen.face.quality.score,
-                    created_at=fusions.now(),
+                chosen = choose(
+                    source,
+                    outcome,
+                    face=face,
+                    largest=largest,
+                    allow=allowed,
+                    min_quality=self.min_quality,
                 )
-                self.store.upsert([sample, fusions.template(self.store, subject, [*samples, sample])])
-        if stop is not None:
-            raise stop
-        overridden = chosen.overridden + tuple(override for _, override in objections if override)
-        return EnrolOutcome(outcome.source, subject, outcome, chosen.id, chosen.row, overridden=overridden)
+            except (PictureError, FaceError) as refusal:
+                yield EnrolOutcome(outcome.source, subject, outcome, error=refusal)
+                continue
+            try:
+                overridden = self._enrol(subject, chosen, allowed)
+            except (FaceError, InvalidSubject) as refusal:
+                yield EnrolOutcome(outcome.source, subject, outcome, taken=chosen.taken, error=refusal)
+                continue
+            yield EnrolOutcome(
+                outcome.source, subject, outcome, chosen.id, chosen.taken, overridden=overridden
+            )
+
+    def _enrol(self, subject: str, chosen: Chosen, allow: frozenset[Allow]) -> tuple[Allow, ...]:
+        """Write a face as a sample; returns the refusals that were overridden."""
+        model = chosen.embedding.model
+        self.store.bind_model(model, len(chosen.embedding.vector))
+        _, overridden = decided(
+            self.store,
+            lambda: enrolment.new_records(
+                self.store, subject, chosen, allow, self.threshold(model), self.fusion
+            ),
+            lambda found: self.store.upsert(found[0]),
+        )
+        return chosen.overridden + overridden
 
     # Asking
 
-    def identify(self, sources: Iterable[Source], k: int = 5) -> Iterator[Identified]:
+    def identify(self, sources: Iterable[Source] | Source, k: int = 5) -> Iterator[Identified]:
         """Search every face of every picture; a picture that cannot be read is in its outcome."""
-        for outcome in self.analyzer.analyze(sources):
-            yield Identified(outcome, self.identify_faces(outcome.faces, k))
+        # Only a disputed face has to be known again, and the digest of a large photo takes a while.
+        digests = self.store.count(RecordKind.DISPUTE) > 0
+        for outcome in self.analyzer.analyze(sources, digests=digests):
+            seen = None
+            if outcome.digest is not None and outcome.faces.embeddings is not None:
+                seen = [sighting(None, outcome, row) for row in range(len(outcome.faces))]
+            yield Identified(outcome, self._identify(outcome.faces, k, seen))
 
     def identify_faces(self, faces: Faces, k: int = 5) -> tuple[Match, ...]:
         """One `Match` a face: the k most similar subjects, and whether the first passes the threshold.
 
         Raises `ModelMismatch` when the gallery holds another model's embeddings.
         """
+        return self._identify(faces, k, None)
+
+    def _identify(self, faces: Faces, k: int, seen: list[Sighting] | None) -> tuple[Match, ...]:
         if not len(faces):
             return ()
         if faces.embeddings is None or faces.model is None:
             raise ConfigError("faces to identify need embeddings; use an analyzer with an embedder")
-        bound = self.store.model()
-        if bound is not None:
-            bound.require(faces.model)
-        return tuple(match(self.store, faces.embeddings, self.threshold(faces.model), self.fusion, k))
+        with self.store.snapshot():
+            bound = self.store.model()
+            if bound is not None:
+                bound.require(faces.model)
+            threshold = self.threshold(faces.model)
+            return tuple(match(self.store, faces.embeddings, threshold, self.fusion, k, seen))
 
-    def verify(self, probe: Source, subject: str) -> Verification:
-        """Compare the face nearest the picture's centre with one subject.
+    def verify(
+        self, probe: Source, subject: str, *, face: Asked = None, largest: bool = False
+    ) -> Verification:
+        """Compare one face of a picture with one subject; ``a`` of the answer says which and why.
 
-        Raises the outcome's own error, `NoFaceFound`, `UnknownSubject`, or `UsageError` for a gallery whose
-        threshold is one for searches (FPIR).
+        Without ``face`` or ``largest`` (see `enrol`) it is the one the picture is most likely of
+        (`lineament.geometry.choosing.choose`). Raises the outcome's own error, `NoFaceFound`, `NoSuchFace`,
+        `UnknownSubject`, or `UsageError` for a gallery whose threshold is one for searches (FPIR).
         """
-        from lineament.analyzer import central_face
+        from lineament.analyzer import compared
 
         if self._threshold is not None:
             self._threshold.require_for_pairs()
         name = self.resolve(subject)
-        [outcome] = self.analyzer.analyze([probe])
-        embedding = central_face(outcome).embedding
+        [outcome] = self.analyzer.analyze([probe], digests=True)
+        taken = compared(outcome, face=face, largest=largest)
+        embedding = outcome.faces.face(taken.face - 1).embedding
         if embedding is None:
             raise ConfigError("a face to verify needs an embedding; use an analyzer with an embedder")
-        return self.verify_embedding(embedding, name)
+        answer = self._verify(embedding, name, sighting(probe, outcome, taken.face - 1))
+        return replace(answer, a=taken)
 
     def verify_embedding(self, embedding: Embedding, subject: str) -> Verification:
         """Compare an embedding with one subject; a disputed face is no match however similar it is.
 
         Raises as `verify`.
         """
-        name = self.resolve(subject)
-        bound = self.store.model()
-        assert bound is not None
-        bound.require(embedding.model)
-        threshold = self._measured(embedding.model)
-        threshold.require_for_pairs()
-        records = list(self.store.scan(name, fusions.KIND[self.fusion]))
-        disputes = Disputes(self.store.scan(name, RecordKind.DISPUTE), threshold)
-        if not records:  # erased a moment ago
-            raise UnknownSubject(f"nobody is enrolled as {name!r}")
+        return self._verify(embedding, subject, None)
+
+    def _verify(self, embedding: Embedding, subject: str, seen: Sighting | None) -> Verification:
+        with self.store.snapshot():
+            name = self.resolve(subject)
+            bound = self.store.model()
+            assert bound is not None
+            bound.require(embedding.model)
+            threshold = self._measured(embedding.model)
+            threshold.require_for_pairs()
+            records = self.store.of_subjects([name], fusions.KIND[self.fusion])
+            disputes = Disputes(self.store.of_subjects([name], RecordKind.DISPUTE), threshold)
+        if not records:
+            raise UnknownSubject(f"{name!r} has no sample left")
         vectors = np.stack([record.vector for record in records])
         similarity = float(similarities(vectors, embedding.vector).max())
-        accepted = threshold.accepts(similarity) and not disputes.bars(embedding.vector, name, similarity)
+        barred = disputes.bars(embedding.vector, name, similarity, seen)
+        accepted = threshold.accepts(similarity) and not barred
         return Verification(similarity, Decision.MATCH if accepted else Decision.NO_MATCH, threshold)
 
     def subjects(self) -> list[tuple[str, int]]:
@@ -287,8 +336,9 @@ class Gallery:
 
     def show(self, subject: str) -> SubjectRecords:
         """All samples and disputes of one subject; raises `UnknownSubject`."""
-        name = self.resolve(subject)
-        records = list(self.store.scan(name))
+        with self.store.snapshot():
+            name = self.resolve(subject)
+            records = list(self.store.scan(name))
         return SubjectRecords(
             name,
             tuple(r for r in records if r.kind is RecordKind.SAMPLE),
@@ -304,10 +354,10 @@ class Gallery:
     def remove(self, subject: str) -> int:
         """Erase a subject: name, samples, template, disputes. Returns the number of records.
 
-        No readable copy is left in the gallery; backups made before are the caller's to erase.
+        Disputes of others made of the very faces that are the subject's samples go too. No readable copy is
+        left in the gallery; backups made before are the caller's to erase.
         """
-        with self.store.transaction():
-            return self.store.remove_subject(self.resolve(subject))
+        return correcting.remove(self.store, subject)
 
     def remove_sample(self, sample: str) -> None:
         """Erase one sample, or withdraw one dispute, by id; with its last sample a subject is erased.
@@ -331,45 +381,34 @@ class Gallery:
         """
         return correcting.merge(self.store, subject, into)
 
-    def dispute(self, source: Source, subject: str, *, face: int | None = None) -> Record:
-        """Record that a face is not the subject; ``face`` is its row where the picture has several.
+    def dispute(self, source: Source, subject: str, *, face: Asked = None, largest: bool = False) -> Record:
+        """Record that a face is not the subject; see `enrol` for ``face`` and ``largest``.
 
         Searches leave the subject out for this face and for those nearer to it than to the subject (see
         `lineament.gallery.disputes`). Disputing twice leaves one record. Raises `SeveralFaces`,
-        `NoFaceFound`, a `PictureError`, `UnknownSubject`, or `AlreadyEnrolled` when the face is one of the
-        subject's own samples, which is to be removed instead.
+        `NoFaceFound`, `NoSuchFace`, a `PictureError`, `UnknownSubject`, or `AlreadyEnrolled` when the face
+        is one of the subject's own samples, which is to be removed instead.
         """
-        [outcome] = self.analyzer.analyze([source])
-        chosen = choose(source, outcome, frozenset(), 0.0, face)
-        embedding = chosen.embedding
+        [outcome] = self.analyzer.analyze([source], digests=True)
+        chosen = choose(source, outcome, face=face, largest=largest)
+        model = chosen.embedding.model
         with self.store.transaction():
             name = self.resolve(subject)
-            self.store.bind_model(embedding.model, len(embedding.vector))
-            if any(r.subject == name for r in self.store.get([chosen.id])):
-                raise AlreadyEnrolled(f"this face is sample {chosen.id} of {name!r}; remove that sample")
-            for known in self.store.scan(name, RecordKind.DISPUTE):
-                if known.picture == chosen.picture and np.array_equal(known.vector, embedding.vector):
-                    return known
-            record = Record(
-                # Not made of the face: a later rename must not tie it to another subject's dispute.
-                id=uuid.uuid4().hex[:24],
-                subject=name,
-                vector=embedding.vector,
-                kind=RecordKind.DISPUTE,
-                source=printable(outcome.source),
-                picture=chosen.picture,
-                created_at=fusions.now(),
-            )
-            self.store.upsert([record])
-        return record
+            self.store.bind_model(model, len(chosen.embedding.vector))
+            return correcting.dispute(self.store, name, chosen, self.threshold(model))
 
     def backup(self, path: str | Path) -> None:
         """Write a consistent copy, a ``sqlite:`` gallery, while others go on; never replaces a file."""
         self.store.backup(Path(path))
 
     def close(self) -> None:
-        """Release the store."""
-        self.store.close()
+        """Release the store, and end the analyzer that this gallery made; asked again, do nothing."""
+        store, self._store = self._store, None
+        made, self._made = self._made, None
+        if store is not None:
+            store.close()
+        if made is not None:
+            made.close()
 
     def __enter__(self) -> Self:
         return self
@@ -378,14 +417,3 @@ class Gallery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _refused(source: str, subject: str, error: LineamentError) -> EnrolOutcome:
-    return EnrolOutcome(source, subject, Outcome.refused(source, error), error=error)
-
-
-def _allow(name: Allow | str) -> Allow:
-    try:
-        return Allow(name)
-    except ValueError:
-        raise ConfigError(f"allow: {name!r}{did_you_mean(str(name), list(Allow))}") from None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND, Fusion
+from lineament.gallery.sightings import Sighting
 from lineament.io import catalog
 from lineament.protocols import GalleryStore
 from lineament.scoring.identification import predicted_fpir
@@ -80,22 +81,31 @@ def outgrown(threshold: Threshold, people: int) -> str | None:
 
 
 def match(
-    store: GalleryStore, probes: Float32, threshold: Threshold, fusion: Fusion, k: int
+    store: GalleryStore,
+    probes: Float32,
+    threshold: Threshold,
+    fusion: Fusion,
+    k: int,
+    seen: Sequence[Sighting] | None = None,
 ) -> list[Match]:
-    """The k most similar subjects of each probe ``(Q, D)``, disputed ones left out, and the decision."""
+    """The k most similar subjects of each probe ``(Q, D)``, disputed ones left out, and the decision.
+
+    ``seen`` says where each probe was seen, so that a disputed face is known again. Hold a `snapshot`.
+    """
     kind = KIND[fusion]
-    disputed = store.count(RecordKind.DISPUTE)
-    disputes = Disputes(store.scan(kind=RecordKind.DISPUTE) if disputed else (), threshold)
     # Several hits may be of one subject, and disputes leave some out: ask for more until k are left.
-    depth = k + len(disputes) if fusion == "mean" else 4 * k + len(disputes)
+    depth = 2 * k if fusion == "mean" else 4 * k
     while True:
         hits = store.search(probes, depth, kind)
+        names = {hit.subject for row in hits for hit in row}
+        disputes = Disputes(store.of_subjects(sorted(names), RecordKind.DISPUTE), threshold)
         answers = []
-        for probe, row in zip(probes, hits, strict=True):
+        for i, (probe, row) in enumerate(zip(probes, hits, strict=True)):
             best: dict[str, float] = {}
             for hit in row:
                 best.setdefault(hit.subject, hit.similarity)
-            kept = [(-s, name) for name, s in best.items() if not disputes.bars(probe, name, s)]
+            where = None if seen is None else seen[i]
+            kept = [(-s, name) for name, s in best.items() if not disputes.bars(probe, name, s, where)]
             answers.append(sorted(kept)[:k])
         short = any(len(a) < k and len(row) == depth for a, row in zip(answers, hits, strict=True))
         if not short:

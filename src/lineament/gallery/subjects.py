@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
 
 from lineament.errors import InvalidSubject
+from lineament.protocols import GalleryStore
 
 MAX_BYTES = 255
+
+_LOOKED_AT = 1000
+"""Names that one hint compares, at most twice."""
 
 _REFUSED = {"Cc": "a control character", "Zl": "a line separator", "Zp": "a paragraph separator"}
 
 
-def require_valid(name: str) -> None:
+def require_valid(name: object) -> None:
     """Raise `InvalidSubject` unless the name can be stored and shown exactly."""
+    if not isinstance(name, str):
+        raise InvalidSubject(f"a subject's name is text, not {type(name).__name__}: {name!r:.80}")
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
@@ -42,18 +47,13 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def twin(name: str, names: Iterable[str]) -> str | None:
-    """The other spelling of the same name among ``names``, or None.
+def nearest(store: GalleryStore, name: str) -> str:
+    """A hint for an error message: the most similar of the names near by, if one is similar.
 
-    A plain ASCII name has no other spelling that `require_valid` would let in.
+    In a large gallery only names that begin alike are looked at: an error must not read everybody.
     """
-    if name.isascii():
-        return None
-    wanted = normal(name)
-    return next((other for other in names if other != name and normal(other) == wanted), None)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for an error message: the most similar name, if one is similar."""
-    near = difflib.get_close_matches(name, list(names)[:10_000], n=1)
+    known = store.subjects(limit=_LOOKED_AT)
+    if len(known) == _LOOKED_AT:
+        known += store.subjects(after=name[:2], limit=_LOOKED_AT)
+    near = difflib.get_close_matches(name, [other for other, _ in known], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -110,19 +110,19 @@ def _point(value: tuple[float, float]) -> tuple[float, float]:
 def _asked(boxes: Float32, size_wh: tuple[int, int], wanted: int | tuple[float, float]) -> int:
     if isinstance(wanted, int):
         if wanted > len(boxes):
-            raise NoSuchFace(f"there is no face {wanted}; {_listed(boxes)}")
+            raise NoSuchFace(f"there is no face {wanted}; {listed(boxes)}")
         return wanted - 1
     point = np.asarray(wanted, np.float32)
     holds = np.flatnonzero(((boxes[:, :2] <= point) & (point <= boxes[:, 2:])).all(axis=1))
     if not len(holds):
         x, y = wanted
         w, h = size_wh
-        raise NoSuchFace(f"no face at {x:g},{y:g} of {w} x {h} pixels; {_listed(boxes)}")
+        raise NoSuchFace(f"no face at {x:g},{y:g} of {w} x {h} pixels; {listed(boxes)}")
     return int(holds[area(boxes[holds]).argmin()])
 
 
-def _listed(boxes: Float32) -> str:
-    """How many faces there are, and where."""
+def listed(boxes: Float32) -> str:
+    """How many faces a picture has, and where, as a message says it."""
     named = [
         f"{i}: {' '.join(f'{value:.0f}' for value in box)}" for i, box in enumerate(boxes[:_LISTED], 1)
     ]

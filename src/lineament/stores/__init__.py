@@ -8,27 +8,35 @@ at a function ``(location, *, create) -> GalleryStore``, where the location is w
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from lineament.config import did_you_mean
-from lineament.errors import UnknownName
+from lineament.errors import ConfigError, UnknownName
 from lineament.protocols import GalleryStore
 
 ENTRY_POINTS = "lineament.stores"
 
 
-def open_store(url: str | None = None, *, create: bool = True) -> GalleryStore:
+def open_store(url: str | os.PathLike[str] | None = None, *, create: bool = True) -> GalleryStore:
     """Open the store a URL names, by default a file in the user's data directory.
 
-    With ``create`` false a gallery that does not exist is a `StoreError` instead of a new file. Raises
-    `UnknownName` for a scheme nobody provides.
+    A path, such as ``Path("people.db")``, is a SQLite file. With ``create`` false a gallery that does not
+    exist is a `StoreError` instead of a new file. Raises `UnknownName` for a scheme nobody provides.
     """
+    if isinstance(url, os.PathLike):
+        from lineament.stores.sqlite import SqliteStore
+
+        return SqliteStore(os.fsdecode(url), create=create)
+    if url is not None and not isinstance(url, str):
+        raise ConfigError(f"a gallery is named by a URL or a path, not {type(url).__name__}: {url!r:.80}")
     scheme, colon, location = (default_url() if url is None else url).partition(":")
     if not colon:
-        raise UnknownName(f"no store named {url!r}: a gallery is named by a URL such as 'sqlite:people.db'")
+        meant = f"'sqlite:{url}'" if url else "'sqlite:people.db'"
+        raise UnknownName(f"no store named {url!r}: a gallery is named by a URL such as {meant}")
     return _opener(scheme)(location, create=create)
 
 

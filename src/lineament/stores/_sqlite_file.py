@@ -12,45 +12,10 @@ from typing import Any
 
 import apsw
 
-from lineament.errors import StoreError, StoreVersionError
+from lineament.errors import StoreError
+from lineament.stores import _sqlite_schema as schema
 
-APPLICATION_ID = 0x4C4E4D54  # "LNMT", in the header of the file
-SCHEMA_VERSION = 1  # in the header too, as user_version
 BUSY_MS = 30_000
-
-# revision grows with every write and erasures with every erasure, so that a process can tell from two
-# numbers which vectors it has not yet seen; purged is the last erasure whose traces were wiped.
-_SCHEMA = f"""
-CREATE TABLE state (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    revision INTEGER NOT NULL,
-    erasures INTEGER NOT NULL,
-    purged INTEGER NOT NULL);
-INSERT INTO state VALUES (1, 0, 0, 0);
-CREATE TABLE model (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    dimension INTEGER NOT NULL);
-CREATE TABLE subject (
-    number INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE);
-CREATE TABLE record (
-    id TEXT NOT NULL UNIQUE,
-    subject INTEGER NOT NULL REFERENCES subject (number),
-    kind TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    source TEXT NOT NULL,
-    picture TEXT NOT NULL,
-    quality REAL,
-    created_at TEXT NOT NULL,
-    revision INTEGER NOT NULL);
-CREATE INDEX record_of_subject ON record (subject);
-CREATE INDEX record_of_kind ON record (kind);
-CREATE INDEX record_by_revision ON record (revision);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
 
 
 @contextmanager
@@ -71,7 +36,11 @@ def named_errors(path: Path) -> Iterator[None]:
     except apsw.FullError as error:
         raise StoreError(f"{path}: the disk is full; nothing was written") from error
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError) as error:
-        raise StoreError(f"{path}: cannot be written; check its permissions and its folder's") from error
+        raise StoreError(
+            f"{path}: cannot be opened or written; check its permissions and its folder's"
+        ) from error
+    except apsw.ConnectionClosedError as error:
+        raise StoreError(f"{path}: this gallery is closed; open it again") from error
     except apsw.Error as error:
         raise StoreError(f"{path}: {error}") from error
     except UnicodeEncodeError as error:
@@ -80,30 +49,42 @@ def named_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
-def connect(path: Path, *, create: bool, vfs: str | None) -> apsw.Connection:
-    """Open a gallery file, or make one where nothing is; whatever else lies there is left as it is."""
+def connect(path: Path, *, create: bool, vfs: str | None) -> apsw.Connection | None:
+    """Open a gallery file to read and write, or make one where nothing is; None where it can only be read.
+
+    Whatever else lies there is left as it is.
+    """
     with named_errors(path):
         _make(path, create)
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
+            if db.readonly("main"):
+                db.close()
+                return None
             db.set_busy_timeout(BUSY_MS)
             # Recognised before the first setting: turning on the log writes to the file.
-            new = _is_new(db, path)
+            schema.version(db, path)
             if _one(db, "PRAGMA journal_mode = WAL") != "wal":
                 raise StoreError(f"{path}: its file system cannot hold a gallery (no shared memory)")
             for setting in ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON"):
                 db.execute(f"PRAGMA {setting}").fetchall()
             # The copy that VACUUM makes stays out of the temporary folder.
             db.execute("PRAGMA temp_store = MEMORY")
-            if new:
-                db.execute("BEGIN IMMEDIATE")
-                if _is_new(db, path):  # another process may have been faster
-                    db.execute(_SCHEMA)
-                db.execute("COMMIT")
+            schema.bring_up_to_date(db, path)
+        except (apsw.ReadOnlyError, apsw.CantOpenError):
+            db.close()
+            if _log_can_be_made(path):
+                raise
+            return None
         except BaseException:
             db.close()
             raise
     return db
+
+
+def _log_can_be_made(path: Path) -> bool:
+    """Whether the folder takes the log beside the file: without that the file can only be read."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def backup(db: apsw.Connection, path: Path) -> None:
@@ -137,21 +118,6 @@ def require_absent(path: Path) -> None:
     """Raise `StoreError` when something lies at ``path``, even a broken link."""
     if os.path.lexists(path):
         raise StoreError(f"{path} exists already and is not overwritten; name another file")
-
-
-def _is_new(db: apsw.Connection, path: Path) -> bool:
-    owner = _one(db, "PRAGMA application_id")
-    version = _one(db, "PRAGMA user_version")
-    if owner == 0 and version == 0 and _one(db, "SELECT count(*) FROM sqlite_schema") == 0:
-        return True
-    if owner != APPLICATION_ID:
-        raise StoreError(f"{path}: the database of another program; it was not touched")
-    if version > SCHEMA_VERSION:
-        raise StoreVersionError(
-            f"{path}: written by a newer lineament "
-            f"(format {version}, this one reads up to {SCHEMA_VERSION}); upgrade lineament"
-        )
-    return False
 
 
 def _make(path: Path, create: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -33,37 +34,65 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._records: dict[str, Record] = {}
+        self._of_subject: dict[str, dict[str, Record]] = {}
+        self._of_picture: dict[str, dict[str, Record]] = {}
+        self._names: dict[str, set[str]] = {}
+        self._counts: Counter[RecordKind] = Counter()
         self._bound: tuple[ModelId, int] | None = None
         self._sorted: dict[RecordKind, tuple[list[Record], Float32]] = {}
+        self._revision = 0
+        # What was under each id before the transaction changed it, oldest first; None outside of one.
+        self._before: list[tuple[str, Record | None]] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make what happens inside one write; an exception undoes it all. Nests."""
         with self._lock:
-            before = dict(self._records), self._bound
+            outermost, bound = self._before is None, self._bound
+            self._before = before = [] if self._before is None else self._before
+            start = len(before)
             try:
                 yield
             except BaseException:
-                self._records, self._bound = before
-                self._sorted.clear()
+                for id_, record in reversed(before[start:]):
+                    self._put(id_, record)
+                del before[start:]
+                self._bound = bound
                 raise
+            finally:
+                if outermost:
+                    self._before = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One state of the store throughout. Nests."""
+        with self._lock:
+            yield
+
+    def revision(self) -> int:
+        """Grows with every write."""
+        with self._lock:
+            return self._revision
 
     def upsert(self, records: Sequence[Record]) -> None:
         """Write records; an id already there is replaced."""
         with self._lock:
             require_dimension(records, None if self._bound is None else self._bound[1])
-            self._records.update((record.id, record) for record in records)
-            self._sorted.clear()
+            for record in records:
+                self._put(record.id, record)
 
     def remove(self, ids: Sequence[str]) -> int:
         """Drop records; returns how many there were."""
         with self._lock:
-            self._sorted.clear()
-            return sum(self._records.pop(id_, None) is not None for id_ in ids)
+            there = [id_ for id_ in dict.fromkeys(ids) if id_ in self._records]
+            for id_ in there:
+                self._put(id_, None)
+            return len(there)
 
     def remove_subject(self, subject: str) -> int:
         """Drop every record of a subject; returns how many there were."""
-        return self.remove([record.id for record in self.scan(subject)])
+        with self._lock:
+            return self.remove(list(self._of_subject.get(subject, ())))
 
     def rename_subject(self, old: str, new: str) -> int:
         """Move every record of ``old`` to ``new``; returns how many there were."""
@@ -76,6 +105,24 @@ class MemoryStore:
         """Those of the records that exist, ordered by id."""
         with self._lock:
             return [self._records[id_] for id_ in sorted(set(ids)) if id_ in self._records]
+
+    def find_subject(self, name: str) -> str | None:
+        """The subject of this name, else of its other Unicode spelling, else None."""
+        with self._lock:
+            spellings = self._names.get(normalize("NFC", name), ())
+            return name if name in spellings else min(spellings, default=None)
+
+    def of_subjects(self, subjects: Sequence[str], kind: RecordKind) -> list[Record]:
+        """The records of one kind of these subjects, ordered by id."""
+        with self._lock:
+            found = (r for name in set(subjects) for r in self._of_subject.get(name, {}).values())
+            return sorted((r for r in found if r.kind is kind), key=_id)
+
+    def of_pictures(self, pictures: Sequence[str]) -> list[Record]:
+        """The records made of the pictures with these digests, ordered by id."""
+        with self._lock:
+            wanted = set(pictures) - {""}
+            return sorted((r for p in wanted for r in self._of_picture.get(p, {}).values()), key=_id)
 
     def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
         """The k records nearest to each query, best first; ties by id."""
@@ -97,26 +144,19 @@ class MemoryStore:
     def scan(self, subject: str | None = None, kind: RecordKind | None = None) -> Iterator[Record]:
         """Every record, ordered by id, or those of one subject or kind."""
         with self._lock:
-            return iter(
-                [
-                    record
-                    for _, record in sorted(self._records.items())
-                    if subject in (None, record.subject) and kind in (None, record.kind)
-                ]
-            )
+            records = self._records if subject is None else self._of_subject.get(subject, {})
+            return iter(sorted((r for r in records.values() if kind in (None, r.kind)), key=_id))
 
-    def subjects(self) -> list[tuple[str, int]]:
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
         """Each subject that has a record, with its number of samples, ordered by name."""
         with self._lock:
-            samples: Counter[str] = Counter()
-            for record in self._records.values():
-                samples[record.subject] += record.kind is RecordKind.SAMPLE
-            return sorted(samples.items())
+            names = sorted(name for name in self._of_subject if name > after)[:limit]
+            return [(name, len(self.of_subjects([name], RecordKind.SAMPLE))) for name in names]
 
     def count(self, kind: RecordKind | None = None) -> int:
         """How many records there are."""
         with self._lock:
-            return sum(kind in (None, record.kind) for record in self._records.values())
+            return len(self._records) if kind is None else self._counts[kind]
 
     def model(self) -> ModelId | None:
         """The model bound, or None."""
@@ -147,8 +187,39 @@ class MemoryStore:
     def close(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._records.clear()
-            self._sorted.clear()
+            for id_ in list(self._records):
+                self._put(id_, None)
+
+    def _put(self, id_: str, record: Record | None) -> None:
+        """Set what is under an id, or drop it, in every table: the one place where records change."""
+        old = self._records.pop(id_, None)
+        if self._before is not None:
+            self._before.append((id_, old))
+        if old is not None:
+            _drop(self._of_picture, old.picture, id_)
+            _drop(self._of_subject, old.subject, id_)
+            if old.subject not in self._of_subject:
+                self._names[normalize("NFC", old.subject)].discard(old.subject)
+            self._counts[old.kind] -= 1
+            self._sorted.pop(old.kind, None)
+        if record is not None:
+            self._records[id_] = record
+            self._of_picture.setdefault(record.picture, {})[id_] = record
+            self._of_subject.setdefault(record.subject, {})[id_] = record
+            self._names.setdefault(normalize("NFC", record.subject), set()).add(record.subject)
+            self._counts[record.kind] += 1
+            self._sorted.pop(record.kind, None)
+        self._revision += 1
+
+
+def _id(record: Record) -> str:
+    return record.id
+
+
+def _drop(table: dict[str, dict[str, Record]], key: str, id_: str) -> None:
+    del table[key][id_]
+    if not table[key]:
+        del table[key]
 
 
 def require_dimension(records: Sequence[Record], dimension: int | None) -> None:

@@ -2,11 +2,12 @@
 
 Write-ahead log with ``synchronous=FULL``: a call that returned is on disk. An erasure (a removal or a
 rename) ends with VACUUM and an emptied log, because ``secure_delete`` alone leaves stale copies of names on
-split index pages (docs/decisions/0005-embedded-store.md).
+split index pages (docs/decisions/0005-embedded-store.md). A file that cannot be written can be searched.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -21,18 +22,16 @@ import numpy as np
 from lineament.errors import ConfigError, StoreError
 from lineament.search.exact import ExactIndex, require_queries
 from lineament.stores import _sqlite_file as file
+from lineament.stores import _sqlite_reading as reading
+from lineament.stores._sqlite_rows import COLUMNS, UPSERT, record_of, row_of
+from lineament.stores._sqlite_schema import folded
 from lineament.stores.memory import require_dimension, require_model
 from lineament.types import Float32, Hit, ModelId, Record, RecordKind
 
 _PAGE = 1000
-_COLUMNS = "record.id, subject.name, kind, vector, source, picture, quality, created_at"
 _JOINED = "record JOIN subject ON subject.number = record.subject"
-_UPSERT = """
-INSERT INTO record SELECT ?1, number, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM subject WHERE name = ?2
-ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, kind = excluded.kind, vector = excluded.vector,
-    source = excluded.source, picture = excluded.picture, quality = excluded.quality,
-    created_at = excluded.created_at, revision = excluded.revision
-"""
+# One query for any number of values: SQLite looks each of them up in the index.
+_ANY_OF = "IN (SELECT value FROM json_each(?1))"
 
 
 def open_url(location: str, *, create: bool = True) -> SqliteStore:
@@ -64,21 +63,39 @@ class SqliteStore:
         self.path = Path(path).absolute()
         self._lock = threading.RLock()
         self._depth = 0
+        self._writing = False
         self._indexes: dict[RecordKind, ExactIndex] = {}
         self._seen = (-1, -1)
         self._erasing = False
-        self._db = file.connect(self.path, create=create, vfs=vfs)
+        self._frozen: reading.State | None = None
+        opened = file.connect(self.path, create=create, vfs=vfs)
+        self.read_only = opened is None
+        if opened is None:
+            self._open_to_read()
+            return
+        self._db = opened
         with suppress(StoreError):  # an erasure that a crash or a reader cut short; tried again later
             self._purge(wait_ms=1000)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what happens inside one write; an exception undoes it all. Nests."""
+        """Make what happens inside one write; an exception undoes it all. Nests.
+
+        Raises `StoreError` for a gallery that can only be read.
+        """
         with self._lock:
+            if self.read_only:
+                raise StoreError(
+                    f"{self.path}: can only be read (no write permission, or a read-only file system); "
+                    "nothing was changed"
+                )
+            if self._depth and not self._writing:
+                raise StoreError(f"{self.path}: no write can begin inside a snapshot")
             outermost = self._depth == 0
             seen = self._seen
             self._sql("BEGIN IMMEDIATE" if outermost else "SAVEPOINT nested")
             self._depth += 1
+            self._writing = True
             try:
                 yield
                 self._sql("COMMIT" if outermost else "RELEASE nested")
@@ -92,12 +109,37 @@ class SqliteStore:
                 raise
             finally:
                 self._depth -= 1
+                self._writing = self._depth > 0
             if outermost and self._erasing:
                 self._erasing = False
                 self._purge()
             elif outermost:
                 with suppress(StoreError):  # somebody else's erasure: that call tells of it
                     self._purge(wait_ms=0)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One state of the file throughout, without keeping writers out. Nests."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._follow()
+            self._sql("BEGIN")
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if self._db.in_transaction:
+                    self._sql("COMMIT")
+            if self._frozen is not None and reading.state_of(self.path) != self._frozen:
+                raise StoreError(f"{self.path}: was written to while it was being read; try again")
+
+    def revision(self) -> int:
+        """Grows with every write, of other processes too."""
+        with self.snapshot():
+            return int(self._sql("SELECT revision + erasures FROM state")[0][0])
 
     def upsert(self, records: Sequence[Record]) -> None:
         """Write records; an id already there is replaced."""
@@ -107,8 +149,8 @@ class SqliteStore:
             [(revision,)] = self._sql("UPDATE state SET revision = revision + 1 RETURNING revision")
             for record in records:
                 before = self._sql("SELECT subject FROM record WHERE id = ?", record.id)
-                self._sql("INSERT OR IGNORE INTO subject (name) VALUES (?)", record.subject)
-                self._sql(_UPSERT, *_row(record), revision)
+                self._add_subject(record.subject)
+                self._sql(UPSERT, *row_of(record), revision)
                 for (number,) in before:
                     self._drop_if_empty(number)
 
@@ -143,7 +185,7 @@ class SqliteStore:
         with self.transaction():
             count = self._sql(f"SELECT count(*) FROM {_JOINED} WHERE name = ?", old)[0][0]
             if count and old != new:
-                self._sql("INSERT OR IGNORE INTO subject (name) VALUES (?)", new)
+                self._add_subject(new)
                 self._sql(
                     "UPDATE record SET subject = (SELECT number FROM subject WHERE name = ?)"
                     " WHERE subject = (SELECT number FROM subject WHERE name = ?)",
@@ -156,13 +198,28 @@ class SqliteStore:
 
     def get(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist, ordered by id."""
-        with self._reading():
-            query = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE id = ?"
-            return [_record(row) for id_ in sorted(set(ids)) for row in self._sql(query, id_)]
+        return self._records(f"id {_ANY_OF}", json.dumps(list(ids)))
+
+    def of_subjects(self, subjects: Sequence[str], kind: RecordKind) -> list[Record]:
+        """The records of one kind of these subjects, ordered by id."""
+        numbers = f"(SELECT number FROM subject WHERE name {_ANY_OF})"
+        return self._records(f"record.subject IN {numbers} AND kind = ?2", json.dumps(list(subjects)), kind)
+
+    def of_pictures(self, pictures: Sequence[str]) -> list[Record]:
+        """The records made of the pictures with these digests, ordered by id."""
+        return self._records(f"picture {_ANY_OF} AND picture <> ''", json.dumps(list(pictures)))
+
+    def find_subject(self, name: str) -> str | None:
+        """The subject of this name, else of its other Unicode spelling, else None."""
+        with self.snapshot():
+            # Of several spellings, which only a store's own caller can make, the same one comes first.
+            query = "SELECT name FROM subject WHERE folded = ?2 ORDER BY name <> ?1, name LIMIT 1"
+            found = self._sql(query, name, folded(name))
+            return found[0][0] if found else None
 
     def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
         """The k records nearest to each query, best first; ties by id. Sees other processes' writes."""
-        with self._reading():
+        with self.snapshot():
             bound = self._bound()
             queries = require_queries(queries, None if bound is None else bound[1], k)
             self._refresh()
@@ -170,53 +227,52 @@ class SqliteStore:
             if index is None:
                 return [[] for _ in queries]
             found = index.search(queries, k)
-            name = f"SELECT name FROM {_JOINED} WHERE id = ?"
-            names = {id_: self._sql(name, id_)[0][0] for hits in found for id_, _ in hits}
+            wanted = json.dumps([id_ for hits in found for id_, _ in hits])
+            names = dict(self._sql(f"SELECT id, name FROM {_JOINED} WHERE id {_ANY_OF}", wanted))
             return [[Hit(id_, names[id_], score) for id_, score in hits] for hits in found]
 
     def scan(self, subject: str | None = None, kind: RecordKind | None = None) -> Iterator[Record]:
         """Every record, ordered by id, or those of one subject or kind; read a page at a time.
 
-        Hold a `transaction` to see one state of the store throughout.
+        Hold a `snapshot` or `transaction` to see one state of the store throughout.
         """
         conditions = "(?1 IS NULL OR name = ?1) AND (?2 IS NULL OR kind = ?2)"
         if subject is not None:
             conditions = "record.subject = (SELECT number FROM subject WHERE name = ?1) AND " + conditions
-        query = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {conditions} AND id > ?3 ORDER BY id LIMIT ?4"
+        query = f"SELECT {COLUMNS} FROM {_JOINED} WHERE {conditions} AND id > ?3 ORDER BY id LIMIT ?4"
         after = ""
         while True:
-            with self._lock:
+            with self.snapshot():
                 page = self._sql(query, subject, kind, after, _PAGE)
-            yield from map(_record, page)
+            yield from map(record_of, page)
             if len(page) < _PAGE:
                 return
             after = page[-1][0]
 
-    def subjects(self) -> list[tuple[str, int]]:
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
         """Each subject that has a record, with its number of samples, ordered by name."""
-        with self._lock:
-            rows = self._sql(
-                f"SELECT name, sum(kind = ?) FROM {_JOINED} GROUP BY name ORDER BY name", RecordKind.SAMPLE
-            )
+        with self.snapshot():
+            samples = "SELECT count(*) FROM record WHERE subject = number AND kind = ?1"
+            query = f"SELECT name, ({samples}) FROM subject WHERE name > ?2 ORDER BY name LIMIT ?3"
+            rows = self._sql(query, RecordKind.SAMPLE, after, -1 if limit is None else limit)
             return [(name, count) for name, count in rows]
 
     def count(self, kind: RecordKind | None = None) -> int:
         """How many records there are."""
-        with self._lock:
-            if kind is None:
-                return int(self._sql("SELECT count(*) FROM record")[0][0])
-            return int(self._sql("SELECT count(*) FROM record WHERE kind = ?", kind)[0][0])
+        with self.snapshot():
+            query = "SELECT coalesce(sum(records), 0) FROM tally WHERE ?1 IS NULL OR kind = ?1"
+            return int(self._sql(query, kind)[0][0])
 
     def model(self) -> ModelId | None:
         """The model bound, or None."""
-        with self._lock:
+        with self.snapshot():
             bound = self._bound()
             return None if bound is None else bound[0]
 
     def bind_model(self, model: ModelId, dimension: int) -> None:
         """Fix the model on first use; raises `ModelMismatch` if the file holds another's."""
         with self._lock:
-            if self._bound() is None:
+            if self.model() is None:
                 with self.transaction():
                     self._sql(
                         "INSERT OR IGNORE INTO model VALUES (1, ?, ?, ?)",
@@ -224,7 +280,8 @@ class SqliteStore:
                         model.sha256,
                         dimension,
                     )
-            bound = self._bound()
+            with self.snapshot():
+                bound = self._bound()
             assert bound is not None
             require_model(bound, model, dimension)
 
@@ -243,23 +300,29 @@ class SqliteStore:
         with file.named_errors(self.path):
             return list(self._db.execute(query, values))
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """One state of the file throughout, without keeping writers out."""
-        with self._lock:
-            if self._depth:
-                yield
-                return
-            self._sql("BEGIN")
-            try:
-                yield
-            finally:
-                self._sql("COMMIT")
+    def _records(self, condition: str, *values: Any) -> list[Record]:
+        with self.snapshot():
+            query = f"SELECT {COLUMNS} FROM {_JOINED} WHERE {condition} ORDER BY id"
+            return [record_of(row) for row in self._sql(query, *values)]
+
+    def _open_to_read(self) -> None:
+        opened = reading.open_to_read(self.path)
+        self._db, self._frozen = opened.db, opened.state
+        self._indexes, self._seen = {}, (-1, -1)
+
+    def _follow(self) -> None:
+        """Open again what was opened without a lock and was written to since."""
+        if self._frozen is not None and reading.state_of(self.path) != self._frozen:
+            self._db.close()
+            self._open_to_read()
 
     def _bound(self) -> tuple[ModelId, int] | None:
         for name, sha256, dimension in self._sql("SELECT name, sha256, dimension FROM model"):
             return ModelId(name, sha256), dimension
         return None
+
+    def _add_subject(self, name: str) -> None:
+        self._sql("INSERT OR IGNORE INTO subject (name, folded) VALUES (?, ?)", name, folded(name))
 
     def _drop_if_empty(self, number: int) -> None:
         self._sql(
@@ -333,22 +396,3 @@ class SqliteStore:
                         index.discard(id_)
             vectors = np.frombuffer(b"".join(row[2] for row in mine), "<f4").reshape(-1, dimension)
             self._indexes.setdefault(kind, ExactIndex(dimension)).put(ids, vectors)
-
-
-def _row(record: Record) -> tuple[Any, ...]:
-    return (
-        record.id,
-        record.subject,
-        record.kind,
-        record.vector.astype("<f4").tobytes(),
-        record.source,
-        record.picture,
-        record.quality,
-        record.created_at,
-    )
-
-
-def _record(row: tuple[Any, ...]) -> Record:
-    id_, subject, kind, blob, source, picture, quality, created_at = row
-    vector = np.frombuffer(blob, "<f4").astype(np.float32)
-    return Record(id_, subject, vector, RecordKind(kind), source, picture, quality, created_at)

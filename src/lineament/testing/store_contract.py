@@ -13,7 +13,7 @@ The heart is congruence: the same random operations against `lineament.stores.me
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +51,16 @@ def record(number: int, subject: str = "anna", kind: RecordKind = RecordKind.SAM
         picture=f"{number:064x}",
         quality=None if number % 3 else number / 1000,
         created_at="2026-01-02T03:04:05+00:00",
+        box=None if number % 4 == 3 else unit_vectors(1, number, 4)[0] * 100,
+        size_wh=None if number % 4 == 3 else (640 + number, 480),
     )
 
 
 def fields(stored: Record) -> tuple[object, ...]:
     """Everything of a record, comparable."""
     s = stored
-    return s.id, s.subject, s.vector.tobytes(), s.kind, s.source, s.picture, s.quality, s.created_at
+    place = None if s.box is None else s.box.tobytes(), s.size_wh
+    return s.id, s.subject, s.vector.tobytes(), s.kind, s.source, s.picture, s.quality, s.created_at, *place
 
 
 def assert_same_hits(got: Sequence[Sequence[Hit]], want: Sequence[Sequence[Hit]], margin: float) -> None:
@@ -93,6 +96,9 @@ class StoreContract:
         assert store.subjects() == []
         assert list(store.scan()) == []
         assert store.get(["0001"]) == []
+        assert store.of_subjects(["anna"], RecordKind.SAMPLE) == []
+        assert store.of_pictures([f"{1:064x}"]) == []
+        assert store.find_subject("anna") is None
         assert store.search(unit_vectors(2, 1), 3) == [[], []]
         assert store.remove(["0001"]) == 0
         assert store.remove_subject("anna") == 0
@@ -120,6 +126,56 @@ class StoreContract:
         assert store.subjects() == [("bo", 0)]
         assert store.search(unit_vectors(1, 1), 1) == [[]]
         assert [hit.subject for hit in store.search(unit_vectors(1, 1), 1, RecordKind.DISPUTE)[0]] == ["bo"]
+
+    def test_names_are_found_in_either_spelling(self, store: GalleryStore) -> None:
+        """A name is found as it is, else in its other Unicode spelling, and no longer once it is gone."""
+        composed, decomposed = "Jos\u00e9", "Jose\u0301"
+        store.upsert([record(1, decomposed)])
+        assert store.find_subject(composed) == decomposed
+        assert store.find_subject("Jose") is None
+        store.upsert([record(2, composed)])
+        assert [store.find_subject(name) for name in (composed, decomposed)] == [composed, decomposed]
+        store.rename_subject(decomposed, "Jo")
+        store.remove(["0002"])
+        assert [store.find_subject(name) for name in (composed, decomposed, "Jo")] == [None, None, "Jo"]
+
+    def test_subjects_by_pages(self, store: GalleryStore) -> None:
+        """Names behind one, at most so many, are those that the whole list has there."""
+        store.upsert([record(i, name) for i, name in enumerate(SUBJECTS)])
+        everybody = store.subjects()
+        assert store.subjects(after=everybody[2][0], limit=3) == everybody[3:6]
+        assert store.subjects(after=everybody[-1][0]) == []
+        assert store.subjects(limit=2) == everybody[:2]
+
+    def test_pictures_that_are_none(self, store: GalleryStore) -> None:
+        """A record without a picture, such as a template, is of no picture."""
+        store.upsert([Record("0001", "anna", unit_vectors(1, 1)[0], RecordKind.TEMPLATE), record(2)])
+        assert store.of_pictures([""]) == []
+        assert [r.id for r in store.of_pictures([f"{2:064x}", "", "unknown"])] == ["0002"]
+
+    def test_every_write_raises_the_revision(self, store: GalleryStore) -> None:
+        """Whoever finds the revision unchanged knows that no record changed."""
+        seen = [store.revision()]
+        writes: list[Callable[[], object]] = [
+            lambda: store.upsert([record(1), record(2, "bo"), record(3, "bo")]),
+            lambda: store.upsert([record(1)]),
+            lambda: store.rename_subject("bo", "cleo"),
+            lambda: store.remove(["0002"]),
+            lambda: store.remove_subject("cleo"),
+        ]
+        for write in writes:
+            write()
+            seen.append(store.revision())
+        assert seen == sorted(set(seen))
+        list(store.scan())
+        store.search(unit_vectors(1, 1), 3)
+        assert store.revision() == seen[-1]
+
+    def test_snapshot_is_one_state(self, store: GalleryStore) -> None:
+        """Inside a snapshot every question is answered of one state, and snapshots nest."""
+        store.upsert([record(1)])
+        with store.snapshot(), store.snapshot():
+            assert store.count() == len(list(store.scan())) == len(store.search(unit_vectors(1, 1), 9)[0])
 
     def test_ties_go_by_id(self, store: GalleryStore) -> None:
         """Equal vectors come in the order of their ids, also where k cuts through them."""
@@ -225,11 +281,15 @@ class StoreContract:
         one, two = rng.choices(SUBJECTS, k=2)
         kind = rng.choice(list(RecordKind))
         ids = [f"{rng.randrange(60):04d}" for _ in range(3)]
-        match rng.randrange(9):
+        picture = rng.choice(["", "p1", "p2", "p3"])
+        match rng.randrange(10):
             case 0 | 1 | 2:
                 # Few vectors for many ids, so that ties are common.
                 written = [
-                    Record(id_, one, unit_vectors(1, rng.randrange(20))[0], kind, source=id_) for id_ in ids
+                    Record(
+                        id_, one, unit_vectors(1, rng.randrange(20))[0], kind, source=id_, picture=picture
+                    )
+                    for id_ in ids
                 ]
                 store.upsert(written)
                 reference.upsert(written)
@@ -249,6 +309,13 @@ class StoreContract:
                 assert store.subjects() == reference.subjects()
                 assert store.count() == reference.count()
                 assert store.count(kind) == reference.count(kind)
+            case 8:
+                for name in (one, two):
+                    assert store.find_subject(name) == reference.find_subject(name)
+                found, wanted = (s.of_subjects([one, two], kind) for s in (store, reference))
+                assert [fields(r) for r in found] == [fields(r) for r in wanted]
+                found, wanted = (s.of_pictures([picture, "p1"]) for s in (store, reference))
+                assert [fields(r) for r in found] == [fields(r) for r in wanted]
             case _:
                 assert [fields(r) for r in store.get(ids)] == [fields(r) for r in reference.get(ids)]
                 got = [fields(r) for r in store.scan(one, kind)]

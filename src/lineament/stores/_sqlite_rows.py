@@ -1,0 +1,67 @@
+"""A record as a row of the table, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lineament.types import Record, RecordKind
+
+COLUMNS = "record.id, subject.name, kind, vector, source, picture, quality, created_at, box, width, height"
+
+_VALUES = (
+    "id",
+    "subject",
+    "kind",
+    "vector",
+    "source",
+    "picture",
+    "quality",
+    "created_at",
+    "box",
+    "width",
+    "height",
+    "revision",
+)
+UPSERT = (
+    f"INSERT INTO record ({', '.join(_VALUES)})"
+    " SELECT ?1, number, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM subject WHERE name = ?2"
+    f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _VALUES[1:])}"
+)
+"""Takes `row_of` and the revision."""
+
+
+def row_of(record: Record) -> tuple[Any, ...]:
+    """The columns of a record."""
+    width, height = record.size_wh or (None, None)
+    return (
+        record.id,
+        record.subject,
+        record.kind,
+        record.vector.astype("<f4").tobytes(),
+        record.source,
+        record.picture,
+        record.quality,
+        record.created_at,
+        None if record.box is None else record.box.astype("<f4").tobytes(),
+        width,
+        height,
+    )
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """The record in a row of `COLUMNS`."""
+    id_, subject, kind, vector, source, picture, quality, created_at, box, width, height = row
+    return Record(
+        id_,
+        subject,
+        np.frombuffer(vector, "<f4").astype(np.float32),
+        RecordKind(kind),
+        source,
+        picture,
+        quality,
+        created_at,
+        None if box is None else np.frombuffer(box, "<f4").astype(np.float32),
+        None if width is None else (width, height),
+    )
