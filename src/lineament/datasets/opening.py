@@ -42,10 +42,11 @@ def open_dataset(path: str | Path) -> Manifest:
 
 
 def _is_split_up(path: Path) -> bool:
-    from lineament.datasets.formats.imagefolder import split_folders
+    from lineament.datasets.formats.imagefolder import class_folders, folders_in
     from lineament.datasets.formats.lfw import base_folder
 
-    return split_folders(path) != [(None, path)] or base_folder(path) not in (None, path)
+    plain = [(None, folder) for folder in folders_in(path)]
+    return class_folders(path) != plain or base_folder(path) not in (None, path)
 
 
 def from_people(folder: Path) -> Manifest:
