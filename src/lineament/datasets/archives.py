@@ -2,8 +2,8 @@
 
 A path that leads out, two entries that would become one file, a damaged or encrypted archive, too many
 entries or bytes, or bytes that expand beyond belief, refuse the whole archive, and nothing of it stays.
-Links, devices and what macOS adds are left out and counted. Sizes are counted while writing, because headers lie. Archives
-inside the archive are not opened.
+Links, devices and what macOS adds are left out and counted. Sizes are counted while writing, because
+headers lie. Archives inside the archive are not opened.
 """
 
 from __future__ import annotations

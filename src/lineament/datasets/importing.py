@@ -10,8 +10,6 @@ What is decided here for every format alike:
 - A picture that had labels of which none could be used, or whose label file is broken, is refused: it must
   not pass for a picture without faces.
 - A face that is given twice, and a picture that is reached twice (two lists, two ids, a link), is one.
-- A format without boxes (a folder a person) fits nearly everything, so it is not guessed where label files
-  lie about that nothing here reads.
 - A picture that cannot be read stays as a row with its error; one that is missing is counted.
 - Only headers are read here. Damage in the pixels shows in the steps that decode.
 """
@@ -31,7 +29,6 @@ from typing import Any
 from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.formats import LabelFormat, formats
 from lineament.datasets.formats._files import new_folder, pictures_below, relative
-from lineament.datasets.formats._foreign import looks_like
 from lineament.datasets.formats._frames import box_to_upright, points_to_upright, upright_size
 from lineament.datasets.formats._labelled import (
     CLASS,
@@ -41,14 +38,13 @@ from lineament.datasets.formats._labelled import (
     Labels,
     repeated,
 )
-from lineament.datasets.formats._layout import is_label_name, label_files, passed_over
+from lineament.datasets.formats._layout import label_files
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats.imagefolder import class_folders
+from lineament.datasets.guessing import detect, places_in
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import LabelFileError, LineamentError, PictureError, UsageError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
-from lineament.io.sources import is_picture_name
 
 Advance = Callable[[int], None]
 
@@ -76,48 +72,6 @@ class Imported:
     keys: Mapping[tuple[str, int | None], str] = field(default_factory=dict)
 
 
-def detect(source: Path) -> tuple[str, Path] | None:
-    """The format of a folder or label file, and the folder or file it is in; None when nothing fits.
-
-    A folder that holds nothing but one other folder, as archives do, is looked into. Raises
-    `LabelFileError` when there are label files that no format reads: then a folder is none of people.
-    """
-    readers = sorted(
-        (one for name in formats.names() if (one := (formats.create(name), name))[0].importable),
-        key=lambda one: one[0].rank,
-    )
-    places = _places(source)
-    for place in places:
-        for reader, name in readers:
-            if reader.located and reader.matches(place):
-                return name, place
-    for place in places:
-        _refuse_unread(place)
-    # Of folders within each other the inner one holds the people when there are several in it.
-    people = [place for place in places if place.is_dir() and class_folders(place)]
-    several = [place for place in people if len(class_folders(place)) > 1]
-    for place in (several or people)[:1]:
-        for reader, name in readers:
-            if not reader.located and reader.matches(place):
-                return name, place
-    return None
-
-
-def _refuse_unread(place: Path) -> None:
-    """Raise `LabelFileError` that names label files which no format takes for its own."""
-    unread = [place] if place.is_file() and is_label_name(place.name) else list(label_files(place))
-    if not unread or (place.is_file() and place.suffix.lower() == ".jsonl"):
-        return
-    named = []
-    for file in unread[:3]:
-        kind = looks_like(file)
-        named.append(f"{file.name}{f' (looks like {kind})' if kind else ''}")
-    raise LabelFileError(
-        f"{place}: no label format here reads {', '.join(named)}{' ...' if unread[3:] else ''}; export "
-        "it as COCO, YOLO or Pascal VOC, or name its format with --format (imagefolder: folders are people)"
-    )
-
-
 def import_labels(
     source: Path, format: str | None = None, *, root: Path | None = None, advance: Advance | None = None
 ) -> Imported:
@@ -141,7 +95,7 @@ def import_labels(
         chosen = formats.create(format)
         if not chosen.importable:
             raise UsageError(f"{format} is written only; what is in it is read by the library of that name")
-        place = next((place for place in _places(source) if chosen.matches(place)), source)
+        place = next((place for place in places_in(source) if chosen.matches(place)), source)
     if root is None:
         root = source if source.is_dir() else source.parent
     return read(formats.create(format), format, place, root, advance=advance)
@@ -270,22 +224,6 @@ def look(path: Path) -> Seen:
     except PictureError as error:
         digest = sha256_of(path) if path.is_file() and os.access(path, os.R_OK) else ""
         return Seen(digest, error=f"{type(error).__name__}: {error}")
-
-
-def _places(source: Path) -> list[Path]:
-    """The folder, and the one in it that is alone there, as in archives, perhaps beside a README."""
-    places = [source]
-    while places[-1].is_dir() and len(places) < 4:
-        try:
-            inner = [p for p in places[-1].iterdir() if not passed_over(p.name)]
-        except OSError:
-            break
-        folders = [p for p in inner if p.is_dir()]
-        other = [p for p in inner if is_label_name(p.name) or is_picture_name(p.name)]
-        if len(folders) != 1 or any(p not in folders for p in other):
-            break
-        places.append(folders[0])
-    return places
 
 
 def _merged(

@@ -20,7 +20,8 @@ def open_dataset(path: str | Path) -> Manifest:
     manifest's first step. Raises `ManifestError`, `LabelFileError` or `UsageError`.
     """
     from lineament.datasets.archives import is_archive
-    from lineament.datasets.importing import detect, import_labels
+    from lineament.datasets.guessing import detect
+    from lineament.datasets.importing import import_labels
 
     path = Path(path)
     if path.is_dir() and (path / MANIFEST_NAME).is_file():

@@ -17,7 +17,8 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, pictures_in
 from lineament.datasets.formats._labelled import LabelledPicture
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.importing import Advance, Imported, detect, import_labels
+from lineament.datasets.guessing import detect
+from lineament.datasets.importing import Advance, Imported, import_labels
 from lineament.errors import UsageError
 from lineament.io.manifest import ManifestRow
 from lineament.scoring.matching import Mask

@@ -185,7 +185,7 @@ def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, whe
 
 
 def exactly(name: str, root: Path, bases: Iterable[Path], problems: Problems) -> str | None:
-    """The same where the name leads to it from one of ``bases``; None, and not counted, where it does not."""
+    """The same where the name leads to it from one of ``bases``; else None, and nothing is counted."""
     name = name.replace("\\", "/")
     start, named = os.fspath(root), _FIRST_IN.get()
     bases = [*bases] if named is None else [named, *bases]

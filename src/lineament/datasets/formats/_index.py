@@ -1,4 +1,4 @@
-"""Pictures by name, for those that do not lie where a label file says: paths of another machine, moved sets."""
+"""Pictures by name, those that are not where a label file says among them: moved sets, other machines."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PictureIndex:
 
 
 def _path_of(name: str) -> str:
-    """The path in a name, which may be a URL or one of Label Studio's (``/data/local-files/?d=a/b.jpg``)."""
+    """The path in a name, which may be a URL or of Label Studio's (``/data/local-files/?d=a/b.jpg``)."""
     path, _, query = name.partition("?")
     if query:
         for part in query.split("&"):

@@ -17,7 +17,7 @@ _COCO_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 
 
 def json_kind(file: Path) -> str | None:
-    """coco, labelme, via, createml, supervisely, datumaro, or another tool's name; None when it is unknown."""
+    """coco, labelme, via, createml, supervisely, datumaro, another tool's name; None when it is unknown."""
     try:
         status = file.stat()
     except OSError:

@@ -55,9 +55,9 @@ class LabelledPicture:
     ``path`` is relative to the root, with ``/``. ``size_wh`` is what the label file claims, None where it
     claims nothing. Coordinates are pixels, or shares of the size when ``normalised``. ``subject`` and
     ``labels`` are of the picture as a whole, used when it has no faces. ``broken`` says why its labels
-    cannot be used, ``lost`` what was wrong with each label that gives no face. ``source_name`` is the file's name before a service renamed it. When writing, ``rows``
-    are the manifest's, one a face; when reading, ``kept`` are further fields of theirs, for formats that
-    hold them.
+    cannot be used, ``lost`` what was wrong with each label that gives no face. ``source_name`` is the
+    file's name before a service renamed it. When writing, ``rows`` are the manifest's, one a face; when
+    reading, ``kept`` are further fields of theirs, for formats that hold them.
     """
 
     path: str

@@ -10,15 +10,18 @@ from pathlib import Path
 from lineament.datasets.formats._labelled import split_name
 
 LABEL_SUFFIXES = frozenset(
-    [".txt", ".xml", ".json", ".jsonl", ".ndjson", ".geojson", ".csv", ".tsv", ".yaml", ".yml", ".names", ".labels", ".data", ".mat", ".pbtxt"]
-    + [".tfrecord", ".record", ".parquet", ".arff", ".pts", ".xlsx", ".xls", ".ods", ".html"]
+    """.txt .xml .json .jsonl .ndjson .geojson .csv .tsv .yaml .yml .names .labels .data .mat .pbtxt
+    .tfrecord .record .parquet .arff .pts .xlsx .xls .ods .html""".split()  # noqa: SIM905
 )
 _STRUCTURE = frozenset(
-    ["image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpegimages", "jpeg", "jpg", "png", "frames", "label", "labels", "labeled", "labelled", "unlabeled", "unlabelled", "annotation", "annotations", "annots", "annos", "segmentationclass", "segmentationobject", "imagesets", "masks", "dataset", "datasets", "unsplit"]
+    """image images img imgs picture pictures photo photos jpegimages jpeg jpg png frames label labels
+    labeled labelled unlabeled unlabelled annotation annotations annots annos segmentationclass
+    segmentationobject imagesets masks dataset datasets unsplit""".split()  # noqa: SIM905
 )
-_QUALIFIERS = frozenset(["set", "sets", "data", "obj", "split", "part", "subset", "raw", "all"])
+_QUALIFIERS = frozenset(("set", "sets", "data", "obj", "split", "part", "subset", "raw", "all"))
 _TOOLS = frozenset(
-    ["ann", "anns", "anno", "txt", "txts", "xml", "xmls", "json", "jsons", "yolo", "voc", "coco", "pascal", "darknet", "labelimg", "labelme", "bbox", "bboxes", "box", "boxes", "gt", "face", "faces", "detection"]
+    """anno txt txts xml xmls json jsons yolo voc coco pascal darknet labelimg labelme bbox bboxes
+    box boxes gt face faces detection""".split()  # noqa: SIM905
 )
 # README.roboflow.txt and the like say nothing of single pictures; the lists of LFW name comparisons.
 _DOCUMENT = re.compile(

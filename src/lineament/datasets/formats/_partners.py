@@ -1,4 +1,4 @@
-"""Which file belongs to which, by their names: a picture and its labels, beside it or in a sister folder."""
+"""Which file belongs to which by its name: a picture and its labels, beside it or in a sister folder."""
 
 from __future__ import annotations
 

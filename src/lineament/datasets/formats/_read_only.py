@@ -1,4 +1,4 @@
-"""What formats share that are read but not written: those of single tools, which read the common ones too."""
+"""What formats share that are read but not written: single tools' own, which read the common ones too."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def load_settings(file: Path) -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f", line {mark.line + 1}"
         raise LabelFileError(
-            f"{file.name}{line}: not YAML: {error.problem or error}; a Windows path needs single quotes or /"
+            f"{file.name}{line}: not YAML: {error.problem or error} (a Windows path needs single quotes)"
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise LabelFileError(f"{file.name}: not YAML: {error}") from None
@@ -107,9 +107,9 @@ def keypoints(settings: Mapping[str, Any], file: str) -> tuple[int, int] | None:
     shape = settings.get("kpt_shape")
     if shape is None:
         return None
-    if isinstance(shape, list) and len(shape) == 2 and all(isinstance(v, int) for v in shape):
-        if 0 < shape[0] < 10_000 and shape[1] in (2, 3):
-            return shape[0], shape[1]
+    plain = isinstance(shape, list) and len(shape) == 2 and all(isinstance(v, int) for v in shape)
+    if plain and 0 < shape[0] < 10_000 and shape[1] in (2, 3):
+        return shape[0], shape[1]
     raise LabelFileError(f"{file}: kpt_shape: is {str(shape)[:60]}, not [points, 2 or 3]")
 
 

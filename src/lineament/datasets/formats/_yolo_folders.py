@@ -1,6 +1,6 @@
-"""Which label file and which class names belong to a picture of a YOLO set, in the layouts that tools write.
+"""Which label file and which class names belong to a picture of a YOLO set, in the layouts of many tools.
 
-Labels stand where the picture stands with ``images`` read as ``labels``, beside the picture, or in any other
+Labels stand where the picture stands with ``images`` read as ``labels``, beside the picture, or in another
 folder of their own (labelImg). Classes stand in the data file or in ``classes.txt``, ``obj.names``,
 ``_darknet.labels`` or Label Studio's ``notes.json`` of the same folder or one above.
 """

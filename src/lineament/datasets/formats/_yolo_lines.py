@@ -29,7 +29,7 @@ _SURVEYED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """``keypoints`` as (how many, numbers each) if the data file says; ``fifteen`` what ambiguous lines are."""
+    """``keypoints`` (how many, numbers each) of the data file; ``fifteen``: what ambiguous lines are."""
 
     keypoints: tuple[int, int] | None = None
     fifteen: str = LANDMARKS

@@ -1,7 +1,7 @@
 """Apple's CreateML: a JSON list of pictures, boxes as centre, width and height in pixels.
 
-Format as in https://developer.apple.com/documentation/createml/building-an-object-detector-data-source: every
-entry has ``image`` (older: ``imagefilename``) and ``annotations`` of ``label`` and ``coordinates``.
+Format as in https://developer.apple.com/documentation/createml/building-an-object-detector-data-source:
+every entry has ``image`` (older: ``imagefilename``) and ``annotations`` of ``label`` and ``coordinates``.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ tracks over frames and is refused. CVAT's other exports (COCO, YOLO, Pascal VOC 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def _face(entry: ElementTree.Element, problems: Problems, where: str) -> Labelle
     for attribute in entry.iterfind("attribute"):
         text = (attribute.text or "").strip()
         value = number(text)
-        labels[attribute.get("name", "")] = text if value is None or value != value else value
+        labels[attribute.get("name", "")] = text if value is None or math.isnan(value) else value
     return LabelledFace(box, entry.get("label") or "face", labels=labels)
 
 

@@ -1,7 +1,7 @@
 """Datumaro: ``annotations/SUBSET.json`` and ``images/SUBSET``, as its library and CVAT write it.
 
-Format as in https://openvinotoolkit.github.io/datumaro/latest/docs/data-formats/formats/datumaro.html: items
-with ``bbox`` (x, y, width, height), ``polygon``, ``mask`` and others; classes are numbers into a list.
+Format as in https://openvinotoolkit.github.io/datumaro/latest/docs/data-formats/formats/datumaro.html:
+items with ``bbox`` (x, y, width, height), ``polygon``, ``mask`` and others; classes number a list.
 """
 
 from __future__ import annotations

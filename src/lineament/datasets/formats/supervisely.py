@@ -1,7 +1,7 @@
 """Supervisely: ``DATASET/img/NAME`` and ``DATASET/ann/NAME.json``, one JSON file a picture.
 
-Format as in https://docs.supervisely.com/data-organization/00_ann_format_navi. Rectangles are faces; polygons
-and bitmaps become the box around them; points and lines give none. Tags are labels.
+Format as in https://docs.supervisely.com/data-organization/00_ann_format_navi. Rectangles are faces;
+polygons and bitmaps become the box around them; points and lines give none. Tags are labels.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Supervisely(ReadOnly):
         folder = source if source.is_dir() else source.parent
         pictures = Partners(folder, pictures_below(folder))
         for file in _files(source):
-            where, picture = relative(file, root), pictures.of(file)
+            where, beside = relative(file, root), file.parent.parent / "img" / file.stem
+            picture = beside if beside.is_file() else pictures.of(file)
             try:
                 data = read_json(file)
                 if not isinstance(data.get("objects"), list):

@@ -1,8 +1,8 @@
 """VGG Image Annotator: one JSON file with the regions of every picture, a project or its export.
 
-Format as in https://www.robots.ox.ac.uk/~vgg/software/via/docs/: ``{KEY: {filename, regions}}``, in a project
-below ``_via_img_metadata``. Rectangles are faces; circles, ellipses and polygons become the box around them.
-The attribute of a region called name, class, type, label or face is its class, others are labels.
+Format as in https://www.robots.ox.ac.uk/~vgg/software/via/docs/: ``{KEY: {filename, regions}}``, in a
+project below ``_via_img_metadata``. Rectangles are faces; circles, ellipses and polygons become the box
+around them. An attribute of a region called name, class, type or label is its class, others are labels.
 """
 
 from __future__ import annotations

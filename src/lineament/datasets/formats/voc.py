@@ -219,7 +219,7 @@ def _box(entry: ElementTree.Element, first: int) -> tuple[Box, str | None] | Non
 
 
 def _corners(entry: ElementTree.Element) -> list[tuple[float, float]]:
-    """Corners of ``<polygon>``: ``<x1><y1><x2>...``, or ``<pt><x><y></pt>`` and ``<point>`` as LabelMe had."""
+    """Corners of ``<polygon>``: ``<x1><y1><x2>...``, or ``<pt>`` or ``<point>`` of ``<x><y>``."""
     outline = entry.find("polygon")
     if outline is None:
         return []
@@ -255,10 +255,10 @@ def _document(picture: LabelledPicture, name: str, first: int) -> str:
             if key in labels:
                 _add(entry, key, _text(labels.pop(key)))
         box = ElementTree.SubElement(entry, "bndbox")
-        for key, number in zip(
+        for key, pixel in zip(
             ("xmin", "ymin", "xmax", "ymax"), _whole(face.box, picture, first), strict=True
         ):
-            _add(box, key, number)
+            _add(box, key, pixel)
         if labels:
             attributes = ElementTree.SubElement(entry, "attributes")
             for key, label in sorted(labels.items()):

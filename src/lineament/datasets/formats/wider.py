@@ -99,7 +99,7 @@ def _files(source: Path) -> list[Path]:
 
 
 def _looks_right(file: Path) -> bool:
-    """Whether the first lines are a picture, a count, and as many boxes as the count says or one of zeros."""
+    """Whether the first lines hold a picture's name, a count and a line of numbers, one below the other."""
     lines = [line for line in sniff(file, 8192).splitlines()[:50] if line.strip()]
     for name, count, *rest in zip(lines, lines[1:], [*lines[2:], ""], strict=False):
         if is_picture_name(name.strip()) and count.strip().isdecimal():
