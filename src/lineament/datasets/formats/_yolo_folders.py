@@ -19,8 +19,16 @@ from lineament.datasets.formats._yolo_data import names_in
 from lineament.datasets.formats._yolo_lines import Meaning, faces_in, looks_like_labels
 from lineament.errors import LabelFileError
 
-_CLASS_FILES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "class_names.txt")
-_CLASS_FILES += ("_classes.txt", "names.txt", "labels.txt")
+_CLASS_FILES = (
+    "classes.txt",
+    "_classes.txt",
+    "class_names.txt",
+    "predefined_classes.txt",
+    "labels.txt",
+    "names.txt",
+    "obj.names",
+    "_darknet.labels",
+)
 _CLASS_SUFFIXES = (".names", ".labels")
 _LOOKED_AT = 50
 

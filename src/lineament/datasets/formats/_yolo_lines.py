@@ -75,7 +75,9 @@ def meaning_of(files: Iterable[Path], keypoints: tuple[int, int] | None) -> Mean
         except LabelFileError:
             continue
         for _, _, values in lines:
-            if len(values) == _FACE_NUMBERS:
+            if _numbers_a_point(values, Meaning()):
+                votes[LANDMARKS] += 1
+            elif len(values) == _FACE_NUMBERS:
                 readings = _readings(values)
                 votes.update(readings if len(readings) == 1 else ())
             elif len(values) >= 6 and len(values) % 2 == 0:

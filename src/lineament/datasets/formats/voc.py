@@ -114,12 +114,15 @@ class Voc:
         bases.insert(0, folder / "JPEGImages" / PurePosixPath(_stem(file, folder)).parent)
         name = (tree.findtext("filename") or "").strip()
         path = picture_of(file, name, root, bases, pictures, labels, problems)
-        faces, lost = [], []
+        faces: list[LabelledFace] = []
+        lost: list[str] = []
+        foreign = tree.find("source") is not None
         for place, entry in enumerate(tree.iterfind("object"), 1):
-            face = _face(
-                entry, self.first, tree.find("source") is not None, problems, f"{where}, object {place}"
-            )
-            (lost if isinstance(face, str) else faces).append(face)  # type: ignore[arg-type]
+            face = _face(entry, self.first, foreign, problems, f"{where}, object {place}")
+            if isinstance(face, str):
+                lost.append(face)
+            else:
+                faces.append(face)
         if path is None:
             problems.add("face_of_missing_picture", where, count=len(faces)) if faces else None
             return None
@@ -191,9 +194,9 @@ def _face(
         problems.add("box_missing", f"{where}: neither bndbox, robndbox nor polygon in numbers")
         return "box_missing"
     box, kind = found
-    angle = labels.get("rotation")
+    angle = number(labels.get("rotation"))
     # Ours have no <source>. The boxes that CVAT writes for turned rectangles are those before turning.
-    if foreign and kind is None and isinstance(angle, float) and angle % 360:
+    if foreign and kind is None and angle is not None and math.isfinite(angle) and angle % 360:
         del labels["rotation"]
         box, kind = turned(box, angle), "turned_rectangle"
     if kind is not None:

@@ -98,7 +98,7 @@ def read_set(source: Path, root: Path, problems: Problems) -> Iterator[LabelledP
     meaning = meaning_of(files, keypoints(settings, where or ""))
     names = class_names(settings, file, root, problems) if file and "names" in settings else None
     for split, picture, label in members:
-        known = names
+        known: Mapping[int, str] | None = names
         if label is not None and "names" not in settings:
             known = labels.names_for(label)
         yield labels.picture(picture, label, split, known, meaning)
