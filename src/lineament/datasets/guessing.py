@@ -7,9 +7,11 @@ become people called "train" or "images".
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._files import pictures_below
 from lineament.datasets.formats._foreign import looks_like
 from lineament.datasets.formats._layout import is_label_name, label_files, passed_over
 from lineament.datasets.formats.imagefolder import class_folders
@@ -20,7 +22,7 @@ from lineament.io.sources import is_picture_name
 def detect(source: Path) -> tuple[str, Path] | None:
     """The format of a folder or label file, and the folder or file it is in; None when nothing fits.
 
-    A folder that holds nothing but one other folder, as archives do, is looked into. Raises
+    A folder of which only one sub-folder holds pictures, as in archives, is looked into. Raises
     `LabelFileError` when there are label files that no format reads: then a folder is none of people.
     """
     readers = sorted(
@@ -32,16 +34,20 @@ def detect(source: Path) -> tuple[str, Path] | None:
         for reader, name in readers:
             if reader.located and reader.matches(place):
                 return name, place
-    for place in places:
-        _refuse_unread(place)
+    _refuse_unread(source)
     # Of folders within each other the inner one holds the people when there are several in it.
-    people = [place for place in places if place.is_dir() and class_folders(place)]
-    several = [place for place in people if len(class_folders(place)) > 1]
-    for place in (several or people)[:1]:
+    people = {place: _with_pictures(place) for place in places}
+    for place in [p for p in places if people[p] > 1] or [p for p in places if people[p]]:
         for reader, name in readers:
             if not reader.located and reader.matches(place):
                 return name, place
     return None
+
+
+def _with_pictures(place: Path) -> int:
+    """How many folders of a class hold pictures, counted up to two."""
+    folders = (folder for _, folder in class_folders(place))
+    return len(list(islice((f for f in folders if next(pictures_below(f), None) is not None), 2)))
 
 
 def _refuse_unread(place: Path) -> None:
@@ -60,16 +66,16 @@ def _refuse_unread(place: Path) -> None:
 
 
 def places_in(source: Path) -> list[Path]:
-    """The folder, and the one in it that is alone there, as in archives, perhaps beside a README."""
+    """The folder, and the only one in it that holds pictures, as in archives, perhaps beside a README."""
     places = [source]
     while places[-1].is_dir() and len(places) < 4:
         try:
             inner = [p for p in places[-1].iterdir() if not passed_over(p.name)]
         except OSError:
             break
-        folders = [p for p in inner if p.is_dir()]
-        other = [p for p in inner if is_label_name(p.name) or is_picture_name(p.name)]
-        if len(folders) != 1 or any(p not in folders for p in other):
+        folders = [p for p in inner if p.is_dir() and next(pictures_below(p), None) is not None]
+        files = [p for p in inner if not p.is_dir()]
+        if len(folders) != 1 or any(is_label_name(p.name) or is_picture_name(p.name) for p in files):
             break
         places.append(folders[0])
     return places

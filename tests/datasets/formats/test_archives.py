@@ -323,7 +323,7 @@ def test_an_archive_without_labels_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_what_macos_adds_is_left_out_and_counted(name: str, tmp_path: Path) -> None:
-    """Resource forks and Finder's files never reach the disk, so no folder of theirs is taken for a person."""
+    """Resource forks and Finder's files never reach the disk: no folder of theirs becomes a person."""
     entries = []
     for number, path in enumerate(["train/ann/1.jpg", "train/bob/1.jpg", "test/ann/2.jpg"]):
         entries.append((path, picture_bytes(number)))

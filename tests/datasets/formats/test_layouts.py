@@ -266,6 +266,29 @@ READ: dict[str, tuple[Make, str, int, dict[str, int]]] = {
     ),
     "yaml without paths": (yaml("nc: 1\nnames: ['face']\n"), "yolo", 2, SPLIT_UP),
     "yaml with lists of pictures": (list_files, "yolo", 2, SPLIT_UP),
+    "yaml in a folder of its own": (
+        lambda f: (
+            pairs(f, "images/train/a.jpg|labels/train/a.txt", "images/val/b.jpg|labels/val/b.txt"),
+            write(
+                f, "config/faces.yaml", "path: ../\ntrain: images/train\nval: images/val\nnames: [face]\n"
+            ),
+        ),
+        "yolo",
+        2,
+        SPLIT_UP,
+    ),
+    "CVAT, Pascal VOC": (
+        lambda f: (
+            put(f, "JPEGImages/a.jpg"),
+            write(f, "Annotations/a.xml", voc()),
+            write(f, "ImageSets/Main/default.txt", "a\r\n"),
+            write(f, "labelmap.txt", "# label:color_rgb:parts:actions\nface:::\n"),
+        ),
+        "voc",
+        1,
+        {},
+    ),
+    "labels named after the whole file": (two("a.jpg|a.jpg.txt"), "yolo", 1, {}),
     "Roboflow, darknet": (
         two("train/a.jpg|train/a.txt", "valid/b.jpg|valid/b.txt", README__roboflow__txt="x"),
         "roboflow",
@@ -486,6 +509,11 @@ PEOPLE: dict[str, tuple[Make, set, dict[str, int]]] = {
     ),
     "a folder around, from macOS": (
         people("faces/Ann/a.jpg", "faces/Bob/b.jpg", "__MACOSX/faces/Ann/._a.jpg"),
+        {("Ann", None), ("Bob", None)},
+        {},
+    ),
+    "code beside": (
+        people("faces/Ann/a.jpg", "faces/Bob/b.jpg", **{"code/train__py": "x", "weights/face__onnx": "x"}),
         {("Ann", None), ("Bob", None)},
         {},
     ),

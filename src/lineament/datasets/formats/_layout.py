@@ -16,9 +16,9 @@ LABEL_SUFFIXES = frozenset(
 _STRUCTURE = frozenset(
     """image images img imgs picture pictures photo photos jpegimages jpeg jpg png frames label labels
     labeled labelled unlabeled unlabelled annotation annotations annots annos segmentationclass
-    segmentationobject imagesets masks dataset datasets unsplit""".split()  # noqa: SIM905
+    segmentationobject imagesets masks data dataset datasets unsplit""".split()  # noqa: SIM905
 )
-_QUALIFIERS = frozenset(("set", "sets", "data", "obj", "split", "part", "subset", "raw", "all"))
+_QUALIFIERS = frozenset(("set", "sets", "obj", "split", "part", "subset", "raw", "all"))
 _TOOLS = frozenset(
     """anno txt txts xml xmls json jsons yolo voc coco pascal darknet labelimg labelme bbox bboxes
     box boxes gt face faces detection""".split()  # noqa: SIM905

@@ -34,7 +34,13 @@ def data_file(source: Path) -> Path | None:
         return source if _looks_right(source) else None
     first = [source / f"{name}{suffix}" for name in ("data", "dataset") for suffix in _YAML]
     others = sorted(p for p in source.glob("*") if p.suffix.lower() in (*_YAML, ".data"))
-    return next((file for file in [*first, *others] if file.is_file() and _looks_right(file)), None)
+    found = [file for file in [*first, *others] if file.is_file() and _looks_right(file)]
+    if not found:
+        # Some keep it in a folder of its own, such as config/; two would be two data sets.
+        below = sorted(p for p in source.glob("*/*") if p.suffix.lower() in (*_YAML, ".data"))
+        found = [file for file in below if file.is_file() and _looks_right(file)]
+        found = found if len(found) == 1 else []
+    return next(iter(found), None)
 
 
 def _looks_right(file: Path) -> bool:
@@ -98,7 +104,7 @@ def class_names(
 
 def names_in(file: Path, problems: Problems) -> dict[int, str]:
     """Classes from a file of one a line, numbered from 0."""
-    lines = read_text(file, max_bytes=MAX_BYTES, problems=problems).splitlines()
+    lines = read_text(file, max_bytes=MAX_BYTES, problems=problems).split("\n")
     return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
 
 
@@ -154,7 +160,7 @@ def _listed(
         elif is_picture_name(place.name):
             yield split, place
         else:
-            for line in read_text(place, problems=problems).splitlines():
+            for line in read_text(place, problems=problems).split("\n"):
                 if line.strip():
                     inner = locate(line.strip(), root, [file.parent, place.parent], problems, found)
                     if inner is not None:

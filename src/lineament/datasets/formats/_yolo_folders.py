@@ -141,7 +141,7 @@ def looks_like_folders(folder: Path) -> bool:
     good = [file for file, text in filled if looks_like_labels(text)]
     if not good:
         return False
-    stems = {picture.stem for picture in pictures_below(folder)}
+    stems = {stem for picture in pictures_below(folder) for stem in (picture.stem, picture.name)}
     paired = [file for file, _ in filled if file.stem in stems]
     return any(file.stem in stems for file in good) and 2 * len(good) > len(paired)
 

@@ -167,12 +167,12 @@ def _splits(folder: Path, problems: Problems) -> dict[str, str]:
     """Name of a picture to its split; ``trainval`` is the union of two and says nothing."""
     found: dict[str, str] = {}
     for file in sorted((folder / "ImageSets" / "Main").glob("*.txt")):
-        if file.stem == "trainval":
+        if file.stem in ("trainval", "default"):  # CVAT calls what is in no split its default
             continue
         # The lists of single classes are named CLASS_train.txt and repeat these.
         if "_" in file.stem and split_name(file.stem.rpartition("_")[2]):
             continue
-        for line in read_text(file).split("\n"):
+        for line in (line.removesuffix("\r") for line in read_text(file).split("\n")):
             if line and found.setdefault(line, file.stem) != file.stem:
                 problems.add("in_two_splits", line)
     return found
