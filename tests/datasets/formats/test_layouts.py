@@ -592,6 +592,50 @@ def test_people_that_the_user_names_are_read_beside_label_files(tmp_path: Path) 
     assert found.problems.counts() == {"label_file_not_read": 1}
 
 
+BOTH_SPLITS: dict[str, Make] = {
+    "COCO": lambda f: (
+        write(f, "labels/train.json", coco()),
+        write(f, "labels/instances_val2017.json", coco()),
+    ),
+    "CreateML": lambda f: [
+        write(
+            f,
+            f"{split}/_annotations.createml.json",
+            [
+                {
+                    "image": "/Users/me/a.jpg",
+                    "annotations": [
+                        {"label": "face", "coordinates": {"x": 20, "y": 12, "width": 20, "height": 12}}
+                    ],
+                }
+            ],
+        )
+        for split in ("train", "valid")
+    ],
+    "WIDER": lambda f: [
+        write(f, f"lists/wider_face_{split}_bbx_gt.txt", "a.jpg\n1\n10 6 20 12 0 0 0 0 0 0\n")
+        for split in ("train", "val")
+    ],
+    "yaml that spells val otherwise": lambda f: (
+        write(f, "data.yaml", "train: ../train/*.jpg\nval: ../validation\nnames: [face]\n"),
+        write(f, "data/train/a.txt", LINE),
+        write(f, "data/val/a.txt", LINE),
+        [(f / f"data/{split}").rename(f / split) for split in ("train", "val")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOTH_SPLITS)
+def test_pictures_of_one_name_in_two_splits_are_told_apart(name: str, tmp_path: Path) -> None:
+    """Where train and val both have an a.jpg, the labels of each split find their own."""
+    put(tmp_path, "data/train/a.jpg")
+    put(tmp_path, "data/val/a.jpg", 1)
+    BOTH_SPLITS[name](tmp_path)
+    found = import_labels(tmp_path)
+    assert summary(found)["faces"] == 2
+    assert all(f"{row.split}/a.jpg" in row.path for row in found.manifest)
+
+
 MISTAKEN: dict[str, Make] = {
     "another split": lambda f: (put(f, "val/a.jpg"), write(f, "c.json", coco("train/a.jpg"))),
     "another person": lambda f: (put(f, "bob/a.jpg"), write(f, "c.json", coco("ann/a.jpg"))),

@@ -163,19 +163,27 @@ def pictures_in(folder: Path) -> Iterator[None]:
         _FIRST_IN.reset(token)
 
 
-def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, where: str) -> str | None:
+def locate(
+    name: str,
+    root: Path,
+    bases: Iterable[Path],
+    problems: Problems,
+    where: str,
+    split: str | None = None,
+) -> str | None:
     """The picture a label file names, relative to ``root``: the first of ``bases`` that has it.
 
     A name that differs only in Unicode form (as archives made on a Mac do) is found and counted, and so is
-    the only picture that a name which leads elsewhere can mean (`PictureIndex`). A name that leaves
-    ``root``, or that nothing fits, is counted, and the answer is None.
+    the only picture that a name which leads elsewhere can mean, of the label file's ``split`` where that
+    is known (`PictureIndex`). A name that leaves ``root``, or that nothing fits, is counted, and the answer
+    is None.
     """
     name = name.replace("\\", "/")
     bases = list(bases)
     inner = exactly(name, root, bases, problems)
     if inner is not None:
         return inner
-    found = _index(root, problems).find(name)
+    found = _index(root, problems).find(name, split)
     if found is not None:
         problems.add(found.kind, f"{where}: {name} is {found.path}")
         return found.path

@@ -37,13 +37,16 @@ class PictureIndex:
             self._names.setdefault(folded(name), []).append(path)
             self._stems.setdefault(folded(PurePosixPath(name).stem), []).append(path)
 
-    def find(self, name: str) -> Found | None:
-        """The only picture that the name can mean; None where there is none, or several."""
+    def find(self, name: str, split: str | None = None) -> Found | None:
+        """The only picture that the name can mean; None where there is none, or several.
+
+        A name that tells no split of its own is of ``split``.
+        """
         far = _FAR.match(name) is not None
         path = _path_of(name)
         *folders, last = [part for part in path.split("/") if part not in ("", ".", "..")] or [""]
         for kind, candidates in self._candidates(last):
-            best = _nearest([c for c in candidates if _agree(folders, c, far)], folders)
+            best = _nearest([c for c in candidates if _agree(folders, c, far, split)], folders)
             if best is not None and self._given.setdefault(best, name) == name:
                 return Found(best, kind)
         return None
@@ -72,10 +75,10 @@ def _path_of(name: str) -> str:
     return name
 
 
-def _agree(folders: Sequence[str], path: str, far: bool) -> bool:
+def _agree(folders: Sequence[str], path: str, far: bool, split: str | None) -> bool:
     """Whether a picture's folders do not speak against the name: another split, another person."""
     here = PurePosixPath(path).parent.parts
-    splits = split_among(folders), split_among(here)
+    splits = split_among(folders) or split, split_among(here)
     if None not in splits and splits[0] != splits[1]:
         return False
     if far:

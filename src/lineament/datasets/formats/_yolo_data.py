@@ -25,6 +25,7 @@ _NAMES = re.compile(r"^\s*[\"']?names[\"']?\s*:", re.MULTILINE)
 _COUNT = re.compile(r"^\s*[\"']?nc[\"']?\s*:", re.MULTILINE)
 _SPLITS = re.compile(r"^\s*[\"']?(train|val|valid|test)[\"']?\s*:", re.MULTILINE)
 _DARKNET = re.compile(r"^\s*(train|valid|names)\s*=", re.MULTILINE)
+_VAL = re.compile(r"(?<![^/])(val|valid|validation)(?![^/])")
 _YAML = (".yaml", ".yml")
 
 
@@ -53,7 +54,7 @@ def _looks_right(file: Path) -> bool:
     return bool(named or (file.stem == "data" and text.strip()))
 
 
-def load_settings(file: Path) -> dict[str, Any]:
+def load_settings(file: Path, problems: Problems | None = None) -> dict[str, Any]:
     """The mapping in a data file; raises `LabelFileError` that names the line."""
     if file.suffix.lower() == ".data":
         lines = (line.partition("=") for line in read_text(file, max_bytes=MAX_BYTES).splitlines())
@@ -61,13 +62,13 @@ def load_settings(file: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(read_text(file, max_bytes=MAX_BYTES))
+        values = yaml.safe_load(read_text(file, max_bytes=MAX_BYTES, problems=problems))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f", line {mark.line + 1}"
-        raise LabelFileError(
-            f"{file.name}{line}: not YAML: {error.problem or error} (a Windows path needs single quotes)"
-        ) from None
+        why = error.problem or str(error)
+        hint = " (a Windows path needs single quotes)" if "escape" in why else ""
+        raise LabelFileError(f"{file.name}{line}: not YAML: {why}{hint}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise LabelFileError(f"{file.name}: not YAML: {error}") from None
     if not isinstance(values, dict):
@@ -189,7 +190,10 @@ def _parts(text: str) -> tuple[list[str], bool]:
     plain = text.replace("\\", "/")
     far = re.match(r"([A-Za-z]:|/|~|[a-z]+://)", plain) is not None
     plain = re.sub(r"^([A-Za-z]:|~|[a-z]+://)", "", plain)
-    return [part for part in plain.split("/") if part not in ("", ".", "..")], far
+    parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
+    while parts and "*" in parts[-1]:  # images/*.jpg
+        parts.pop()
+    return parts, far
 
 
 def _places(entry: str, base: object, file: Path, root: Path) -> Iterator[str]:
@@ -212,9 +216,10 @@ def _places(entry: str, base: object, file: Path, root: Path) -> Iterator[str]:
 
 def _place(entry: str, base: object, file: Path, root: Path) -> str | None:
     for place in _places(entry, base, file, root):
-        try:
-            if (root / place).exists():
-                return place
-        except (OSError, ValueError):
-            continue
+        for spelt in dict.fromkeys((place, *(_VAL.sub(other, place) for other in ("val", "valid")))):
+            try:
+                if (root / spelt).exists():
+                    return spelt
+            except (OSError, ValueError):
+                continue
     return None

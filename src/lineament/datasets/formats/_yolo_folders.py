@@ -78,7 +78,7 @@ class Labels:
         path = relative(picture, self.root)
         if label is None:
             return LabelledPicture(path, split=split, normalised=True)
-        self.used.add(label)
+        self.used.add(label.resolve())
         try:
             where = relative(label, self.root)
             faces = faces_in(label, names, meaning, self.problems, where)
@@ -89,7 +89,11 @@ class Labels:
     def count_unused(self) -> None:
         """Count label files of pictures that are not there."""
         for file in self.files:
-            if file not in self.used and not is_class_file(file) and looks_like_labels(sniff(file)):
+            if (
+                file.resolve() not in self.used
+                and not is_class_file(file)
+                and looks_like_labels(sniff(file))
+            ):
                 self.problems.add("label_without_picture", relative(file, self.root))
 
 
@@ -143,7 +147,7 @@ def looks_like_folders(folder: Path) -> bool:
         return False
     stems = {stem for picture in pictures_below(folder) for stem in (picture.stem, picture.name)}
     paired = [file for file, _ in filled if file.stem in stems]
-    return any(file.stem in stems for file in good) and 2 * len(good) > len(paired)
+    return any(file.stem in stems for file in good) and 2 * len(good) >= len(paired)
 
 
 def pictures_in_folders(folder: Path) -> Iterator[tuple[str | None, Path]]:

@@ -106,7 +106,7 @@ def read_file(
     if file.parent != root:
         bases += [file.parent.parent, file.parent.parent / "images"]
     for key, entry in pictures.items():
-        path = locate(str(entry["file_name"]), root, bases, problems, where)
+        path = locate(str(entry["file_name"]), root, bases, problems, where, split)
         if path is None:
             if faces[key]:
                 problems.add("face_of_missing_picture", where, count=len(faces[key]))

@@ -55,7 +55,7 @@ class CreateMl(ReadOnly):
                     raise LabelFileError(f"{where}: entry {number} names no image")
                 faces, lost = _faces(entry.get("annotations"), problems, f"{where}: {name}")
                 bases = [file.parent, file.parent / "images", root, root / "images"]
-                path = locate(name, root, bases, problems, where)
+                path = locate(name, root, bases, problems, where, split_in(file))
                 if path is not None:
                     yield LabelledPicture(path, tuple(faces), lost=tuple(lost), split=split_in(file))
                 elif faces:

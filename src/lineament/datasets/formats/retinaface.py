@@ -53,7 +53,7 @@ class RetinaFace(ReadOnly):
             split = split_of(file.stem) or split_among(folders)
             bases = [file.parent / "images", file.parent, root, root / "images"]
             for name, faces in _entries(file, relative(file, root), problems):
-                path = locate(name, root, bases, problems, relative(file, root))
+                path = locate(name, root, bases, problems, relative(file, root), split)
                 if path is not None:
                     yield LabelledPicture(path, tuple(faces), split=split)
                 elif faces:

@@ -67,7 +67,7 @@ class Via(ReadOnly):
                     raise LabelFileError(f"{where}: {key!r:.60} has no filename")
                 bases = [file.parent, file.parent / "images", root, root / "images"]
                 faces, lost = _faces(entry.get("regions"), problems, f"{where}: {entry['filename']}")
-                path = locate(entry["filename"], root, bases, problems, where)
+                path = locate(entry["filename"], root, bases, problems, where, split_in(file))
                 if path is not None:
                     yield LabelledPicture(path, tuple(faces), lost=tuple(lost), split=split_in(file))
                 elif faces:

@@ -130,6 +130,7 @@ class Voc:
             size = (int(tree.findtext("size/width", "0")), int(tree.findtext("size/height", "0")))
         except ValueError:
             size = (0, 0)
+        split = split or split_among(PurePosixPath(path).parent.parts)
         return LabelledPicture(
             path, tuple(faces), lost=tuple(lost), split=split, size_wh=size if min(size) > 0 else None
         )

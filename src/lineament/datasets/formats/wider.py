@@ -67,7 +67,7 @@ class Wider:
             bases = [base for base in bases if base == root or root in base.parents]
             split = None if split == _UNSPLIT else split
             for name, faces in _entries(file, relative(file, root)):
-                path = locate(name, root, bases, problems, relative(file, root))
+                path = locate(name, root, bases, problems, relative(file, root), split)
                 if path is not None:
                     yield LabelledPicture(path, tuple(faces), split=split)
                 elif faces:

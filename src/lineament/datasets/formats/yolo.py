@@ -81,7 +81,7 @@ def read_set(source: Path, root: Path, problems: Problems) -> Iterator[LabelledP
     file = data_file(source)
     if file is None and not source.is_dir():
         raise LabelFileError(f"{source}: neither a folder nor a data file such as data.yaml")
-    settings: Mapping[str, Any] = {} if file is None else load_settings(file)
+    settings: Mapping[str, Any] = {} if file is None else load_settings(file, problems)
     folder = source if file is None else file.parent
     where = None if file is None else relative(file, root)
     pictures = None if file is None else pictures_of(settings, file, root, problems)
