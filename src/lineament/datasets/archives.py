@@ -2,8 +2,8 @@
 
 A path that leads out, two entries that would become one file, a damaged or encrypted archive, too many
 entries or bytes, or bytes that expand beyond belief, refuse the whole archive, and nothing of it stays.
-Links and devices are left out and counted. Sizes are counted while writing, because headers lie. Archives
-inside the archive are not opened.
+Links, devices and what macOS adds are left out and counted. Sizes are counted while writing, because
+headers lie. Archives inside the archive are not opened.
 """
 
 from __future__ import annotations
@@ -126,6 +126,11 @@ class _Target:
                 self.problems.add("names_differ_by_case_or_unicode_form", prefix)
         return path
 
+    def leave_out(self, name: str) -> None:
+        """Count what a system added; a name that leads out refuses the archive all the same."""
+        self.place(name)
+        self.problems.add("added_by_a_system", name)
+
     def file(self, name: str, source: IO[bytes]) -> None:
         """Write one file; it must be new."""
         path = self.folder / self.place(name)
@@ -149,6 +154,12 @@ class _Target:
             path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise ArchiveRefused(f"{name!r} is both a file and a folder") from None
+
+
+def added_by_a_system(name: str) -> bool:
+    """Whether an entry is none of the user's files: what macOS adds to archives, and its like."""
+    parts = name.replace("\\", "/").split("/")
+    return "__MACOSX" in parts or any(part.startswith("._") or part == ".DS_Store" for part in parts)
 
 
 def folds_case(folder: Path) -> bool:
@@ -193,6 +204,8 @@ def _unpack_zip(archive: Path, target: _Target, limits: ArchiveLimits) -> None:
                 if mode & 0o170000 not in (0, 0o100000, 0o040000):
                     target.place(info.filename)
                     target.problems.add("link_or_device_left_out", info.filename)
+                elif added_by_a_system(info.filename):
+                    target.leave_out(info.filename)
                 elif info.is_dir():
                     target.make_folder(info.filename)
                 else:
@@ -238,7 +251,9 @@ def _unpack_tar(archive: Path, target: _Target, limits: ArchiveLimits) -> None:
             for info in packed:
                 target.count()
                 vars(packed)["members"] = []  # else every header stays in memory
-                if info.isdir():
+                if (info.isdir() or info.isreg()) and added_by_a_system(info.name):
+                    target.leave_out(info.name)
+                elif info.isdir():
                     target.make_folder(info.name)
                 elif info.isreg():
                     file = packed.extractfile(info)

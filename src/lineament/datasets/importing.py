@@ -7,8 +7,9 @@ What is decided here for every format alike:
   format's setting ``frame``; ``auto`` then means upright and is counted.
 - A box that reaches over the edge stays as it is (``box_over_edge``): clipping would lose where the face
   goes on. A box outside the picture, without area, or with NaN or infinity is left out and counted.
-- A picture all of whose boxes were left out, or whose label file is broken, is refused: it must not pass
-  for a picture without faces.
+- A picture that had labels of which none could be used, or whose label file is broken, is refused: it must
+  not pass for a picture without faces.
+- A face that is given twice, and a picture that is reached twice (two lists, two ids, a link), is one.
 - A picture that cannot be read stays as a row with its error; one that is missing is counted.
 - Only headers are read here. Damage in the pixels shows in the steps that decode.
 """
@@ -20,7 +21,7 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,17 @@ from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.formats import LabelFormat, formats
 from lineament.datasets.formats._files import new_folder, pictures_below, relative
 from lineament.datasets.formats._frames import box_to_upright, points_to_upright, upright_size
-from lineament.datasets.formats._labelled import CLASS, FACE, LabelledFace, LabelledPicture, Labels
+from lineament.datasets.formats._labelled import (
+    CLASS,
+    FACE,
+    LabelledFace,
+    LabelledPicture,
+    Labels,
+    repeated,
+)
+from lineament.datasets.formats._layout import label_files
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.guessing import detect, places_in
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import LabelFileError, LineamentError, PictureError, UsageError
 from lineament.io import images
@@ -62,19 +72,6 @@ class Imported:
     keys: Mapping[tuple[str, int | None], str] = field(default_factory=dict)
 
 
-def detect(source: Path) -> tuple[str, Path] | None:
-    """The format of a folder or label file, and the folder or file it is in.
-
-    A folder that holds nothing but one other folder, as archives do, is looked into.
-    """
-    for place in _places(source):
-        ranked = sorted((formats.create(name).rank, name) for name in formats.names())
-        for _, name in ranked:
-            if formats.create(name).matches(place):
-                return name, place
-    return None
-
-
 def import_labels(
     source: Path, format: str | None = None, *, root: Path | None = None, advance: Advance | None = None
 ) -> Imported:
@@ -90,15 +87,15 @@ def import_labels(
     if format is None:
         found = detect(source)
         if found is None:
-            raise UsageError(
-                f"{source}: in no label format that is known; name one of {', '.join(formats.names())}"
-            )
+            loose = source.is_dir() and next(pictures_below(source), None) is not None
+            held = "pictures, but no labels and no folder a person" if loose else "no labels"
+            raise UsageError(f"{source}: {held}; formats that are known: {', '.join(formats.names())}")
         format, place = found
     else:
         chosen = formats.create(format)
         if not chosen.importable:
             raise UsageError(f"{format} is written only; what is in it is read by the library of that name")
-        place = next((place for place in _places(source) if chosen.matches(place)), source)
+        place = next((place for place in places_in(source) if chosen.matches(place)), source)
     if root is None:
         root = source if source.is_dir() else source.parent
     return read(formats.create(format), format, place, root, advance=advance)
@@ -196,7 +193,7 @@ def read(
 ) -> Imported:
     """Read with a format that was created already; ``known`` spares looking at pictures again."""
     problems = Problems()
-    entries = _merged(reader.read(source, root, problems), problems)
+    entries = _merged(reader.read(source, root, problems), root, problems)
     if not entries:
         detail = f" ({', '.join(problems.counts())})" if problems else ""
         raise LabelFileError(f"{source}: read as {name}, it names no picture that is there{detail}")
@@ -212,6 +209,9 @@ def read(
     for path in pictures_below(source if source.is_dir() else source.parent):
         if relative(path, root) not in entries:
             problems.add("picture_without_labels", relative(path, root))
+    if not reader.located and source.is_dir():
+        for file in label_files(source):
+            problems.add("label_file_not_read", relative(file, root))
     step = {"step": "import", "format": name, "problems": problems.counts()}
     return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys)
 
@@ -226,34 +226,41 @@ def look(path: Path) -> Seen:
         return Seen(digest, error=f"{type(error).__name__}: {error}")
 
 
-def _places(source: Path) -> list[Path]:
-    places = [source]
-    while places[-1].is_dir() and len(places) < 4:
-        try:
-            inner = [p for p in places[-1].iterdir() if not p.name.startswith((".", "__MACOSX"))]
-        except OSError:
-            break
-        if len(inner) != 1 or not inner[0].is_dir():
-            break
-        places.append(inner[0])
-    return places
+def _merged(
+    pictures: Iterable[LabelledPicture], root: Path, problems: Problems
+) -> dict[str, LabelledPicture]:
+    """One entry a picture; faces that several entries give for the same one are taken together.
 
-
-def _merged(pictures: object, problems: Problems) -> dict[str, LabelledPicture]:
-    """One entry a picture; faces that several entries give for the same one are taken together."""
+    Links to one file are one picture where faces are located; elsewhere each says something of its own.
+    """
     entries: dict[str, LabelledPicture] = {}
-    for entry in pictures:  # type: ignore[attr-defined]
-        old = entries.get(entry.path)
+    first: dict[object, str] = {}
+    for entry in pictures:
+        path = first.setdefault(_file_of(root / entry.path) if entry.located else entry.path, entry.path)
+        old = entries.get(path)
         if old is None:
-            entries[entry.path] = entry
+            entries[path] = entry
             continue
         problems.add("picture_twice", entry.path)
         if (old.split, old.size_wh) != (entry.split, entry.size_wh):
             problems.add("picture_twice_in_different_ways", entry.path)
-        entries[entry.path] = dataclasses.replace(
-            old, faces=old.faces + entry.faces, broken=old.broken or entry.broken
+        entries[path] = dataclasses.replace(
+            old,
+            faces=old.faces + entry.faces,
+            kept=old.kept + entry.kept,
+            lost=old.lost + entry.lost,
+            broken=old.broken or entry.broken,
         )
     return entries
+
+
+def _file_of(path: Path) -> object:
+    """What is the same for all links to one file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return path
+    return (status.st_dev, status.st_ino) if status.st_ino else path
 
 
 def _rows(
@@ -283,20 +290,28 @@ def _rows(
     stored = _on_stored(entry, seen, reader, problems)
     frame_wh = seen.stored_wh if stored else size
     kept = [_kept(fields, seen, entry.path, problems) for fields in entry.kept]
+    faces = [_placed(face, entry, frame_wh, seen.orientation if stored else 1) for face in entry.faces]
+    # Rows that a format keeps whole are as many as they were.
+    twice = set() if kept else repeated(faces)
+    lost = list(entry.lost)
     rows: list[tuple[int | None, ManifestRow]] = []
-    for number, face in enumerate(entry.faces):
-        placed = _placed(face, entry, frame_wh, seen.orientation if stored else 1)
-        trouble = _trouble(placed, size)
+    for number, face in enumerate(faces):
+        trouble = _trouble(face, size)
         if trouble is not None:
             problems.add(trouble, f"{entry.path}, face {number + 1}")
-        if trouble in (None, "box_over_edge"):
-            row = _face_row(base, entry, placed, number)
+        if trouble not in (None, "box_over_edge"):
+            lost.append(trouble)
+        elif number in twice:
+            problems.add("face_twice", f"{entry.path}, face {number + 1}")
+        else:
+            row = _face_row(base, entry, face, number)
             rows.append((number, dataclasses.replace(row, **kept[number]) if kept else row))
     if rows:
         return rows
-    if entry.faces:
+    if lost:
         problems.add("no_usable_box", entry.path)
-        error = f"LabelFileError: none of its {len(entry.faces)} boxes can be used"
+        reasons = ", ".join(sorted(set(lost)))
+        error = f"LabelFileError: none of its {len(lost)} labels can be used: {reasons}"
         return [(None, dataclasses.replace(base, outcome="refused", error=error))]
     row = dataclasses.replace(base, outcome="no_face") if entry.located else base
     return [(None, dataclasses.replace(row, **kept[0]) if kept else row)]

@@ -20,7 +20,8 @@ def open_dataset(path: str | Path) -> Manifest:
     manifest's first step. Raises `ManifestError`, `LabelFileError` or `UsageError`.
     """
     from lineament.datasets.archives import is_archive
-    from lineament.datasets.importing import detect, import_labels
+    from lineament.datasets.guessing import detect
+    from lineament.datasets.importing import import_labels
 
     path = Path(path)
     if path.is_dir() and (path / MANIFEST_NAME).is_file():
@@ -42,10 +43,11 @@ def open_dataset(path: str | Path) -> Manifest:
 
 
 def _is_split_up(path: Path) -> bool:
-    from lineament.datasets.formats.imagefolder import split_folders
+    from lineament.datasets.formats.imagefolder import class_folders, folders_in
     from lineament.datasets.formats.lfw import base_folder
 
-    return split_folders(path) != [(None, path)] or base_folder(path) not in (None, path)
+    plain = [(None, folder) for folder in folders_in(path)]
+    return class_folders(path) != plain or base_folder(path) not in (None, path)
 
 
 def from_people(folder: Path) -> Manifest:

@@ -17,7 +17,8 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, pictures_in
 from lineament.datasets.formats._labelled import LabelledPicture
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.importing import Advance, Imported, detect, import_labels
+from lineament.datasets.guessing import detect
+from lineament.datasets.importing import Advance, Imported, import_labels
 from lineament.errors import UsageError
 from lineament.io.manifest import ManifestRow
 from lineament.scoring.matching import Mask
@@ -145,7 +146,8 @@ def _unreadable(path: str, entry: LabelledPicture | None, error: str) -> TruePic
         # Shares of a picture nobody can open have no size in pixels; such a face counts whatever its size.
         if entry is not None and entry.normalised:
             box = box * np.tile(entry.size_wh or (1e4, 1e4), 2)
-        if np.isfinite(box).all() and (box[2:] > box[:2]).all():
+        told_before = any(b == tuple(box.tolist()) for b in boxes)
+        if np.isfinite(box).all() and (box[2:] > box[:2]).all() and not told_before:
             boxes.append(tuple(box.tolist()))
             labels.append(face.labels)
     return _true_picture(path, boxes, labels, error)

@@ -17,6 +17,7 @@ from label_sets import picture_bytes
 
 from lineament.datasets import archives
 from lineament.datasets.archives import ArchiveLimits, is_archive, unpack
+from lineament.datasets.importing import import_dataset
 from lineament.errors import ArchiveRefused, UsageError
 from lineament.io.manifest import Manifest
 
@@ -318,3 +319,22 @@ def test_an_archive_without_labels_leaves_nothing(tmp_path: Path) -> None:
     done = run("import", "x.zip", "--out", "in", folder=tmp_path)
     assert done.returncode == 2
     assert not (tmp_path / "in").exists()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_macos_adds_is_left_out_and_counted(name: str, tmp_path: Path) -> None:
+    """Resource forks and Finder's files never reach the disk: no folder of theirs becomes a person."""
+    entries = []
+    for number, path in enumerate(["train/ann/1.jpg", "train/bob/1.jpg", "test/ann/2.jpg"]):
+        entries.append((path, picture_bytes(number)))
+        entries.append((f"__MACOSX/{path.replace('/1', '/._1').replace('/2', '/._2')}", b"\0\5\26\7"))
+    entries.append(("train/.DS_Store", b"Bud1"))
+    archive = MAKERS[name](tmp_path / name, entries)
+    path, found = import_dataset(archive, out=tmp_path / "out")
+    assert {(row.subject, row.split) for row in found.manifest} == {
+        ("ann", "train"),
+        ("bob", "train"),
+        ("ann", "test"),
+    }
+    assert found.problems.counts() == {"added_by_a_system": 4}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["manifest.jsonl", "test", "train"]

@@ -14,9 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, NoReturn
+from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from lineament.datasets.formats._encodings import CERTAIN, decode, readable
+from lineament.datasets.formats._index import PictureIndex
+from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError, UsageError
 from lineament.io import sources
@@ -26,10 +30,15 @@ _MAX_DEPTH = 64
 _FIRST_IN: ContextVar[Path | None] = ContextVar(
     "the folder that pictures are looked for in first", default=None
 )
+_INDEXES: WeakKeyDictionary[Problems, PictureIndex] = WeakKeyDictionary()
+"""One walk a reading, however many pictures do not lie where they should."""
 
 
-def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
-    """A label file as text (UTF-8, a byte order mark dropped); raises `LabelFileError`."""
+def read_text(path: Path, *, max_bytes: int = MAX_BYTES, problems: Problems | None = None) -> str:
+    """A label file as text, a byte order mark dropped; raises `LabelFileError`.
+
+    UTF-8 or UTF-16. With ``problems`` also the encoding that an XML file declares, or cp1252, counted.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise LabelFileError(f"{path.name}: not a regular file")
@@ -40,23 +49,35 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     if len(data) > max_bytes:
         raise LabelFileError(f"{path.name}: more bytes than the limit of {max_bytes:,}")
     try:
-        return data.decode("utf-8-sig")
+        text, encoding = decode(data)
     except UnicodeDecodeError as error:
         raise LabelFileError(f"{path.name}: not UTF-8: {error.reason} at byte {error.start}") from None
+    if encoding not in CERTAIN:
+        if problems is None:
+            raise LabelFileError(f"{path.name}: neither UTF-8 nor UTF-16; save it as UTF-8")
+        problems.add("not_utf8", f"{path.name}: read as {encoding}")
+    return text.removeprefix("\ufeff")
+
+
+def load_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
+    """What a JSON file holds; raises `LabelFileError`."""
+    try:
+        return json.loads(read_text(path, max_bytes=max_bytes))
+    except (ValueError, RecursionError) as error:
+        raise LabelFileError(f"{path.name}: not JSON: {error}") from None
 
 
 def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """A JSON file that holds an object; raises `LabelFileError`."""
-    try:
-        values = json.loads(read_text(path, max_bytes=max_bytes))
-    except (ValueError, RecursionError) as error:
-        raise LabelFileError(f"{path.name}: not JSON: {error}") from None
+    values = load_json(path, max_bytes=max_bytes)
     if not isinstance(values, dict):
         raise LabelFileError(f"{path.name}: holds no JSON object")
     return values
 
 
-def read_xml(path: Path, *, max_bytes: int = 2**26) -> ElementTree.Element:
+def read_xml(
+    path: Path, *, max_bytes: int = 2**26, problems: Problems | None = None
+) -> ElementTree.Element:
     """An XML file without a document type: entities, which could grow without end, are refused.
 
     Raises `LabelFileError`.
@@ -78,14 +99,15 @@ def read_xml(path: Path, *, max_bytes: int = 2**26) -> ElementTree.Element:
         depth -= 1
         builder.end(name)
 
-    parser = expat.ParserCreate()
+    # The text is UTF-8 by then, whatever encoding the file declares.
+    parser = expat.ParserCreate("utf-8")
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     parser.buffer_text = True
     try:
-        parser.Parse(read_text(path, max_bytes=max_bytes).encode("utf-8"), True)
+        parser.Parse(read_text(path, max_bytes=max_bytes, problems=problems).encode("utf-8"), True)
         return builder.close()
     except (expat.ExpatError, ValueError) as error:
         raise LabelFileError(f"{path.name}: not XML: {error}") from None
@@ -100,7 +122,7 @@ def sniff(path: Path, size: int = 2**16) -> str:
             head = file.read(size)
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - size, len(head)))
-            return (head + file.read(size)).decode("utf-8", "replace")
+            return readable(head + file.read(size))
     except OSError:
         return ""
 
@@ -109,9 +131,9 @@ def files_below(folder: Path, suffixes: Iterable[str], *, limit: int | None = No
     """Files with one of the suffixes in a folder and its sub-folders, sorted, hidden ones left out."""
     wanted, found = tuple(suffixes), []
     for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not passed_over(name))
         for name in sorted(names):
-            if name.lower().endswith(wanted) and not name.startswith("."):
+            if name.lower().endswith(wanted) and not passed_over(name):
                 found.append(Path(base) / name)
                 if limit is not None and len(found) >= limit:
                     return found
@@ -119,8 +141,11 @@ def files_below(folder: Path, suffixes: Iterable[str], *, limit: int | None = No
 
 
 def pictures_below(folder: Path) -> Iterator[Path]:
-    """Every file with a picture's suffix, sorted within its folder."""
-    return (Path(name) for name in sources.expand([folder]) if sources.is_picture_name(name))
+    """Every file with a picture's suffix, sorted within its folder, what systems put there left out."""
+    for name in sources.expand([folder]):
+        path = Path(name)
+        if sources.is_picture_name(name) and not any(map(passed_over, path.relative_to(folder).parts)):
+            yield path
 
 
 def relative(path: Path, root: Path) -> str:
@@ -138,28 +163,65 @@ def pictures_in(folder: Path) -> Iterator[None]:
         _FIRST_IN.reset(token)
 
 
-def locate(name: str, root: Path, bases: Iterable[Path], problems: Problems, where: str) -> str | None:
+def locate(
+    name: str,
+    root: Path,
+    bases: Iterable[Path],
+    problems: Problems,
+    where: str,
+    split: str | None = None,
+) -> str | None:
     """The picture a label file names, relative to ``root``: the first of ``bases`` that has it.
 
-    A name that differs only in Unicode form (as archives made on a Mac do) is found and counted. A name
-    that leaves ``root``, or that nothing fits, is counted, and the answer is None.
+    A name that differs only in Unicode form (as archives made on a Mac do) is found and counted, and so is
+    the only picture that a name which leads elsewhere can mean, of the label file's ``split`` where that
+    is known (`PictureIndex`). A name that leaves ``root``, or that nothing fits, is counted, and the answer
+    is None.
     """
     name = name.replace("\\", "/")
-    start, inside = os.fspath(root), False
-    named = _FIRST_IN.get()
+    bases = list(bases)
+    inner = exactly(name, root, bases, problems)
+    if inner is not None:
+        return inner
+    found = _index(root, problems).find(name, split)
+    if found is not None:
+        problems.add(found.kind, f"{where}: {name} is {found.path}")
+        return found.path
+    inside = any(_inner(name, root, base) for base in bases)
+    problems.add("missing_picture" if inside else "picture_outside", f"{where}: {name}")
+    return None
+
+
+def exactly(name: str, root: Path, bases: Iterable[Path], problems: Problems) -> str | None:
+    """The same where the name leads to it from one of ``bases``; else None, and nothing is counted."""
+    name = name.replace("\\", "/")
+    start, named = os.fspath(root), _FIRST_IN.get()
     bases = [*bases] if named is None else [named, *bases]
     for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
         for base in bases:
-            inner = posixpath.normpath(posixpath.join(relative(base, root), form))
-            if not form or "\0" in form or inner.startswith(("../", "/")) or inner in ("..", "."):
-                continue
-            inside = True
-            if os.path.exists(f"{start}/{inner}"):  # noqa: PTH110  Path.exists() raises for long names
+            inner = _inner(form, root, base)
+            if inner and os.path.exists(f"{start}/{inner}"):  # noqa: PTH110  Path.exists() raises for long names
                 if form != name:
                     problems.add("other_unicode_form", inner)
                 return inner
-    problems.add("missing_picture" if inside else "picture_outside", f"{where}: {name}")
     return None
+
+
+def _inner(name: str, root: Path, base: Path) -> str | None:
+    """Where a name leads from ``base``, relative to ``root``; None when it leads out."""
+    inner = posixpath.normpath(posixpath.join(relative(base, root), name))
+    if not name or "\0" in name or inner.startswith(("../", "/")) or inner in ("..", "."):
+        return None
+    return inner
+
+
+def _index(root: Path, problems: Problems) -> PictureIndex:
+    index = _INDEXES.get(problems)
+    if index is None:
+        folder = _FIRST_IN.get() or root
+        index = PictureIndex(relative(path, root) for path in pictures_below(folder))
+        _INDEXES[problems] = index
+    return index
 
 
 @contextmanager

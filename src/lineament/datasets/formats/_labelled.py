@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
@@ -23,11 +23,17 @@ CLASS = "class"
 _SPLITS = {
     "train": "train",
     "training": "train",
+    "trainval": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
     "test": "test",
     "testing": "test",
+    "dev": "val",
+    "devel": "val",
+    "development": "val",
+    "eval": "test",
+    "evaluation": "test",
 }
 
 
@@ -49,9 +55,9 @@ class LabelledPicture:
     ``path`` is relative to the root, with ``/``. ``size_wh`` is what the label file claims, None where it
     claims nothing. Coordinates are pixels, or shares of the size when ``normalised``. ``subject`` and
     ``labels`` are of the picture as a whole, used when it has no faces. ``broken`` says why its labels
-    cannot be used. ``source_name`` is the file's name before a service renamed it. When writing, ``rows``
-    are the manifest's, one a face; when reading, ``kept`` are further fields of theirs, for formats that
-    hold them.
+    cannot be used, ``lost`` what was wrong with each label that gives no face. ``source_name`` is the
+    file's name before a service renamed it. When writing, ``rows`` are the manifest's, one a face; when
+    reading, ``kept`` are further fields of theirs, for formats that hold them.
     """
 
     path: str
@@ -63,6 +69,7 @@ class LabelledPicture:
     provenance: Provenance = field(default_factory=Provenance)
     normalised: bool = False
     broken: str | None = None
+    lost: tuple[str, ...] = ()
     located: bool = True
     source_name: str | None = None
     rows: tuple[ManifestRow, ...] = ()
@@ -80,6 +87,31 @@ def split_in(path: PurePath) -> str | None:
         if word in _SPLITS:
             return _SPLITS[word]
     return split_name(path.parent.name)
+
+
+def repeated(faces: Sequence[LabelledFace]) -> set[int]:
+    """Which faces, placed in pixels, say what an earlier one says: box, class, landmarks, subject, labels.
+
+    Boxes are equal to a thousandth of a pixel; what one of the two leaves out does not make them differ.
+    """
+    kept: dict[tuple[object, ...], list[LabelledFace]] = {}
+    found = set()
+    for number, face in enumerate(faces):
+        key = (face.kind, *(round(v, 3) + 0.0 if math.isfinite(v) else None for v in face.box))
+        earlier = kept.setdefault(key, [])
+        if any(_says(old, face) for old in earlier[:100]):
+            found.add(number)
+        else:
+            earlier.append(face)
+    return found
+
+
+def _says(old: LabelledFace, face: LabelledFace) -> bool:
+    if face.subject not in (None, old.subject):
+        return False
+    if face.landmarks is not None and face.landmarks != old.landmarks:
+        return False
+    return all(old.labels.get(key) == value for key, value in face.labels.items())
 
 
 def label_value(value: Any) -> str | float:

@@ -1,7 +1,9 @@
 """A folder a class, optionally below ``train``, ``val`` and ``test``.
 
 The folder's name is the subject, or with ``label=emotion`` the label of that name. Everything below one
-class folder belongs to it. Boxes are not held.
+class folder belongs to it. Folders that are called like a split or like a part of a layout (``images``,
+``labels``) are no class: classes are looked for inside them. Where there is a ``train``, folders beside it
+that are no split hold no classes. Boxes are not held.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, relative
-from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
+from lineament.datasets.formats._labelled import Frame, LabelledPicture
+from lineament.datasets.formats._layout import is_structure, passed_over, split_of
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
@@ -42,25 +45,24 @@ class ImageFolder:
         self.label = config.label
 
     def matches(self, source: Path) -> bool:
-        """Whether a sub-folder holds a picture."""
+        """Whether a folder of a class holds a picture."""
         return source.is_dir() and any(
-            next(pictures_below(folder), None) is not None for folder in folders_in(source)
+            next(pictures_below(folder), None) is not None for _, folder in class_folders(source)
         )
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry a picture."""
         if not source.is_dir():
             raise LabelFileError(f"{source}: not a folder")
-        for split, base in split_folders(source):
-            for folder in folders_in(base):
-                for path in pictures_below(folder):
-                    yield LabelledPicture(
-                        relative(path, root),
-                        split=split,
-                        subject=folder.name if self.label is None else None,
-                        labels={} if self.label is None else {self.label: folder.name},
-                        located=False,
-                    )
+        for split, folder in class_folders(source):
+            for path in pictures_below(folder):
+                yield LabelledPicture(
+                    relative(path, root),
+                    split=split,
+                    subject=folder.name if self.label is None else None,
+                    labels={} if self.label is None else {self.label: folder.name},
+                    located=False,
+                )
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``[SPLIT/]FOLDER/NAME``: sub-folders are dropped, a row without subject (or label) has no place.
@@ -82,17 +84,29 @@ class ImageFolder:
         """Nothing: the folders are the labels."""
 
 
-def split_folders(source: Path) -> list[tuple[str | None, Path]]:
-    """The folders of the splits, or the folder itself when any sub-folder is not named like one."""
+def class_folders(source: Path, split: str | None = None) -> list[tuple[str | None, Path]]:
+    """The folder of every class, with its split; folders of a layout are looked into, three deep."""
+    return _classes(source, split, 3)
+
+
+def _classes(source: Path, split: str | None, deep: int) -> list[tuple[str | None, Path]]:
     inner = folders_in(source)
-    if all((split_name(p.name) or p.name == UNSPLIT) and folders_in(p) for p in inner):
-        return [(split_name(p.name), p) for p in inner]
-    return [(None, source)]
+    layout = {
+        p: _classes(p, split_of(p.name) or split, deep - 1) for p in inner if deep and is_structure(p.name)
+    }
+    trained = any(split_of(p.name) == "train" and classes for p, classes in layout.items())
+    found: list[tuple[str | None, Path]] = []
+    for folder in inner:
+        if is_structure(folder.name):
+            found += layout.get(folder, [])
+        elif not trained:
+            found.append((split, folder))
+    return found
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """Sub-folders by name, hidden ones left out."""
+    """Sub-folders by name, without hidden ones and those that systems put there."""
     try:
-        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        return sorted(p for p in folder.iterdir() if p.is_dir() and not passed_over(p.name))
     except OSError:
         return []

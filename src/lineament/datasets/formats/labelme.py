@@ -1,6 +1,7 @@
 """LabelMe: one JSON file beside each picture, named after it.
 
-Rectangles are faces; polygons and circles become the box around them. Points named ``right_eye``,
+Rectangles are faces; polygons, masks, circles and turned rectangles (X-AnyLabeling) become the box around
+them; what has no area (points, lines) refuses a picture that has nothing else. Points named ``right_eye``,
 ``left_eye``, ``nose``, ``right_mouth`` and ``left_mouth`` that share a rectangle's ``group_id`` are its
 landmarks. LabelMe keeps fields it does not know, so ``attributes`` and ``subject`` of a shape and ``split``
 of the file hold what it has no place for. Since 2019 LabelMe turns pictures by EXIF before labelling
@@ -17,24 +18,35 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative, sniff
+from lineament.datasets.formats._files import (
+    files_below,
+    new_text,
+    pictures_below,
+    read_json,
+    relative,
+    sniff,
+)
+from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import (
     FACE,
     Frame,
     LabelledFace,
     LabelledPicture,
     label_value,
-    split_name,
 )
+from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._naming import FolderNames, portable_path
+from lineament.datasets.formats._outlines import around
+from lineament.datasets.formats._partners import Partners, picture_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.formats import SUFFIXES
 from lineament.io.manifest import Box, ManifestRow, Points
 from lineament.types import LANDMARK_NAMES
 
 _MAX_BYTES = 2**28  # a file may carry its whole picture as text
-_SHAPE = {"label", "points", "group_id", "shape_type", "flags", "description", "attributes", "subject"}
+_LINES = ("point", "points", "line", "linestrip", "ai_points")
+_SHAPE = {"mask", "direction", "kie_linking", "label", "points", "group_id", "shape_type"}
+_SHAPE |= {"flags", "description", "attributes", "subject"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +70,26 @@ class LabelMe:
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first JSON files has shapes and a picture."""
-        return any(_looks_right(file) for file in _files(source, limit=5))
+        files = _files(source, limit=20)
+        return any(_looks_right(file) for file in files)
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry a file; a broken one refuses its picture."""
         files = _files(source)
         if not files:
             raise LabelFileError(f"{source}: holds no JSON file")
+        folder = source if source.is_dir() else source.parent
+        pictures, labels = Partners(folder, pictures_below(folder)), Partners(folder, files)
         for file in files:
             where = relative(file, root)
             try:
-                picture = _picture(file, root, problems)
+                picture = _picture(file, root, pictures, labels, problems)
             except LabelFileError as error:
-                path = _beside(file, root)
-                if path is None:
+                beside = pictures.of(file)
+                if beside is None:
                     problems.add("broken_label_file", f"{where}: {error}")
                     continue
-                picture = LabelledPicture(path, broken=str(error))
+                picture = LabelledPicture(relative(beside, root), broken=str(error))
             if picture is not None:
                 yield picture
 
@@ -97,17 +112,12 @@ def _files(source: Path, *, limit: int | None = None) -> list[Path]:
 
 def _looks_right(file: Path) -> bool:
     text = sniff(file)
-    return '"shapes"' in text and '"imagePath"' in text
+    return json_kind(file) == "labelme" or ('"shapes"' in text and '"imagePath"' in text)
 
 
-def _beside(file: Path, root: Path) -> str | None:
-    for candidate in sorted(file.parent.iterdir()):
-        if candidate.stem == file.stem and candidate.suffix.lower() in SUFFIXES:
-            return relative(candidate, root)
-    return None
-
-
-def _picture(file: Path, root: Path, problems: Problems) -> LabelledPicture | None:
+def _picture(
+    file: Path, root: Path, pictures: Partners, labels: Partners, problems: Problems
+) -> LabelledPicture | None:
     data, where = read_json(file, max_bytes=_MAX_BYTES), relative(file, root)
     shapes = data.get("shapes")
     if not isinstance(shapes, list):
@@ -116,11 +126,9 @@ def _picture(file: Path, root: Path, problems: Problems) -> LabelledPicture | No
         problems.add("not_an_annotation", where)
         return None
     name = data.get("imagePath")
-    path = locate(name, root, [file.parent], problems, where) if isinstance(name, str) else None
-    if path is None:
-        path = _beside(file, root)
-        if path is not None:
-            problems.add("picture_found_beside", where)
+    path = picture_of(
+        file, name if isinstance(name, str) else "", root, [file.parent], pictures, labels, problems
+    )
     if path is None:
         kind = "picture_only_inside_json" if data.get("imageData") else "face_of_missing_picture"
         problems.add(kind, where)
@@ -129,19 +137,23 @@ def _picture(file: Path, root: Path, problems: Problems) -> LabelledPicture | No
         problems.add("not_taken: flags", where)
     size = data.get("imageWidth"), data.get("imageHeight")
     split = data.get("split")
+    faces, lost = _faces(shapes, problems, where)
     return LabelledPicture(
         path,
-        tuple(_faces(shapes, problems, where)),
-        split=split if isinstance(split, str) else split_name(file.parent.name),
+        tuple(faces),
+        lost=tuple(lost),
+        split=split if isinstance(split, str) else split_among(file.parent.relative_to(root).parts),
         size_wh=size if all(isinstance(v, int) and v > 0 for v in size) else None,  # type: ignore[arg-type]
         subject=data["subject"] if isinstance(data.get("subject"), str) else None,
         labels=_labels(data.get("attributes")),
     )
 
 
-def _faces(shapes: Sequence[Any], problems: Problems, where: str) -> Iterator[LabelledFace]:
+def _faces(shapes: Sequence[Any], problems: Problems, where: str) -> tuple[list[LabelledFace], list[str]]:
+    """Faces, and why other shapes give none."""
     points: dict[Any, dict[str, tuple[float, float]]] = {}
     boxes: list[tuple[Mapping[str, Any], Box]] = []
+    lost: list[str] = []
     for number, shape in enumerate(shapes, 1):
         name = f"{where}, shape {number}"
         corners = _corners(shape)
@@ -154,11 +166,13 @@ def _faces(shapes: Sequence[Any], problems: Problems, where: str) -> Iterator[La
         box = _around(kind, corners)
         if box is None:
             problems.add(f"not_taken: {kind}", name)
+            lost.append(f"not_taken: {kind}")
             continue
         if kind != "rectangle":
             problems.add(f"{kind}_to_box", name)
         boxes.append((shape, box))
     used: set[Any] = set()
+    faces = []
     for shape, box in boxes:
         group = shape.get("group_id")
         landmarks: Points | None = None
@@ -170,9 +184,11 @@ def _faces(shapes: Sequence[Any], problems: Problems, where: str) -> Iterator[La
                 problems.add("not_taken: incomplete landmarks", where)
         elif group is not None:
             problems.add("not_taken: group_id", where)
-        yield _face(shape, box, landmarks)
+        faces.append(_face(shape, box, landmarks))
     if stray := len(points.keys() - used):
         problems.add("not_taken: landmarks without a box", where, count=stray)
+        lost += ["not_taken: landmarks without a box"] * stray
+    return faces, lost
 
 
 def _face(shape: Mapping[str, Any], box: Box, landmarks: Points | None) -> LabelledFace:
@@ -214,15 +230,14 @@ def _corners(shape: Any) -> list[tuple[float, float]] | None:
 
 
 def _around(kind: str, corners: Sequence[tuple[float, float]]) -> Box | None:
-    xs, ys = [x for x, _ in corners], [y for _, y in corners]
-    if not all(map(math.isfinite, [*xs, *ys])):
-        return (math.nan,) * 4
+    """The box around a shape of the kinds of LabelMe and X-AnyLabeling that have an area."""
     if kind == "circle" and len(corners) == 2:
+        x, y = corners[0]
         radius = math.dist(*corners)
-        return (xs[0] - radius, ys[0] - radius, xs[0] + radius, ys[0] + radius)
-    if (kind == "rectangle" and len(corners) in (2, 4)) or (kind == "polygon" and len(corners) >= 3):
-        return (min(xs), min(ys), max(xs), max(ys))
-    return None
+        return around([(x - radius, y - radius), (x + radius, y + radius)])
+    if kind in _LINES or len(corners) < 2 or (kind == "polygon" and len(corners) < 3):
+        return None
+    return around(corners)
 
 
 def _document(picture: LabelledPicture) -> dict[str, Any]:

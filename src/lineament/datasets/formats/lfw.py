@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, relative
 from lineament.datasets.formats._labelled import Frame, LabelledPicture
+from lineament.datasets.formats._layout import is_structure
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats.imagefolder import folders_in
@@ -83,7 +84,10 @@ def base_folder(source: Path) -> Path | None:
     """The folder of the people's folders: this one, its ``images``, or one called like lfw."""
     for base in (source, source / "images", *(p for p in folders_in(source) if p.name.startswith("lfw"))):
         looked = [(folder, next(pictures_below(folder), None)) for folder in folders_in(base)[:_LOOKED_AT]]
-        if looked and all(path is not None and _fits(path, folder.name) for folder, path in looked):
+        if looked and all(
+            path is not None and _fits(path, folder.name) and not is_structure(folder.name)
+            for folder, path in looked
+        ):
             return base
     return None
 

@@ -1,6 +1,7 @@
-"""Roboflow exports, COCO or YOLO: ``train``, ``valid``, ``test``, renamed pictures and two README files.
+"""Roboflow exports: ``train``, ``valid``, ``test``, renamed pictures and two README files.
 
-COCO has ``SPLIT/_annotations.coco.json`` beside the pictures, YOLO ``data.yaml`` and ``SPLIT/images``.
+COCO has ``SPLIT/_annotations.coco.json`` beside the pictures, YOLO ``data.yaml`` and ``SPLIT/images``. Also
+read: its exports for darknet, Pascal VOC, CreateML and as a table (``SPLIT/_annotations.csv``).
 Pictures are called ``NAME_EXT.rf.HASH.EXT``; several hashes of one NAME are augmented copies, so the name
 before upload becomes the label ``source_name``. Licence and address come from ``README.dataset.txt`` or
 ``data.yaml``. Roboflow strips EXIF by default ("auto-orient",
@@ -16,11 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from lineament.datasets.formats import coco, formats, yolo
+from lineament.datasets.formats import LabelFormat, coco, formats
 from lineament.datasets.formats._files import new_text, read_text, sniff
 from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.formats._yolo_data import load_settings
+from lineament.datasets.formats.yolo import write_data
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow, Provenance
 
@@ -50,31 +53,23 @@ class Roboflow:
         self.flavour, self.frame = config.flavour, config.frame
 
     def matches(self, source: Path) -> bool:
-        """Whether there are Roboflow's annotation files, or a data file that names it."""
-        if not source.is_dir():
-            return False
-        if _annotations(source):
-            return True
-        file = source / "data.yaml"
-        named = (source / "README.roboflow.txt").is_file() or (source / "README.dataset.txt").is_file()
-        return (
-            file.is_file() and (named or "roboflow:" in sniff(file)) and yolo.data_file(source) is not None
-        )
+        """Whether there are Roboflow's annotation files, or its READMEs beside labels of another tool."""
+        return source.is_dir() and (bool(_annotations(source)) or _inner(source) is not None)
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every split."""
-        files = _annotations(source)
         common = _provenance(source)
+        files = _annotations(source)
         if files:
             for file in files:
                 split = file.parent.name
                 for picture in coco.read_file(file, root, problems, split=split_name(split) or split):
                     yield _finished(picture, common)
             return
-        data = yolo.data_file(source)
-        if data is None:
-            raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor data.yaml")
-        for picture in yolo.read_data(data, root, problems):
+        inner = _inner(source)
+        if inner is None:
+            raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor another export of Roboflow")
+        for picture in inner.read(source, root, problems):
             yield _finished(picture, common)
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
@@ -92,7 +87,7 @@ class Roboflow:
                 ]
                 coco.write_file(members, folder / _folder(split) / _ANNOTATIONS, split, source_names=True)
         else:
-            yolo.write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits})
+            write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits})
         licences = {p.provenance.licence or "" for p in pictures}
         with new_text(folder / "README.dataset.txt") as out:
             licence = licences.pop() if len(licences) == 1 else ""
@@ -103,6 +98,18 @@ class Roboflow:
                 "not augmented.\nAn EXIF orientation of a picture is left in the file; boxes are on the "
                 f"{'stored' if self.frame == 'stored' else 'upright'} picture.\n"
             )
+
+
+def _inner(source: Path) -> LabelFormat | None:
+    """The reader of what an export for another tool holds, None when the folder is not Roboflow's."""
+    file = source / "data.yaml"
+    named = any((source / name).is_file() for name in ("README.roboflow.txt", "README.dataset.txt"))
+    if not (
+        named or (file.is_file() and "roboflow:" in sniff(file)) or any(source.glob("*/_annotations.csv"))
+    ):
+        return None
+    readers = (formats.create(name) for name in ("yolo", "voc", "createml", "csv"))
+    return next((reader for reader in readers if reader.matches(source)), None)
 
 
 def _annotations(source: Path) -> list[Path]:
@@ -147,7 +154,7 @@ def _provenance(source: Path) -> Provenance:
         found = re.search(r"https://\S+roboflow\S*", text)
         licence, page = stated and stated[1], found and found[0]
     if data.is_file():
-        told = (yolo.settings_in(data) or {}).get("roboflow")
+        told = load_settings(data).get("roboflow")
         if isinstance(told, dict):
             licence = licence or _text(told.get("license"))
             page = page or _text(told.get("url"))

@@ -5,6 +5,8 @@ The development kit of VOC2012 counts pixels from 1 and includes the last, so ou
 ``first=0``, else boxes are one pixel off at the left and top. Written boxes are whole pixels. CVAT's
 ``<attributes>`` hold labels. Since 2020 labelImg turns pictures by EXIF before labelling
 (https://github.com/HumanSignal/labelImg/pull/650), earlier ones it did not; ``<size>`` tells them apart.
+Turned rectangles (``<robndbox>`` of roLabelImg, the attribute ``rotation`` of CVAT) and polygons become the
+box around them.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from xml.etree import ElementTree
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import (
     files_below,
-    locate,
     new_text,
+    pictures_below,
     read_text,
     read_xml,
     relative,
@@ -33,12 +35,15 @@ from lineament.datasets.formats._labelled import (
     LabelledPicture,
     split_name,
 )
+from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
+from lineament.datasets.formats._outlines import around, number, turned
+from lineament.datasets.formats._partners import Partners, picture_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.formats import SUFFIXES
 from lineament.io.manifest import Box, ManifestRow
 
+_ROOT = re.compile(r"<annotation[\s>/]")
 _FIELDS = ("pose", "truncated", "difficult", "occluded")
 
 
@@ -67,7 +72,7 @@ class Voc:
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first XML files is an annotation."""
-        return any("<annotation" in sniff(file, 2048) for file in _files(source, limit=5))
+        return any(_ROOT.search(sniff(file, 2048)) for file in _files(source, limit=20))
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry an XML file; a broken one refuses its picture."""
@@ -76,37 +81,48 @@ class Voc:
             raise LabelFileError(f"{source}: holds no XML file")
         folder = source if source.is_dir() else source.parent
         splits = _splits(folder, problems)
+        pictures, labels = Partners(folder, pictures_below(folder)), Partners(folder, files)
         for file in files:
             stem = _stem(file, folder)
-            split = splits.get(stem, split_name(file.parent.name))
+            split = splits.get(stem, split_among(file.parent.relative_to(folder).parts))
             try:
-                picture = self._picture(file, folder, root, split, problems)
+                picture = self._picture(file, folder, root, split, pictures, labels, problems)
             except LabelFileError as error:
-                path = _beside(file, folder, root)
-                if path is None:
+                own = pictures.of(file)
+                if own is None:
                     problems.add("broken_label_file", f"{relative(file, root)}: {error}")
                     continue
-                picture = LabelledPicture(path, split=split, broken=str(error))
+                picture = LabelledPicture(relative(own, root), split=split, broken=str(error))
             if picture is not None:
                 yield picture
 
     def _picture(
-        self, file: Path, folder: Path, root: Path, split: str | None, problems: Problems
+        self,
+        file: Path,
+        folder: Path,
+        root: Path,
+        split: str | None,
+        pictures: Partners,
+        labels: Partners,
+        problems: Problems,
     ) -> LabelledPicture | None:
-        tree, where = read_xml(file), relative(file, root)
+        tree, where = read_xml(file, problems=problems), relative(file, root)
         if tree.tag != "annotation":
             problems.add("not_an_annotation", where)
             return None
-        path = None
-        name = tree.findtext("filename")
-        if name:
-            bases = [folder / "JPEGImages", file.parent, folder, folder / "images"]
-            bases.insert(0, folder / "JPEGImages" / PurePosixPath(_stem(file, folder)).parent)
-            path = locate(name, root, bases, problems, where)
-        else:
-            path = _beside(file, folder, root)
-            problems.add("missing_picture", where) if path is None else None
-        faces = [_face(entry, self.first, where) for entry in tree.iterfind("object")]
+        bases = [folder / "JPEGImages", file.parent, folder, folder / "images"]
+        bases.insert(0, folder / "JPEGImages" / PurePosixPath(_stem(file, folder)).parent)
+        name = (tree.findtext("filename") or "").strip()
+        path = picture_of(file, name, root, bases, pictures, labels, problems)
+        faces: list[LabelledFace] = []
+        lost: list[str] = []
+        foreign = tree.find("source") is not None
+        for place, entry in enumerate(tree.iterfind("object"), 1):
+            face = _face(entry, self.first, foreign, problems, f"{where}, object {place}")
+            if isinstance(face, str):
+                lost.append(face)
+            else:
+                faces.append(face)
         if path is None:
             problems.add("face_of_missing_picture", where, count=len(faces)) if faces else None
             return None
@@ -114,7 +130,10 @@ class Voc:
             size = (int(tree.findtext("size/width", "0")), int(tree.findtext("size/height", "0")))
         except ValueError:
             size = (0, 0)
-        return LabelledPicture(path, tuple(faces), split=split, size_wh=size if min(size) > 0 else None)
+        split = split or split_among(PurePosixPath(path).parent.parts)
+        return LabelledPicture(
+            path, tuple(faces), lost=tuple(lost), split=split, size_wh=size if min(size) > 0 else None
+        )
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``JPEGImages/PATH``."""
@@ -149,28 +168,21 @@ def _splits(folder: Path, problems: Problems) -> dict[str, str]:
     """Name of a picture to its split; ``trainval`` is the union of two and says nothing."""
     found: dict[str, str] = {}
     for file in sorted((folder / "ImageSets" / "Main").glob("*.txt")):
-        if file.stem == "trainval":
+        if file.stem in ("trainval", "default"):  # CVAT calls what is in no split its default
             continue
         # The lists of single classes are named CLASS_train.txt and repeat these.
         if "_" in file.stem and split_name(file.stem.rpartition("_")[2]):
             continue
-        for line in read_text(file).split("\n"):
+        for line in (line.removesuffix("\r") for line in read_text(file).split("\n")):
             if line and found.setdefault(line, file.stem) != file.stem:
                 problems.add("in_two_splits", line)
     return found
 
 
-def _beside(file: Path, folder: Path, root: Path) -> str | None:
-    """The picture of the XML file's own name."""
-    stem = _stem(file, folder)
-    for base in (folder / "JPEGImages" / stem, folder / "images" / stem, file.with_suffix("")):
-        for candidate in sorted(base.parent.glob("*")) if base.parent.is_dir() else []:
-            if candidate.stem == base.name and candidate.suffix.lower() in SUFFIXES:
-                return relative(candidate, root)
-    return None
-
-
-def _face(entry: ElementTree.Element, first: int, where: str) -> LabelledFace:
+def _face(
+    entry: ElementTree.Element, first: int, foreign: bool, problems: Problems, where: str
+) -> LabelledFace | str:
+    """The face of an object, or why it gives none."""
     labels: dict[str, str | float] = {}
     for name in _FIELDS:
         text = entry.findtext(name)
@@ -178,17 +190,48 @@ def _face(entry: ElementTree.Element, first: int, where: str) -> LabelledFace:
             labels[name] = _value(text)
     for attribute in entry.iterfind("attributes/attribute"):
         labels[attribute.findtext("name", "")] = _value(attribute.findtext("value", ""))
-    return LabelledFace(_box(entry, first, where), entry.findtext("name") or FACE, labels=labels)
+    found = _box(entry, first)
+    if found is None:
+        problems.add("box_missing", f"{where}: neither bndbox, robndbox nor polygon in numbers")
+        return "box_missing"
+    box, kind = found
+    angle = number(labels.get("rotation"))
+    # Ours have no <source>. The boxes that CVAT writes for turned rectangles are those before turning.
+    if foreign and kind is None and angle is not None and math.isfinite(angle) and angle % 360:
+        del labels["rotation"]
+        box, kind = turned(box, angle), "turned_rectangle"
+    if kind is not None:
+        problems.add(f"{kind}_to_box", where)
+    return LabelledFace(box, entry.findtext("name") or FACE, labels=labels)
 
 
-def _box(entry: ElementTree.Element, first: int, where: str) -> Box:
-    try:
-        x1, y1, x2, y2 = (
-            float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax")
-        )
-    except ValueError:
-        raise LabelFileError(f"{where}: an object without a box in numbers") from None
-    return (x1 - first, y1 - first, x2 - first + 1, y2 - first + 1)
+def _box(entry: ElementTree.Element, first: int) -> tuple[Box, str | None] | None:
+    """The box, and what it was made from when that is no box."""
+    x1, y1, x2, y2 = (number(entry.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax"))
+    if x1 is not None and y1 is not None and x2 is not None and y2 is not None:
+        return (x1 - first, y1 - first, x2 - first + 1, y2 - first + 1), None
+    cx, cy, w, h, angle = (
+        number(entry.findtext(f"robndbox/{key}")) for key in ("cx", "cy", "w", "h", "angle")
+    )
+    if cx is not None and cy is not None and w is not None and h is not None:
+        box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+        if angle is not None and math.isfinite(angle):
+            box = turned(box, math.degrees(angle))
+        return box, "turned_rectangle"
+    corners = _corners(entry)
+    return None if len(corners) < 3 else (around(corners), "polygon")
+
+
+def _corners(entry: ElementTree.Element) -> list[tuple[float, float]]:
+    """Corners of ``<polygon>``: ``<x1><y1><x2>...``, or ``<pt>`` or ``<point>`` of ``<x><y>``."""
+    outline = entry.find("polygon")
+    if outline is None:
+        return []
+    found = [(number(outline.findtext(f"x{n}")), number(outline.findtext(f"y{n}"))) for n in range(1, 200)]
+    found += [
+        (number(p.findtext("x")), number(p.findtext("y"))) for p in outline if p.tag in ("pt", "point")
+    ]
+    return [(x, y) for x, y in found if x is not None and y is not None]
 
 
 def _value(text: str) -> str | float:
@@ -216,10 +259,10 @@ def _document(picture: LabelledPicture, name: str, first: int) -> str:
             if key in labels:
                 _add(entry, key, _text(labels.pop(key)))
         box = ElementTree.SubElement(entry, "bndbox")
-        for key, number in zip(
+        for key, pixel in zip(
             ("xmin", "ymin", "xmax", "ymax"), _whole(face.box, picture, first), strict=True
         ):
-            _add(box, key, number)
+            _add(box, key, pixel)
         if labels:
             attributes = ElementTree.SubElement(entry, "attributes")
             for key, label in sorted(labels.items()):

@@ -23,7 +23,7 @@ from lineament.io.manifest import ManifestRow
 from lineament.io.sources import is_picture_name
 
 _ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
-_HEAD = re.compile(r"[^\n]+\.\w+\s*\n\s*\d+\s*\n\s*-?[\d.]+ -?[\d.]+ -?[\d.]+ -?[\d.]+")
+_NUMBERS = re.compile(r"\s*-?[\d.]+(\s+-?[\d.]+){3,}\s*")
 _LIST = re.compile(r"wider_face_(?P<split>.+)_bbx_gt\.txt")
 _UNSPLIT = "unsplit"
 
@@ -67,7 +67,7 @@ class Wider:
             bases = [base for base in bases if base == root or root in base.parents]
             split = None if split == _UNSPLIT else split
             for name, faces in _entries(file, relative(file, root)):
-                path = locate(name, root, bases, problems, relative(file, root))
+                path = locate(name, root, bases, problems, relative(file, root), split)
                 if path is not None:
                     yield LabelledPicture(path, tuple(faces), split=split)
                 elif faces:
@@ -94,16 +94,25 @@ def _name(split: str | None) -> str:
 def _files(source: Path) -> list[Path]:
     candidates = [source] if source.is_file() else []
     if source.is_dir():
-        candidates = files_below(source, ["_bbx_gt.txt"]) or sorted(source.glob("*.txt"))[:20]
-    return [file for file in candidates if file.suffix == ".txt" and _HEAD.search(sniff(file))]
+        candidates = files_below(source, ["_bbx_gt.txt"]) or files_below(source, [".txt"], limit=50)
+    return [file for file in candidates if file.suffix.lower() == ".txt" and _looks_right(file)]
+
+
+def _looks_right(file: Path) -> bool:
+    """Whether the first lines hold a picture's name, a count and a line of numbers, one below the other."""
+    lines = [line for line in sniff(file, 8192).splitlines()[:50] if line.strip()]
+    for name, count, *rest in zip(lines, lines[1:], [*lines[2:], ""], strict=False):
+        if is_picture_name(name.strip()) and count.strip().isdecimal():
+            return count.strip() == "0" or _NUMBERS.fullmatch(rest[0]) is not None
+    return False
 
 
 def _entries(file: Path, where: str) -> Iterator[tuple[str, list[LabelledFace]]]:
     lines = [line.removesuffix("\r") for line in read_text(file).split("\n")]
     at = 0
     while at < len(lines):
-        name = lines[at]
-        if not name.strip():
+        name = lines[at].strip()
+        if not name:
             at += 1
             continue
         try:

@@ -1,0 +1,85 @@
+"""Naming the tool whose label file this is, where the file is not read here: for messages only."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from lineament.datasets.formats._files import load_json, sniff
+from lineament.datasets.formats._json_kinds import json_kind
+from lineament.datasets.formats._yolo_lines import looks_like_labels
+from lineament.errors import LabelFileError
+
+_READ = {"coco", "labelme", "via", "createml", "supervisely", "datumaro"}
+_KITTI = re.compile(r"\S*[A-Za-z]\S*(\s+-?\d+(\.\d+)?){14,15}\s*")
+_DOTA = re.compile(r"(-?\d+(\.\d+)?\s+){8}\S+\s+[012]\s*")
+_PATH_AND_BOXES = re.compile(r"\S.*\.(jpe?g|png|bmp|webp)(\s+-?[\d.]+(,-?[\d.]+){3,4})+\s*", re.I)
+_BY_SUFFIX = {
+    ".tfrecord": "TFRecord",
+    ".record": "TFRecord",
+    ".parquet": "Parquet",
+    ".mat": "MATLAB",
+    ".pbtxt": "a TensorFlow label map",
+    ".pts": "landmarks of 300-W",
+    ".xlsx": "an Excel sheet; save it as CSV",
+    ".xls": "an Excel sheet; save it as CSV",
+    ".ods": "a spreadsheet; save it as CSV",
+}
+
+
+def looks_like(file: Path) -> str | None:
+    """Whose layout the file has, or what is broken in it; None when nothing tells."""
+    suffix, text = file.suffix.lower(), sniff(file)
+    if not text.strip():
+        return "empty"
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    if suffix in (".json", ".geojson"):
+        return _json(file)
+    if suffix in (".ndjson", ".jsonl"):
+        return "Labelbox" if '"data_row"' in text else None
+    if suffix == ".xml":
+        return _xml(text)
+    if suffix in (".csv", ".tsv"):
+        return _table(text)
+    return _lines(text)
+
+
+def _json(file: Path) -> str | None:
+    kind = json_kind(file)
+    if kind is not None:
+        return f"{kind} of pictures that are not here" if kind in _READ else kind
+    try:
+        load_json(file, max_bytes=2**25)
+    except LabelFileError as error:
+        return str(error).partition(": ")[2]
+    return None
+
+
+def _xml(text: str) -> str | None:
+    root = re.search(r"<([A-Za-z_][\w.-]*)[\s>/]", re.sub(r"<[?!][^>]*>", "", text[:4096]))
+    tools = {"annotation": "Pascal VOC", "annotations": "CVAT", "dataset": "dlib's imglab"}
+    return None if root is None else tools.get(root[1], f"XML of <{root[1]}>")
+
+
+def _table(text: str) -> str | None:
+    header = {cell.strip() for cell in next(csv.reader(text.splitlines()[:1]), [])}
+    if {"ImageID", "XMin", "YMin"} <= header:
+        return "OpenImages"
+    if {"filename", "region_shape_attributes"} <= header:
+        return "VGG VIA's table; export it as JSON"
+    return None
+
+
+def _lines(text: str) -> str | None:
+    first = [
+        line for line in text.splitlines()[:5] if line.strip() and not line.startswith(("image", "gsd"))
+    ]
+    if any(_KITTI.fullmatch(line[:500]) for line in first):
+        return "KITTI"
+    if any(_DOTA.fullmatch(line[:500]) for line in first):
+        return "DOTA"
+    if any(_PATH_AND_BOXES.fullmatch(line[:2000]) for line in first):
+        return "a list of paths and boxes (keras-yolo3)"
+    return "YOLO of pictures that are not here" if looks_like_labels(text) else None

@@ -1,0 +1,105 @@
+"""RetinaFace's ``label.txt``: ``# PATH``, and a line a face of WIDER FACE with five landmarks.
+
+Layout as in https://github.com/biubug6/Pytorch_Retinaface: ``train/images/...`` and ``train/label.txt``. A
+face is ``x y w h``, then five times ``x y flag``, then a quality; landmarks of -1 were not labelled. Lists
+of boxes alone (its ``val``) have only the first four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineament.datasets.formats import formats
+from lineament.datasets.formats._files import files_below, locate, read_text, relative, sniff
+from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture
+from lineament.datasets.formats._layout import split_among, split_of
+from lineament.datasets.formats._problems import Problems
+from lineament.datasets.formats._read_only import ReadOnly
+from lineament.errors import LabelFileError
+from lineament.io.manifest import Points
+from lineament.io.sources import is_picture_name
+
+
+@dataclass(frozen=True, slots=True)
+class RetinaFaceConfig:
+    """``frame``: which picture the boxes are on."""
+
+    frame: Frame = "auto"
+
+
+@formats.register("retinaface", RetinaFaceConfig)
+class RetinaFace(ReadOnly):
+    """One list a split."""
+
+    name = "retinaface"
+    rank = 25
+
+    def __init__(self, config: RetinaFaceConfig) -> None:
+        self.frame = config.frame
+
+    def matches(self, source: Path) -> bool:
+        """Whether a text file begins with ``# PATH`` of a picture."""
+        return bool(_files(source))
+
+    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every picture of every list."""
+        files = _files(source)
+        if not files:
+            raise LabelFileError(f"{source}: holds no list of '# PATH' and faces")
+        for file in files:
+            folders = file.parent.relative_to(root).parts if file.is_relative_to(root) else ()
+            split = split_of(file.stem) or split_among(folders)
+            bases = [file.parent / "images", file.parent, root, root / "images"]
+            for name, faces in _entries(file, relative(file, root), problems):
+                path = locate(name, root, bases, problems, relative(file, root), split)
+                if path is not None:
+                    yield LabelledPicture(path, tuple(faces), split=split)
+                elif faces:
+                    problems.add("face_of_missing_picture", name, count=len(faces))
+
+
+def _files(source: Path) -> list[Path]:
+    files = [source] if source.is_file() else files_below(source, [".txt"], limit=200)
+    return [file for file in files if file.suffix.lower() == ".txt" and _looks_right(file)]
+
+
+def _looks_right(file: Path) -> bool:
+    first = sniff(file, 4096).lstrip().partition("\n")[0]
+    return first.startswith("#") and is_picture_name(first.strip())
+
+
+def _entries(file: Path, where: str, problems: Problems) -> Iterator[tuple[str, list[LabelledFace]]]:
+    name: str | None = None
+    faces: list[LabelledFace] = []
+    for number, line in enumerate(read_text(file, problems=problems).splitlines(), 1):
+        if line.startswith("#"):
+            if name is not None:
+                yield name, faces
+            name, faces = line[1:].strip(), []
+        elif line.strip():
+            if name is None:
+                raise LabelFileError(f"{where}, line {number}: a face before any '# PATH'")
+            faces.append(_face(line, problems, f"{where}, line {number}"))
+    if name is not None:
+        yield name, faces
+
+
+def _face(line: str, problems: Problems, where: str) -> LabelledFace:
+    try:
+        values = [float(field) for field in line.split()]
+    except ValueError:
+        values = []
+    if len(values) != 4 and len(values) not in (19, 20):
+        raise LabelFileError(f"{where}: a face has 4, 19 or 20 numbers: {line.strip()[:60]!r}")
+    x, y, w, h = values[:4]
+    landmarks: Points | None = None
+    if len(values) > 4:
+        points = tuple((values[at], values[at + 1]) for at in range(4, 19, 3))
+        missing = sum(min(point) < 0 for point in points)
+        if not missing:
+            landmarks = points
+        elif missing < len(points):
+            problems.add("not_taken: incomplete landmarks", where)
+    return LabelledFace((x, y, x + w, y + h), landmarks=landmarks)
