@@ -212,7 +212,9 @@ def read(
     for path in pictures_below(source if source.is_dir() else source.parent):
         if relative(path, root) not in entries:
             problems.add("picture_without_labels", relative(path, root))
-    step = {"step": "import", "format": name, "problems": problems.counts()}
+    step: dict[str, Any] = {"step": "import", "format": name, "problems": problems.counts()}
+    if reader.classes:
+        step["classes"] = {str(number): kind for number, kind in sorted(reader.classes.items())}
     return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys)
 
 

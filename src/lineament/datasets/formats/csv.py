@@ -15,7 +15,7 @@ every field of a row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class Csv:
     unique_stems = False
     importable = True
     rank = 60
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: CsvConfig) -> None:
         self.frame, self.config = config.frame, config

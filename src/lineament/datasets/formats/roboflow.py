@@ -11,13 +11,13 @@ same; where an export was made without it, COCO's sizes tell and YOLO is taken a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lineament.datasets.formats import coco, formats, yolo
-from lineament.datasets.formats._files import new_text, read_text, sniff
+from lineament.datasets.formats._files import new_text, read_text, relative, sniff
 from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
@@ -48,6 +48,7 @@ class Roboflow:
 
     def __init__(self, config: RoboflowConfig) -> None:
         self.flavour, self.frame = config.flavour, config.frame
+        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there are Roboflow's annotation files, or a data file that names it."""
@@ -74,6 +75,7 @@ class Roboflow:
         data = yolo.data_file(source)
         if data is None:
             raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor data.yaml")
+        self.classes = yolo.class_names(yolo.load_settings(data), relative(data, root))
         for picture in yolo.read_data(data, root, problems):
             yield _finished(picture, common)
 
@@ -92,7 +94,9 @@ class Roboflow:
                 ]
                 coco.write_file(members, folder / _folder(split) / _ANNOTATIONS, split, source_names=True)
         else:
-            yolo.write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits})
+            yolo.write_data(
+                pictures, folder, {s: f"{_folder(s)}/images" for s in splits}, classes=self.classes
+            )
         licences = {p.provenance.licence or "" for p in pictures}
         with new_text(folder / "README.dataset.txt") as out:
             licence = licences.pop() if len(licences) == 1 else ""

@@ -28,7 +28,7 @@ from lineament.datasets.formats._labelled import (
     Frame,
     LabelledFace,
     LabelledPicture,
-    kinds_in,
+    numbered,
     split_name,
 )
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
@@ -61,6 +61,7 @@ class Yolo:
     def __init__(self, config: YoloConfig) -> None:
         self.frame = config.frame
         self.landmarks = config.landmarks
+        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there is a YAML file with class names, or a ``classes.txt``."""
@@ -70,10 +71,12 @@ class Yolo:
         """Every picture of every split."""
         file = data_file(source)
         if file is not None:
+            self.classes = class_names(load_settings(file), relative(file, root))
             yield from read_data(file, root, problems)
         elif (source / "classes.txt").is_file():
             names = dict(enumerate(read_text(source / "classes.txt", max_bytes=_MAX_YAML).split("\n")))
             names = {number: name.strip() for number, name in names.items() if name.strip()}
+            self.classes = names
             for picture in pictures_below(source):
                 yield _picture(picture, root, None, names, 0, problems)
         else:
@@ -86,7 +89,7 @@ class Yolo:
     def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
         """``data.yaml``, and ``labels`` beside ``images``. Boxes are clipped: YOLO refuses others."""
         splits = {p.split: f"images/{_folder(p.split)}" for p in pictures}
-        write_data(pictures, folder, splits, landmarks=self.landmarks)
+        write_data(pictures, folder, splits, landmarks=self.landmarks, classes=self.classes)
 
 
 def data_file(source: Path) -> Path | None:
@@ -123,13 +126,7 @@ def load_settings(file: Path) -> dict[str, Any]:
 def read_data(file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
     """Every picture that a data file leads to."""
     settings = load_settings(file)
-    given = settings["names"]
-    names: dict[int, str] = {}
-    for number, name in given.items() if isinstance(given, dict) else enumerate(given):
-        # Aliases in YAML can make a nested value that is endless as text, so only plain ones are taken.
-        if not isinstance(name, str | int | float) or not str(number).isdecimal():
-            raise LabelFileError(f"{relative(file, root)}: class {number!r} has no plain name")
-        names[int(number)] = str(name)
+    names = class_names(settings, relative(file, root))
     points = _points_shape(settings, problems, relative(file, root))
     for key, value in settings.items():
         if key in _SETTINGS or value is None or not (_is_split(key) or _leads_on(value, file)):
@@ -141,6 +138,18 @@ def read_data(file: Path, root: Path, problems: Problems) -> Iterator[LabelledPi
                 continue
             for picture in _listed(entry, settings.get("path"), file, root, problems):
                 yield _picture(picture, root, split, names, points, problems)
+
+
+def class_names(settings: Mapping[str, Any], where: str) -> dict[int, str]:
+    """The names of classes by number; raises `LabelFileError` for one that is no plain name."""
+    given = settings["names"]
+    names: dict[int, str] = {}
+    for number, name in given.items() if isinstance(given, dict) else enumerate(given):
+        # Aliases in YAML can make a nested value that is endless as text, so only plain ones are taken.
+        if not isinstance(name, str | int | float) or not str(number).isdecimal():
+            raise LabelFileError(f"{where}: class {number!r} has no plain name")
+        names[int(number)] = str(name)
+    return names
 
 
 def _is_split(key: object) -> bool:
@@ -277,12 +286,16 @@ def write_data(
     splits: Mapping[str | None, str],
     *,
     landmarks: bool = False,
+    classes: Mapping[int, str] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Label files and ``data.yaml``, in which each split leads to its folder of pictures."""
+    """Label files and ``data.yaml``, in which each split leads to its folder of pictures.
+
+    ``classes`` keep their numbers; others come after them.
+    """
     import yaml
 
-    kinds = {kind: number for number, kind in enumerate(kinds_in(pictures))}
+    kinds = numbered(pictures, classes or {})
     for picture in pictures:
         assert picture.size_wh is not None
         parts = list(PurePosixPath(picture.path).parts)
