@@ -59,6 +59,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     ├── OutputError               a result cannot be written: disk full, no permission
     ├── TrainingError             a training cannot begin or go on; what it had reached is kept
     │   ├── NotEnoughSamples      a split or class without the samples that training needs
+    │   ├── NotCutOut             rows of faces inside pictures, where whole pictures are seen
     │   ├── UndeclaredLabel       a label that was not declared
     │   ├── Diverged              the loss became NaN or infinite; the best weights are kept
     │   ├── CheckpointMismatch    a run folder of other settings or data
@@ -308,6 +309,10 @@ class TrainingError(LineamentError):
 
 class NotEnoughSamples(TrainingError):
     """A split or a class lacks the samples that training needs."""
+
+
+class NotCutOut(TrainingError):
+    """Rows speak of faces inside their pictures, and the trainer sees pictures whole."""
 
 
 class UndeclaredLabel(TrainingError):

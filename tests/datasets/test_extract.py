@@ -117,7 +117,8 @@ def test_all_faces_are_numbered(photos: Path, tmp_path: Path, analyzer: Analyzer
 
 
 def test_a_given_box_picks_the_face(photos: Path, tmp_path: Path, analyzer: Analyzer) -> None:
-    """Rows with boxes get the face in their own box, each with its own subject; a box without face none."""
+    """Rows with boxes get the face in their own box, each with its own subject; where none is found in it,
+    the box itself is cut, and that is told."""
     image = images.load(photos / "Obama" / "group.jpg")
     faces = sorted(analyzer.analyze_one(image).faces, key=lambda face: float(face.box[3] - face.box[1]))
     left, right = faces[-2:]
@@ -126,8 +127,9 @@ def test_a_given_box_picks_the_face(photos: Path, tmp_path: Path, analyzer: Anal
         for name, box in (("l", left.box), ("r", right.box), ("nobody", (0.0, 0.0, 20.0, 20.0)))
     ]
     result = extract(Manifest(tuple(rows), (), photos), tmp_path / "out")
-    assert {row.subject for row in result.manifest} == {"l", "r"}
-    assert (result.photos, result.faces, result.undetected) == (1, 2, 0)
+    by = {row.subject: row.labels["chosen_by"] for row in result.manifest}
+    assert by == {"l": "box", "r": "box", "nobody": "label"}
+    assert (result.photos, result.faces, result.undetected, result.from_labels) == (1, 3, 0, 1)
 
 
 def test_turned_photos_give_upright_crops(tmp_path: Path, analyzer: Analyzer) -> None:

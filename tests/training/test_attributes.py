@@ -380,6 +380,11 @@ def test_the_command_trains_from_a_table(pictures: Manifest, tmp_path: Path) -> 
     result = CliRunner().invoke(app, [*words, "--json", str(tmp_path / "out.json")], catch_exceptions=False)
     assert result.exit_code == 0
     record = json.loads((tmp_path / "out.json").read_text())
-    assert record["table"] == {"labelled": 149, "without_line": 0, "lines_without_row": 2}
+    assert record["table"] == {
+        "labelled": 149,
+        "without_line": 0,
+        "lines_without_row": 2,
+        "missing": sum("tint" not in row.labels for row in pictures),
+    }
     assert record["epochs"] == 2 and set(record["attributes"]) == {"tint"}
     assert "precision" in result.stdout and "labels from the table: 149 rows" in result.stdout

@@ -1,6 +1,7 @@
 """Which face of a photo is its subject's.
 
-The only one; the one in the box that the row gives; otherwise the one that agrees with the subject's other
+The only one; the one in the box that the row gives, or, where the detector found none there, that box
+itself; otherwise the one that agrees with the subject's other
 photos. Where these agree on nobody, or nobody in the photo agrees with them, it is the face nearest the
 photo's centre, and the row says so.
 """
@@ -30,7 +31,7 @@ class Choice:
 
     row: ManifestRow
     face: int
-    by: Literal["only", "every", "box", "consensus", "center"]
+    by: Literal["only", "every", "box", "label", "consensus", "center"]
 
 
 def decided(rows: Sequence[ManifestRow], seen: Sighting, *, every: bool) -> list[Choice] | None:
@@ -38,15 +39,15 @@ def decided(rows: Sequence[ManifestRow], seen: Sighting, *, every: bool) -> list
     if not len(seen):
         return []
     if any(row.box is not None for row in rows):
-        boxed = [(row, in_box(row, seen)) for row in rows if row.box is not None]
-        found = [Choice(row, face, "box") for row, face in boxed if face is not None]
+        found = [choice for row in rows if (choice := boxed(row, seen)) is not None]
         free = [row for row in rows if row.box is None]
         rest = decided(free, seen, every=every) if free else []
         return None if rest is None else found + rest
-    if len(seen) == 1:
-        return [Choice(row, 0, "only") for row in rows]
+    faces = seen.detected.tolist()
+    if len(faces) <= 1:
+        return [Choice(row, face, "only") for row in rows for face in faces]
     if every:
-        return [Choice(rows[0], face, "every") for face in range(len(seen))]
+        return [Choice(rows[0], face, "every") for face in faces]
     return None
 
 
@@ -77,27 +78,39 @@ def choose(
             similar = sighting.embeddings @ agreed.template
             if similar.max() >= same.template:
                 face, by = int(similar.argmax()), "consensus"
-        boxed = [Choice(r, f, "box") for r in mine if (f := in_box(r, sighting)) is not None]
+        placed = [choice for r in mine if (choice := boxed(r, sighting)) is not None]
         free = [r for r in mine if r.box is None]
-        answers.append(boxed + [Choice(r, face, by) for r in free])  # type: ignore[arg-type]
+        answers.append(placed + [Choice(r, face, by) for r in free])  # type: ignore[arg-type]
     return answers
 
 
 def _candidates(found: list[Choice] | None, seen: Sighting) -> Float32:
     if found is None:
-        return seen.embeddings
-    return seen.embeddings[sorted({choice.face for choice in found})]
+        return seen.embeddings[seen.detected]
+    return seen.embeddings[sorted({choice.face for choice in found} & set(seen.detected.tolist()))]
+
+
+def boxed(row: ManifestRow, seen: Sighting) -> Choice | None:
+    """The face of a row with a box: the detected one in it, else the box as the label gives it."""
+    face = in_box(row, seen)
+    if face is not None or row.box is None:
+        return None if face is None else Choice(row, face, "box")
+    for given in sorted(set(range(len(seen))) - set(seen.detected.tolist())):
+        if np.array_equal(seen.boxes[given], np.array(row.box, np.float32)):
+            return Choice(row, given, "label")
+    return None
 
 
 def in_box(row: ManifestRow, seen: Sighting) -> int | None:
-    """The face in the row's box; None when it gives none or no face overlaps it enough."""
-    if row.box is None or not len(seen):
+    """The face found in the row's box; None when it gives none or no face overlaps it enough."""
+    faces = seen.detected
+    if row.box is None or not len(faces):
         return None
-    overlap = iou(np.array([row.box], np.float32), seen.boxes)[0]
-    return int(overlap.argmax()) if overlap.max() >= LEAST_IOU else None
+    overlap = iou(np.array([row.box], np.float32), seen.boxes[faces])[0]
+    return int(faces[overlap.argmax()]) if overlap.max() >= LEAST_IOU else None
 
 
 def central(seen: Sighting) -> int:
-    """The face nearest the picture's centre; there must be one."""
+    """The face found nearest the picture's centre; there must be one."""
     w, h = seen.size_wh or (0, 0)
-    return nearest_to(seen.boxes, (w / 2, h / 2))
+    return int(seen.detected[nearest_to(seen.boxes[seen.detected], (w / 2, h / 2))])

@@ -29,8 +29,8 @@ class Exported:
     """What was written.
 
     ``losses`` counts by field of the manifest: ``row`` for rows the format has no place for, else the field
-    that comes back missing or changed. ``problems`` are pictures that are missing or no longer the ones the
-    manifest describes.
+    that comes back missing or changed, ``class number`` for classes that have another number, or none.
+    ``problems`` are pictures that are missing or no longer the ones the manifest describes.
     """
 
     folder: Path
@@ -58,6 +58,7 @@ def export_labels(
     not empty, and `LabelFileError` when it cannot be written.
     """
     writer = formats.create(format)
+    writer.classes = classes_of(manifest)
     problems, losses = Problems(), Problems()
     try:
         with new_folder(folder) as temporary:
@@ -65,6 +66,7 @@ def export_labels(
             if not entries:
                 raise LabelFileError(f"none of the {len(manifest)} rows has a place in {format}")
             writer.write(entries, temporary)
+            writer.classes = {}  # now to be read
             back = read(writer, format, temporary, temporary, known=seen)
     except (OSError, UnicodeEncodeError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -73,9 +75,22 @@ def export_labels(
     for item in placed:
         key = back.keys.get((item.path, item.face), back.keys.get((item.path, None)))
         _compare(item.row, rows.get(key or ""), losses)
+    before, after = classes_of(manifest), classes_of(back.manifest)
+    for number, kind in before.items():
+        if after.get(number) != kind:
+            losses.add("class number", f"{number} {kind}")
     if manifest.steps:
         losses.add("steps", str(manifest.steps[-1].get("step", "")), count=len(manifest.steps))
     return Exported(folder, format, len(entries), len(placed), losses, problems)
+
+
+def classes_of(manifest: Manifest) -> dict[int, str]:
+    """Names of classes by number, as the import of the data found them; empty where it found no numbers."""
+    for step in manifest.steps:
+        told = step.get("classes")
+        if step.get("step") == "import" and isinstance(told, dict):
+            return {int(number): str(kind) for number, kind in told.items() if str(number).isdecimal()}
+    return {}
 
 
 def differences(row: ManifestRow, back: ManifestRow) -> Iterator[tuple[str, float | None]]:

@@ -49,6 +49,7 @@ _LEAST_PHOTOS = 100
 class Extraction:
     """What came of it. ``photos`` = those with a face + ``undetected`` + ``refused``; ``faces`` is crops.
 
+    ``from_labels`` of the crops were cut by the box of their label, as no face was found there.
     ``resumed`` photos were done by an earlier run. ``twins`` are folders whose names differ only by case or
     Unicode form.
     """
@@ -61,9 +62,14 @@ class Extraction:
     twins: tuple[tuple[str, ...], ...]
     manifest: Manifest
 
+    @property
+    def from_labels(self) -> int:
+        """How many crops their label's box alone tells."""
+        return sum(row.labels.get("chosen_by") == "label" for row in self.manifest)
+
     def to_json(self) -> dict[str, int]:
         """The counts."""
-        names = ("photos", "faces", "undetected", "refused", "resumed")
+        names = ("photos", "faces", "from_labels", "undetected", "refused", "resumed")
         return {name: getattr(self, name) for name in names}
 
 
@@ -78,13 +84,14 @@ def extract(
     """Write the crops of every photo below ``out``, with manifest, contact sheet and list of failures.
 
     Run again after an interruption it goes on where it was and ends with the same bytes; a finished ``out``
-    is left as it is. Raises `UsageError` when ``out`` holds anything else or overlaps the photos, and
-    `OutputError` when it cannot be written.
+    is left as it is. Raises `UsageError` when ``out`` holds anything else or overlaps the photos, or when
+    no label has the box that is to be cut by, and `OutputError` when it cannot be written.
     """
     from filelock import FileLock, Timeout
 
     settings = settings or ExtractSettings()
     require_apart(source.folder, out)
+    _require_boxes(source, settings)
     stated = {"settings": settings.to_json(), "source": source.digest()}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -101,6 +108,21 @@ def extract(
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{out}: cannot be written: {reason}; what is finished is kept") from error
+
+
+def _require_boxes(source: Manifest, settings: ExtractSettings) -> None:
+    if not settings.from_boxes:
+        return
+    boxed = [row for row in source if row.box is not None]
+    if not boxed:
+        raise UsageError(
+            f"{source.folder}: none of {len(source)} rows has a box to cut by; let faces be found"
+        )
+    if settings.style.align and not any(row.landmarks is not None for row in boxed):
+        raise UsageError(
+            f"{source.folder}: none of {len(boxed)} boxes has landmarks to align by; leave out align, or "
+            "let faces be found"
+        )
 
 
 def _earlier(manifest: Manifest, source: Manifest) -> Extraction:
@@ -280,13 +302,13 @@ class _Run:
             sha256=digest,
             size_wh=(self.settings.style.size, self.settings.style.size),
             box=_rounded(box),
-            landmarks=tuple(_rounded(point) for point in points),
+            landmarks=None if np.isnan(points).any() else tuple(_rounded(point) for point in points),
             labels=labels,
             parent=row.id,
             step="extract",
             outcome="ok",
             error=None,
-            quality=round(float(seen.quality[choice.face]), 4),
+            quality=None if choice.by == "label" else round(float(seen.quality[choice.face]), 4),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lineament import registry
 from lineament.analyzer import Analyzer
 from lineament.datasets import crop_names
-from lineament.datasets.choosing import decided
+from lineament.datasets.choosing import decided, in_box
 from lineament.datasets.opening import sha256_of
 from lineament.datasets.sightings import Sighting
 from lineament.errors import ConfigError, PictureError
@@ -18,7 +18,7 @@ from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import ManifestRow
 from lineament.protocols import Detector
-from lineament.types import Image, Outcome
+from lineament.types import Image, Outcome, Status
 
 LOOK_SIDE = 720
 """Shorter side in pixels that a photo keeps in its first, reduced look."""
@@ -28,13 +28,18 @@ _QUALITY = 95
 
 @dataclass(frozen=True, slots=True)
 class ExtractSettings:
-    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`."""
+    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`.
+
+    A face that a label has a box of is cut where the detector finds it, and by that box where it finds
+    none; with ``from_boxes`` always by the box, and no face is looked for.
+    """
 
     detector: str = "yunet"
     rotate: float | None = None
     style: CropStyle = field(default_factory=CropStyle)
     faces: Literal["one", "all"] = "one"
     precision: str = "balanced"
+    from_boxes: bool = False
 
     def __post_init__(self) -> None:
         if self.faces not in ("one", "all"):
@@ -50,6 +55,7 @@ class ExtractSettings:
             "align": self.style.align,
             "faces": self.faces,
             "precision": self.precision,
+            "from_boxes": self.from_boxes,
         }
 
 
@@ -76,7 +82,7 @@ class Extractor:
         """What the journal keeps of a photo; where it is clear whose face to take, its crop is written."""
         outcome = self._look(photo)
         scale = 1.0 if outcome.image is None else outcome.image.scale
-        sighting = Sighting.of(outcome, scale)
+        sighting = self._with_labels(photo, Sighting.of(outcome, scale))
         choices = decided(photo.rows, sighting, every=self.settings.faces == "all")
         crops = {
             str(face): self.write(photo, sighting, face, outcome.image)
@@ -91,11 +97,26 @@ class Extractor:
             image = images.load(photo.file, min_side=None if whole else LOOK_SIDE)
         except PictureError as error:
             return Outcome.refused(str(photo.file), error)
+        if self.settings.from_boxes:
+            return Outcome(str(photo.file), Status.NO_FACE, image=image)
         outcome = self.analyzer.analyze_one(image)
         if image.scale == 1 or self._sharp_enough(outcome, image.scale):
             return outcome
         del image
         return self.analyzer.analyze_one(photo.file)
+
+    def _with_labels(self, photo: Photo, seen: Sighting) -> Sighting:
+        """What was seen and the boxes of rows in which it was not; aligned crops need landmarks too."""
+        if seen.status is Status.REFUSED:
+            return seen
+        given = {
+            row.box: row.landmarks
+            for row in photo.rows
+            if row.box is not None
+            and in_box(row, seen) is None
+            and (row.landmarks is not None or not self.style.align)
+        }
+        return seen.with_given([*given], [*given.values()])
 
     def _sharp_enough(self, outcome: Outcome, scale: float) -> bool:
         seen = Sighting.of(outcome)

@@ -212,7 +212,9 @@ def read(
     if not reader.located and source.is_dir():
         for file in label_files(source):
             problems.add("label_file_not_read", relative(file, root))
-    step = {"step": "import", "format": name, "problems": problems.counts()}
+    step: dict[str, Any] = {"step": "import", "format": name, "problems": problems.counts()}
+    if reader.classes:
+        step["classes"] = {str(number): kind for number, kind in sorted(reader.classes.items())}
     return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys)
 
 

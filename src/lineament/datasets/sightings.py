@@ -7,12 +7,14 @@ ends like one that was not.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lineament.io.manifest import Box, Points
 from lineament.types import Faces, Float32, Outcome, Status
 
 _FIXED = 17
@@ -24,7 +26,8 @@ class Sighting:
     """The faces of one picture, in pixels of the upright file.
 
     ``table`` is float32 ``(N, 17 + D)``; the properties name its columns. ``error`` is the refusal's name
-    and message. ``scale`` is how many pixels of the file one of those searched stands for.
+    and message. ``scale`` is how many pixels of the file one of those searched stands for. Faces that
+    labels give, and no detector found, have NaN as quality.
     """
 
     status: Status
@@ -65,6 +68,24 @@ class Sighting:
     def embeddings(self) -> Float32:
         """Of unit length, ``(N, D)``."""
         return self.table[:, _FIXED:]
+
+    @property
+    def detected(self) -> NDArray[np.intp]:
+        """Numbers of the faces that the detector found; the others were given by labels."""
+        return np.flatnonzero(~np.isnan(self.quality))
+
+    def with_given(self, boxes: Sequence[Box], landmarks: Sequence[Points | None]) -> Self:
+        """The same and faces that labels give, which have neither quality nor embedding."""
+        if not boxes:
+            return self
+        rows = np.zeros((len(boxes), self.table.shape[1]), np.float32)
+        rows[:, :4] = np.array(boxes, np.float32)
+        rows[:, 5:16] = np.nan
+        for row, points in zip(rows, landmarks, strict=True):
+            if points is not None:
+                row[5:15] = np.array(points, np.float32).reshape(-1)
+        table = np.concatenate([self.table, rows]).astype(np.float32)
+        return replace(self, status=Status.OK, table=table)
 
     @classmethod
     def of(cls, outcome: Outcome, scale: float = 1.0) -> Self:

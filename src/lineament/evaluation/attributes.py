@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer
+from lineament.datasets import tables
 from lineament.datasets.importing import import_labels
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, InsufficientData, NoFaceFound, SplitError, UsageError
@@ -202,7 +203,7 @@ class _Answers:
             assert truth is not None
             said = scores.values[face]
             if isinstance(said, str):
-                truth = truth if isinstance(truth, str) else f"{truth:g}"
+                truth = truth if isinstance(truth, str) else tables.number_text(truth)
                 self.names = scores.classes
                 if truth not in self.names:
                     self.unknown[truth] += 1

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
+from lineament.datasets import tables
 from lineament.errors import ConfigError, InsufficientData, SplitError
 from lineament.evaluation.trained_on import require_unseen
 from lineament.geometry.boxes import iou, nearest_to
@@ -302,7 +303,7 @@ def _known(face: LabelledFace, classes: Sequence[str]) -> LabelledFace:
 
 
 def _text(truth: str | float) -> str:
-    return truth if isinstance(truth, str) else f"{truth:g}"
+    return truth if isinstance(truth, str) else tables.number_text(truth)
 
 
 def _json(rate: Rate | None) -> dict[str, float | int] | None:

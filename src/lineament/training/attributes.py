@@ -104,7 +104,10 @@ class Data:
     @classmethod
     def of(cls, manifest: Manifest, settings: AttributesSettings) -> Data:
         """Match heads to rows; raises as `with_labels` and `resolve` do."""
-        table = None if settings.labels is None else with_labels(manifest, settings.labels)
+        numbers = {head.label or head.name for head in settings.heads if head.of_numbers}
+        table = None
+        if settings.labels is not None:
+            table = with_labels(manifest, settings.labels, numbers=numbers)
         manifest = manifest if table is None else table.manifest
         every = rows_by_split(manifest)
         attributes = resolve(settings.heads, every)
@@ -189,6 +192,7 @@ class _Training:
                 "labelled": data.table.labelled,
                 "without_line": data.table.without_line,
                 "lines_without_row": data.table.lines_without_row,
+                "missing": data.table.missing,
             },
             "refused": {name: len(rows) for name, rows in refused.items()},
             "epochs": state.epoch,

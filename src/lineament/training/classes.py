@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lineament.datasets import tables
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
 
@@ -56,7 +57,7 @@ def class_name(row: ManifestRow, label: str) -> str | None:
     value = row.subject if label == SUBJECT else row.labels.get(label)
     if value is None:
         return None
-    return f"{value:g}" if isinstance(value, (int, float)) else value
+    return tables.number_text(value) if isinstance(value, (int, float)) else value
 
 
 def classes_of(

@@ -119,7 +119,7 @@ def fitted(view: View, size: int, fit: Fit) -> View:
     scale = np.array([size / w, size / h], np.float32)
     origin = np.array([x0, y0], np.float32)
     boxes = (view.boxes - np.tile(origin, 2)) * np.tile(scale, 2)
-    return View(pixels, boxes, (view.landmarks - origin) * scale)
+    return View(pixels, boxes, (view.landmarks - origin) * scale, view.shares)
 
 
 def collate(samples: Sequence[Any]) -> Batch:
@@ -179,6 +179,10 @@ class Batches:
     def length(self, epoch: int = 0) -> int:
         """How many batches an epoch has."""
         return len(self._order.plan(epoch))
+
+    def largest(self, epoch: int = 0, world: int = 1) -> int:
+        """The most pictures that a batch of an epoch gives one of several processes."""
+        return max((-(-len(batch) // world) for batch in self._order.plan(epoch)), default=0)
 
     def close(self) -> None:
         """End the loading processes; the next epoch starts others."""

@@ -36,7 +36,7 @@ from lineament.training.detector_scores import Found, collect, monitored, summar
 from lineament.training.export import TOLERANCE, export
 from lineament.training.loop import fit
 from lineament.training.run_folder import RunFolder, open_run
-from lineament.training.scenes import Scene, Scenes, classes_of, scenes_of, unlabelled
+from lineament.training.scenes import Scene, Scenes, classes_of, require_boxes, scenes_of, unlabelled
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak, rows_of
 
@@ -198,6 +198,7 @@ def train_detector(
         for split in ("train", "val", "test")
     }
     rows_of(manifest, "val")
+    require_boxes(scenes, settings.min_side)
     with open_run(out, "detector", settings, manifest) as run:
         if (done := run.result()) is not None:
             return done

@@ -40,6 +40,7 @@ from lineament.training.unseen import (
     supported,
     verify,
 )
+from lineament.training.whole_pictures import require_cut_out
 
 Advance = Callable[[int], None]
 HEAD = "embedding"
@@ -74,6 +75,7 @@ class _Data:
         require_no_leak(manifest)
         self.crop = _aligned(manifest, settings)
         rows = {name: rows_of(manifest, name, required=name != "test") for name in ("train", "val", "test")}
+        require_cut_out(manifest, [row for found in rows.values() for row in found])
         require_apart(rows["train"], val=rows["val"], test=rows["test"])
         kept = [row for row in rows["train"] if row.repeats]
         self.train = people_of(kept, "train", at_least=settings.at_least)

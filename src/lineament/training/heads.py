@@ -14,11 +14,15 @@ from typing import Any, Literal
 import numpy as np
 
 from lineament.config import did_you_mean, from_mapping
+from lineament.datasets import tables
 from lineament.errors import ConfigError, NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
 from lineament.io.trained import INPUT_NAME, Head
 from lineament.training.classes import SUBJECT, class_name
 from lineament.types import Float64
+
+_FEW = 10
+"""So many different whole numbers may be the codes of classes."""
 
 MISSING = -1
 """The class number of a row without a label; of a number it is NaN."""
@@ -29,8 +33,10 @@ class HeadSettings:
     """One attribute.
 
     ``label`` is the rows' label it learns from (its name unless given; ``subject`` is the row's subject).
-    ``kind`` None: words are classes, numbers a number. ``classes`` declares the classes; without, they are
-    those of the training rows. ``edges`` make classes of numbers: (18, 60) gives under 18, 18 to below 60,
+    ``kind`` None: what is declared decides, a unit or edges make a number, ``classes`` classes; else words
+    are classes, two whole numbers are classes as well, fractions or more than ten numbers are a number, and
+    between the two it must be said. ``classes`` declares the classes; without, they are those of the
+    training rows. ``edges`` make classes of numbers: (18, 60) gives under 18, 18 to below 60,
     and 60 and over. ``weight`` multiplies its loss. ``class_weights`` balanced weighs the loss by the
     inverse of a class's share.
     """
@@ -53,10 +59,17 @@ class HeadSettings:
             raise ConfigError(f"head {self.name}: edges rise")
         if len(set(self.classes)) != len(self.classes):
             raise ConfigError(f"head {self.name}: a class is named twice")
+        if self.unit and (self.kind == "classes" or self.classes or self.edges):
+            raise ConfigError(f"head {self.name}: classes have no unit; leave out unit={self.unit}")
         if self.kind == "number" and (self.classes or self.edges):
             raise ConfigError(f"head {self.name}: a number has neither classes nor edges")
         if self.classes and self.edges:
             raise ConfigError(f"head {self.name}: give classes or edges, not both")
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether it is declared that its labels are numbers."""
+        return self.kind == "number" or bool(self.unit or self.edges)
 
 
 def parse(spec: str) -> HeadSettings:
@@ -106,7 +119,7 @@ class Attribute:
 
     def target(self, row: ManifestRow) -> float | int:
         """A row's class number or number; `MISSING` or NaN without a label."""
-        value = _value(row, self.label)
+        value = _value(row, self.label, numbers=self.kind == "number" or bool(self.edges))
         if self.kind == "number":
             return float("nan") if value is None else float(value)
         if value is None:
@@ -137,7 +150,12 @@ def _resolve(
 ) -> Attribute:
     label = asked.label or asked.name
     first = next(iter(splits))
-    rows = {split: [r for r in found if _value(r, label) is not None] for split, found in splits.items()}
+    if asked.of_numbers:
+        _require_numbers(asked.name, label, splits)
+    rows = {
+        split: [r for r in found if _value(r, label, numbers=asked.of_numbers) is not None]
+        for split, found in splits.items()
+    }
     for split, found in rows.items():
         if not found:
             hint = did_you_mean(label, known) if label not in known else ""
@@ -150,11 +168,8 @@ def _resolve(
         "unit": asked.unit,
         "weight": asked.weight,
     }
-    values = [_value(row, label) for row in rows[first]]
-    are_numbers = all(not isinstance(value, str) for value in values)
-    kind = asked.kind or ("number" if are_numbers and not (asked.classes or asked.edges) else "classes")
-    if kind == "number" or asked.edges:
-        _require_numbers(asked.name, label, rows)
+    values = [_value(row, label, numbers=asked.of_numbers) for row in rows[first]]
+    kind = _kind(asked, label, values)
     if kind == "number":
         numbers = np.array(values, np.float64)
         scale = float(numbers.std())
@@ -204,6 +219,28 @@ def _resolve(
     )
 
 
+def _kind(asked: HeadSettings, label: str, values: Sequence[Any]) -> Literal["classes", "number"]:
+    """What a head learns: as declared, else by its labels where these leave no doubt."""
+    if asked.kind is not None:
+        return asked.kind
+    if asked.classes or asked.edges:
+        return "classes"
+    if asked.unit:
+        return "number"
+    if any(isinstance(value, str) for value in values):
+        return "classes"
+    known = sorted(set(values))
+    if len(known) <= 2 and all(float(value).is_integer() for value in known):
+        return "classes"
+    if len(known) <= _FEW and all(float(value).is_integer() for value in known):
+        told = ", ".join(tables.number_text(value) for value in known)
+        raise ConfigError(
+            f"head {asked.name}: the labels {label!r} are {told}: classes or a number? Say "
+            f"--head {asked.name}:kind=classes, or {asked.name}:kind=number"
+        )
+    return "number"
+
+
 def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
     """Names of the groups that edges make: ``0-17``-like for whole numbers, else with both ends."""
     whole = all(float(edge).is_integer() for edge in edges)
@@ -233,16 +270,26 @@ def class_name_of(row: ManifestRow, label: str) -> str | None:
     return None if _value(row, label) is None else class_name(row, label)
 
 
-def _value(row: ManifestRow, label: str) -> Any:
+def _value(row: ManifestRow, label: str, *, numbers: bool = False) -> Any:
+    """A row's label; with ``numbers`` a text that tells one as that, and words for "unknown" as None."""
     value = row.subject if label == SUBJECT else row.labels.get(label)
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    if not numbers:
         return value.strip() or None
-    return value
+    found = tables.number(value)
+    return (
+        None
+        if found is None and tables.is_missing(value, number=True)
+        else value
+        if found is None
+        else found
+    )
 
 
 def _class(edges: Sequence[float], classes: Sequence[str], row: ManifestRow, label: str) -> str:
     if edges:
-        return classes[bin_of(float(_value(row, label)), edges)]
+        return classes[bin_of(float(_value(row, label, numbers=True)), edges)]
     return str(class_name_of(row, label)).strip()
 
 
@@ -263,11 +310,13 @@ def _count(
 
 def _require_numbers(name: str, label: str, rows: Mapping[str, Sequence[ManifestRow]]) -> None:
     for split, found in rows.items():
-        words = sorted({str(v) for r in found if isinstance(v := _value(r, label), str)})
+        words = [(row, v) for row in found if isinstance(v := _value(row, label, numbers=True), str)]
         if words:
+            row, word = words[0]
+            more = f", and so {len(words) - 1} more rows" if len(words) > 1 else ""
             raise UndeclaredLabel(
-                f"head {name}: {label} is to be a number, and rows of the split {split!r} have "
-                f"{', '.join(map(repr, words[:3]))}"
+                f"head {name}: {label} is to be a number, and {row.path} (split {split!r}) has {word!r}"
+                f"{more}; mend the labels, or leave out what declares a number: --head {name}"
             )
 
 

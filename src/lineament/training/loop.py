@@ -181,6 +181,7 @@ class _Loop:
         state, began = self.state, time.monotonic()
         total = self.batches.length(state.epoch)
         self.model.train()
+        self._require_two(state.epoch)
         todo = self.batches.epoch(
             state.epoch, start=state.step, rank=self.place.rank, world=self.place.world
         )
@@ -198,6 +199,19 @@ class _Loop:
         state.seconds += time.monotonic() - began
         if not state.samples:
             raise NotEnoughSamples(f"not one picture of epoch {state.epoch + 1} could be used")
+
+    def _require_two(self, epoch: int) -> None:
+        """Raise `NotEnoughSamples` where every batch is one picture, and normalised over the batch."""
+        if not any(norm.training for norm in self._norms):
+            return
+        if self.batches.largest(epoch, self.place.world) > 1:
+            return
+        raise NotEnoughSamples(
+            f"every batch is one picture (loop.batch_size {self.settings.batch_size}, "
+            f"{len(self.batches.data)} training pictures, {self.place.world} processes), and this network "  # type: ignore[arg-type]
+            "normalises over the batch, which takes two: set --batch-size 2 or more, or keep its statistics "
+            "with --method feature-extraction or --set fine_tuning.batch_norm=keep"
+        )
 
     def _step(self, batch: Batch, epoch: float, interrupted: threading.Event) -> bool:
         """One step of the optimiser; returns whether somebody asked to leave."""

@@ -8,7 +8,7 @@ one here by a hash of its bytes, in the proportions of the others.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lineament.datasets.augment.pipeline import Pipeline
+from lineament.datasets.augment.sight import in_sight
+from lineament.datasets.augment.view import View
 from lineament.errors import NotEnoughSamples, PictureError, UndeclaredLabel
 from lineament.geometry import boxes as box_geometry
 from lineament.geometry.letterbox import Placement, letterbox
@@ -24,13 +26,11 @@ from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring.matching import Mask
 from lineament.training.data import Key
-from lineament.types import Float32, UInt8
+from lineament.types import Float32
 
 FACE = "face"
 _CLASS = "class"
 _CROWD = "iscrowd"
-_MIDDLE = 2
-"""Which of the five points that go with a box through augmentation is its middle; mirroring keeps it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,12 +116,27 @@ def unlabelled(manifest: Manifest) -> int:
     )
 
 
+def require_boxes(scenes: Mapping[str, Sequence[Scene]], min_side: float) -> None:
+    """Raise `NotEnoughSamples` for a split all of whose boxes are ignored: faces would count as none."""
+    for split, some in scenes.items():
+        count = sum(len(scene.boxes) for scene in some)
+        if not count or not all(scene.ignored.all() for scene in some):
+            continue
+        short = max((s.boxes[:, 2:] - s.boxes[:, :2]).min(axis=1).max() for s in some if len(s.boxes))
+        if short < min_side:
+            raise NotEnoughSamples(
+                f"min_side {min_side:g} is above all {count} boxes of the split {split!r}: the shorter side "
+                f"of the largest is {short:.4g} pixels; set --min-side lower"
+            )
+        raise NotEnoughSamples(f"all {count} boxes of the split {split!r} are crowds or below min_side")
+
+
 class Scenes(Dataset[Any]):
     """Scenes letterboxed to ``size``, with targets padded to the same number of boxes.
 
     Targets: ``boxes`` ``(M, 4)`` in pixels of the square and ``labels`` ``(M,)``, -1 where there is no box;
     ``place`` ``(6,)``: scale x, y, offset x, y of the `Placement`, and the picture's width and height. An
-    augmentation drops boxes whose middle leaves the picture.
+    augmentation drops the faces that left the picture (`lineament.datasets.augment.sight`).
     """
 
     def __init__(
@@ -142,10 +157,12 @@ class Scenes(Dataset[Any]):
             image = images.load(self.manifest.folder / scene.path, min_side=2 * self.size)
         except PictureError as error:
             return scene.id, f"{type(error).__name__}: {error}"
-        pixels, labels = image.pixels, scene.labels[~scene.ignored]
-        boxes = (scene.boxes[~scene.ignored] / image.scale).astype(np.float32)
+        # Also faces that are not learnt may not be cut to remainders.
+        view = View.of(image.pixels, scene.boxes / image.scale)
         if self.augment is not None:
-            pixels, boxes, labels = _changed(self.augment, pixels, boxes, labels, scene.id, epoch)
+            view = self.augment(view.pixels, view.boxes, key=scene.id, epoch=epoch)
+        kept = ~scene.ignored & (in_sight(view) if self.augment is not None else True)
+        pixels, boxes, labels = view.pixels, view.boxes[kept], scene.labels[kept]
         boxes = box_geometry.clip(boxes, (pixels.shape[1], pixels.shape[0]))
         square, placement = letterbox(pixels, self.size)
         padded = np.zeros((self.most, 4), np.float32)
@@ -162,18 +179,6 @@ def placement_of(place: Float32) -> tuple[Placement, tuple[int, int]]:
     """The `Placement` and the picture's size in a target of `Scenes`."""
     sx, sy, x, y, w, h = (float(value) for value in place)
     return Placement((sx, sy), (x, y)), (round(w), round(h))
-
-
-def _changed(
-    augment: Pipeline, pixels: UInt8, boxes: Float32, labels: NDArray[np.int64], key: str, epoch: int
-) -> tuple[UInt8, Float32, NDArray[np.int64]]:
-    corners = boxes[:, [0, 1, 2, 1, 0, 1, 0, 3, 2, 3]].reshape(-1, 5, 2).copy()
-    corners[:, _MIDDLE] = box_geometry.center(boxes)
-    view = augment(pixels, boxes, corners, key=key, epoch=epoch)
-    middle = view.landmarks[:, _MIDDLE]
-    kept = ((middle > 0) & (middle < view.size_wh)).all(axis=1)
-    kept &= (view.boxes[:, 2:] - view.boxes[:, :2] > 1).all(axis=1)
-    return view.pixels, view.boxes[kept], labels[kept]
 
 
 def _scene(rows: Sequence[ManifestRow], classes: Sequence[str], min_side: float, one_class: bool) -> Scene:

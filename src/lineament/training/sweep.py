@@ -36,6 +36,7 @@ from lineament.training.classifier import ClassifierSettings, train_classifier
 from lineament.training.run_folder import write_json
 from lineament.training.splits import require_no_leak
 from lineament.training.sweep_tables import BASELINE, Failure, Outcome, summarise, write_tables
+from lineament.training.transfer_run import rows_by_split
 
 Advance = Callable[[int], None]
 
@@ -132,6 +133,7 @@ def run_sweep(
     full disk, and a folder that holds other runs raise their errors. Tables are written after each cell.
     """
     require_no_leak(manifest)
+    rows_by_split(manifest)
     grid = cells(settings)
     outcomes: list[Outcome] = []
     if settings.baseline != "none":

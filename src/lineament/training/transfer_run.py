@@ -24,6 +24,7 @@ from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, rows_of
 from lineament.training.transfer import FineTuning, Method, Transferred
+from lineament.training.whole_pictures import require_cut_out
 
 Advance = Callable[[int], None]
 Prepare = Callable[[torch.Tensor], torch.Tensor]
@@ -88,13 +89,18 @@ def require_sense(settings: TransferSettings) -> None:
 
 
 def rows_by_split(manifest: Manifest) -> dict[str, Sequence[ManifestRow]]:
-    """The rows of each split: repeated for training as balancing says, each once for evaluation."""
-    return {
+    """The rows of each split: repeated for training as balancing says, each once for evaluation.
+
+    Raises `NotCutOut` for faces inside pictures, of which nobody would know whose label counts.
+    """
+    found: dict[str, Sequence[ManifestRow]] = {
         split: [r for r in rows_of(manifest, split) if r.repeats]
         if split == "train"
         else [replace(r, repeats=1) for r in rows_of(manifest, split)]
         for split in SPLITS
     }
+    require_cut_out(manifest, [row for rows in found.values() for row in rows])
+    return found
 
 
 def length(rows: Mapping[str, Sequence[ManifestRow]], settings: TransferSettings) -> int:

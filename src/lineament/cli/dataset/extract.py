@@ -57,12 +57,18 @@ def extract(
             help="Of several faces in a photo: the one that agrees with the subject's others, or all.",
         ),
     ] = "one",
+    from_boxes: Annotated[
+        bool,
+        typer.Option("--from-boxes", help="Cut by the boxes of the labels alone; no face is looked for."),
+    ] = False,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
 ) -> None:
     """Cut the faces out of photos.
+
+    A label's box says which face is meant; where no face is found in it, the box itself is cut.
 
     OUT gets the crops in the folders of the photos, manifest.jsonl, contact_sheet.jpg, undetected.txt with
     every photo in which no face was found, and refused.txt. Interrupted, run it again: it goes on.
@@ -75,7 +81,8 @@ def extract(
     from lineament.geometry.crop_style import CropStyle
 
     values = {"detector": detector, "rotate": rotate, "faces": faces, "precision": precision}
-    settings = from_mapping(ExtractSettings, {**values, "style": CropStyle(size, margin, align)})
+    style = CropStyle(size, margin, align)
+    settings = from_mapping(ExtractSettings, {**values, "style": style, "from_boxes": from_boxes})
     manifest = open_dataset(source)
     with Report(json) as report, progress(len({row.path for row in manifest}), "photos") as advance:
         done = run(manifest, out, settings, workers=workers, advance=advance)
@@ -84,6 +91,8 @@ def extract(
             f"{done.photos} photos: {done.faces} faces, {done.undetected} without a face (undetected.txt), "
             f"{done.refused} refused (refused.txt)"
         )
+        if done.from_labels:
+            report.say(f"{done.from_labels} faces were cut by their label's box alone (chosen_by: label)")
         if done.resumed:
             report.say(f"{done.resumed} photos were done by an earlier run")
         for group in done.twins:

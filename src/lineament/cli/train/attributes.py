@@ -197,7 +197,8 @@ def _tell_left_out(report: Report, result: dict[str, Any], out: Path) -> None:
     if table is not None:
         report.say(
             f"labels from the table: {table['labelled']} rows; {table['without_line']} rows are not in it, "
-            f"{table['lines_without_row']} of its pictures are not in the data set"
+            f"{table['lines_without_row']} of its pictures are not in the data set, {table['missing']} of "
+            "its cells tell nothing (empty, NA, ? ...)"
         )
     if sum(result["refused"].values()):
         report.say(f"refused pictures and why: {out / 'refused.txt'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,8 +13,9 @@ from lineament.errors import ConfigError, PictureTooLarge
 from lineament.geometry import boxes as box_geometry
 from lineament.geometry.alignment import apply
 from lineament.geometry.landmarks import flip_horizontally
+from lineament.geometry.polygons import shares_inside
 from lineament.geometry.rotation import enclosing_boxes
-from lineament.types import Float64
+from lineament.types import Float32, Float64
 
 _TRIES = 20
 _CV2_LONGEST_SIDE = 32_766
@@ -23,8 +24,45 @@ _CV2_LONGEST_SIDE = 32_766
 Border = Literal["black", "reflect", "edge"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Move:
+    """One drawn change of place: an affine map ``(2, 3)`` onto a picture of ``size_wh``, or mirroring."""
+
+    transform: Float64
+    size_wh: tuple[int, int]
+    border: Border = "black"
+    mirrored: bool = False
+
+    def shares(self, view: View) -> Float32:
+        """How much of each face's box would be left to be seen, ``(N,)``; no pixel is touched."""
+        return view.shares if self.mirrored else _shares(view, self.transform, self.size_wh)
+
+    def __call__(self, view: View) -> View:
+        """The view so changed."""
+        return flip(view) if self.mirrored else warp(view, self.transform, self.size_wh, self.border)
+
+
+class Moving:
+    """A step that moves pixels: it draws a `Move`, which may be looked at before it is made."""
+
+    __slots__ = ()
+
+    def draw(self, view: View, rng: np.random.Generator) -> Move | None:
+        """A random move; None leaves the picture as it is."""
+        raise NotImplementedError
+
+    def rest(self, view: View) -> Move | None:
+        """What is made of the picture where no draw serves; None leaves it as it is."""
+        return None
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        """The view after the first draw."""
+        move = self.draw(view, rng)
+        return view if move is None else move(view)
+
+
 @dataclass(frozen=True, slots=True)
-class Flip:
+class Flip(Moving):
     """Mirror left and right with probability ``p``; right and left landmarks change places."""
 
     p: float = 0.5
@@ -33,13 +71,16 @@ class Flip:
         if not 0 <= self.p <= 1:
             raise ConfigError(f"flip: probability {self.p} is not in [0, 1]")
 
-    def __call__(self, view: View, rng: np.random.Generator) -> View:
+    def draw(self, view: View, rng: np.random.Generator) -> Move | None:
         """Mirrored or not."""
-        return flip(view) if rng.random() < self.p else view
+        if rng.random() >= self.p:
+            return None
+        w, h = view.size_wh
+        return Move(np.array([[-1.0, 0, w], [0, 1, 0]]), (w, h), mirrored=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Rotate:
+class Rotate(Moving):
     """Turn about the centre by an angle uniform in +-``deg``; the picture keeps its size.
 
     A box becomes the smallest upright one around the turned box, cut to the picture. ``border`` is what
@@ -54,13 +95,13 @@ class Rotate:
             raise ConfigError(f"rotate: {self.deg} degrees are not in [0, 180]")
         _check_border(self.border)
 
-    def __call__(self, view: View, rng: np.random.Generator) -> View:
+    def draw(self, view: View, rng: np.random.Generator) -> Move:
         """Turned."""
-        return rotate(view, rng.uniform(-self.deg, self.deg), self.border)
+        return _turn(view.size_wh, rng.uniform(-self.deg, self.deg), self.border)
 
 
 @dataclass(frozen=True, slots=True)
-class Zoom:
+class Zoom(Moving):
     """Cut a part of the same shape, its sides shorter by ``low`` to ``high`` percent, and enlarge it again.
 
     The part lies anywhere. Of every box at least ``visible`` of its area stays in sight (of the part's area
@@ -75,19 +116,19 @@ class Zoom:
         if not 0 <= self.low <= self.high < 100:
             raise ConfigError(f"zoom: {self.low} to {self.high} percent is not a range in [0, 100)")
 
-    def __call__(self, view: View, rng: np.random.Generator) -> View:
+    def draw(self, view: View, rng: np.random.Generator) -> Move | None:
         """Cut and enlarged."""
         w, h = view.size_wh
         for _ in range(_TRIES):
             side = 1 - rng.uniform(self.low, self.high) / 100
             part = _part(rng, (w, h), side * w, side * h)
             if _shows_enough(view, part, self.visible):
-                return crop(view, part, (w, h))
-        return view
+                return _cut(part, (w, h))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
+class Crop(Moving):
     """Random resized crop: ``low`` to ``high`` of the area, sides at a ratio changed by up to ``stretch``.
 
     Resized to ``size`` pixels square, or to the picture's own size with 0. ``visible`` as in `Zoom`; where
@@ -104,10 +145,14 @@ class Crop:
         if not 0 < self.low <= self.high <= 1 or self.stretch < 1 or self.size < 0:
             raise ConfigError("crop: 0 < low <= high <= 1, stretch >= 1 and size >= 0 are needed")
 
-    def __call__(self, view: View, rng: np.random.Generator) -> View:
+    def rest(self, view: View) -> Move:
+        """The whole picture, resized."""
+        w, h = view.size_wh
+        return _cut((0.0, 0.0, float(w), float(h)), self._target(view))
+
+    def draw(self, view: View, rng: np.random.Generator) -> Move:
         """Cut and resized."""
         w, h = view.size_wh
-        target = (self.size, self.size) if self.size else (w, h)
         for _ in range(_TRIES):
             side = math.sqrt(rng.uniform(self.low, self.high))
             ratio = math.exp(rng.uniform(-1, 1) * math.log(self.stretch) / 2)
@@ -116,8 +161,11 @@ class Crop:
                 continue
             part = _part(rng, (w, h), part_w, part_h)
             if _shows_enough(view, part, self.visible):
-                return crop(view, part, target)
-        return crop(view, (0.0, 0.0, float(w), float(h)), target)
+                return _cut(part, self._target(view))
+        return self.rest(view)
+
+    def _target(self, view: View) -> tuple[int, int]:
+        return (self.size, self.size) if self.size else view.size_wh
 
 
 def flip(view: View) -> View:
@@ -126,23 +174,31 @@ def flip(view: View) -> View:
     boxes = view.boxes.copy()
     boxes[:, [0, 2]] = w - view.boxes[:, [2, 0]]
     pixels = np.ascontiguousarray(view.pixels[:, ::-1])
-    return View(pixels, boxes, flip_horizontally(view.landmarks, w))
+    return replace(view, pixels=pixels, boxes=boxes, landmarks=flip_horizontally(view.landmarks, w))
 
 
 def rotate(view: View, angle_deg: float, border: Border = "black") -> View:
     """The view turned counter-clockwise about its centre, at its own size."""
-    w, h = view.size_wh
-    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-    linear = np.array([[c, s], [-s, c]])
-    middle = np.array([w / 2, h / 2])
-    return warp(view, np.concatenate([linear, (middle - linear @ middle)[:, None]], axis=1), (w, h), border)
+    return _turn(view.size_wh, angle_deg, border)(view)
 
 
 def crop(view: View, part: tuple[float, float, float, float], size_wh: tuple[int, int]) -> View:
     """The part (xyxy) of a view, resized to ``size_wh``."""
+    return _cut(part, size_wh)(view)
+
+
+def _turn(size_wh: tuple[int, int], angle_deg: float, border: Border) -> Move:
+    w, h = size_wh
+    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    linear = np.array([[c, s], [-s, c]])
+    middle = np.array([w / 2, h / 2])
+    return Move(np.concatenate([linear, (middle - linear @ middle)[:, None]], axis=1), size_wh, border)
+
+
+def _cut(part: tuple[float, float, float, float], size_wh: tuple[int, int]) -> Move:
     x0, y0, x1, y1 = part
     sx, sy = size_wh[0] / (x1 - x0), size_wh[1] / (y1 - y0)
-    return warp(view, np.array([[sx, 0, -sx * x0], [0, sy, -sy * y0]]), size_wh, "edge")
+    return Move(np.array([[sx, 0, -sx * x0], [0, sy, -sy * y0]]), size_wh, "edge")
 
 
 def warp(view: View, transform: Float64, size_wh: tuple[int, int], border: Border = "black") -> View:
@@ -168,7 +224,15 @@ def warp(view: View, transform: Float64, size_wh: tuple[int, int], border: Borde
         pixels, matrix, size_wh, flags=cv2.INTER_LINEAR, borderMode=_border(border), borderValue=(0, 0, 0)
     )
     boxes = box_geometry.clip(enclosing_boxes(view.boxes, transform), size_wh)
-    return View(np.asarray(moved, np.uint8), boxes, apply(transform, view.landmarks))
+    shares = _shares(view, transform, size_wh)
+    return View(np.asarray(moved, np.uint8), boxes, apply(transform, view.landmarks), shares)
+
+
+def _shares(view: View, transform: Float64, size_wh: tuple[int, int]) -> Float32:
+    """How much of each box is to be seen after a map, of what was in the picture before."""
+    boxes = box_geometry.clip(view.boxes, view.size_wh)
+    corners = apply(transform, boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)).astype(np.float64)
+    return np.asarray(view.shares * shares_inside(corners, size_wh), np.float32)
 
 
 def _part(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,10 +32,10 @@ class Inside:
                 continue
             corner = np.array([x0, y0], np.float32)
             whole = np.array([[0, 0, x1 - x0, y1 - y0]], np.float32)
-            part = View(np.ascontiguousarray(pixels[y0:y1, x0:x1]), whole, landmarks[i : i + 1] - corner)
+            part = View.of(np.ascontiguousarray(pixels[y0:y1, x0:x1]), whole, landmarks[i : i + 1] - corner)
             changed = self.step(part, rng)
             if changed.pixels.shape != part.pixels.shape:
                 raise ConfigError("inside: the step changes the size, so it does not fit back into the box")
             pixels[y0:y1, x0:x1] = changed.pixels
             landmarks[i] = changed.landmarks[0] + corner
-        return View(pixels, view.boxes, landmarks)
+        return replace(view, pixels=pixels, landmarks=landmarks)

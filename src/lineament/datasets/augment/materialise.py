@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lineament.datasets.augment.pipeline import Pipeline
+from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
 from lineament.errors import ConfigError, ManifestError, PictureError, SplitError
 from lineament.io import images
@@ -38,7 +39,8 @@ class Materialised:
     """The manifest with its new rows, and what became of every picture.
 
     ``made`` counts new pictures, ``resumed`` those of them found finished; ``refused`` names the pictures
-    that could not be read, whose rows stay as they are; ``out_of_view`` counts faces that left the picture.
+    that could not be read, whose rows stay as they are; ``out_of_view`` counts faces of copies that left
+    the picture: less than half of their box is to be seen there.
     """
 
     manifest: Manifest
@@ -177,8 +179,9 @@ class _Run:
             file.parent.mkdir(parents=True, exist_ok=True)
             images.save(file, changed.pixels, quality=95)
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            seen = in_sight(changed)
             for i, face in enumerate(faces):
-                if face.box is not None and not _in_sight(changed.boxes[i]):
+                if not seen[i]:
                     continue
                 yield replace(
                     face,
@@ -200,10 +203,6 @@ def faces_of(pixels: Any, faces: Sequence[ManifestRow]) -> View:
     boxes = [face.box or (np.nan,) * 4 for face in faces]
     points = [face.landmarks or ((np.nan, np.nan),) * 5 for face in faces]
     return View.of(pixels, np.array(boxes, np.float32), np.array(points, np.float32))
-
-
-def _in_sight(box: Float32) -> bool:
-    return bool(box[2] - box[0] >= 1 and box[3] - box[1] >= 1)
 
 
 def _box(box: Float32) -> tuple[float, float, float, float]:

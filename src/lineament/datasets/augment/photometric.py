@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class Blur:
         if sigma < 0.05:
             return view
         blurred = cv2.GaussianBlur(view.pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-        return View(np.asarray(blurred, np.uint8), view.boxes, view.landmarks)
+        return replace(view, pixels=np.asarray(blurred, np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Noise:
         sigma = np.float32(rng.uniform(0, self.sigma))
         noise = rng.standard_normal(view.pixels.shape, np.float32) * sigma
         noisy = np.clip(np.rint(view.pixels + noise), 0, 255).astype(np.uint8)
-        return View(noisy, view.boxes, view.landmarks)
+        return replace(view, pixels=noisy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Normalise:
 
 def _mapped(view: View, levels: Float64) -> View:
     table = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
-    return View(table[view.pixels], view.boxes, view.landmarks)
+    return replace(view, pixels=table[view.pixels])
 
 
 def _check(name: str, value: float, most: float) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from lineament.config import did_you_mean, from_mapping
 from lineament.datasets.augment import geometric, photometric
 from lineament.datasets.augment.inside import Inside
+from lineament.datasets.augment.sight import taken
 from lineament.datasets.augment.view import FloatPixels, Step, View
 from lineament.errors import ConfigError, UnknownName
 from lineament.types import UInt8
@@ -61,7 +62,8 @@ class Pipeline:
 
     The draw depends on the seed, the picture's ``key`` (its row id) and the ``epoch`` alone, not on order
     or worker, so that any picture of any run can be made again. Each step draws from its own stream:
-    appending a step leaves what the earlier ones do. Bits are the same for one version of NumPy and
+    appending a step leaves what the earlier ones do. Faces leave the picture by one rule
+    (`lineament.datasets.augment.sight`). Bits are the same for one version of NumPy and
     OpenCV. Raises `UnknownName` or `ConfigError` for steps that make no sense.
     """
 
@@ -85,7 +87,7 @@ class Pipeline:
         """The picture, uint8 ``(H, W, 3)``, its boxes ``(N, 4)`` and landmarks ``(N, 5, 2)``, changed."""
         view = View.of(pixels, boxes, landmarks)
         for number, step in enumerate(self._steps):
-            view = step(view, self._stream(key, epoch, number))
+            view = taken(step, view, self._stream(key, epoch, number))
         return view
 
     def floats(self, view: View) -> FloatPixels:

@@ -18,11 +18,13 @@ class View:
 
     ``boxes`` float32 ``(N, 4)`` xyxy and ``landmarks`` float32 ``(N, 5, 2)`` in continuous pixels: the
     centre of the first pixel lies at (0.5, 0.5). A face without a box or landmarks has NaN there.
+    ``shares`` float32 ``(N,)`` is how much of each box's area the steps so far have left to be seen.
     """
 
     pixels: UInt8
     boxes: Float32
     landmarks: Float32
+    shares: Float32
 
     @classmethod
     def of(cls, pixels: UInt8, boxes: Any = None, landmarks: Any = None) -> View:
@@ -38,7 +40,7 @@ class View:
             raise InvalidArray(
                 f"expected boxes (N, 4) and landmarks (N, 5, 2), got {box_array.shape} and {points.shape}"
             )
-        return cls(pixels, box_array, points)
+        return cls(pixels, box_array, points, np.ones(n, np.float32))
 
     @property
     def size_wh(self) -> tuple[int, int]:

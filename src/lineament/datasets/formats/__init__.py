@@ -6,7 +6,7 @@ once, in `lineament.datasets.importing` and `lineament.datasets.exporting`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,9 @@ class LabelFormat(Protocol):
     """A way of storing labels on disk.
 
     ``frame`` is the picture that boxes are measured on: ``upright``, as ``stored`` (EXIF not applied), or
-    ``auto``, which goes by the size the label file states. ``located`` tells whether it stores boxes: then
+    ``auto``, which goes by the size the label file states. ``classes`` are the names of classes by their
+    numbers, where the format has numbers: known after reading, and given before writing, so that numbers
+    survive (`_labelled.numbered`). ``located`` tells whether it stores boxes: then
     a picture without any holds no face. ``unique_stems`` tells that pictures which differ only in their
     suffix would share a label file. ``importable`` is false for what is only written, and read back to
     check. ``rank`` orders formats where several fit a folder: the lowest wins.
@@ -32,6 +34,7 @@ class LabelFormat(Protocol):
     unique_stems: bool
     importable: bool
     rank: int
+    classes: Mapping[int, str]
 
     def matches(self, source: Path) -> bool:
         """Whether this folder or file looks like the format; reads little and raises nothing."""

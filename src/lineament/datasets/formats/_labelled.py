@@ -137,6 +137,17 @@ def kind_of(labels: Labels) -> tuple[str, dict[str, str | float]]:
     return FACE, dict(labels)
 
 
+def numbered(pictures: Iterable[LabelledPicture], known: Mapping[int, str]) -> dict[str, int]:
+    """A number for every class, from 0 without gaps: those ``known``, used or not, then the others sorted.
+
+    Known numbers that leave gaps keep their order only; that shows in the loss report.
+    """
+    names = [known[number] for number in sorted(known)]
+    used = {face.kind for picture in pictures for face in picture.faces}
+    ordered = [*dict.fromkeys(names), *sorted(used - set(names))] or [FACE]
+    return {name: number for number, name in enumerate(ordered)}
+
+
 def kinds_in(pictures: Iterable[LabelledPicture]) -> list[str]:
     """Every class used, sorted, so that equal data sets get equal numbers; never empty."""
     return sorted({face.kind for picture in pictures for face in picture.faces}) or [FACE]

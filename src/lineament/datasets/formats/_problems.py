@@ -33,6 +33,13 @@ class Problems:
         if worst_px is not None:
             tally.worst_px = max(worst_px, tally.worst_px or 0.0)
 
+    def take(self, others: Problems) -> None:
+        """Count all that others counted."""
+        for kind, tally in others:
+            for number, where in enumerate(tally.examples):
+                count = tally.count - len(tally.examples) + 1 if number == 0 else 1
+                self.add(kind, where, worst_px=tally.worst_px, count=count)
+
     def __iter__(self) -> Iterator[tuple[str, Tally]]:
         return iter(sorted(self._tallies.items()))
 

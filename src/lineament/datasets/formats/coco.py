@@ -54,6 +54,7 @@ class Coco:
     unique_stems = False
     importable = True
     rank = 20
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: CocoConfig) -> None:
         self.frame = config.frame

@@ -1,99 +1,108 @@
-"""A table: a picture or face a line, UTF-8, comma-separated, with a header.
+"""Tables: a picture or face a line, whatever divides the cells, with or without a header.
 
-Any table with a column of paths is read: ``path``, ``image``, ``file`` ...; columns named for a subject, a
-split and a box (x1, y1, x2, y2 or xmin ...) with the picture's width and height are taken as such, every
-other becomes a label, among them boxes as width and height. A column all of whose cells are numbers gives
-numbers. Boxes are on the upright picture unless ``frame=stored``.
+How a table is read, see `lineament.datasets.tables`; what its columns mean, `_columns`. A column of paths
+is needed: one that is called so (path, file, image_id ...), one all of whose cells end as pictures do, or
+one named by a setting. Boxes come as corners, as a corner or the middle with width and height, or all in
+one cell; in pixels of the upright picture unless ``frame=stored``, or as shares of it. Every other column
+becomes a label; a column all of whose told cells are numbers gives numbers. Empty cells, NA, nan, ?, - and
+the like are no label, and are counted.
 
-Our own tables, known by the column ``lineament_id``, hold every field of a row. A spreadsheet runs a cell
-that starts with ``= + - @`` or a tab, so there a text that does, that starts with ``'``, or that would read
-as a number, is written with a ``'`` before it, which reading takes away. Tables of others are read as they
-are.
+Several tables are read together: those of splits (``train/_annotations.csv``), and those that tell
+different things of the same pictures (CelebA). Our own tables, known by the column ``lineament_id``, hold
+every field of a row.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import locate, new_text, read_text, relative, sniff
-from lineament.datasets.formats._labelled import (
-    CLASS,
-    FACE,
-    Frame,
-    LabelledFace,
-    LabelledPicture,
-    split_name,
-)
+from lineament.datasets import tables
+from lineament.datasets.formats import _own_table, formats
+from lineament.datasets.formats._columns import Columns, Shape, merged
+from lineament.datasets.formats._files import pictures_below, relative
+from lineament.datasets.formats._finding import Finder
+from lineament.datasets.formats._labelled import CLASS, Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
-from lineament.errors import LabelFileError
-from lineament.io.manifest import ManifestRow, Points, Provenance
-from lineament.types import LANDMARK_NAMES
+from lineament.datasets.tables import Line, Table
+from lineament.errors import ConfigError, LabelFileError
+from lineament.io.manifest import ManifestRow
 
-OWN = "lineament_id"
-_PATH = ("path", "image", "file", "filename", "file_name", "image_path", "filepath", "img")
-_SUBJECT = ("subject", "person", "identity", "subject_id", "person_id")
-_SPLIT = ("split", "subset", "partition")
-_BOXES = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
-_SIZE = ("width", "height")
-_POINTS = tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy")
-_SOURCE = tuple(f.name for f in fields(Provenance))
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_MOST_TABLES = 30
+"""Of a folder; one with more holds a table a picture, which is another format."""
+
+_ONE_HOT = "_classes.csv"
+"""Roboflow's tables of classes: a column a class, 1 where it is."""
+
+_PATTERN = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class CsvConfig:
-    """``subject``: the column that names the subject, when it is called something else."""
+    """``path``: the column of pictures, or a pattern of columns: ``path={person}/{file}.jpg``.
 
+    ``subject``: the column that names the subject. ``columns``: the columns of a table without a header,
+    with ``/`` between. ``box``: what the four numbers of a box are, where the header does not tell.
+    """
+
+    path: str | None = None
     subject: str | None = None
+    columns: str = ""
+    box: Shape | None = None
     frame: Frame = "upright"
 
 
 @formats.register("csv", CsvConfig)
 class Csv:
-    """One table beside the pictures."""
+    """Tables beside the pictures, or in the folders of the splits."""
 
     located = True
     unique_stems = False
     importable = True
     rank = 60
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: CsvConfig) -> None:
-        self.frame, self.subject = config.frame, config.subject
+        self.frame, self.config = config.frame, config
+        self.columns = tuple(filter(None, config.columns.split("/")))
 
     def matches(self, source: Path) -> bool:
-        """Whether the folder has one table, and that a column of paths."""
-        file = _file(source)
-        return file is not None and _path_column(_header(sniff(file))) is not None
+        """Whether the folder has a table with a column of paths, or the file is one."""
+        return any(True for _ in self._files(source))
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-        """One entry a picture, its lines taken together."""
-        file = _file(source)
-        if file is None:
-            raise LabelFileError(f"{source}: not one table; name the file")
-        where = relative(file, root)
-        header, lines = _table(file, where)
-        own = OWN in header
-        path_column = _path_column(header)
-        if path_column is None:
-            raise LabelFileError(f"{where}: no column of paths; name one 'path'")
-        table = _Columns(header, path_column, own, self.subject, lines)
-        bases = [file.parent, file.parent / "images", root]
-        grouped: dict[str, list[tuple[int, dict[str, str]]]] = {}
-        for number, line in enumerate(lines, 2):
-            name = _plain(line[path_column]) if own else line[path_column]
-            path = locate(name, root, bases, problems, f"{where}, line {number}")
-            if path is not None:
-                grouped.setdefault(path, []).append((number, line))
+        """One entry a picture, all that its tables say of it taken together."""
+        files = [source] if source.is_file() else list(self._files(source))
+        if not files:
+            raise LabelFileError(self._no_table(source))
+        grouped: dict[str, list[tuple[Columns | Table, Line]]] = {}
+        for file in files:
+            table = tables.read_table(file, relative(file, root), columns=self.columns)
+            means = table if table.own else self._columns(table, root)
+            if isinstance(means, Columns):
+                if _is_of_originals(file, root):
+                    problems.add("not_taken: boxes of pictures that are not here", table.name)
+                    continue
+                means.tell(problems)
+                table = means.table
+            finder = Finder(root, [file.parent, file.parent / "images", root])
+            for line in table.lines:
+                path = finder.find(self._name(line, means), table.where(line), problems)
+                if path is not None:
+                    grouped.setdefault(path, []).append((means, line))
+            if not grouped and table.lines and isinstance(means, Columns) and file == files[-1]:
+                raise LabelFileError(_none_there(means, self._name(table.lines[0], means)))
+        for other in self._others(source, files):
+            problems.add("table_not_read", relative(other, root))
         for path, members in grouped.items():
-            yield table.picture(path, members, where, problems)
+            first = members[0][0]
+            if isinstance(first, Table):
+                yield _own_table.picture(path, [line for _, line in members], first, problems)
+            else:
+                yield _picture(path, [m for m in members if isinstance(m[0], Columns)], problems)  # type: ignore[misc]
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """Where they were."""
@@ -101,219 +110,168 @@ class Csv:
 
     def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
         """``labels.csv`` with every field of the rows."""
-        names = sorted({name for p in pictures for row in p.rows for name in row.labels})
-        header = [OWN, "path", "sha256", "subject", "split", "x1", "y1", "x2", "y2", *_POINTS]
-        header += ["outcome", "error", "parent", "step", "quality", "repeats"]
-        header += [f"source.{name}" for name in _SOURCE] + [f"label.{name}" for name in names]
-        with new_text(folder / "labels.csv") as out:
-            writer = csv.writer(out)
-            writer.writerow(header)
-            for picture in pictures:
-                faces: Iterable[LabelledFace | None] = picture.faces or [None]
-                for row, face in zip(picture.rows, faces, strict=True):
-                    writer.writerow(_line(row, picture, face, names))
+        _own_table.write(pictures, folder / "labels.csv")
 
-
-def _line(
-    row: ManifestRow, picture: LabelledPicture, face: LabelledFace | None, names: Sequence[str]
-) -> list[str]:
-    box = face.box if face is not None else (None,) * 4
-    points = [v for point in (face.landmarks if face else None) or ((None, None),) * 5 for v in point]
-    texts = [row.id, picture.path, row.sha256, row.subject, row.split, *box, *points]
-    texts += [row.outcome, row.error, row.parent, row.step, row.quality, row.repeats]
-    texts += list(asdict(row.provenance).values()) + [row.labels.get(name) for name in names]
-    return [_cell(value) for value in texts]
-
-
-def _cell(value: str | float | None) -> str:
-    """A number as it is, a text that a spreadsheet could run or take for a number behind ``'``."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return repr(value)
-    return f"'{value}" if not value or value.startswith(_RISKY) or _number(value) is not None else value
-
-
-def _plain(cell: str) -> str:
-    return cell.removeprefix("'")
-
-
-def _number(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Which column of a table means what."""
-
-    header: Sequence[str]
-    path: str
-    own: bool
-    subject_name: str | None
-    lines: Sequence[Mapping[str, str]]
-
-    def picture(
-        self, path: str, members: Sequence[tuple[int, Mapping[str, str]]], where: str, problems: Problems
-    ) -> LabelledPicture:
-        """All lines of one picture."""
-        first = members[0][1]
-        splits = {self._text(line, self._first(_SPLIT)) for _, line in members}
-        if len(splits) > 1:
-            problems.add("in_two_splits", path)
-        faces, kept = [], tuple[Mapping[str, Any], ...]()
-        for number, line in members:
-            try:
-                face = self._face(line)
-                kept += (own_fields(line),) if self.own else ()
-            except (ValueError, KeyError):
-                error = f"{where}, line {number}: a number is needed where none stands"
-                return LabelledPicture(path, split=next(iter(splits)), broken=error)
-            if face is not None:
-                faces.append(face)
-        if len(members) > 1 and len(faces) < len(members):
-            problems.add("line_without_box", path, count=len(members) - max(len(faces), 1))
-        located = self._box_columns() is not None and first.get("outcome", "no_face") == "no_face"
-        split = self._text(first, self._first(_SPLIT))
-        return LabelledPicture(
-            path,
-            tuple(faces),
-            split=split if self.own or split is None else split_name(split) or split,
-            size_wh=self._size(first),
-            subject=self._text(first, self._subject()),
-            labels=self._labels(first),
-            provenance=Provenance(**{key: self._text(first, f"source.{key}") for key in _SOURCE})
-            if self.own
-            else Provenance(),
-            located=located,
-            kept=kept,
-        )
-
-    def _face(self, line: Mapping[str, str]) -> LabelledFace | None:
-        columns = self._box_columns()
-        if columns is None or not any(line[column] for column in columns):
-            return None
-        x1, y1, x2, y2 = (float(line[column]) for column in columns)
-        landmarks: Points | None = None
-        if self.own and line[_POINTS[0]]:
-            numbers = [float(line[column]) for column in _POINTS]
-            landmarks = tuple(zip(numbers[::2], numbers[1::2], strict=True))
-        labels = self._labels(line)
-        kind = labels.get(CLASS)
-        if isinstance(kind, str) and kind != FACE and not self.own:
-            del labels[CLASS]
-        else:
-            kind = FACE
-        return LabelledFace((x1, y1, x2, y2), kind, landmarks, self._text(line, self._subject()), labels)
-
-    def _labels(self, line: Mapping[str, str]) -> dict[str, str | float]:
-        found: dict[str, str | float] = {}
-        for column, name in self._label_columns().items():
-            cell = line[column]
-            if not cell:
+    def _files(self, source: Path) -> Iterator[Path]:
+        """The tables of a folder and of the folders in it that have a column of pictures."""
+        for file in _tables_in(source):
+            table = tables.sniffed(file, self.columns)
+            if table is None or not table.lines:
                 continue
-            number = _number(cell) if self.own or self._numeric(column) else None
-            if number is not None:
-                found[name] = number
-            else:
-                found[name] = _plain(cell) if self.own else cell
-        return found
+            wide = len(table.header) > 1 or file.suffix.lower() != ".txt"
+            root = source if source.is_dir() else source.parent
+            if wide and (table.own or (self.config.path or _pictures(table, root)) is not None):
+                yield file
 
-    def _label_columns(self) -> dict[str, str]:
-        if self.own:
-            return {c: c.removeprefix("label.") for c in self.header if c.startswith("label.")}
-        taken = {self.path, self._subject(), self._first(_SPLIT), *(self._box_columns() or ())}
-        if self._box_columns() is not None:
-            taken |= {self._first((name,)) for name in _SIZE}
-        return {c: c for c in self.header if c not in taken}
+    def _others(self, source: Path, files: Sequence[Path]) -> list[Path]:
+        return [f for f in _tables_in(source) if f not in files and f.suffix.lower() != ".txt"]
 
-    def _numeric(self, column: str) -> bool:
-        known = self.__dict__.setdefault("_known_numeric", {})
-        if column not in known:
-            known[column] = all(
-                not line[column] or _number(line[column]) is not None for line in self.lines
-            )
-        return bool(known[column])
+    def _columns(self, table: Table, root: Path) -> Columns:
+        path = self.config.path
+        if path is None:
+            path = _pictures(table, root)
+        elif "{" not in path:
+            path = _named(table, path)
+        if path is None:
+            raise LabelFileError(_no_pictures(table))
+        if table.name.endswith(_ONE_HOT):
+            table = _one_hot(table, path)
+        for column in _PATTERN.findall(path):
+            _named(table, column)
+        subject = self.config.subject and _named(table, self.config.subject)
+        return Columns(table, path, subject=subject, shape=self.config.box)
 
-    def _size(self, line: Mapping[str, str]) -> tuple[int, int] | None:
-        columns = [self._first((name,)) for name in _SIZE]
-        cells = [line[column] for column in columns if column is not None]
-        if self._box_columns() is None or len(cells) != 2 or not all(c.isdecimal() for c in cells):
-            return None
-        width, height = map(int, cells)
-        return (width, height) if width and height else None
+    def _name(self, line: Line, means: Columns | Table) -> str:
+        """What a line calls its picture."""
+        if isinstance(means, Table):
+            return _own_table.plain(line["path"])
+        if "{" not in means.path:
+            return line[means.path]
+        return _PATTERN.sub(lambda found: line[_named(means.table, found[1])], means.path)
 
-    def _subject(self) -> str | None:
-        return self.subject_name or self._first(_SUBJECT)
-
-    def _first(self, names: Sequence[str]) -> str | None:
-        return next((c for name in names for c in self.header if c.lower() == name), None)
-
-    def _box_columns(self) -> tuple[str, ...] | None:
-        for names in _BOXES:
-            found = tuple(self._first((name,)) for name in names)
-            if None not in found:
-                return found  # type: ignore[return-value]
-        return None
-
-    def _text(self, line: Mapping[str, str], column: str | None) -> str | None:
-        if column is None or not line.get(column):
-            return None
-        return _plain(line[column]) if self.own else line[column]
+    def _no_table(self, source: Path) -> str:
+        for file in _tables_in(source):
+            table = tables.read_table(file, columns=self.columns)
+            return _no_pictures(table)
+        return f"{source}: holds no table ({', '.join(tables.SUFFIXES)}); name the file"
 
 
-def _file(source: Path) -> Path | None:
+def _tables_in(source: Path) -> list[Path]:
     if source.is_file():
-        return source if source.suffix.lower() == ".csv" else None
-    found = [p for p in source.glob("*.csv") if not p.name.startswith(".")] if source.is_dir() else []
-    return found[0] if len(found) == 1 else None
-
-
-def _header(text: str) -> list[str]:
+        return [source] if source.suffix.lower() in tables.SUFFIXES else []
+    found: list[Path] = []
     try:
-        return next(csv.reader(io.StringIO(text.removeprefix("\ufeff").replace("\0", ""))), [])
-    except csv.Error:
+        folders = [source, *sorted(p for p in source.iterdir() if p.is_dir() and p.name[0] not in "._")]
+        for folder in folders:
+            files = [p for p in folder.iterdir() if p.suffix.lower() in tables.SUFFIXES and p.is_file()]
+            found += sorted(p for p in files if p.name[0] != ".") if len(files) <= _MOST_TABLES else []
+    except OSError:
         return []
+    return found
 
 
-def _path_column(header: Sequence[str]) -> str | None:
-    return next((c for name in _PATH for c in header if c.lower() == name), None)
+def _pictures(table: Table, root: Path) -> str | None:
+    """The column of pictures: by name or suffixes, else the only one whose cells are names of pictures."""
+    found = tables.path_column(table)
+    if found is not None or not table.lines:
+        return found
+    stems = {path.stem for path in pictures_below(root)}
+    like = [c for c in table.header if all(line[c] in stems for line in table.lines)]
+    return like[0] if len(like) == 1 else None
 
 
-def _table(file: Path, where: str) -> tuple[list[str], list[dict[str, str]]]:
-    lines: list[dict[str, str]] = []
-    try:
-        reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
-        header = next(reader, [])
-        if len(set(header)) != len(header):
-            raise LabelFileError(f"{where}: two columns have the same name")
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise LabelFileError(
-                    f"{where}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns"
-                )
-            lines.append(dict(zip(header, cells, strict=True)))
-    except csv.Error as error:
-        raise LabelFileError(f"{where}: not a table: {error}") from None
-    return header, lines
+def _named(table: Table, name: str) -> str:
+    """The column of that name; raises `LabelFileError` with those there are."""
+    if name in table.header:
+        return name
+    found = tables.first(table.header, (tables.key(name),))
+    if found is None:
+        raise LabelFileError(f"{table.name}: no column {name!r}; columns: {', '.join(table.header)}")
+    return found
 
 
-def own_fields(line: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a row that other tables do not have; raises `ValueError` or `KeyError`."""
-    if line["outcome"] not in ("ok", "no_face"):
-        raise ValueError
-    return {
-        "id": _plain(line[OWN]),
-        "sha256": _plain(line["sha256"]),
-        "outcome": line["outcome"],
-        "error": _plain(line["error"]) if line["error"] else None,
-        "parent": _plain(line["parent"]) if line["parent"] else None,
-        "step": _plain(line["step"]),
-        "quality": float(line["quality"]) if line["quality"] else None,
-        "repeats": int(line["repeats"]),
-    }
+def _no_pictures(table: Table) -> str:
+    told = ", ".join(table.header[:12]) + (" ..." if len(table.header) > 12 else "")
+    more = "; it holds pixels, not pictures, which are not read" if "pixels" in table.header else ""
+    return (
+        f"{table.name}: no column of paths; columns: {told}{more}; say which it is with "
+        "--format csv:path=COLUMN, or how columns make one: --format csv:path={folder}/{name}.jpg"
+    )
+
+
+def _none_there(means: Columns, name: str) -> str:
+    line = means.table.lines[0]
+    return (
+        f"{means.table.where(line)}: {name!r} is not there, nor is any other picture of the table; "
+        f"columns: {', '.join(means.table.header[:12])}; say how they make a path below the folder: "
+        "--format csv:path={folder}/{name}.jpg"
+    )
+
+
+def _is_of_originals(file: Path, root: Path) -> bool:
+    """Whether boxes belong to other pictures: CelebA's, beside its aligned ones that were cut by them."""
+    aligned = any(p.is_dir() and "align" in p.name for p in (*root.iterdir(), *file.parent.iterdir()))
+    return aligned and file.stem.startswith("list_bbox_celeba")
+
+
+def _one_hot(table: Table, path: str) -> Table:
+    """A table of one column a class as one of classes; as it is where a picture has several, or none."""
+    names = [column for column in table.header if column != path]
+    found = [[n for n in names if line[n] in ("1", "1.0")] for line in table.lines]
+    if len(names) < 2 or any(len(classes) != 1 for classes in found):
+        return table
+    lines = [
+        Line(line.number, {path: line[path], CLASS: classes[0]})
+        for line, classes in zip(table.lines, found, strict=True)
+    ]
+    return replace(table, header=(path, CLASS), lines=tuple(lines))
+
+
+def _picture(path: str, members: Sequence[tuple[Columns, Line]], problems: Problems) -> LabelledPicture:
+    """All lines of one picture: those of boxes are its faces, the others speak of every face."""
+    boxed = [(means, line) for means, line in members if means.boxes is not None]
+    plain = [(means, line) for means, line in members if means.boxes is None]
+    splits = list(dict.fromkeys(s for m, line in members if (s := m.split_of(line)) is not None))
+    if len(splits) > 1:
+        problems.add("in_two_splits", path)
+    subjects = list(dict.fromkeys(s for m, line in plain if (s := m.subject_of(line)) is not None))
+    labels, contradicted = merged([means.labels_of(line) for means, line in plain])
+    split, wheres = next(iter(splits), None), [means.table.where(line) for means, line in members]
+    if contradicted is not None or len(subjects) > 1:
+        what = "subjects" if contradicted is None else f"labels {contradicted!r}"
+        return LabelledPicture(
+            path, split=split, broken=f"{' and '.join(wheres[:2])}: two different {what}"
+        )
+    if len(plain) > len({id(means) for means, _ in plain}):
+        problems.add("line_twice", path, count=len(plain) - len({id(means) for means, _ in plain}))
+    faces: list[LabelledFace] = []
+    for means, line in boxed:
+        try:
+            found = means.faces_of(line)
+        except ValueError as error:
+            return LabelledPicture(path, split=split, broken=f"{means.table.where(line)}: {error}")
+        if not found and len(boxed) > 1:
+            problems.add("line_without_box", means.table.where(line))
+        faces += [
+            replace(
+                face, labels={**labels, **face.labels}, subject=face.subject or next(iter(subjects), None)
+            )
+            for face in found
+        ]
+    if boxed and not faces:
+        means, line = boxed[0]
+        labels = {**labels, **means.labels_of(line)}
+        subjects = subjects or [s for s in [means.subject_of(line)] if s is not None]
+    shares = {means.shares for means, _ in boxed}
+    if len(shares) > 1:
+        raise ConfigError(f"{path}: boxes in pixels and as shares; import the tables one by one")
+    return LabelledPicture(
+        path,
+        tuple(faces),
+        split=split,
+        size_wh=boxed[0][0].size_of(boxed[0][1]) if boxed else None,
+        subject=next(iter(subjects), None),
+        labels=labels,
+        normalised=shares == {True},
+        located=bool(boxed),
+    )

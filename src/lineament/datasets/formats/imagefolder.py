@@ -8,7 +8,7 @@ that are no split hold no classes. Boxes are not held.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +40,7 @@ class ImageFolder:
     unique_stems = False
     importable = True
     rank = 90
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: ImageFolderConfig) -> None:
         self.label = config.label

@@ -64,6 +64,7 @@ class LabelMe:
     unique_stems = True
     importable = True
     rank = 23
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: LabelMeConfig) -> None:
         self.frame = config.frame

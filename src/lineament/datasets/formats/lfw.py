@@ -7,7 +7,7 @@ with underscores. An export numbers each subject's pictures, so file names chang
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -38,6 +38,7 @@ class Lfw:
     unique_stems = True
     importable = True
     rank = 70
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: LfwConfig) -> None:
         del config

@@ -12,7 +12,7 @@ same; where an export was made without it, COCO's sizes tell and YOLO is taken a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -51,6 +51,7 @@ class Roboflow:
 
     def __init__(self, config: RoboflowConfig) -> None:
         self.flavour, self.frame = config.flavour, config.frame
+        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there are Roboflow's annotation files, or its READMEs beside labels of another tool."""
@@ -71,6 +72,7 @@ class Roboflow:
             raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor another export of Roboflow")
         for picture in inner.read(source, root, problems):
             yield _finished(picture, common)
+        self.classes = inner.classes
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``SPLIT/NAME_EXT.rf.HASH.EXT``, below ``images`` for YOLO; sub-folders are dropped."""
@@ -87,7 +89,9 @@ class Roboflow:
                 ]
                 coco.write_file(members, folder / _folder(split) / _ANNOTATIONS, split, source_names=True)
         else:
-            write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits})
+            write_data(
+                pictures, folder, {s: f"{_folder(s)}/images" for s in splits}, classes=self.classes
+            )
         licences = {p.provenance.licence or "" for p in pictures}
         with new_text(folder / "README.dataset.txt") as out:
             licence = licences.pop() if len(licences) == 1 else ""

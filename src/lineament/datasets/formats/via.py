@@ -46,6 +46,7 @@ class Via(ReadOnly):
 
     name = "via"
     rank = 27
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: ViaConfig) -> None:
         self.frame = config.frame

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
@@ -66,6 +66,7 @@ class Voc:
     unique_stems = True
     importable = True
     rank = 22
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: VocConfig) -> None:
         self.first, self.frame = config.first, config.frame

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -39,6 +39,7 @@ class WebDataset:
     unique_stems = False
     importable = False
     rank = 100
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: WebDatasetConfig) -> None:
         self.config = config

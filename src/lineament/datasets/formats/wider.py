@@ -9,7 +9,7 @@ as 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -43,6 +43,7 @@ class Wider:
     unique_stems = False
     importable = True
     rank = 24
+    classes: Mapping[int, str] = {}
 
     def __init__(self, config: WiderConfig) -> None:
         self.frame = config.frame

@@ -16,7 +16,7 @@ from typing import Any
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import new_text, relative
-from lineament.datasets.formats._labelled import FACE, Frame, LabelledFace, LabelledPicture, kinds_in
+from lineament.datasets.formats._labelled import FACE, Frame, LabelledFace, LabelledPicture, numbered
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import (
@@ -54,6 +54,7 @@ class Yolo:
     def __init__(self, config: YoloConfig) -> None:
         self.frame = config.frame
         self.landmarks = config.landmarks
+        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there is a data file, or label files of this kind."""
@@ -61,7 +62,9 @@ class Yolo:
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every split."""
-        yield from read_set(source, root, problems)
+        classes: dict[int, str] = {}
+        self.classes = classes
+        yield from read_set(source, root, problems, classes)
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``images/SPLIT/PATH``, any other ``images`` left out: readers exchange one for ``labels``."""
@@ -70,13 +73,15 @@ class Yolo:
     def write(self, pictures: Sequence[LabelledPicture], folder: Path) -> None:
         """``data.yaml``, and ``labels`` beside ``images``. Boxes are clipped: YOLO refuses others."""
         splits = {p.split: f"images/{_folder(p.split)}" for p in pictures}
-        write_data(pictures, folder, splits, landmarks=self.landmarks)
+        write_data(pictures, folder, splits, landmarks=self.landmarks, classes=self.classes)
 
 
-def read_set(source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+def read_set(
+    source: Path, root: Path, problems: Problems, classes: dict[int, str]
+) -> Iterator[LabelledPicture]:
     """Every picture that a data file leads to, or of the folder where there is none.
 
-    Raises `LabelFileError` when the data file is broken, leads nowhere, or no picture has labels.
+    ``classes`` takes the names of classes by their numbers. Raises `LabelFileError` when the data file is broken, leads nowhere, or no picture has labels.
     """
     file = data_file(source)
     if file is None and not source.is_dir():
@@ -101,6 +106,7 @@ def read_set(source: Path, root: Path, problems: Problems) -> Iterator[LabelledP
         known: Mapping[int, str] | None = names
         if label is not None and "names" not in settings:
             known = labels.names_for(label)
+        classes.update(known or {})
         yield labels.picture(picture, label, split, known, meaning)
     labels.count_unused()
 
@@ -120,12 +126,16 @@ def write_data(
     splits: Mapping[str | None, str],
     *,
     landmarks: bool = False,
+    classes: Mapping[int, str] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Label files and ``data.yaml``, in which each split leads to its folder of pictures."""
+    """Label files and ``data.yaml``, in which each split leads to its folder of pictures.
+
+    ``classes`` keep their numbers; others come after them.
+    """
     import yaml
 
-    kinds = {kind: number for number, kind in enumerate(kinds_in(pictures))}
+    kinds = numbered(pictures, classes or {})
     for picture in pictures:
         assert picture.size_wh is not None
         parts = list(PurePosixPath(picture.path).parts)
