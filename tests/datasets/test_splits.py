@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineament.datasets.splits import Plan, parse_shares, photo_keys, split
+from lineament.datasets.belonging import photo_keys
+from lineament.datasets.splits import Plan, parse_shares, split
 from lineament.errors import ConfigError, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 
