@@ -37,9 +37,9 @@ class Unit:
 class Assignment:
     """Rows on their way to splits: first what was given, then what is kept, then the rest.
 
-    ``places`` gives the split by row id, ``names`` every split there is, ``units`` what was shared out here.
-    ``crossing`` counts the groups that lie in several given splits, ``followed`` by split the rows that came
-    without one and went where their group was.
+    ``places`` gives the split by row id, ``names`` every split there is, ``units`` what is shared out
+    here. ``crossing`` counts the groups that lie in several given splits, ``followed`` by split the rows
+    that came without one and went where their group was.
     """
 
     def __init__(

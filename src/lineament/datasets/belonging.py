@@ -30,7 +30,7 @@ class Union:
 
 
 def link(manifest: Manifest, groups: Iterable[Iterable[str]] = ()) -> Union:
-    """Sets of rows that must stay together: one picture, one photo, the same bytes, or linked by ``groups``."""
+    """Sets of rows that must stay together: of one picture, photo or file, or linked by ``groups``."""
     united = Union()
     first: dict[str, str] = {}
     for row in manifest:

@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.datasets.glances import Fit, Surroundings, outline, small_look
+from lineament.datasets.glances import Fit, Surroundings, outline
 from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import Canvas, lay_out, overlay
+from lineament.datasets.same_picture import Canvas, lay_out, look_at, overlay
 from lineament.datasets.threads import in_threads
 from lineament.types import Float32, UInt8
 
@@ -32,9 +32,9 @@ bits and at least 0.74. Measured on copies of LFW photos and on crops of such co
 bits and 0.777. From 0.70 there are half as many candidates again and no more copies."""
 
 _ALIKE = 0.85
-"""Correlation at a glance from which two pictures are laid over each other. Of 3,000 copies of photos, faces
-and crowds the least has 0.86 (JPEG quality 20, 5 % cut off two edges); of 14,000 pairs of different photos
-the most has 0.73. The glance differs from the overlay by 0.02 at most where that converges."""
+"""Correlation at a glance from which two pictures are laid over each other. Of 3,000 copies of photos,
+faces and crowds the least has 0.88 (5 % cut off two edges), but for pictures of 10 pixels; of 14,000 pairs
+of different photos the most has 0.73."""
 
 _MOST_CANDIDATES, _MOST_GLANCES, _MOST_OVERLAYS = 256, 12, 4
 """For one picture, the likeliest first: frames of one video are all near each other, and what a picture
@@ -52,7 +52,7 @@ class Print:
 
     ``pixels`` is the SHA-256 of the decoded ones, ``hashes`` the perceptual hash and that of the mirror
     image, ``embedding`` and ``landmarks`` those of its main face or None. ``mirrored`` is the embedding of
-    the mirror image, where it is known and differs. ``looks`` are `small_looks` where they were taken already.
+    the mirror image, where it is known and differs. ``looks`` are `small_looks` where they were taken.
     """
 
     path: str
@@ -96,20 +96,35 @@ def find_duplicates(
     copies = {pair.b for pair in pairs}
     unique = [i for i in range(len(prints)) if i not in copies]
     near = dict(_candidates(prints, unique))
-    looks = _Looks(prints, layouts)
-    for _ in in_threads(
-        workers, looks.glance, sorted({i for i, others in near.items() for i in (i, *others)})
-    ):
-        pass
 
-    def compare(i: int) -> list[Pair]:
-        return list(looks.confirmed(i, near[i])) if i in near else []
+    def looks(i: int) -> tuple[UInt8, ...]:
+        return prints[i].looks or small_looks(layouts(i))
 
-    for _, found in in_threads(workers, compare, unique):
+    for found in confirmed(near, layouts, looks, workers=workers):
         pairs += found
         if advance is not None:
             advance(1)
+    if advance is not None:
+        advance(len(unique) - len(near))
     return pairs
+
+
+def confirmed(
+    near: Mapping[int, NDArray[np.int64]],
+    layouts: Callable[[int], tuple[Canvas, ...]],
+    looks: Callable[[int], tuple[UInt8, ...]] | None = None,
+    *,
+    workers: int = 1,
+) -> Iterator[list[Pair]]:
+    """For each picture of ``near``, which of the others there are one with it: the likeliest are compared.
+
+    ``looks`` gives what `small_looks` makes of a picture; without it they are made of its ``layouts``.
+    """
+    seen = _Looks(layouts, looks or (lambda i: small_looks(layouts(i))))
+    for _ in in_threads(workers, seen.glance, sorted({*near, *(j for own in near.values() for j in own)})):
+        pass
+    for _, pairs in in_threads(workers, lambda i: list(seen.confirmed(i, near[i])), near):
+        yield pairs
 
 
 def lay_outs(pixels: UInt8, landmarks: Float32 | None = None) -> tuple[Canvas, ...]:
@@ -119,21 +134,22 @@ def lay_outs(pixels: UInt8, landmarks: Float32 | None = None) -> tuple[Canvas, .
 
 def small_looks(canvases: Sequence[Canvas]) -> tuple[UInt8, ...]:
     """What is kept of each canvas for a glance at it."""
-    return tuple(small_look(canvas.grey, canvas.shown) for canvas in canvases)
+    return tuple(look_at(canvas) for canvas in canvases)
 
 
 class _Looks:
     """The pictures as they are compared: all at a glance, few laid out in full."""
 
-    def __init__(self, prints: Sequence[Print], layouts: Callable[[int], tuple[Canvas, ...]]) -> None:
-        self._prints = prints
+    def __init__(
+        self, layouts: Callable[[int], tuple[Canvas, ...]], looks: Callable[[int], tuple[UInt8, ...]]
+    ) -> None:
         self._layouts = layouts
+        self._looks = looks
         self._views: dict[int, tuple[tuple[UInt8, Float32], ...]] = {}
 
     def glance(self, i: int) -> None:
         """Keep the small looks at a picture, by its edges and by its face where one is known."""
-        looks = self._prints[i].looks or small_looks(self._layouts(i))
-        self._views[i] = tuple((look, outline(look)) for look in looks)
+        self._views[i] = tuple((look, outline(look)) for look in self._looks(i))
 
     def confirmed(self, i: int, others: NDArray[np.int64]) -> Iterator[Pair]:
         """The pairs that a picture makes with others: the likeliest few of them are laid over it."""
@@ -276,7 +292,7 @@ def _exact(prints: Sequence[Print]) -> list[Pair]:
 
 
 def _candidates(prints: Sequence[Print], unique: Sequence[int]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """For each picture that has any, those worth a glance: each pair once, nearest first, a bounded number."""
+    """For each picture that has any, those worth a glance: a pair once, nearest first, a bounded number."""
     if len(unique) < 2:
         return
     numbers = np.array(unique)

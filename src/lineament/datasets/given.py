@@ -29,9 +29,9 @@ def meaning(name: str) -> str:
 class Given:
     """Which rows are settled, by id, and which splits are still to be filled with the rest.
 
-    ``held`` are the splits that stay as they were given, with their numbers of rows. ``source`` is the given
-    training split that ``open`` splits are taken from, under the plan's name, or None, and ``pooled`` the ids
-    of its rows. ``loose`` is the number of rows that came without a split.
+    ``held`` are the splits that stay as they were given, with their numbers of rows. ``source`` is the
+    given training split that ``open`` splits are taken from, under the plan's name, or None, and ``pooled``
+    the ids of its rows. ``loose`` is the number of rows that came without a split.
     """
 
     places: Mapping[str, str] = field(default_factory=dict)

@@ -45,8 +45,8 @@ _LEAST_SHOWN = 0.35
 class Fit:
     """How one picture lies on another: the correlation of their detail there, and where that is.
 
-    ``where`` takes a place on the canvas of the first to its place on the second's, float64 ``(3, 3)``, about
-    the middle and in sides of the canvas; ``mirrored`` says that the first was mirrored before.
+    ``where`` takes a place on the canvas of the first to its place on the second's, float64 ``(3, 3)``,
+    about the middle and in sides of the canvas; ``mirrored`` says that the first was mirrored before.
     """
 
     score: float
@@ -54,12 +54,10 @@ class Fit:
     mirrored: bool = False
 
 
-def small_look(canvas: UInt8, shown: NDArray[np.bool_] | None = None) -> UInt8:
-    """A square grey picture as 48 x 48; what is not ``shown`` counts as the mean of the rest."""
+def small_look(canvas: UInt8) -> UInt8:
+    """A square grey picture as 48 x 48."""
     import cv2
 
-    if shown is not None and shown.any() and not shown.all():
-        canvas = np.where(shown, canvas, int(canvas[shown].mean())).astype(np.uint8)
     return np.asarray(cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -117,7 +115,7 @@ class _Space:
         return np.asarray(np.linalg.norm(outlines @ self._parts @ self._apart, axis=1), np.float32)
 
     def step(self, look: Float32, where: Float64, least: float) -> Float64 | None:
-        """A better map than ``where`` for another look; None if it correlates below ``least`` by that one."""
+        """A better map than ``where`` for another look; None if that one correlates below ``least``."""
         seen = _inner(_moved(look, where))
         likeness = self._parts.T @ seen
         if likeness[0] < least * float(np.linalg.norm(seen)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.datasets.glances import Fit, in_pixels
+from lineament.datasets.glances import Fit, in_pixels, small_look
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut_smooth
 from lineament.types import Float32, Float64, UInt8
@@ -23,6 +23,9 @@ CANVAS = 128
 _FACE_SHARE = 0.5
 """Of the canvas's side that the face's template takes: hair, shoulders and background tell photos of one
 session apart, the face alone does not."""
+
+_MIDDLE = 0.5
+"""Of the side of a canvas with a face, what is looked at first: the face alone."""
 
 _LEAST_OVERLAP = 0.35
 _ROUNDS = (10, 40)
@@ -75,18 +78,32 @@ def lay_out(pixels: UInt8, landmarks: Float32 | None = None) -> Canvas:
     return Canvas(np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.0), np.uint8), shown)
 
 
+def look_at(canvas: Canvas) -> UInt8:
+    """What is kept of a canvas for a glance: all of it, or the middle of one that a face was laid on.
+
+    There a cut that took the surroundings away has left pixels.
+    """
+    if canvas.shown is None:
+        return small_look(canvas.grey)
+    edge = round(CANVAS * (1 - _MIDDLE) / 2)
+    return small_look(np.ascontiguousarray(canvas.grey[edge:-edge, edge:-edge]))
+
+
 def overlay(a: Canvas, b: Canvas, fit: Fit, *, enough: float = 1.0) -> float:
     """How far two pictures are one: correlation of their detail in [-1, 1], laid together from ``fit`` on.
 
-    The fit is refined to fractions of a pixel (Evangelidis & Psarakis 2008, "ECC image alignment", IEEE
-    TPAMI 30:10) until the correlation reaches ``enough``. Brightness and contrast do not count.
+    ``fit`` is that of what `look_at` makes of them; it is refined to fractions of a pixel (Evangelidis &
+    Psarakis 2008, "ECC image alignment", IEEE TPAMI 30:10) until the correlation reaches ``enough``.
+    Brightness and contrast do not count.
     """
     import cv2
 
     x, x_shown = (np.ascontiguousarray(part[:, ::-1]) if fit.mirrored else part for part in _parts(a))
     y, y_shown = _parts(b)
     size = (CANVAS, CANVAS)
-    warp = np.asarray(in_pixels(fit.where, CANVAS), np.float32)
+    seen_side = 1.0 if a.shown is None else _MIDDLE
+    first = fit.where * np.array([1.0, 1.0, seen_side])
+    warp = np.asarray(in_pixels(first, CANVAS), np.float32)
     score = -1.0
     for rounds in _ROUNDS:
         stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)

@@ -1,4 +1,4 @@
-"""What a split has to say: what was kept, what was taken from where, which shares groups made impossible."""
+"""What a split has to say: what was kept, what was taken from where, what groups made impossible."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def decide(
 ) -> tuple[Decision, ...]:
     """Every decision about the rows as placed. Raises `SplitError` when a split asked for got no row.
 
-    ``came`` are the splits the data came with, kept or not; ``missing`` the subjects by split without a row.
+    ``came`` are the splits the data came with, kept or not; ``missing`` by split the subjects without a
+    row.
     """
     pictures = _pictures(rows)
     empty = [name for name in work.plan.shares if not pictures[name]]
@@ -52,6 +53,7 @@ def decide(
         *_about_given(work, came, pictures),
         *_about_shares(work, pictures),
         *_about_subjects(work, missing),
+        *_about_subjects_apart(work, rows),
     )
 
 
@@ -90,11 +92,11 @@ def _about_given(work: Assignment, came: Given, pictures: Mapping[str, int]) -> 
         taken = sum(row_split in names for row_split in map(work.places.get, given.pooled))
         yield Decision(
             "taken",
-            f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} taken from {given.source} as it was "
-            f"given: {taken} of its {len(given.pooled)} rows",
+            f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} taken from {given.source} as it "
+            f"was given: {taken} of its {len(given.pooled)} rows",
             {"from": given.source, "splits": names, "rows": taken, "of": len(given.pooled)},
         )
-    if given.held and given.loose:
+    if given and given.loose:
         where = " and ".join(given.open) or "no split"
         count = given.loose - sum(work.followed.values())
         yield Decision(
@@ -111,8 +113,8 @@ def _about_given(work: Assignment, came: Given, pictures: Mapping[str, int]) -> 
     if work.crossing:
         yield Decision(
             "leak",
-            f"in several given splits lie parts of {work.crossing} groups of pictures that belong together, and were "
-            "left there: a leak, listed by lineament dataset audit; --resplit puts each into one split",
+            f"{work.crossing} groups of pictures that belong together lie in several given splits, and "
+            "stay there: a leak, listed by lineament dataset audit; --resplit puts each into one split",
             {"groups": work.crossing},
         )
 
@@ -140,8 +142,8 @@ def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[Dec
     change = f"{_told(work.shares.values())} became {_told(became.values())}"
     if largest.weight > 1 and largest.weight > total * min(work.shares.values()) / 2:
         why = (
-            f"one {one} holds {largest.weight} of {total} pictures ({largest.weight / total:.0%}), and goes to "
-            f"one split as a whole ({largest.split})"
+            f"one {one} holds {largest.weight} of {total} pictures ({largest.weight / total:.0%}), and "
+            f"goes to {largest.split} as a whole"
         )
     elif work.plan.exact:
         why = f"the {len(work.units)} {several} are shared out subject by subject"
@@ -178,6 +180,23 @@ def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> I
         yield Decision("missing", text, numbers)
 
 
+def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
+    if work.plan.by != "subject":
+        return
+    there: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.subject is not None and row.split is not None:
+            there[row.subject].add(row.split)
+    several = sum(len(splits) > 1 for splits in there.values())
+    if several:
+        yield Decision(
+            "subjects",
+            f"{several} of {len(there)} subjects are in several splits, for the splits they came with "
+            "stay: --resplit keeps subjects apart",
+            {"subjects": several, "of": len(there)},
+        )
+
+
 def _way_out(work: Assignment, empty: Sequence[str]) -> str:
     plan, given, count = work.plan, work.given, len(work.units)
     one, what = _WORDS[plan.by]
@@ -186,8 +205,8 @@ def _way_out(work: Assignment, empty: Sequence[str]) -> str:
     if given and not count:
         came = ", ".join(f"{name} {rows}" for name, rows in sorted(given.held.items()))
         return (
-            f"{start}every row came with a split ({came}) and keeps it; --resplit shares all of them out anew, "
-            f"or ask for splits that take from train: --names train,{empty[0]}"
+            f"{start}every row came with a split ({came}) and keeps it; --resplit shares all of them out "
+            f"anew, or ask for splits that take from train: --names train,{empty[0]}"
         )
     there = f"there are only {count} {what}" if count != 1 else f"there is only one {one}"
     fewer = "ask for fewer splits" + (", or drop --by subject" if plan.by == "subject" else "")
