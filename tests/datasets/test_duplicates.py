@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from sample_people import empty, photo
 
-from lineament.datasets import duplicates, same_picture
+from lineament.datasets import duplicates
 from lineament.datasets.clean import CleanSettings, clean
 from lineament.datasets.duplicates import CONFIRMED, Pair, Print, find_duplicates, groups, propose
+from lineament.datasets.glances import Fit, Surroundings, outline
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import glance, may_be_one, overlay, perceptual_hashes
+from lineament.datasets.same_picture import lay_out, look_at, overlay, perceptual_hashes
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.io import images
-from lineament.types import UInt8
+from lineament.types import Float32, UInt8
 
 NAMES = ("obama_2012_portrait", "obama_2009_congress", "biden_2013_portrait", "collins_nasa")
 
@@ -40,33 +41,58 @@ def copies(pixels: UInt8) -> dict[str, UInt8]:
     }
 
 
+def glance(
+    a: UInt8, b: UInt8, a_face: Float32 | None = None, b_face: Float32 | None = None, least: float = -1.0
+) -> Fit | None:
+    """How the second lies on the first at a glance, by its edges or by its face; None where it does not."""
+    first, second = lay_out(a, a_face), lay_out(b, b_face)
+    other, around = look_at(second), Surroundings(look_at(first))
+    near = around.nearest(lambda _i: other, outline(other)[None], least=least, most=1)
+    return near[0][1] if near else None
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_copies_lie_on_their_original(name: str) -> None:
-    """Every copy correlates as one picture, and mirroring is told."""
+    """Every copy passes at a glance and correlates as one picture in full, and mirroring is told."""
     original = photo(name, 300)
     for kind, copy in copies(original).items():
-        score, mirrored = overlay(original, copy)
-        assert score >= CONFIRMED, kind
-        assert mirrored == kind.startswith("mirrored"), kind
+        fit = glance(original, copy, least=0.9)
+        assert fit is not None, kind
+        assert overlay(lay_out(original), lay_out(copy), fit) >= CONFIRMED, kind
+        assert fit.mirrored == kind.startswith("mirrored"), kind
 
 
-def test_different_photos_of_one_person_do_not() -> None:
-    """Another photo of the person, or the same face in another light and place, stays below."""
-    first = photo("obama_2012_portrait", 300)
-    for other in ("obama_2009_congress", "obama_2010_white_house"):
-        assert overlay(first, photo(other, 300))[0] < CONFIRMED - 0.2
-    assert overlay(first, empty())[0] < CONFIRMED - 0.2
-
-
-def test_copies_pass_at_a_glance_and_other_photos_do_not() -> None:
-    """The cheap comparison before the thorough one lets every copy through, and no different photo."""
-    pictures = {name: photo(name, 300) for name in NAMES}
+def test_different_photos_do_not() -> None:
+    """Another photo of the person or of somebody else is far at a glance, or does not lie on it at all;
+    laid over each other all the same, they stay below what confirms a copy."""
+    pictures = {name: photo(name, 300) for name in (*NAMES, "obama_2010_white_house")}
     for name, original in pictures.items():
-        seen = glance(original)
-        for kind, copy in copies(original).items():
-            assert may_be_one(seen, glance(copy)), (name, kind)
-        others = [glance(other) for key, other in pictures.items() if key != name] + [glance(empty())]
-        assert not any(may_be_one(seen, other) for other in others)
+        for other in [*(picture for key, picture in pictures.items() if key != name), empty()]:
+            fit = glance(original, other)
+            assert fit is None or fit.score < CONFIRMED - 0.2
+            assert overlay(lay_out(original), lay_out(other), Fit(0, np.eye(3))) < CONFIRMED - 0.2
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 2.0])
+@pytest.mark.parametrize("zoom", [1.0, 1.05])
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.03, -0.02)])
+def test_a_glance_finds_the_map_itself(turn_deg: float, zoom: float, shift: tuple[float, float]) -> None:
+    """Of a picture that was shifted, turned and zoomed a little the map is found to half a pixel of 100."""
+    original = photo("obama_2012_portrait", 300)
+    h, w = original.shape[:2]
+    turn = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), turn_deg, zoom)
+    turn[:, 2] += np.array(shift) * (w, h)
+    moved = np.asarray(cv2.warpAffine(original, turn, (w, h), borderMode=cv2.BORDER_REFLECT), np.uint8)
+    fit = glance(original, moved)
+    assert fit is not None and fit.score > 0.9 and not fit.mirrored
+    scale = np.diag([w, h, 1.0])
+    whole = np.eye(3)
+    whole[:2, :2] = turn[:, :2]
+    whole[:2, 2] = shift
+    expected = np.linalg.inv(scale) @ whole @ scale
+    expected[:2, 2] = shift
+    corners = np.array([[-0.4, -0.4, 1], [0.4, -0.4, 1], [0.4, 0.4, 1], [-0.4, 0.4, 1.0]]).T
+    assert np.abs((fit.where - expected) @ corners)[:2].max() < 0.005
 
 
 def test_a_glance_at_the_face_finds_a_close_cut() -> None:
@@ -74,15 +100,16 @@ def test_a_glance_at_the_face_finds_a_close_cut() -> None:
     whole = photo("obama_2012_portrait", 300)
     points = ARCFACE_112 * 1.2 + (50, 20)
     part, moved = np.ascontiguousarray(whole[15:200, 30:220]), points - (30, 15)
-    assert may_be_one(glance(whole, points), glance(part, moved))
-    assert not may_be_one(glance(whole, points), glance(part))
+    assert glance(whole, part, points, moved, least=0.85) is not None
+    assert glance(whole, part, least=0.85) is None
 
 
-def test_a_picture_without_detail_equals_itself() -> None:
-    """Flat pictures have no detail to correlate; the comparison still ends, the same both ways."""
+def test_a_picture_without_detail_is_a_copy_of_nothing() -> None:
+    """Flat pictures have no detail to correlate: they lie on nothing, and the search still ends."""
     flat = np.full((64, 64, 3), 120, np.uint8)
-    assert overlay(flat, flat) == overlay(flat, flat)
-    assert -1 <= overlay(flat, photo("collins_nasa", 64))[0] <= 1
+    assert glance(flat, flat) is None
+    assert glance(flat, photo("collins_nasa", 64)) is None
+    assert glance(photo("collins_nasa", 64), flat) is None
 
 
 def test_the_mirror_hash_is_the_hash_of_the_mirror() -> None:
@@ -99,8 +126,8 @@ def test_landmarks_are_continuous_pixels() -> None:
     points = ARCFACE_112 * 0.6 + 20
     double = np.asarray(cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR), np.uint8)
     part = np.s_[32:96, 32:96]
-    first = same_picture._laid_out(picture, points)[0][part]
-    second = same_picture._laid_out(double, points * 2)[0][part]
+    first = lay_out(picture, points).grey[part].astype(np.float32)
+    second = lay_out(double, points * 2).grey[part].astype(np.float32)
     window = cv2.createHanningWindow((64, 64), cv2.CV_32F)
     (dx, dy), _ = cv2.phaseCorrelate(first, second, window)
     assert abs(dx) < 0.05 and abs(dy) < 0.05
@@ -111,17 +138,13 @@ def test_a_copy_near_by_its_mirror_image_is_compared() -> None:
     rng = np.random.default_rng(8)
     picture = rng.integers(0, 255, (64, 64, 3), np.uint8)
     plain, turned = np.eye(2, dtype=np.float32)
-    compared: list[int] = []
+    other_hashes = ((0, 0), (2**32 - 1, 2**32 - 1))
+    found = []
     for mirrored in (None, turned):
-        one = Print("a", "x", "a", "a", (0, 0), (64, 64), plain, mirrored=mirrored)
-        other = Print("b", "x", "b", "b", (2**32 - 1, 2**32 - 1), (64, 64), turned, mirrored=mirrored)
-        compared.append(0)
-
-        def count(number: int) -> None:
-            compared[-1] += number
-
-        find_duplicates([one, other], lambda _i: picture, advance=count)
-    assert compared == [0, 1]
+        one = Print("a", "x", "a", "a", other_hashes[0], (64, 64), plain, mirrored=mirrored)
+        other = Print("b", "x", "b", "b", other_hashes[1], (64, 64), turned, mirrored=mirrored)
+        found.append(find_duplicates([one, other], lambda _i: (lay_out(picture),)))
+    assert [len(pairs) for pairs in found] == [0, 1]
 
 
 @pytest.fixture(scope="module")
@@ -184,14 +207,22 @@ def test_groups_are_linked_through_any_member() -> None:
 
 
 def test_many_like_pictures_cost_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pictures that are all near each other each is compared with a bounded number, not with all."""
-    monkeypatch.setattr(duplicates, "_MOST_CANDIDATES", 2)
-    like = [Print(f"a/{i}.jpg", "a", "", str(i), (7, 9), (50, 50)) for i in range(20)]
-    calls: list[int] = []
+    """Of frames that are all near each other each is laid over a bounded number, not over all."""
+    laid = []
+
+    def count(*args: object, **kwargs: object) -> float:
+        laid.append(args)
+        return 0.0
+
+    monkeypatch.setattr(duplicates, "overlay", count)
     rng = np.random.default_rng(0)
-    noise = [rng.integers(0, 255, (50, 50, 3), np.uint8) for _ in range(20)]
-    assert find_duplicates(like, lambda i: noise[i], workers=1, advance=calls.append) == []
-    assert 20 <= len(calls) <= 2 * 20
+    scene = photo("collins_nasa", 200).astype(np.int16)
+    frames = [np.clip(scene + rng.integers(-9, 9, scene.shape), 0, 255).astype(np.uint8) for _ in range(24)]
+    like = [Print(f"a/{i}.jpg", "a", "", str(i), (7, 9), (50, 50)) for i in range(24)]
+    told: list[int] = []
+    assert find_duplicates(like, lambda i: (lay_out(frames[i]),), advance=told.append) == []
+    assert 24 <= len(laid) <= 24 * duplicates._MOST_OVERLAYS
+    assert sum(told) == 24
 
 
 def test_a_folder_of_exact_copies_keeps_one(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineament.datasets.splits import Plan, parse_shares, photo_keys, split
+from lineament.datasets.belonging import photo_keys
+from lineament.datasets.splits import Plan, parse_shares, split
 from lineament.errors import ConfigError, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 
@@ -38,6 +39,17 @@ def where(manifest: Manifest) -> dict[str, str | None]:
         ("0.6/0.2/0.2", {"train": 0.6, "val": 0.2, "test": 0.2}),
         ("train=80, val=20", {"train": 0.8, "val": 0.2}),
         ("100", {"train": 1.0}),
+        ("80,10,10", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("80:10:10", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("80 10 10", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("80; 10; 10", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("80/10/10 %", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("80%/10%/10%", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("0.8/0.1/0.1", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("0,8/0,1/0,1", {"train": 0.8, "val": 0.1, "test": 0.1}),
+        ("train:80/val:20", {"train": 0.8, "val": 0.2}),
+        ("train:80,val:20", {"train": 0.8, "val": 0.2}),
+        ("train = 80 val = 20", {"train": 0.8, "val": 0.2}),
     ],
 )
 def test_shares_are_read(text: str, expected: dict[str, float]) -> None:
@@ -46,12 +58,26 @@ def test_shares_are_read(text: str, expected: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["70/20", "70/20/20", "a/b", "", "nan/100", "110/-10", "100/0", "25/25/25/25", "a=50,a=50", "=100"],
+    ("text", "told"),
+    [
+        ("70/20", "adds up to 90"),
+        ("70/20/20", "63.6/18.2/18.2"),
+        ("8/1/1", "80/10/10"),
+        ("a/b", "'a' is no number"),
+        ("", "'' is no number"),
+        ("nan/100", "train gets nan"),
+        ("110/-10", "test gets -10"),
+        ("100/0", "test gets 0"),
+        ("0", "train gets 0"),
+        ("25/25/25/25", "name the splits of 4 parts"),
+        ("a=50,a=50", "different names"),
+        ("=100", "different names"),
+        ("train=80,20", "names some of the splits only"),
+    ],
 )
-def test_bad_shares_are_refused(text: str) -> None:
-    """Shares that do not make a whole, or have no or equal names, are a named error."""
-    with pytest.raises(ConfigError):
+def test_bad_shares_are_refused(text: str, told: str) -> None:
+    """Shares that do not make a whole, or have no or equal names, are an error that names what is wrong."""
+    with pytest.raises(ConfigError, match=told):
         Plan(parse_shares(text))
 
 
@@ -67,10 +93,12 @@ def test_shares_come_out_on_average() -> None:
 @given(st.sets(st.integers(0, 300), min_size=1), st.sets(st.integers(0, 300)), st.integers(0, 5))
 def test_adding_photos_moves_none(first: set[int], more: set[int], seed: int) -> None:
     """A photo's split depends on the photo and the seed only, by photo and by subject alike."""
+    # The last rows keep every split from being empty: forty photos, and forty people of one photo each.
+    rest = [row(f"photo {i}", f"subject {i}") for i in range(40)]
     for by in ("photo", "subject"):
         plan = Plan(SHARES, by=by, seed=seed)  # type: ignore[arg-type]
-        few = Manifest(tuple(row(str(i), f"s{i % 7}") for i in first))
-        many = Manifest(tuple(row(str(i), f"s{i % 7}") for i in first | more))
+        few = Manifest((*rest, *(row(str(i), f"s{i % 7}") for i in first)))
+        many = Manifest((*rest, *(row(str(i), f"s{i % 7}") for i in first | more)))
         before, after = where(split(few, plan).manifest), where(split(many, plan).manifest)
         assert all(after[key] == name for key, name in before.items())
 
@@ -95,7 +123,8 @@ def test_another_seed_is_another_split() -> None:
 @given(st.lists(st.sets(st.integers(0, 59), min_size=2, max_size=5), max_size=12), st.booleans())
 def test_linked_rows_stay_together(links: list[set[int]], exact: bool) -> None:
     """No linked group is ever parted, in whichever mode, even through chains of links."""
-    data = Manifest(tuple(row(str(i), f"s{i % 3}") for i in range(60)))
+    more = (row(f"photo {i}", f"subject {i}") for i in range(60))
+    data = Manifest((*more, *(row(str(i), f"s{i % 3}") for i in range(60))))
     for by in ("photo", "subject"):
         plan = Plan(SHARES, by=by, exact=exact)  # type: ignore[arg-type]
         found = where(split(data, plan, [{str(i) for i in group} for group in links]).manifest)
@@ -126,7 +155,9 @@ def test_subjects_stay_apart() -> None:
 def test_exact_shares() -> None:
     """With exact each subject has its shares, and one in each split as soon as it has three photos."""
     for photos, expected in ((10, [7, 2, 1]), (20, [14, 4, 2]), (3, [1, 1, 1]), (1, [1, 0, 0])):
-        result = split(people(5, photos), Plan(SHARES, exact=True))
+        others = (row(f"other {i}", "other") for i in range(3))
+        data = Manifest((*people(5, photos), *others))
+        result = split(data, Plan(SHARES, exact=True))
         for subject in range(5):
             found = [result.counts().get(name, {}).get(f"subject {subject}", 0) for name in SHARES]
             assert found == expected
@@ -159,7 +190,7 @@ def test_a_link_between_kept_splits_goes_to_training() -> None:
 def test_refused_rows_are_counted_not_split() -> None:
     """Pictures that cannot be read get no split, not even the one they came with, and are counted."""
     rows = (row("a"), row("b", outcome="refused", split="test"))
-    result = split(Manifest(rows), Plan(SHARES))
+    result = split(Manifest(rows), Plan({"train": 1.0}))
     assert result.unassigned == {"refused": 1}
     assert {key for key, name in where(result.manifest).items() if name is None} == {"b"}
 
@@ -188,7 +219,7 @@ def test_an_empty_photo_of_a_subject_is_not_its_test_row() -> None:
     data = Manifest((*rows, row("face", "a"), row("other", "b")))
     spread = split(data, Plan(SHARES))
     assert "a" in spread.missing["test"] and spread.empty["test"]
-    apart = split(data, Plan(SHARES, by="subject"))
+    apart = split(data, Plan({"train": 0.5, "test": 0.5}, by="subject", exact=True))
     assert len({one.split for one in apart.manifest if one.subject == "a"}) == 1
 
 
@@ -217,7 +248,7 @@ def test_an_unknown_split_to_keep_is_refused() -> None:
 
 def test_the_step_is_recorded(tmp_path: Path) -> None:
     """The manifest tells how it was split, the order of the shares included, and survives saving."""
-    result = split(people(2, 5), Plan(SHARES, by="subject", seed=4))
+    result = split(people(40, 2), Plan(SHARES, by="subject", seed=4))
     result.manifest.save(tmp_path / "m.jsonl")
     loaded = Manifest.load(tmp_path / "m.jsonl")
     assert loaded.steps[-1]["by"] == "subject" and list(map(tuple, loaded.steps[-1]["shares"])) == list(

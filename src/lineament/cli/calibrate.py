@@ -58,6 +58,10 @@ def calibrate(
     flip: Annotated[
         bool, typer.Option("--flip", help="For the sum of each face and its mirror image: another system.")
     ] = False,
+    near: Annotated[
+        bool,
+        typer.Option("--near/--no-near", help="Warn where copies of one picture make mated comparisons."),
+    ] = True,
     detector: DetectorOption = "yunet",
     embedder: Annotated[
         str,
@@ -72,7 +76,13 @@ def calibrate(
 
     `verify` and `gallery identify` take the file by --threshold-file.
     """
-    from lineament.cli.evaluate.shared import exit_strict, open_analyzer, say_failures, settings_json
+    from lineament.cli.evaluate.shared import (
+        exit_strict,
+        open_analyzer,
+        say_failures,
+        settings_json,
+        tell_near,
+    )
     from lineament.cli.evaluate.shared import say_left_out as left_out
     from lineament.cli.output import Report, progress
     from lineament.config import did_you_mean
@@ -108,7 +118,8 @@ def calibrate(
         found = run(people, captures, plan, settings_json(detector, embedder, precision, flip))
         say_failures(report, captures.failures)
         left_out(report, people)
-        report.line({"threshold": found.threshold.to_json(), **found.record})
+        copies = tell_near(report, people, captures, workers, near)
+        report.line({"threshold": found.threshold.to_json(), **found.record, **copies})
         _say(report, found)
         if out is not None:
             calibration_file.save(out, found)

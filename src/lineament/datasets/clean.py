@@ -9,23 +9,32 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lineament.analyzer import Analyzer
 from lineament.config import did_you_mean
 from lineament.datasets.choosing import central, in_box
-from lineament.datasets.duplicates import Pair, Print, find_duplicates, groups, propose
+from lineament.datasets.duplicates import (
+    KEPT_LAYOUTS,
+    Pair,
+    Print,
+    find_duplicates,
+    groups,
+    lay_outs,
+    propose,
+)
 from lineament.datasets.identity import SURE_MEMBERS, Identities, Verdict, judge
 from lineament.datasets.proposals import Proposal, in_order
-from lineament.datasets.same_picture import perceptual_hashes
+from lineament.datasets.same_picture import Canvas, perceptual_hashes
 from lineament.datasets.sightings import Sighting
 from lineament.datasets.threads import in_threads
 from lineament.errors import ConfigError, UsageError
 from lineament.gallery.enrolment import MIN_QUALITY
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow
-from lineament.types import Float32, Status, UInt8
+from lineament.types import Float32, Status
 
 Check = Literal["face", "identity", "duplicates", "quality"]
 CHECKS: tuple[str, ...] = get_args(Check)
@@ -323,7 +332,9 @@ def _prints(seen: Iterable[_Seen]) -> list[Print]:
 
 
 def _copies(manifest: Manifest, prints: Sequence[Print], workers: int) -> list[Pair]:
-    def load(index: int) -> UInt8:
-        return images.load(manifest.folder / prints[index].path).pixels
+    @lru_cache(maxsize=KEPT_LAYOUTS)
+    def layouts(index: int) -> tuple[Canvas, ...]:
+        pixels = images.load(manifest.folder / prints[index].path).pixels
+        return lay_outs(pixels, prints[index].landmarks)
 
-    return find_duplicates(prints, load, workers=workers)
+    return find_duplicates(prints, layouts, workers=workers)

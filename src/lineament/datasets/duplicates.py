@@ -1,7 +1,8 @@
 """The same picture twice: byte for byte, pixel for pixel, or resized, recompressed, mirrored, cropped.
 
 Near duplicates are looked for among pictures with near perceptual hashes (of the picture or its mirror
-image) or near embeddings, and confirmed by laying one over the other. Photos of one session have near
+image) or near embeddings. A glance leaves few of those (`lineament.datasets.glances`), which are confirmed
+by laying one over the other. Photos of one session have near
 embeddings and often near hashes; it is the overlay that tells them apart from copies. When the limit was
 set copies of LFW photos correlated at 0.98 and more, its most similar different photos at 0.87.
 """
@@ -10,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.datasets.glances import Fit, Surroundings, outline
 from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import Glance, glance, may_be_one, overlay
+from lineament.datasets.same_picture import Canvas, lay_out, look_at, overlay
 from lineament.datasets.threads import in_threads
 from lineament.types import Float32, UInt8
 
@@ -30,13 +31,19 @@ _NEAR_FACE, _LIKE_FACE = 0.85, 0.74
 bits and at least 0.74. Measured on copies of LFW photos and on crops of such copies, of which one had 22
 bits and 0.777. From 0.70 there are half as many candidates again and no more copies."""
 
-_MOST_CANDIDATES = 24
-"""For one picture, nearest first: frames of one video are all near each other."""
+_ALIKE = 0.85
+"""Correlation at a glance from which two pictures are laid over each other. Of 3,000 copies of photos,
+faces and crowds the least has 0.88 (5 % cut off two edges), but for pictures of 10 pixels; of 14,000 pairs
+of different photos the most has 0.73."""
+
+_MOST_CANDIDATES, _MOST_GLANCES, _MOST_OVERLAYS = 256, 12, 4
+"""For one picture, the likeliest first: frames of one video are all near each other, and what a picture
+costs must not grow with their number."""
 
 _BLOCK = 256
 
-_GLANCES = 4096
-"""Pictures of which a small look is kept, 7 or 14 KB each: one may be near many others."""
+KEPT_LAYOUTS = 4096
+"""Pictures that are kept laid out, 16 or 48 KB each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +52,7 @@ class Print:
 
     ``pixels`` is the SHA-256 of the decoded ones, ``hashes`` the perceptual hash and that of the mirror
     image, ``embedding`` and ``landmarks`` those of its main face or None. ``mirrored`` is the embedding of
-    the mirror image, where it is known and differs.
+    the mirror image, where it is known and differs. ``looks`` are `small_looks` where they were taken.
     """
 
     path: str
@@ -59,6 +66,7 @@ class Print:
     bytes: int = 0
     id: str = ""
     mirrored: Float32 | None = None
+    looks: tuple[UInt8, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +82,95 @@ class Pair:
 
 def find_duplicates(
     prints: Sequence[Print],
-    load: Callable[[int], UInt8],
+    layouts: Callable[[int], tuple[Canvas, ...]],
     *,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> list[Pair]:
     """Pairs that link every group of duplicates; within a group not every pair is listed.
 
-    ``load`` gives the pixels of a picture, RGB. ``advance`` is told of every candidate compared.
+    ``layouts`` gives what `lay_outs` makes of a picture, and should remember some: a picture may be needed
+    several times. ``advance`` is told of every picture compared.
     """
     pairs = _exact(prints)
     copies = {pair.b for pair in pairs}
     unique = [i for i in range(len(prints)) if i not in copies]
+    near = dict(_candidates(prints, unique))
 
-    @lru_cache(maxsize=_GLANCES)
-    def look(i: int) -> Glance:
-        return glance(load(i), prints[i].landmarks)
+    def looks(i: int) -> tuple[UInt8, ...]:
+        return prints[i].looks or small_looks(layouts(i))
 
-    def compare(candidate: tuple[int, int]) -> tuple[float, bool]:
-        i, j = candidate
-        if not may_be_one(look(i), look(j)):
-            return -1.0, False
-        first, second = prints[i], prints[j]
-        return overlay(load(i), load(j), first.landmarks, second.landmarks, enough=CONFIRMED)
-
-    for (i, j), (score, mirrored) in in_threads(workers, compare, list(_candidates(prints, unique))):
-        if score >= CONFIRMED:
-            pairs.append(Pair(i, j, "near", min(score, 1.0), mirrored))
+    for found in confirmed(near, layouts, looks, workers=workers):
+        pairs += found
         if advance is not None:
             advance(1)
+    if advance is not None:
+        advance(len(unique) - len(near))
     return pairs
+
+
+def confirmed(
+    near: Mapping[int, NDArray[np.int64]],
+    layouts: Callable[[int], tuple[Canvas, ...]],
+    looks: Callable[[int], tuple[UInt8, ...]] | None = None,
+    *,
+    workers: int = 1,
+) -> Iterator[list[Pair]]:
+    """For each picture of ``near``, which of the others there are one with it: the likeliest are compared.
+
+    ``looks`` gives what `small_looks` makes of a picture; without it they are made of its ``layouts``.
+    """
+    seen = _Looks(layouts, looks or (lambda i: small_looks(layouts(i))))
+    for _ in in_threads(workers, seen.glance, sorted({*near, *(j for own in near.values() for j in own)})):
+        pass
+    for _, pairs in in_threads(workers, lambda i: list(seen.confirmed(i, near[i])), near):
+        yield pairs
+
+
+def lay_outs(pixels: UInt8, landmarks: Float32 | None = None) -> tuple[Canvas, ...]:
+    """A picture laid out by its edges, and by the landmarks of its face where they are known."""
+    return (lay_out(pixels),) if landmarks is None else (lay_out(pixels), lay_out(pixels, landmarks))
+
+
+def small_looks(canvases: Sequence[Canvas]) -> tuple[UInt8, ...]:
+    """What is kept of each canvas for a glance at it."""
+    return tuple(look_at(canvas) for canvas in canvases)
+
+
+class _Looks:
+    """The pictures as they are compared: all at a glance, few laid out in full."""
+
+    def __init__(
+        self, layouts: Callable[[int], tuple[Canvas, ...]], looks: Callable[[int], tuple[UInt8, ...]]
+    ) -> None:
+        self._layouts = layouts
+        self._looks = looks
+        self._views: dict[int, tuple[tuple[UInt8, Float32], ...]] = {}
+
+    def glance(self, i: int) -> None:
+        """Keep the small looks at a picture, by its edges and by its face where one is known."""
+        self._views[i] = tuple((look, outline(look)) for look in self._looks(i))
+
+    def confirmed(self, i: int, others: NDArray[np.int64]) -> Iterator[Pair]:
+        """The pairs that a picture makes with others: the likeliest few of them are laid over it."""
+        fits: dict[int, tuple[int, Fit]] = {}
+        for view, (look, _) in enumerate(self._views[i]):
+            # Face on face only where edge on edge failed, and where a face is known of both.
+            left = [j for j in others.tolist() if j not in fits and len(self._views[j]) > view]
+            if left:
+                views = [self._views[j][view] for j in left]
+                near = Surroundings(look).nearest(
+                    lambda n, views=views: views[n][0],  # type: ignore[misc]
+                    np.stack([outlined for _, outlined in views]),
+                    least=_ALIKE,
+                    most=_MOST_GLANCES,
+                )
+                fits |= {left[number]: (view, fit) for number, fit in near}
+        best = sorted(fits.items(), key=lambda item: (-item[1][1].score, item[0]))[:_MOST_OVERLAYS]
+        for j, (view, fit) in best:
+            score = overlay(self._layouts(i)[view], self._layouts(j)[view], fit, enough=CONFIRMED)
+            if score >= CONFIRMED:
+                yield Pair(i, j, "near", min(score, 1.0), fit.mirrored)
 
 
 def groups(count: int, pairs: Sequence[Pair]) -> list[list[int]]:
@@ -224,8 +291,8 @@ def _exact(prints: Sequence[Print]) -> list[Pair]:
     return pairs
 
 
-def _candidates(prints: Sequence[Print], unique: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Pairs worth laying over each other, each once, nearest first for every picture."""
+def _candidates(prints: Sequence[Print], unique: Sequence[int]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """For each picture that has any, those worth a glance: a pair once, nearest first, a bounded number."""
     if len(unique) < 2:
         return
     numbers = np.array(unique)
@@ -250,8 +317,8 @@ def _candidates(prints: Sequence[Print], unique: Sequence[int]) -> Iterator[tupl
             others = others[others > me]
             # A bit weighs as much as 0.02 of cosine: near by either is near.
             order = np.argsort(bits[row, others] - cosine[row, others] * 50, kind="stable")
-            for other in others[order[:_MOST_CANDIDATES]]:
-                yield int(numbers[me]), int(numbers[other])
+            if len(others):
+                yield int(numbers[me]), numbers[others[order[:_MOST_CANDIDATES]]]
 
 
 def _rows(vectors: Sequence[Float32 | None]) -> NDArray[np.float32]:

@@ -13,8 +13,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from lineament.datasets.duplicates import Print, find_duplicates, groups
-from lineament.datasets.same_picture import perceptual_hashes
+from lineament.datasets.duplicates import (
+    KEPT_LAYOUTS,
+    Print,
+    find_duplicates,
+    groups,
+    lay_outs,
+    small_looks,
+)
+from lineament.datasets.same_picture import Canvas, perceptual_hashes
 from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
@@ -34,7 +41,8 @@ def linked(
 
     Rows of one file are in one set. Pictures that cannot be read are linked to nothing; the audit counts
     them among its files. Augmented copies whose original is there are left out: they belong to it anyway.
-    ``workers`` threads compare, one a core by default; ``advance`` is called once a file.
+    ``workers`` threads compare, one a core by default; ``advance`` is told of every file twice, when it was
+    read and when it was compared.
     """
     known = {row.id for row in manifest}
     by_path: dict[str, list[ManifestRow]] = {}
@@ -42,33 +50,44 @@ def linked(
         if row.outcome != "refused" and not (row.step == "augment" and row.parent in known):
             by_path.setdefault(row.path, []).append(row)
 
-    @lru_cache(maxsize=128)
+    @lru_cache(maxsize=1)
     def pixels(path: str) -> UInt8:
         return images.load(manifest.folder / path, min_side=_MIN_SIDE).pixels
+
+    @lru_cache(maxsize=KEPT_LAYOUTS)
+    def layouts(path: str) -> tuple[Canvas, ...]:
+        return lay_outs(pixels(path), _landmarks(pixels(path), by_path[path][0]))
 
     prints: list[Print] = []
     for path, rows in sorted(by_path.items()):
         try:
-            prints.append(_print(pixels(path), rows[0]))
+            prints.append(_print(pixels(path), rows[0], layouts(path)))
         except PictureError:
             pass
         finally:
             advance(1)
+    advance(len(by_path) - len(prints))  # these will not be compared
     pairs = find_duplicates(
-        prints, lambda i: pixels(prints[i].path), workers=workers or os.cpu_count() or 1
+        prints,
+        lambda i: layouts(prints[i].path),
+        workers=workers or os.cpu_count() or 1,
+        advance=advance,
     )
     return [
         {row.id for i in group for row in by_path[prints[i].path]} for group in groups(len(prints), pairs)
     ]
 
 
-def _print(pixels: UInt8, row: ManifestRow) -> Print:
+def _landmarks(pixels: UInt8, row: ManifestRow) -> Float32 | None:
+    """In the pixels of the small decoding, where they are compared."""
+    if row.landmarks is None:
+        return None
+    scale = row.size_wh[0] / pixels.shape[1] if row.size_wh is not None else 1.0
+    return np.asarray(np.array(row.landmarks, np.float32) / np.float32(scale), np.float32)
+
+
+def _print(pixels: UInt8, row: ManifestRow, canvases: tuple[Canvas, ...]) -> Print:
     h, w = pixels.shape[:2]
-    landmarks = None
-    if row.landmarks is not None:
-        # In the pixels of the small decoding, where the overlay looks for them.
-        scale = row.size_wh[0] / w if row.size_wh is not None else 1.0
-        landmarks = np.array(row.landmarks, np.float32) / np.float32(scale)
     look, mirrored = _looks(pixels)
     return Print(
         row.path,
@@ -78,9 +97,9 @@ def _print(pixels: UInt8, row: ManifestRow) -> Print:
         perceptual_hashes(pixels),
         (w, h),
         embedding=look,
-        landmarks=landmarks,
         id=row.id,
         mirrored=mirrored,
+        looks=small_looks(canvases),
     )
 
 

@@ -42,5 +42,5 @@ def require_no_leak(manifest: Manifest) -> None:
     if leaks:
         raise SplitError(
             f"{leaks} pictures or their copies lie in several splits: figures would be flattered; "
-            "split again with: lineament dataset split DATA"
+            "split again with: lineament dataset split DATA --resplit"
         )

@@ -35,13 +35,20 @@ def split(
     near: Annotated[
         bool, typer.Option("--near/--no-near", help="Keep near-duplicates together, not only equal files.")
     ] = True,
+    resplit: Annotated[
+        bool, typer.Option("--resplit", help="Share out rows anew that came with a split.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="PATH", help="To write; default: split.jsonl.")
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Split before augmenting: near-duplicates and crops of one photo stay together."""
+    """Split before augmenting: near-duplicates and crops of one photo stay together.
+
+    Splits that the data came with stay; what is missing beside them is taken from train. --resplit shares
+    everything out anew.
+    """
     from lineament.cli.output import Report, progress
     from lineament.datasets.linking import linked
     from lineament.datasets.opening import open_dataset
@@ -54,38 +61,43 @@ def split(
         by=by,  # type: ignore[arg-type]  # the plan refuses other words
         exact=exact,
         seed=seed,
+        resplit=resplit,
     )
     manifest = open_dataset(data)
     earlier = open_dataset(keep) if keep is not None else None
     groups: list[set[str]] = []
     if near:
-        with progress(len(manifest), "comparing pictures") as advance:
+        with progress(2 * len({row.path for row in manifest}), "reading and comparing pictures") as advance:
             groups = linked(manifest, advance=advance)
     result = assign(manifest, plan, groups, earlier)
     path = save_step(result.manifest, out or manifest.folder / "split.jsonl")
     answer = summary(result)
     with Report(json) as report:
         report.line({"manifest": str(path), **answer})
-        total = sum(answer["totals"].values()) or 1
+        total = sum(answer["pictures"].values()) or 1
         report.table(
             None,
-            ["split", "rows", "share", "subjects"],
+            ["split", "pictures", "share", "faces", "subjects"],
             [
-                (name, str(n), f"{n / total:.1%}", str(len([s for s in answer["counts"][name] if s])))
-                for name in plan.shares
-                if (n := answer["totals"].get(name, 0))
+                (
+                    name,
+                    str(pictures),
+                    f"{pictures / total:.1%}",
+                    str(answer["totals"].get(name, 0)),
+                    str(len([subject for subject in answer["counts"].get(name, ()) if subject])),
+                )
+                for name in dict.fromkeys([*plan.shares, *answer["pictures"]])
+                if (pictures := answer["pictures"].get(name, 0))
             ],
         )
+        for decision in result.decisions:
+            report.say(decision.text)
         report.say(f"{result.groups} groups of pictures that belong together")
         if result.empty:
             told = ", ".join(f"{name} {count}" for name, count in result.empty.items())
             report.say(f"pictures without a face, besides: {told}")
         for outcome, count in result.unassigned.items():
             report.say(f"{count} rows without a split: {outcome}")
-        for name, subjects in result.missing.items():
-            report.say(
-                f"subjects without a row in {name}: {len(subjects)}; --exact gives each one if it can"
-            )
         if result.moved:
             report.say(f"{len(result.moved)} kept rows moved: a new picture links them across splits")
         report.say(f"written: {path}")

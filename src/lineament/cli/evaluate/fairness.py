@@ -12,11 +12,13 @@ from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     EmbedderOption,
     FlipOption,
+    NearOption,
     exit_strict,
     open_analyzer,
     rate_cell,
     say_failures,
     settings_json,
+    tell_near,
 )
 from lineament.cli.options import (
     DEFAULT_PRECISION,
@@ -53,6 +55,7 @@ def fairness(
         str | None, typer.Option("--split", metavar="NAME", help="Only this split of the manifest.")
     ] = None,
     flip: FlipOption = False,
+    near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
@@ -92,6 +95,7 @@ def fairness(
             captures = capture(analyzer, people.pictures, advance, people.boxes)
         found = measuring.evaluate(people, captures, found_groups, by, threshold)
         answer = {**found.to_json(), **settings}
+        answer |= tell_near(report, people, captures, workers, near)
         report.line(answer)
         say_failures(report, captures.failures)
         _say(report, found)

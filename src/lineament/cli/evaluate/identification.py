@@ -13,6 +13,7 @@ from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     EmbedderOption,
     FlipOption,
+    NearOption,
     PlotsOption,
     check_plots,
     exit_strict,
@@ -21,6 +22,7 @@ from lineament.cli.evaluate.shared import (
     say_failures,
     say_left_out,
     settings_json,
+    tell_near,
     write_figures,
 )
 from lineament.cli.options import (
@@ -63,6 +65,7 @@ def identification(
     ] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
     flip: FlipOption = False,
+    near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
@@ -104,6 +107,7 @@ def identification(
         chosen = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
         answer = {**found.to_json(), **people.left_out(), **chosen, **settings}
         answer["compared_with_training"] = compared
+        answer |= tell_near(report, people, found.captures, workers, near)
         report.line(answer)
         say_failures(report, found.captures.failures)
         say_left_out(report, people)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
-    from lineament.evaluation.capture import Failure
+    from lineament.evaluation.capture import Captures, Failure
     from lineament.evaluation.people import LabelledPictures
     from lineament.scoring.rate import Rate
 
@@ -30,6 +30,26 @@ FlipOption = Annotated[
     bool,
     typer.Option("--flip", help="Sum each face and its mirror image: another system, measured as such."),
 ]
+
+
+NearOption = Annotated[
+    bool,
+    typer.Option("--near/--no-near", help="Warn where copies of one picture make mated comparisons."),
+]
+
+
+def tell_near(
+    report: Report, people: LabelledPictures, captures: Captures, workers: int | None, wanted: bool
+) -> dict[str, Any]:
+    """Say what copies of one picture make of the comparisons; the part of the JSON that holds it."""
+    from lineament.evaluation.near_copies import near_copies
+
+    if not wanted:
+        return {"near_copies": None}
+    found = near_copies(people, captures, workers=workers)
+    if (warning := found.warning()) is not None:
+        report.say(warning)
+    return {"near_copies": found.to_json()}
 
 
 def open_analyzer(

@@ -13,6 +13,7 @@ from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
     EmbedderOption,
     FlipOption,
+    NearOption,
     PlotsOption,
     check_plots,
     exit_strict,
@@ -21,6 +22,7 @@ from lineament.cli.evaluate.shared import (
     say_failures,
     say_left_out,
     settings_json,
+    tell_near,
     write_figures,
 )
 from lineament.cli.options import (
@@ -84,6 +86,7 @@ def verification(
         str | None, typer.Option("--split", metavar="NAME", help="With --all: this split of the manifest.")
     ] = None,
     flip: FlipOption = False,
+    near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
@@ -124,7 +127,9 @@ def verification(
         people = open_people(everything, split)
         compared = require_people_unseen(people, detector, embedder)
         with Report(json) as report, open_analyzer(*opened) as analyzer:
-            failures = _all(report, people, compared, analyzer, settings, known, target_fmr, plots, save_to)
+            failures = _all(
+                report, people, compared, analyzer, settings, known, target_fmr, plots, save_to, near
+            )
     else:
         assert pairs is not None and images is not None
         if templates is None:
@@ -222,6 +227,7 @@ def _all(
     target_fmr: float,
     plots: Path | None,
     save_to: Path | None,
+    near: bool,
 ) -> Sequence[Failure]:
     from lineament.cli.output import progress
     from lineament.evaluation.all_comparisons import SAME_DATA, evaluate
@@ -229,6 +235,7 @@ def _all(
     with progress(len(people), "pictures") as advance:
         found = evaluate(people, analyzer, threshold=threshold, target_fmr=target_fmr, advance=advance)
     answer = {**found.to_json(), **settings, "compared_with_training": compared}
+    answer |= tell_near(report, people, found.captures, analyzer.workers, near)
     report.line(answer)
     say_failures(report, found.captures.failures)
     say_left_out(report, people)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from lineament.datasets.splits import Union, photo_keys
+from lineament.datasets.belonging import Union, photo_keys
 from lineament.io.manifest import Manifest, ManifestRow
 
 Kind = Literal["identical", "near_duplicate", "same_photo", "augmented", "subject"]

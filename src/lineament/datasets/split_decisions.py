@@ -1,0 +1,222 @@
+"""What a split has to say: what was kept, what was taken from where, what groups made impossible."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lineament.datasets.assigning import Assignment, Unit
+from lineament.datasets.given import Given
+from lineament.errors import SplitError
+from lineament.io.manifest import ManifestRow
+
+_WORDS = {
+    "photo": ("group of pictures that belong together", "groups of pictures that belong together"),
+    "subject": ("subject", "subjects"),
+}
+
+_OFF = 0.02
+"""By how much of all pictures a share may miss what was asked before it is explained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing that was decided: its ``kind``, a sentence for people, and the numbers in it."""
+
+    kind: str
+    text: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"kind", "text", ...numbers}``."""
+        return {"kind": self.kind, "text": self.text, **self.numbers}
+
+
+def decide(
+    work: Assignment,
+    rows: Sequence[ManifestRow],
+    came: Given,
+    missing: Mapping[str, Sequence[str]],
+) -> tuple[Decision, ...]:
+    """Every decision about the rows as placed. Raises `SplitError` when a split asked for got no row.
+
+    ``came`` are the splits the data came with, kept or not; ``missing`` by split the subjects without a
+    row.
+    """
+    pictures = _pictures(rows)
+    empty = [name for name in work.plan.shares if not pictures[name]]
+    if empty:
+        raise SplitError(_way_out(work, empty))
+    return (
+        *_about_given(work, came, pictures),
+        *_about_shares(work, pictures),
+        *_about_subjects(work, missing),
+        *_about_subjects_apart(work, rows),
+    )
+
+
+def _pictures(rows: Sequence[ManifestRow]) -> dict[str, int]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.split is not None:
+            found[row.split].add(row.path)
+    return defaultdict(int, {name: len(paths) for name, paths in found.items()})
+
+
+def _about_given(work: Assignment, came: Given, pictures: Mapping[str, int]) -> Iterator[Decision]:
+    given, shares = work.given, work.plan.shares
+    if work.plan.resplit and came:
+        sizes = {**came.held, **({came.source: len(came.pooled)} if came.source else {})}
+        told = ", ".join(f"{name} {count}" for name, count in sorted(sizes.items()))
+        yield Decision("resplit", f"the given splits ({told}) were shared out anew", {"rows": sizes})
+        return
+    total = sum(pictures.values())
+    for name, count in sorted(given.held.items()):
+        asked = f", {shares[name]:.1%} were asked" if name in shares and given.open != (name,) else ""
+        more = f", and {work.followed[name]} rows that belong to its groups" if work.followed[name] else ""
+        yield Decision(
+            "kept",
+            f"{name} stays as it was given: {count} rows{more}; {pictures[name] / total:.1%} of the "
+            f"pictures{asked}",
+            {
+                "split": name,
+                "rows": count,
+                "followed": work.followed[name],
+                "share": pictures[name] / total,
+            },
+        )
+    if given.source is not None:
+        names = [name for name in given.open if name != given.source]
+        taken = sum(row_split in names for row_split in map(work.places.get, given.pooled))
+        yield Decision(
+            "taken",
+            f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} taken from {given.source} as it "
+            f"was given: {taken} of its {len(given.pooled)} rows",
+            {"from": given.source, "splits": names, "rows": taken, "of": len(given.pooled)},
+        )
+    if given and given.loose:
+        where = " and ".join(given.open) or "no split"
+        count = given.loose - sum(work.followed.values())
+        yield Decision(
+            "loose",
+            f"{given.loose} rows came without a split: {count} of them went to {where}",
+            {"rows": given.loose, "shared": count, "splits": list(given.open)},
+        )
+    if given.held and given.source is None and not given.loose:
+        yield Decision(
+            "nothing",
+            "all rows keep the splits they came with, nothing was shared out; --resplit does that anew",
+            {"splits": sorted(given.held)},
+        )
+    if work.crossing:
+        yield Decision(
+            "leak",
+            f"{work.crossing} groups of pictures that belong together lie in several given splits, and "
+            "stay there: a leak, listed by lineament dataset audit; --resplit puts each into one split",
+            {"groups": work.crossing},
+        )
+
+
+def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[Decision]:
+    sizes = Counter[str]()
+    for unit in work.units:
+        if unit.split is not None:
+            sizes[unit.split] += unit.weight
+    total = sum(sizes.values())
+    if not total or len(work.shares) < 2:
+        return
+    became = {name: sizes[name] / total for name in work.shares}
+    if max(abs(became[name] - share) for name, share in work.shares.items()) <= _OFF:
+        return
+    largest = max(work.units, key=lambda unit: unit.weight)
+    one, several = _WORDS[work.plan.by]
+    numbers = {
+        "asked": dict(work.shares),
+        "became": became,
+        "largest_group": largest.weight,
+        "groups": len(work.units),
+        "pictures": total,
+    }
+    change = f"{_told(work.shares.values())} became {_told(became.values())}"
+    if largest.weight > 1 and largest.weight > total * min(work.shares.values()) / 2:
+        why = (
+            f"one {one} holds {largest.weight} of {total} pictures ({largest.weight / total:.0%}), and "
+            f"goes to {largest.split} as a whole"
+        )
+    elif work.plan.exact:
+        why = f"the {len(work.units)} {several} are shared out subject by subject"
+    else:
+        why = f"{len(work.units)} {several} are few for shares by chance"
+        if _off(work, work.exactly(), total) < _off(work, work.units, total):
+            why += "; --exact comes nearer"
+    yield Decision("shares", f"{change}: {why}", numbers)
+
+
+def _off(work: Assignment, units: Sequence[Unit], total: int) -> float:
+    sizes = Counter[str]()
+    for unit in units:
+        sizes[unit.split or ""] += unit.weight
+    return max(abs(sizes[name] / total - share) for name, share in work.shares.items())
+
+
+def _told(shares: Any) -> str:
+    return "/".join(f"{100 * share:.3g}" for share in shares)
+
+
+def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> Iterator[Decision]:
+    for name, subjects in missing.items():
+        count = len(subjects)
+        text = f"{count} {'subject has' if count == 1 else 'subjects have'} no row in {name}"
+        numbers: dict[str, Any] = {"split": name, "subjects": len(subjects)}
+        if work.plan.exact or not work.shares:
+            text += ": too few groups of pictures that belong together for one in every split"
+        else:
+            there = {unit.subject for unit in work.exactly() if unit.split == name}
+            left = len(set(subjects) - there)
+            numbers["with_exact"] = left
+            text += f"; with --exact {left}" if left < len(subjects) else ", and --exact would give none"
+        yield Decision("missing", text, numbers)
+
+
+def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
+    if work.plan.by != "subject":
+        return
+    there: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.subject is not None and row.split is not None:
+            there[row.subject].add(row.split)
+    several = sum(len(splits) > 1 for splits in there.values())
+    if several:
+        yield Decision(
+            "subjects",
+            f"{several} of {len(there)} subjects are in several splits, for the splits they came with "
+            "stay: --resplit keeps subjects apart",
+            {"subjects": several, "of": len(there)},
+        )
+
+
+def _way_out(work: Assignment, empty: Sequence[str]) -> str:
+    plan, given, count = work.plan, work.given, len(work.units)
+    one, what = _WORDS[plan.by]
+    names = " and ".join(empty)
+    start = f"{names} got no picture: "
+    if given and not count:
+        came = ", ".join(f"{name} {rows}" for name, rows in sorted(given.held.items()))
+        return (
+            f"{start}every row came with a split ({came}) and keeps it; --resplit shares all of them out "
+            f"anew, or ask for splits that take from train: --names train,{empty[0]}"
+        )
+    there = f"there are only {count} {what}" if count != 1 else f"there is only one {one}"
+    fewer = "ask for fewer splits" + (", or drop --by subject" if plan.by == "subject" else "")
+    if count < len(work.shares):
+        return f"{start}{there} for {len(work.shares)} splits; {fewer}, or add pictures"
+    if not plan.exact and {unit.split for unit in work.exactly()} >= set(empty):
+        chance = f"few for {_told(plan.shares.values())} by chance"
+        return f"{start}{count} {what} are {chance}; --exact gives each split at least one"
+    spread = len({unit.subject for unit in work.units})
+    return (
+        f"{start}the {count} {what} belong to {spread} subjects, none of whom has one for every split; "
+        "keep subjects apart with --by subject --exact, or ask for fewer splits"
+    )
