@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
     from lineament.gallery.gallery import Gallery, Identified, SubjectRecords
-    from lineament.types import Match, Record
+    from lineament.types import Image, Match, Record, UInt8
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
 
@@ -114,29 +113,13 @@ def _match_cells(match: Match) -> tuple[object, ...]:
     return (match.decision, named, best.similarity, following)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder for drawings; raises `ConfigError` when that cannot be."""
-    from lineament.errors import ConfigError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--draw: cannot write to {folder}: {error.strerror}") from error
-
-
-def draw(found: Identified, folder: Path, number: int) -> None:
-    """Write the picture with each face's name or "no match" on it."""
-    from lineament.io import images
+def drawing(found: Identified, image: Image) -> UInt8:
+    """The picture with each face's name or "no match" on it."""
     from lineament.plots.annotate import MATCH, NO_MATCH, annotate
 
-    outcome = found.outcome
-    if outcome.image is None:
-        return
     labels = [
         f"{match.subject} {match.candidates[0].similarity:.2f}" if match.subject is not None else "no match"
         for match in found.matches
     ]
     colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
-    # Numbered, because pictures of two folders may share a name.
-    name = f"{number:05d}-{Path(outcome.source).stem[:80]}.jpg"
-    images.save(folder / name, annotate(outcome.image, outcome.faces, labels, colours))
+    return annotate(image, found.outcome.faces, labels, colours)

@@ -127,7 +127,7 @@ def import_dataset(
         path = found.manifest.folder / MANIFEST_NAME
         if path.exists() and not replace:
             raise UsageError(f"{path}: exists already; --replace writes over it")
-        _saving(found.manifest, path)
+        found.manifest.save(path)
         return path, found
     try:
         with new_folder(out) as temporary:
@@ -154,20 +154,11 @@ def _from_archive(
                 found.problems.add(kind, place, count=tally.count)
         step = {**found.manifest.steps[0], "problems": found.problems.counts()}
         found = dataclasses.replace(found, manifest=dataclasses.replace(found.manifest, steps=(step,)))
-        _saving(found.manifest, out / MANIFEST_NAME)
+        found.manifest.save(out / MANIFEST_NAME)
     except LineamentError:
         shutil.rmtree(out)
         raise
     return out / MANIFEST_NAME, found
-
-
-def _saving(manifest: Manifest, path: Path) -> None:
-    try:
-        manifest.save(path)
-    except OSError as error:
-        raise LabelFileError(
-            f"{path}: cannot be written: {error.strerror or error}; --out names another folder"
-        ) from error
 
 
 def summary(found: Imported) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineament.errors import ConfigError, MissingExtra
+from lineament.errors import MissingExtra
+from lineament.io.own_files import FIGURE
+from lineament.io.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,13 +43,10 @@ def canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure; the suffix picks the format. Raises `ConfigError` when it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a figure as PNG; raises `OutputError`, and `WouldOverwrite` where anything else lies."""
+    with replacing(path, FIGURE, binary=True) as file:
         # Without a date and a program version the same data give the same bytes.
-        figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
+        figure.savefig(file, format="png", metadata={"Software": FIGURE.text})
     return path
 
 
