@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -202,9 +203,7 @@ def identify(
             for match in found.matches:
                 counts[match.decision] += 1
                 threshold = match.threshold
-            drawn = drawings.add(
-                found.outcome, number, lambda image, of=found: gallery_answers.drawing(of, image)
-            )
+            drawn = drawings.add(found.outcome, number, partial(gallery_answers.drawing, found))
             rows += gallery_answers.identify_rows(found)
             report.line({**picture_json(found.outcome, found.matches), **drawn})
             advance(1)

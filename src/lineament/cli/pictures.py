@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ def run(
         for outcome in analyzer.analyze(files):
             counts[outcome.status] += 1
             faces += len(outcome.faces)
-            drawn = drawings.add(
-                outcome, counts.total(), lambda image, out=outcome: annotate(image, out.faces)
-            )
+            drawn = drawings.add(outcome, counts.total(), partial(annotate, faces=outcome.faces))
             rows += _rows(outcome, columns, attributes)
             report.line({**picture_json(outcome), **drawn})
             advance(1)

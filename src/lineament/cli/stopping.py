@@ -30,10 +30,9 @@ class Installed:
     """Within the block the signals that ask a program to end are heard, unless ignored, as under nohup."""
 
     def __enter__(self) -> None:
-        handlers = {getattr(signal, name, None): _asked for name in _WORDS}
-        handlers[getattr(signal, "SIGALRM", None)] = _overdue
         self._hook, self._before = sys.unraisablehook, {}
-        for number, handler in handlers.items():
+        for name, handler in [(name, _asked) for name in _WORDS] + [("SIGALRM", _overdue)]:
+            number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, handler)
         sys.unraisablehook = _unraisable
