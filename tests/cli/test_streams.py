@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or no longer read, and disks without room: the program as a process."""
+"""The program as a process with streams that are closed, full or no longer read, and disks without room."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UGLY = ("Traceback", "Exception ignored", "terminate called")
 
 
 def shell(line: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """A line of bash with the program as ``$L`` and words as ``$1``...; pipes end with the program's status."""
+    """A line of bash with the program as ``$L``; a pipe ends with the program's status."""
     return subprocess.run(
         [
             "bash",
@@ -44,7 +44,7 @@ def shell(line: str, *words: object) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_a_reader_that_goes_ends_the_program_without_a_word(line: str) -> None:
-    """`| head -1`: quiet, with the status of a program that SIGPIPE ended, or 0 when all was written before."""
+    """`| head -1`: quiet, with the status of one that SIGPIPE ended, or 0 when all was written before."""
     run = shell(line, FACE)
     assert run.returncode in (0, 141), run.stderr
     assert run.stderr == ""

@@ -155,8 +155,8 @@ FOREIGN = ("photo.jpg", "notes.txt", "list.jsonl", "empty.jpg", "people.db", "so
 @pytest.mark.parametrize(("words", "name"), TARGETS)
 def test_each_target_refuses_what_is_not_its_own(words: tuple[str, ...], name: str, mine: Path) -> None:
     """Of every writing option of every command: a photo, a text, JSON lines of somebody, a gallery, also by
-    a link or a hard link, are refused by name before the command begins, and unchanged; a folder in place of
-    a file, a file in place of a folder are told as such."""
+    a link or a hard link, are refused by name before the command begins, and unchanged; a folder in
+    place of a file, a file in place of a folder are told as such."""
     mark = written_by(COMMANDS[words].callback)[name]
     expected = OutputError if mark.kind is None else WouldOverwrite
     for target in FOREIGN:
@@ -188,9 +188,9 @@ def test_each_target_refuses_an_input_and_takes_a_new_place(
     earlier.write_text("{}" + LINE_END)
     inputs = {"some_input": [earlier], "gallery": f"sqlite:{earlier}", "embedder": f"{earlier}:size=3"}
     for given, value in inputs.items():
-        with pytest.raises(WouldOverwrite, match="read by this very command"):
-            with guarded(callback, {given: value, name: earlier}):
-                pass
+        same = guarded(callback, {given: value, name: earlier})
+        with pytest.raises(WouldOverwrite, match="read by this very command"), same:
+            pass
     if mark.kind is ANSWERS:
         with guarded(callback, {name: earlier}):
             pass
@@ -200,9 +200,9 @@ def test_two_options_do_not_write_one_file(tmp_path: Path) -> None:
     """`--json FILE --save FILE` would leave one of the two."""
     callback = COMMANDS["evaluate", "verification"].callback
     (tmp_path / "link").symlink_to("out")
-    with pytest.raises(UsageError, match="two options"):
-        with guarded(callback, {"json": str(tmp_path / "out"), "save_to": tmp_path / "link"}):
-            pass
+    both = guarded(callback, {"json": str(tmp_path / "out"), "save_to": tmp_path / "link"})
+    with pytest.raises(UsageError, match="two options"), both:
+        pass
 
 
 def run(*words: object) -> Any:
@@ -257,7 +257,7 @@ def test_running_a_command_again_writes_over_its_earlier_results(tmp_path: Path,
         ("detect", people, "--json", out / "a.jsonl", "--draw", out / "drawn"),
         ("models", "list", "--json", out / "m.jsonl"),
         ("dataset", "split", people, "50/50", "--json", out / "s.jsonl"),
-        ("dataset", "audit", people, "--no-near", "--json", out / "p.jsonl"),
+        ("dataset", "audit", people, "--no-near", "--no-experiment", "--json", out / "p.jsonl"),
         ("dataset", "duplicates", people, "--out", out / "d.jsonl"),
     ):
         results = [run(*words) for _ in range(2)]

@@ -66,7 +66,6 @@ class Report(AbstractContextManager["Report"]):
             elif self.json_on_stdout:
                 sys.stdout.write(text + "\n")
                 sys.stdout.flush()
-        stopping.check()
 
     @contextmanager
     def at_the_end(self, tell: Callable[[], None]) -> Iterator[None]:

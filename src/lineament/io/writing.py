@@ -190,12 +190,11 @@ class Lines:
 
     def close(self, *, whole: bool = True) -> None:
         """Give the file its name; ``whole`` is false when the work broke off."""
+        with suppress(OSError):  # of what could not be written, `write` has told
+            self._file.close()
+        if self._stream:
+            return
         with _named(self._path, self._target, self._partial):
-            if self._stream:
-                self._file.close()
-                return
-            with suppress(OSError):  # of what could not be written, `write` has told
-                self._file.close()
             try:
                 if whole or self._count:
                     self.keep()
