@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -47,10 +48,8 @@ def start(words: list[object], **more: object) -> subprocess.Popen[bytes]:
 def end(process: subprocess.Popen[bytes], number: int = signal.SIGINT) -> tuple[int, str, str]:
     """Signal the process and then its group, as `timeout` does; status, stdout and stderr."""
     process.send_signal(number)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
     out, err = process.communicate(timeout=60)
     assert not any(ugly in err for ugly in UGLY), err.decode(errors="replace")
     return process.returncode, out.decode(), err.decode()
@@ -71,13 +70,13 @@ COMMANDS = {
 def test_whenever_it_comes_a_command_ends_in_order(
     people: Path, tmp_path: Path, command: str, seconds: float
 ) -> None:
-    """During the imports, while models are compiled, and at work: status 130, one line on stderr, no traceback
-    and no abort of a library; `timeout -s INT` signals twice, which is one request."""
+    """During the imports, while models are compiled, and at work: status 130, one line on stderr, no
+    traceback and no abort of a library; `timeout -s INT` signals twice, which is one request."""
     process = start(COMMANDS[command].format(people=people, out=tmp_path).split())
     time.sleep(seconds)
     status, _, err = end(process)
     assert status == 130 and err.startswith("interrupted") and err.count("\n") == 1, err
-    assert not [path for path in tmp_path.glob(".*")]
+    assert not list(tmp_path.glob(".*"))
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
@@ -88,8 +87,8 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_what_was_finished_is_printed_and_kept(people: Path, tmp_path: Path) -> None:
-    """Interrupted at work: the finished rows, the summary marked as interrupted, and the whole lines of --json
-    under its name, as many as were counted."""
+    """Interrupted at work: the finished rows, the summary marked as interrupted, and the whole lines of
+    --json under its name, as many as were counted."""
     process = start(["detect", people, "--json", tmp_path / "a.jsonl", "--draw", tmp_path / "drawn"])
     wait_for(tmp_path / "drawn", process)
     status, out, err = end(process)

@@ -288,8 +288,8 @@ def test_a_manifest_that_is_read_is_never_written(tmp_path: Path, people: Path) 
 
 
 def test_a_drawing_that_cannot_be_written_is_counted(tmp_path: Path, people: Path) -> None:
-    """One of several drawings is refused: the others are drawn, every answer is given, the count is told, and
-    the status is 1."""
+    """One of several drawings is refused: the others are drawn, every answer is given, the count is told,
+    and the status is 1."""
     out = tmp_path / "out"
     out.mkdir()
     photos = sorted(people.rglob("*.jpg"))[:3]

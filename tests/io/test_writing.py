@@ -1,4 +1,4 @@
-"""What may be written over, and that files appear whole: the one place through which results are written."""
+"""The one place through which results are written: what it writes over, and that files appear whole."""
 
 from __future__ import annotations
 
@@ -182,8 +182,8 @@ def test_a_file_of_ours_that_somebody_added_to_is_not_ours_any_more(tmp_path: Pa
 
 
 def test_permissions_and_links_stay(tmp_path: Path) -> None:
-    """The file replaced keeps its permission bits; a link keeps leading to it; a dangling link is made good;
-    another name of the same file keeps the earlier result."""
+    """The file replaced keeps its permission bits; a link keeps leading to it; a dangling link is made
+    good; another name of the same file keeps the earlier result."""
     path = earlier("MANIFEST", tmp_path)
     path.chmod(0o640)
     (tmp_path / "other name").hardlink_to(path)
@@ -233,15 +233,15 @@ def test_a_place_where_no_file_can_be_is_a_named_error(tmp_path: Path, case: str
 
 
 def test_missing_folders_are_made_and_long_names_have_room(tmp_path: Path) -> None:
-    """One rule everywhere: a folder that is missing is made. A name of the full 255 bytes can be written."""
+    """One rule everywhere: a missing folder is made. A name of the full 255 bytes can be written."""
     for name in ("a/b/c/out.jsonl", "ä" * 127, "x" * 249 + ".jsonl"):
         Manifest(()).save(tmp_path / name)
         assert Manifest.load(tmp_path / name).rows == ()
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_read_only_folder_is_told_to_whom_it_concerns(tmp_path: Path) -> None:
-    """Without permission to write in a folder: OutputError, naming it. Run as another user where we are root."""
+    """Without permission to write in a folder: OutputError, naming it. Root becomes somebody else first."""
     (tmp_path / "locked").mkdir(mode=0o555)
     program = (
         "import os, sys\n"
@@ -312,8 +312,8 @@ def test_lines_that_are_whole_are_kept_when_the_disk_is_full(tmp_path: Path) -> 
 def test_an_early_end_keeps_what_was_finished(
     tmp_path: Path, finished: int, whole: bool, left: str
 ) -> None:
-    """Broken off before the first line the earlier answer stays; after it, what is finished takes its place;
-    an answer of no lines is an answer."""
+    """Broken off before the first line the earlier answer stays; after it, what is finished takes its
+    place; an answer of no lines is an answer."""
     path = tmp_path / "out.jsonl"
     old = earlier("ANSWERS", tmp_path)
     old.rename(path)
@@ -327,7 +327,7 @@ def test_an_early_end_keeps_what_was_finished(
 
 
 def test_leaving_at_once_keeps_whole_lines_and_no_rubbish(tmp_path: Path) -> None:
-    """What a second Ctrl-C does: finished lines get their name, half of a line and half-written files go."""
+    """What a second Ctrl-C does: finished lines get their name, half a line and half-written files go."""
     lines = writing.Lines(tmp_path / "out.jsonl", own_files.ANSWERS)
     lines.write('{"row": 0}' + own_files.LINE_END)
     lines._file.write(b'{"row": 1')

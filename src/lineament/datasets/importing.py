@@ -129,15 +129,12 @@ def import_dataset(
             raise UsageError(f"{path}: exists already; --replace writes over it")
         found.manifest.save(path)
         return path, found
-    try:
-        with new_folder(out) as temporary:
-            for name in sorted({row.path for row in found.manifest}):
-                target = temporary / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found.manifest.folder / name, target)
-            found.manifest.save(temporary / MANIFEST_NAME)
-    except OSError as error:
-        raise LabelFileError(f"{out}: cannot be written: {error.strerror or error}") from error
+    with new_folder(out) as temporary:
+        for name in sorted({row.path for row in found.manifest}):
+            target = temporary / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.manifest.folder / name, target)
+        found.manifest.save(temporary / MANIFEST_NAME)
     return out / MANIFEST_NAME, dataclasses.replace(
         found, manifest=dataclasses.replace(found.manifest, folder=out)
     )
