@@ -9,6 +9,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── ConfigError           an unknown or ill-typed setting
     │   ├── MissingExtra          an optional dependency is not installed
     │   ├── ModelMismatch         embeddings of two models were about to be compared
+    │   ├── WouldOverwrite        a result would take the place of a file that is not its own
     │   └── InvalidArray          an array of the wrong shape, type or with NaN
     ├── PictureError              one picture is refused, the rest of the batch goes on
     │   ├── PictureNotFound
@@ -98,6 +99,10 @@ class MissingExtra(UsageError):
 
 class ModelMismatch(UsageError):
     """Embeddings of two different models were about to be compared."""
+
+
+class WouldOverwrite(UsageError):
+    """A result would take the place of an input, a gallery, or a file that this tool did not write."""
 
 
 class InvalidArray(UsageError):

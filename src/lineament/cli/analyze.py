@@ -17,6 +17,7 @@ from lineament.cli.options import (
     StrictOption,
     WorkersOption,
 )
+from lineament.cli.targets import Writes
 
 
 def analyze(
@@ -27,7 +28,7 @@ def analyze(
     age: Annotated[bool, typer.Option("--age", help="Estimate age in years.")] = False,
     gender: Annotated[bool, typer.Option("--gender", help="Estimate gender.")] = False,
     draw: Annotated[
-        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here.")
+        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here."), Writes()
     ] = None,
     json: JsonOption = None,
     strict: StrictOption = False,

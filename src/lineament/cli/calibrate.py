@@ -15,6 +15,8 @@ from lineament.cli.options import (
     StrictOption,
     WorkersOption,
 )
+from lineament.cli.targets import Writes
+from lineament.io.own_files import CALIBRATION
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -32,7 +34,9 @@ def calibrate(
         typer.Option("--target-fpir", help="For 1:N: the share of strangers that may match somebody."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write the threshold there, as JSON.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the threshold there, as JSON."),
+        Writes(CALIBRATION),
     ] = None,
     hold_out: Annotated[
         float,

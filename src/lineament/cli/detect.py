@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.targets import Writes
 
 
 def detect(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
     detector: DetectorOption = "yunet",
     draw: Annotated[
-        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here.")
+        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here."), Writes()
     ] = None,
     json: JsonOption = None,
     strict: StrictOption = False,

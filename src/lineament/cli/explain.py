@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineament.cli.options import DEFAULT_PRECISION, DetectorOption, JsonOption, PrecisionOption
+from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
     from lineament.explain.impostors import Impostor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="See inside trained models and inside a match.")
 
 OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Where the pictures and arrays (.npy) go.")
+    Path, typer.Option("--out", metavar="DIR", help="Where the pictures and arrays (.npy) go."), Writes()
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training.")]
 PictureArgument = Annotated[str, typer.Argument(metavar="PICTURE", help="A photo.")]
@@ -268,10 +269,9 @@ def _draw_impostors(
 def _save(out: Path, name: str, array: Any) -> None:
     import numpy as np
 
-    from lineament.errors import OutputError
+    from lineament.io.own_files import ARRAY, ARRAY_END
+    from lineament.io.writing import replacing
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        np.save(out / f"{name}.npy", array)
-    except OSError as error:
-        raise OutputError(f"{out / name}.npy: cannot be written: {error.strerror or error}") from error
+    with replacing(out / f"{name}.npy", ARRAY, binary=True) as file:
+        np.save(file, array)
+        file.write(ARRAY_END)

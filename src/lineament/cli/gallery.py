@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ from lineament.cli.options import (
     ThresholdFileOption,
     WorkersOption,
 )
+from lineament.cli.targets import Writes
+from lineament.io.own_files import NEW
 
 if TYPE_CHECKING:
     from lineament.gallery.gallery import Gallery
@@ -106,6 +109,16 @@ def enrol(
     skipped = listing.skipped + sum(folder.skipped for folder in people)
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
+
+    def tell() -> None:
+        report.table(None, ("picture", "subject", "outcome", "face", "reason"), rows)
+        summary = ", ".join(
+            f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
+        )
+        report.say(f"{counts.total()} pictures: {summary}; {opened.people} people in the gallery")
+        if skipped:
+            report.say(_left_out(skipped))
+
     with (
         Gallery(
             gallery,
@@ -115,6 +128,7 @@ def enrol(
             min_quality=MIN_QUALITY if min_quality is None else min_quality,
         ) as opened,
         Report(json) as report,
+        report.at_the_end(tell),
         progress(total, "photos") as advance,
     ):
         if subject is not None:
@@ -127,17 +141,10 @@ def enrol(
             batches = [opened.enrol_folder(path, largest=largest, allow=allow or ()) for path in paths]
         for batch in batches:
             for done in batch:
-                advance(1)
                 counts[gallery_answers.verdict(done)] += 1
-                report.line(gallery_answers.enrol_json(done))
                 rows.append(gallery_answers.enrol_row(done))
-        report.table(None, ("picture", "subject", "outcome", "face", "reason"), rows)
-        summary = ", ".join(
-            f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
-        )
-        report.say(f"{counts.total()} pictures: {summary}; {opened.people} people in the gallery")
-        if skipped:
-            report.say(_left_out(skipped))
+                report.line(gallery_answers.enrol_json(done))
+                advance(1)
     if strict and counts["refused"]:
         raise typer.Exit(1)
 
@@ -147,7 +154,9 @@ def identify(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Photos and folders of photos.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many candidates to give for a face.")] = 5,
     draw: Annotated[
-        Path | None, typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in.")
+        Path | None,
+        typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in."),
+        Writes(),
     ] = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
@@ -161,9 +170,11 @@ def identify(
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
+    from lineament.cli.pictures import Drawings
     from lineament.gallery.gallery import Gallery
     from lineament.gallery.searching import outgrown, strangers_share
     from lineament.io import calibration_file, sources
+    from lineament.io.writing import make_folder
     from lineament.types import Decision, Status
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
@@ -171,30 +182,19 @@ def identify(
     listing = sources.expand(paths)
     files = list(listing)
     if draw is not None:
-        gallery_answers.make_folder(draw)
+        make_folder(draw)
+    drawings = Drawings(draw)
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
     threshold = None
     analyzer = Analyzer(detector, precision=precision, workers=workers, keep_images=draw is not None)
-    with (
-        Gallery(gallery, analyzer, threshold=known, target_fmr=target_fmr, create=False) as opened,
-        Report(json) as report,
-        progress(len(files), "pictures") as advance,
-    ):
-        for number, found in enumerate(opened.identify(files, top), 1):
-            advance(1)
-            counts[found.outcome.status] += 1
-            for match in found.matches:
-                counts[match.decision] += 1
-                threshold = match.threshold
-            labels = gallery_answers.draw(found, draw, number) if draw is not None else ()
-            counts["numbered"] += gallery_answers.numbered(labels)
-            report.line(gallery_answers.identified_json(found, labels))
-            rows += gallery_answers.identify_rows(found)
+
+    def tell() -> None:
         report.table(None, ("picture", "face", "decision", "subject", "similarity", "next"), rows)
         pictures = ", ".join(f"{counts[status]} {status}" for status in Status)
         faces = counts[Decision.MATCH] + counts[Decision.NO_MATCH]
-        report.say(f"{len(files)} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
+        seen = sum(counts[status] for status in Status)
+        report.say(f"{seen} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
         if counts["numbered"]:
             report.say(gallery_answers.numbered_note(counts["numbered"]))
         if threshold is not None:
@@ -208,7 +208,26 @@ def identify(
             report.say(
                 f"{listing.skipped} files in folders are no pictures by their names and were left out"
             )
-    if strict and counts[Status.REFUSED]:
+        drawings.tell(report)
+
+    with (
+        Gallery(gallery, analyzer, threshold=known, target_fmr=target_fmr, create=False) as opened,
+        Report(json) as report,
+        report.at_the_end(tell),
+        progress(len(files), "pictures") as advance,
+    ):
+        for number, found in enumerate(opened.identify(files, top), 1):
+            counts[found.outcome.status] += 1
+            for match in found.matches:
+                counts[match.decision] += 1
+                threshold = match.threshold
+            labels = gallery_answers.labels_of(found) if draw is not None else ()
+            counts["numbered"] += gallery_answers.numbered(labels)
+            drawn = drawings.add(found.outcome, number, partial(gallery_answers.drawing, found, labels))
+            rows += gallery_answers.identify_rows(found)
+            report.line({**gallery_answers.identified_json(found, labels), **drawn})
+            advance(1)
+    if drawings.refused or (strict and counts[Status.REFUSED]):
         raise typer.Exit(1)
 
 
@@ -369,7 +388,9 @@ def dispute(
 
 @app.command("backup")
 def backup(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; must not exist.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; must not exist."), Writes(NEW)
+    ],
     gallery: GalleryOption = None,
     json: JsonOption = None,
 ) -> None:

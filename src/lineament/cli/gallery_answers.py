@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
     from lineament.gallery.gallery import Gallery, Identified
-    from lineament.types import Compared, Match, Record
+    from lineament.types import Compared, Image, Match, Record, UInt8
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
 
@@ -130,29 +129,14 @@ def _match_cells(match: Match) -> tuple[object, ...]:
     return (match.decision, named, best.similarity, following)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder for drawings; raises `ConfigError` when that cannot be."""
-    from lineament.errors import ConfigError
+def labels_of(found: Identified) -> tuple[str, ...]:
+    """What is written at each face: a name with its similarity, "no match", or the face's number.
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--draw: cannot write to {folder}: {error.strerror}") from error
-
-
-def draw(found: Identified, folder: Path, number: int) -> tuple[str, ...]:
-    """Write the picture with each face's name or "no match" on it; returns what is written at each face.
-
-    That is the face's number, from 1, in place of a name that no font of this system draws rightly.
+    The number, from 1, stands for a name that no font of this system draws rightly.
     """
-    from lineament.io import images
-    from lineament.plots.annotate import MATCH, NO_MATCH, annotate
     from lineament.plots.lettering import legible
 
-    outcome = found.outcome
-    if outcome.image is None:
-        return ()
-    labels = legible(
+    return legible(
         [
             f"{match.subject} {match.candidates[0].similarity:.2f}"
             if match.subject is not None
@@ -160,11 +144,14 @@ def draw(found: Identified, folder: Path, number: int) -> tuple[str, ...]:
             for match in found.matches
         ]
     )
+
+
+def drawing(found: Identified, labels: Sequence[str], image: Image) -> UInt8:
+    """The picture with a label at each face."""
+    from lineament.plots.annotate import MATCH, NO_MATCH, annotate
+
     colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
-    # Numbered, because pictures of two folders may share a name.
-    name = f"{number:05d}-{Path(outcome.source).stem[:80]}.jpg"
-    images.save(folder / name, annotate(outcome.image, outcome.faces, labels, colours))
-    return labels
+    return annotate(image, found.outcome.faces, labels, colours)
 
 
 def identified_json(found: Identified, labels: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,85 +1,89 @@
-"""``lineament``: every command is a library call you could have made.
+"""The program ``lineament``: signals, streams and exit statuses around the commands.
 
 Exit status: 0 when every input was handled (refusals are counted and printed), 1 for a named failure or,
-with ``--strict``, any refusal, 2 for wrong usage, 130 for Ctrl-C.
+with ``--strict``, any refusal, 2 for wrong usage, 130 for Ctrl-C (143 for `kill`), 141 when nobody reads
+the output any more.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
-
-import typer
-
-from lineament.cli import (
-    analyze,
-    calibrate,
-    dataset,
-    detect,
-    evaluate,
-    explain,
-    gallery,
-    models,
-    train,
-    verify,
-)
-from lineament.errors import LineamentError, UsageError
-
-app = typer.Typer(
-    name="lineament",
-    help="Face recognition from raw photos to recognised people, with numbers one can trust.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    # Plain help: the boxes of rich cost as much start-up time as everything else together.
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("detect")(detect.detect)
-app.command("analyze")(analyze.analyze)
-app.command("verify")(verify.verify)
-app.add_typer(gallery.app, name="gallery")
-app.add_typer(models.app, name="models")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(train.app, name="train")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(explain.app, name="explain")
-app.command("calibrate")(calibrate.calibrate)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typer import Typer
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(importlib.import_module("lineament").__version__)
-        raise typer.Exit
+def __getattr__(name: str) -> Typer:
+    # Loaded only when it is asked for: `main` is to be in charge of Ctrl-C before that begins.
+    if name == "app":
+        from lineament.cli.commands import app
 
-
-@app.callback()
-def _top(
-    _version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
-    ),
-) -> None:
-    pass
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
     """Run the command line; named errors become one line on stderr and an exit status."""
+    from lineament.cli import stopping
+
+    with stopping.Installed():
+        from lineament.cli import streams
+
+        streams.prepare()
+        status = _run()
+        asked = stopping.status()
+        if asked is not None:
+            _complain(stopping.told())
+            stopping.leave(asked)
+    raise SystemExit(status)
+
+
+def _run() -> int | str | None:
+    import sys
+
+    from lineament.cli import stopping, streams
+    from lineament.errors import LineamentError, OutputError, UsageError
+
+    try:
+        try:
+            from lineament.cli.commands import app
+
+            app()
+        except SystemExit as ended:
+            with streams.printing():
+                sys.stdout.flush()
+            return ended.code
+    except SystemExit as ended:  # of the flush
+        return ended.code
+    except KeyboardInterrupt:
+        return 130
+    except LineamentError as error:
+        if isinstance(error, OutputError) or stopping.status() is None:
+            _complain(f"{type(error).__name__}: {error}")
+        return 2 if isinstance(error, UsageError) else 1
+    except Exception as error:
+        if stopping.status() is not None:
+            return 130  # interrupted in the middle, libraries raise many kinds
+        if isinstance(error, OSError) and _is_of_the_disk(error):
+            _complain(f"OutputError: {error.filename or 'a file'}: cannot be written: {error.strerror}")
+            return 1
+        raise
+    return 0
+
+
+def _is_of_the_disk(error: OSError) -> bool:
+    import errno
+
+    return error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
+
+
+def _complain(text: str) -> None:
+    import sys
+    from contextlib import suppress
+
     from lineament.io.names import shown
 
-    # Names of files and people may hold anything; printing them must never fail.
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except LineamentError as error:
-        typer.echo(f"{type(error).__name__}: {shown(str(error), limit=None)}", err=True)
-        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
-    except SystemExit as ended:
-        # Typer turns Ctrl-C into this status, without a word.
-        if ended.code == 130:
-            typer.echo("interrupted; what was finished is kept", err=True)
-        raise
+    with suppress(OSError, ValueError):
+        print(shown(text, limit=None), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import BUNDLE
 
 if TYPE_CHECKING:
     from lineament.errors import LineamentError
@@ -219,7 +221,7 @@ def _report_pulled(
 
 @app.command("bundle")
 def write_bundle(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle to write.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle to write."), Writes(BUNDLE)],
     names: NamesArgument = None,
     json: JsonOption = None,
 ) -> None:

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from lineament.cli.targets import Writes
+from lineament.io.own_files import ANSWERS
+
 JsonOption = Annotated[
     str | None,
     typer.Option(
         "--json", metavar="PATH|-", help="Write JSON, one object a line, to a file or stdout (-)."
     ),
+    Writes(ANSWERS),
 ]
 DetectorOption = Annotated[
     str,

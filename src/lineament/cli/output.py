@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from lineament.errors import ConfigError, LineamentError
+from lineament.cli import stopping, streams
+from lineament.errors import LineamentError
+from lineament.io import writing
 from lineament.io.names import shown
+from lineament.io.own_files import ANSWERS, LINE_END
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,38 +29,61 @@ Advance = Callable[[int], None]
 
 
 class Report(AbstractContextManager["Report"]):
-    """Writes one command's answer."""
+    """Writes one command's answer.
+
+    The file of ``--json`` gets its name when the command ends. Ended early, by Ctrl-C or an error, it holds
+    the whole lines so far; without a single one, the file that was there stays.
+    """
 
     def __init__(self, json_path: str | None = None) -> None:
         self._json_path = json_path
-        self._file: IO[str] | None = None
+        self._file: writing.Lines | None = None
+        self._told = False
         self.json_on_stdout = json_path == "-"
 
     def __enter__(self) -> Report:
+        stopping.begin()
         if self._json_path and not self.json_on_stdout:
-            try:
-                self._file = Path(self._json_path).open("w", encoding="utf-8")
-            except OSError as error:
-                raise ConfigError(f"--json: cannot write {self._json_path}: {error.strerror}") from error
-        elif self.json_on_stdout:
-            self._file = sys.stdout
+            self._file = writing.Lines(self._json_path, ANSWERS)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None and not self.json_on_stdout:
-            self._file.close()
+        try:
+            if isinstance(error, KeyboardInterrupt) and not self._told:
+                self.say(f"interrupted{f' after {stopping.how_far()}' if stopping.how_far() else ''}")
+        finally:
+            if self._file is not None:
+                self._file.close(whole=kind is None)
 
     def line(self, record: Mapping[str, Any]) -> None:
         """One JSON object as one line; does nothing without ``--json``."""
-        if self._file is not None:
-            self._file.write(json.dumps(plain(record), allow_nan=False) + "\n")
-            self._file.flush()
+        text = json.dumps(plain(record), allow_nan=False) if self._json_path else ""
+        with streams.printing():
+            if self._file is not None:
+                self._file.write(text + LINE_END)
+            elif self.json_on_stdout:
+                sys.stdout.write(text + "\n")
+                sys.stdout.flush()
+
+    @contextmanager
+    def at_the_end(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Let ``tell`` say what was finished when the block ends, also when Ctrl-C or an error ends it."""
+        try:
+            yield
+        except (KeyboardInterrupt, LineamentError) as error:
+            self._told = True
+            after = f" after {stopping.how_far()}" if stopping.how_far() else ""
+            self.say(f"{'interrupted' if isinstance(error, KeyboardInterrupt) else 'broken off'}{after}:")
+            tell()
+            raise
+        tell()
 
     def say(self, text: str) -> None:
         """One line for people; on stderr when stdout carries JSON."""
-        self._console().print(shown(text, limit=None), markup=False, highlight=False, soft_wrap=True)
+        with streams.printing():
+            self._console().print(shown(text, limit=None), markup=False, highlight=False, soft_wrap=True)
 
     def table(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table for people; left out when stdout carries JSON. Cells are shown literally."""
@@ -72,21 +97,38 @@ class Report(AbstractContextManager["Report"]):
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(_cell(value)) for value in row))
-        self._console().print(table)
+        with streams.printing():
+            self._console().print(table)
 
     def _console(self) -> Console:
         from rich.console import Console
 
+        class Printing(Console):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError  # for `streams.printing`, as every other error of the stream
+
         # A pipe has no width of its own: a fixed one keeps tables whole in logs and files.
         stream = sys.stderr if self.json_on_stdout else sys.stdout
-        return Console(file=stream, width=None if stream.isatty() else 140)
+        return Printing(file=stream, width=None if stream.isatty() else 140)
 
 
 @contextmanager
 def progress(total: int | None, label: str) -> Iterator[Advance]:
-    """A progress bar on stderr, for terminals only; yields a function that advances it."""
+    """A progress bar on stderr, for terminals only; yields a function that advances it.
+
+    Each advance is a place where Ctrl-C may end the work.
+    """
+    stopping.begin()
+    done = 0
+
+    def advanced(count: int) -> None:
+        nonlocal done
+        done += count
+        stopping.note(f"{done:,} of {total:,} {label}" if total else f"{done:,} {label}")
+        stopping.check()
+
     if not sys.stderr.isatty():
-        yield lambda _count: None
+        yield advanced
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -94,7 +136,12 @@ def progress(total: int | None, label: str) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda count: bar.advance(task, count)
+
+        def drawn(count: int) -> None:
+            bar.advance(task, count)
+            advanced(count)
+
+        yield drawn
 
 
 def plain(value: Any) -> Any:

@@ -35,8 +35,10 @@ from lineament.datasets.worker_processes import Workers
 from lineament.errors import OutputError, UsageError
 from lineament.geometry.crop_style import moved
 from lineament.io import images
-from lineament.io.manifest import Journal, Manifest, ManifestRow, replacing, row_id
+from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
 from lineament.io.names import shown
+from lineament.io.own_files import OWN, SHEET
+from lineament.io.writing import make_folder, replacing
 from lineament.types import Status
 
 __all__ = ["ExtractSettings", "Extraction", "extract"]
@@ -94,7 +96,7 @@ def extract(
     _require_boxes(source, settings)
     stated = {"settings": settings.to_json(), "source": source.digest()}
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         with FileLock(out / LOCK_NAME, timeout=0):
             try:
                 done = finished(out, stated)
@@ -270,9 +272,9 @@ class _Run:
             for number, choice in enumerate(choices[photo.path]):
                 rows.append(self._row(journal, photo, seen, choice, number))
         remove_stale(self.out, journal, {row.path for row in rows})
-        with replacing(self.out / "undetected.txt") as file:
+        with replacing(self.out / "undetected.txt", OWN) as file:
             file.writelines(f"{shown(path, limit=None)}\n" for path in undetected)
-        with replacing(self.out / "refused.txt") as file:
+        with replacing(self.out / "refused.txt", OWN) as file:
             file.writelines(f"{shown(p, limit=None)}\t{shown(e, limit=None)}\n" for p, e in refused)
         _draw_sheet(self.out, rows)
         counts = {"photos": len(self.photos), "undetected": len(undetected), "refused": len(refused)}
@@ -332,9 +334,10 @@ def _draw_sheet(out: Path, rows: Iterable[ManifestRow]) -> None:
     people: dict[str, list[Path]] = {}
     for row in sorted(rows, key=lambda row: row.path):
         people.setdefault(row.subject or "", []).append(out / row.path)
-    images.save(out / "contact_sheet.jpg", contact_sheet(people))
+    images.save(out / "contact_sheet.jpg", contact_sheet(people), kind=SHEET)
     if legend := sheet_legend(people):
-        (out / "contact_sheet.txt").write_text("\n".join(legend) + "\n", encoding="utf-8")
+        with replacing(out / "contact_sheet.txt", OWN) as file:
+            file.write("\n".join(legend) + "\n")
 
 
 def _key(photo: Photo, face: int | None = None) -> str:

@@ -17,6 +17,7 @@ from lineament.errors import ConfigError, PictureError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import ManifestRow
+from lineament.io.own_files import CROP
 from lineament.protocols import Detector
 from lineament.types import Image, Outcome, Status
 
@@ -135,7 +136,7 @@ class Extractor:
         relative = f"{photo.stem}-face{face + 1}.jpg" if several else f"{photo.stem}.jpg"
         target = crop_names.inside(self.out, relative)
         crop = self.style.cut(image.pixels, self.transform(seen, face, image.scale))
-        images.save(target, crop, quality=_QUALITY)
+        images.save(target, crop, quality=_QUALITY, kind=CROP)
         return relative, sha256_of(target)
 
 

@@ -124,17 +124,14 @@ def import_dataset(
         path = found.manifest.folder / MANIFEST_NAME
         if path.exists() and not replace:
             raise UsageError(f"{path}: exists already; --replace writes over it")
-        _saving(found.manifest, path)
+        found.manifest.save(path)
         return path, found
-    try:
-        with new_folder(out) as temporary:
-            for name in sorted({row.path for row in found.manifest}):
-                target = temporary / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found.manifest.folder / name, target)
-            found.manifest.save(temporary / MANIFEST_NAME)
-    except OSError as error:
-        raise LabelFileError(f"{out}: cannot be written: {error.strerror or error}") from error
+    with new_folder(out) as temporary:
+        for name in sorted({row.path for row in found.manifest}):
+            target = temporary / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.manifest.folder / name, target)
+        found.manifest.save(temporary / MANIFEST_NAME)
     return out / MANIFEST_NAME, dataclasses.replace(
         found, manifest=dataclasses.replace(found.manifest, folder=out)
     )
@@ -151,20 +148,11 @@ def _from_archive(
                 found.problems.add(kind, place, count=tally.count)
         step = {**found.manifest.steps[0], "problems": found.problems.counts()}
         found = dataclasses.replace(found, manifest=dataclasses.replace(found.manifest, steps=(step,)))
-        _saving(found.manifest, out / MANIFEST_NAME)
+        found.manifest.save(out / MANIFEST_NAME)
     except LineamentError:
         shutil.rmtree(out)
         raise
     return out / MANIFEST_NAME, found
-
-
-def _saving(manifest: Manifest, path: Path) -> None:
-    try:
-        manifest.save(path)
-    except OSError as error:
-        raise LabelFileError(
-            f"{path}: cannot be written: {error.strerror or error}; --out names another folder"
-        ) from error
 
 
 def summary(found: Imported) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from lineament.errors import ManifestError, UsageError
 from lineament.io import sources
 from lineament.io.manifest import Manifest, ManifestRow, row_id
+from lineament.io.writing import reading
 
 MANIFEST_NAME = "manifest.jsonl"
 
@@ -25,6 +26,7 @@ def open_dataset(path: str | Path) -> Manifest:
 
     path = Path(path)
     if path.is_dir() and (path / MANIFEST_NAME).is_file():
+        reading(path / MANIFEST_NAME)
         return Manifest.load(path / MANIFEST_NAME)
     if path.is_file():
         if is_archive(path):

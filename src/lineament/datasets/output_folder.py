@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import UsageError
 from lineament.io.manifest import Journal, Manifest
+from lineament.io.writing import LEFTOVER
 
 JOURNAL_NAME = ".extract.journal"
 LOCK_NAME = ".extract.lock"
 SETTINGS_KEY = "settings"
-_LEFTOVER = re.compile(r"\.([0-9a-f]{16}\.jpg|(manifest\.jsonl|undetected\.txt|refused\.txt)\.[0-9a-f]{8})")
 
 
 def require_apart(photos: Path, out: Path) -> None:
@@ -49,7 +48,7 @@ def sweep(out: Path) -> None:
     """Half-written files, which only a kill leaves."""
     for folder, _, names in os.walk(out):
         for name in names:
-            if _LEFTOVER.fullmatch(name):
+            if LEFTOVER.fullmatch(name):
                 (Path(folder) / name).unlink()
 
 

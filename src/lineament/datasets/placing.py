@@ -13,7 +13,7 @@ def save_step(manifest: Manifest, path: Path) -> Path:
     """Write a manifest and return its path; pictures stay where they are.
 
     ``path`` may lie in the manifest's folder or in one above it, whose name then goes before every row's
-    path. Raises `ManifestError` for any other folder, and where the disk refuses; the file that was there
+    path. Raises `ManifestError` for any other folder, and as `Manifest.save` does; the file that was there
     is left as it was then.
     """
     here, there = manifest.folder.resolve(), path.parent.resolve()
@@ -25,8 +25,5 @@ def save_step(manifest: Manifest, path: Path) -> Path:
     if prefix.parts:
         rows = tuple(replace(row, path=(prefix / row.path).as_posix()) for row in manifest)
         manifest = replace(manifest, rows=rows, folder=path.parent)
-    try:
-        manifest.save(path)
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be written: {error.strerror or error}") from error
+    manifest.save(path)
     return path

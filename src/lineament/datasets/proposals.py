@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from lineament.errors import ManifestError
-from lineament.io.manifest import replacing
+from lineament.io.own_files import PROPOSALS
+from lineament.io.writing import replacing
 
 Action = Literal["remove", "move", "review"]
 Reason = Literal[
@@ -68,8 +69,11 @@ def in_order(proposals: Iterable[Proposal]) -> list[Proposal]:
 
 
 def save(path: Path, proposals: Iterable[Proposal]) -> None:
-    """Write a file of proposals; it appears whole or not at all."""
-    with replacing(path) as file:
+    """Write a file of proposals; it appears whole or not at all.
+
+    Raises `WouldOverwrite` for a file that holds anything else, and `OutputError`.
+    """
+    with replacing(path, PROPOSALS) as file:
         for proposal in in_order(proposals):
             file.write(json.dumps(proposal.to_json(), sort_keys=True, allow_nan=False) + "\n")
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.errors import OutputError, PictureError
+from lineament.errors import PictureError
 from lineament.evaluation.detection import DetectionReport
 from lineament.io import images
-from lineament.io.manifest import replacing
 from lineament.io.names import shown
+from lineament.io.own_files import DRAWING, ERROR_TABLE
+from lineament.io.writing import make_folder, replacing
 from lineament.scoring import matching
 from lineament.types import Float64, Image
 
@@ -68,24 +69,21 @@ def write_errors(report: DetectionReport, folder: Path, most: int = 20) -> list[
     table = io.StringIO()
     lines = csv.writer(table, lineterminator="\n")
     lines.writerow(["picture", "drawing", "error", "x1", "y1", "x2", "y2", "score"])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for one in errors_of(report):
-            drawing = ""
-            if len(drawings) < most and (picture := _readable(report.truths.folder / one.path)) is not None:
-                drawing = f"{len(drawings) + 1:03d}_{len(one.missed)}_missed_{len(one.false)}_false.jpg"
-                drawn = detection_errors(picture, one.found, one.missed, one.false)
-                images.save(folder / drawing, drawn)
-                drawings.append(folder / drawing)
-            start = [_cell(one.path), drawing]
-            for box in one.missed:
-                lines.writerow([*start, "missed", *np.round(box, 2).tolist(), ""])
-            for box, score in zip(one.false, one.false_scores, strict=True):
-                lines.writerow([*start, "false", *np.round(box, 2).tolist(), round(float(score), 4)])
-        with replacing(folder / TABLE) as file:
-            file.write(table.getvalue())
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    make_folder(folder)
+    for one in errors_of(report):
+        drawing = ""
+        if len(drawings) < most and (picture := _readable(report.truths.folder / one.path)) is not None:
+            drawing = f"{len(drawings) + 1:03d}_{len(one.missed)}_missed_{len(one.false)}_false.jpg"
+            drawn = detection_errors(picture, one.found, one.missed, one.false)
+            images.save(folder / drawing, drawn, kind=DRAWING)
+            drawings.append(folder / drawing)
+        start = [_cell(one.path), drawing]
+        for box in one.missed:
+            lines.writerow([*start, "missed", *np.round(box, 2).tolist(), ""])
+        for box, score in zip(one.false, one.false_scores, strict=True):
+            lines.writerow([*start, "false", *np.round(box, 2).tolist(), round(float(score), 4)])
+    with replacing(folder / TABLE, ERROR_TABLE) as file:
+        file.write(table.getvalue())
     return [*drawings, folder / TABLE]
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lineament.errors import ConfigError
-from lineament.io.manifest import replacing
+from lineament.io.own_files import EVALUATION
+from lineament.io.writing import replacing
 from lineament.scoring.paired import Counts
 from lineament.scoring.rate import Rate
 
@@ -69,7 +70,7 @@ class Record:
         return {name: Figure(name, rate, self.clusters.get(name)) for name, rate in _rates(self.answer, "")}
 
     def save(self, path: Path) -> None:
-        """Write the record as JSON."""
+        """Write the record as JSON; raises `OutputError`, and `WouldOverwrite` for a file that is none."""
         from lineament.io.environment import environment
 
         values = {
@@ -83,12 +84,9 @@ class Record:
             "charts": self.charts,
             "environment": self.environment or environment(),
         }
-        try:
-            with replacing(path) as file:
-                json.dump(values, file, indent=1, sort_keys=True, allow_nan=False)
-                file.write("\n")
-        except OSError as error:
-            raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+        with replacing(path, EVALUATION) as file:
+            json.dump(values, file, indent=1, sort_keys=True, allow_nan=False)
+            file.write("\n")
 
     @classmethod
     def load(cls, path: Path) -> Record:

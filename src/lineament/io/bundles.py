@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lineament.errors import AssetUnavailable, BundleError, LicenceRefused
+from lineament.errors import BundleError, LicenceRefused
 from lineament.io import assets
 from lineament.io.catalog import ModelCard
 from lineament.io.delivery import UNKNOWN_SIZE_LIMIT, Progress, SourceFailed, copy_member
+from lineament.io.own_files import BUNDLE
+from lineament.io.writing import replacing
 
 _MANIFEST = "manifest.json"
 _FORMAT = "lineament-models/1"
@@ -42,7 +44,8 @@ def export(
 ) -> None:
     """Write a bundle of the cards' files, fetching what the cache lacks; atomic.
 
-    Raises what `lineament.io.assets.fetch` raises, `AssetUnavailable` when the bundle cannot be written.
+    Raises what `lineament.io.assets.fetch` raises, `OutputError` when the bundle cannot be written, and
+    `WouldOverwrite` where another file lies.
     """
     chosen = {card.name: card for card in cards}
     files = [(card, assets.fetch(card, offline=offline, progress=progress)) for card in chosen.values()]
@@ -60,21 +63,13 @@ def export(
             for card, file in files
         ],
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with partial.open("wb") as out:
-                with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
-                    _add(bundle, _MANIFEST, json.dumps(manifest, indent=1).encode())
-                    for card, file in files:
-                        _add(bundle, _member(card), file.read_bytes())
-                out.flush()
-                os.fsync(out.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise AssetUnavailable(f"cannot write {path}: {error.strerror or error}") from error
+    with (
+        replacing(path, BUNDLE, binary=True) as out,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle,
+    ):
+        _add(bundle, _MANIFEST, json.dumps(manifest, indent=1).encode())
+        for card, file in files:
+            _add(bundle, _member(card), file.read_bytes())
 
 
 def load(

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lineament.errors import ConfigError, OutputError
-from lineament.io.manifest import replacing
+from lineament.errors import ConfigError
+from lineament.io.own_files import CALIBRATION
+from lineament.io.writing import replacing
 from lineament.scoring.probability import Probability
 from lineament.types import Interval, ModelId, Threshold
 
@@ -28,18 +29,15 @@ class Calibration:
 
 
 def save(path: Path, calibration: Calibration) -> None:
-    """Write atomically; raises `OutputError`."""
+    """Write atomically; raises `OutputError`, and `WouldOverwrite` for a file that is none."""
     values = {
         _KEY: VERSION,
         "threshold": asdict(calibration.threshold),
         "probability": None if calibration.probability is None else calibration.probability.to_json(),
         "record": dict(calibration.record),
     }
-    try:
-        with replacing(path) as file:
-            file.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    with replacing(path, CALIBRATION) as file:
+        file.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> Calibration:

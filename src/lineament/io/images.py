@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,10 +25,12 @@ from lineament.errors import (
     UnsupportedFormat,
     UsageError,
 )
-from lineament.io import jpeg, reading
+from lineament.io import jpeg, own_files, reading
 from lineament.io.formats import Format, looks_like, sniff
 from lineament.io.jpeg_markers import first_picture
 from lineament.io.orientation import from_exif, upright
+from lineament.io.own_files import Kind
+from lineament.io.writing import replacing
 from lineament.types import Image, UInt8
 
 Source: TypeAlias = reading.Source
@@ -149,27 +150,24 @@ def encode_jpeg(pixels: UInt8, *, quality: int = 92) -> bytes:
     )
 
 
-def save(path: str | os.PathLike[str], pixels: UInt8, *, quality: int = 92) -> None:
-    """Write a PNG or JPEG, by the suffix; the file appears complete or not at all.
+def save(
+    path: str | os.PathLike[str], pixels: UInt8, *, quality: int = 92, kind: Kind = own_files.PICTURE
+) -> None:
+    """Write a PNG or JPEG, by the suffix; the file appears complete or not at all, and says its ``kind``.
 
-    Raises `UsageError` for another suffix and `OSError` where the disk refuses.
+    Raises `UsageError` for another suffix, `WouldOverwrite` where a file of another kind lies, and
+    `OutputError` where the disk refuses.
     """
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix == ".png":
-        data = encode_png(pixels)
+        data = own_files.stamp_png(encode_png(pixels), kind)
     elif suffix in (".jpg", ".jpeg"):
-        data = encode_jpeg(pixels, quality=quality)
+        data = own_files.stamp_jpeg(encode_jpeg(pixels, quality=quality), kind)
     else:
         raise UsageError(f"pictures are written as .png or .jpg, not {suffix or 'without a suffix'!r}")
-    temporary = target.with_name(f".{secrets.token_hex(8)}{suffix}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(target, kind, binary=True) as file:
+        file.write(data)
 
 
 def _rgb(pixels: UInt8) -> UInt8:

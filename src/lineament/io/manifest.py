@@ -10,18 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from lineament.errors import ManifestError
+from lineament.errors import ManifestError, OutputError, WouldOverwrite
+from lineament.io.own_files import MANIFEST
+from lineament.io.writing import replacing
 
 VERSION = 1
+_ENTRY = b'{"key": '
 Box = tuple[float, float, float, float]
 Points = tuple[tuple[float, float], ...]
 
@@ -148,9 +150,12 @@ class Manifest:
         return replace(self, rows=tuple(rows), steps=(*self.steps, {"step": step, **settings}))
 
     def save(self, path: Path) -> None:
-        """Write atomically: an interrupted save leaves the file as it was."""
+        """Write atomically: an interrupted save leaves the file as it was.
+
+        Raises `WouldOverwrite` for a file that is no manifest, and `OutputError` where the disk refuses.
+        """
         header = {"lineament_manifest": VERSION, "rows": len(self.rows), "steps": list(self.steps)}
-        with replacing(path) as file:
+        with replacing(path, MANIFEST) as file:
             file.write(json.dumps(header, sort_keys=True, separators=(",", ":")) + "\n")
             for row in self.rows:
                 file.write(row.to_json() + "\n")
@@ -182,7 +187,8 @@ class Journal:
     """Finished work of a step that may be killed: JSON records by key, appended and synced in groups.
 
     Opening it again gives what is there; a half-written last line, which only a kill leaves, is cut off.
-    `finish` removes it once the manifest is saved.
+    `finish` removes it once the manifest is saved. Raises `OutputError` where the disk refuses, and
+    `WouldOverwrite` for a file that is no journal.
     """
 
     def __init__(self, path: Path, *, sync_every: int = 64) -> None:
@@ -190,22 +196,41 @@ class Journal:
         self.done: dict[str, Any] = {}
         self._sync_every = sync_every
         self._pending = 0
+        with self._named():
+            whole = self._read() if path.exists() else 0
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = path.open("ab")
+            self._file.truncate(whole)
+
+    def _read(self) -> int:
+        """Take in what is there; returns how many bytes of it are whole lines."""
         whole = 0
-        if path.exists():
-            with path.open("rb") as old:
-                for line in old:
-                    if not line.endswith(b"\n"):
-                        break
-                    record = json.loads(line)
-                    self.done[record["key"]] = record["value"]
-                    whole += len(line)
-        self._file: IO[bytes] = path.open("ab")
-        self._file.truncate(whole)
+        with self.path.open("rb") as old:
+            for line in old:
+                if not line.endswith(b"\n") and line[: len(_ENTRY)] == _ENTRY[: len(line)]:
+                    break
+                try:
+                    entry = json.loads(line)
+                    self.done[entry["key"]] = entry["value"]
+                except (ValueError, TypeError, KeyError):
+                    raise WouldOverwrite(
+                        f"{self.path}: is no journal of an unfinished step; move it away or write elsewhere"
+                    ) from None
+                whole += len(line)
+        return whole
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
     def record(self, key: str, value: Any) -> None:
         """Keep one finished item."""
         line = json.dumps({"key": key, "value": value}, sort_keys=True, allow_nan=False)
-        self._file.write(line.encode() + b"\n")
+        with self._named():
+            self._file.write(line.encode() + b"\n")
         self.done[key] = value
         self._pending += 1
         if self._pending >= self._sync_every:
@@ -213,8 +238,9 @@ class Journal:
 
     def sync(self) -> None:
         """Make everything recorded so far durable."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._pending = 0
 
     def finish(self) -> None:
@@ -229,20 +255,8 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._file.closed:
-            self.sync()
-            self._file.close()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[str]]:
-    """A text file written beside ``path`` and moved over it when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with partial.open("x", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+            try:
+                self.sync()
+            finally:
+                with suppress(OSError):
+                    self._file.close()

@@ -22,8 +22,9 @@ from lineament.errors import CardMismatch, ConfigError, DigestMismatch
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import golden
 from lineament.io.catalog import Golden, InputContract
-from lineament.io.manifest import replacing
 from lineament.io.onnx import Precision, Session, open_session
+from lineament.io.own_files import OWN
+from lineament.io.writing import replacing
 from lineament.types import ModelId, UInt8
 
 CARD_NAME = "card.json"
@@ -101,7 +102,7 @@ class TrainedCard:
 
     def save(self, folder: Path) -> None:
         """Write ``card.json``."""
-        with replacing(folder / CARD_NAME) as file:
+        with replacing(folder / CARD_NAME, OWN) as file:
             json.dump(
                 {"lineament_card": 1, **asdict(self)}, file, indent=1, sort_keys=True, allow_nan=False
             )

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineament.errors import ConfigError, MissingExtra
+from lineament.errors import MissingExtra
+from lineament.io.own_files import FIGURE
+from lineament.io.writing import replacing
 from lineament.plots.lettering import figure_font
 
 if TYPE_CHECKING:
@@ -71,14 +73,11 @@ _OWN_FONT = "DejaVuSans.ttf"
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure; the suffix picks the format. Raises `ConfigError` when it cannot be written."""
+    """Write a figure as PNG; raises `OutputError`, and `WouldOverwrite` where anything else lies."""
     _fit_fonts(figure)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, FIGURE, binary=True) as file:
         # Without a date and a program version the same data give the same bytes.
-        figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
+        figure.savefig(file, format="png", metadata={"Software": FIGURE.text})
     return path
 
 

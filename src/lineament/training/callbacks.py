@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lineament.errors import OutputError
+from lineament.io.own_files import OWN
+from lineament.io.writing import replacing
 from lineament.plots import canvas
 from lineament.plots.curves import curves_figure
 from lineament.training.loop import Progress, Row
@@ -53,15 +54,8 @@ class TensorBoard:
             ]
             event = Event(wall_time=when, step=int(row["epoch"]), summary=Summary(value=scalars))
             records.write(event.SerializeToString())
-        partial = self.path.with_name(f".{self.NAME}.part")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(held.getvalue())
-            partial.replace(self.path)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(self.path, OWN, binary=True) as file:
+            file.write(held.getvalue())
 
 
 class _Pace:

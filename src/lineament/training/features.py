@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lineament.errors import NotEnoughSamples, OutputError
-from lineament.io.manifest import replacing
+from lineament.io.own_files import OWN
+from lineament.io.writing import make_folder, replacing
 from lineament.training.architectures import Backbone
 from lineament.training.data import Batches, Key, Pictures, in_order
 
@@ -105,7 +106,7 @@ def _compute(
     prepare: Callable[[torch.Tensor], torch.Tensor],
     advance: Callable[[int], None],
 ) -> None:
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(stem.parent)
     partial = stem.with_name(f".{stem.name}.part")
     targets: list[dict[str, NDArray[Any]]] = []
     index: list[NDArray[np.int64]] = []
@@ -124,11 +125,13 @@ def _compute(
             raise NotEnoughSamples(f"not one of {len(refused)} pictures of a split could be read")
         where = np.concatenate(index)
         raw = np.memmap(partial, np.float32, "r", shape=(len(where), backbone.dimension))
-        np.save(stem.with_suffix(".npy"), raw)
+        with replacing(stem.with_suffix(".npy"), OWN, binary=True) as array:
+            np.save(array, raw)
         kept = {f"target_{name}": np.concatenate([t[name] for t in targets]) for name in targets[0]}
-        np.savez(stem.with_suffix(".npz"), allow_pickle=False, index=where, **kept)
+        with replacing(stem.with_suffix(".npz"), OWN, binary=True) as arrays:
+            np.savez(arrays, allow_pickle=False, index=where, **kept)
         # Written last: it says that the other two are whole.
-        with replacing(stem.with_suffix(".json")) as text:
+        with replacing(stem.with_suffix(".json"), OWN) as text:
             json.dump({"refused": refused}, text, indent=1, sort_keys=True)
     finally:
         partial.unlink(missing_ok=True)

@@ -406,9 +406,16 @@ def _interrupts() -> Iterator[threading.Event]:
         yield event
         return
 
+    asked = 0.0
+
     def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
         if event.is_set():
-            raise KeyboardInterrupt
+            # `timeout` and others signal the process and its group: that is one request.
+            if time.monotonic() - asked > 0.5:
+                raise KeyboardInterrupt
+            return
+        asked = time.monotonic()
         event.set()
 
     before = signal.signal(signal.SIGINT, handle)

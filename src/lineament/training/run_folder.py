@@ -13,7 +13,6 @@ import errno
 import hashlib
 import json
 import math
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +24,9 @@ import torch
 
 from lineament.errors import CheckpointMismatch, OutputError, UsageError
 from lineament.io import environment as versions
-from lineament.io.manifest import Manifest, replacing
+from lineament.io.manifest import Manifest
+from lineament.io.own_files import OWN
+from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
 from lineament.training import distributed
 
 RESULT = "result.json"
@@ -104,7 +105,7 @@ class RunFolder:
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """All epochs so far as ``metrics.csv``."""
         names = list(dict.fromkeys(name for row in history for name in row))
-        with _written(self.path / METRICS), replacing(self.path / METRICS) as file:
+        with _written(self.path / METRICS), replacing(self.path / METRICS, OWN) as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")
             writer.writeheader()
             writer.writerows(history)
@@ -112,22 +113,15 @@ class RunFolder:
     def write_refused(self, manifest: Manifest, refused: Mapping[str, Mapping[str, str]]) -> None:
         """Write ``refused.txt``: split, path and reason of each; ``refused``: reason by row id by split."""
         paths = {row.id: row.path for row in manifest}
-        with replacing(self.path / "refused.txt") as file:
+        with replacing(self.path / "refused.txt", OWN) as file:
             for split, reasons in refused.items():
                 for row, reason in sorted(reasons.items()):
                     file.write(f"{split}\t{paths[row]}\t{reason}\n")
 
     def replace(self, name: str, write: Callable[[Path], object]) -> None:
         """Let ``write(path)`` write beside ``name`` and move that there; raises `OutputError`."""
-        partial = self.path / f".{name}.part"
-        with _written(self.path / name):
-            try:
-                write(partial)
-                with partial.open("rb") as file:
-                    os.fsync(file.fileno())
-                partial.replace(self.path / name)
-            finally:
-                partial.unlink(missing_ok=True)
+        with _written(self.path / name), target_of(self.path / name, OWN) as partial:
+            write(partial)
 
 
 @contextmanager
@@ -168,7 +162,7 @@ def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Ite
         return
     lock = FileLock(path / _LOCK, timeout=0)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         lock.acquire()
     except Timeout:
         raise UsageError(f"{path}: another training is running there") from None
@@ -209,7 +203,7 @@ def _open(path: Path, trainer: str, settings: Any, manifest: Manifest, stated: M
             raise CheckpointMismatch(
                 f"{path}: holds a training with other {', '.join(other[:4])}; give another folder"
             )
-    elif any(not p.name.startswith(f".{IDENTITY}.") and p.name != _LOCK for p in path.iterdir()):
+    elif any(not LEFTOVER.fullmatch(p.name) and p.name != _LOCK for p in path.iterdir()):
         raise UsageError(f"{path}: is not empty and no run folder; give another one")
     with _written(path):
         # The identity comes first: a folder left by a kill at any moment can be gone on with.
@@ -237,20 +231,14 @@ def _differences(known: Any, stated: Any, name: str = "") -> list[str]:
 
 def _sweep(path: Path) -> None:
     """Remove what a kill left half-written."""
-    names = {p.name for p in path.iterdir()}
-    for name in (IDENTITY, CONFIG, METRICS, RESULT, "environment.json", "manifest.jsonl", "card.json"):
-        for left in names:
-            if left.startswith(f".{name}.") and len(left) == len(name) + 10:
-                (path / left).unlink(missing_ok=True)
-    for left in names:
-        if left.startswith(".") and left.endswith(".part"):
-            (path / left).unlink(missing_ok=True)
+    for left in [p for p in path.iterdir() if LEFTOVER.fullmatch(p.name)]:
+        left.unlink(missing_ok=True)
 
 
 def _save_config(path: Path, trainer: str, settings: Any) -> None:
     import tomli_w
 
-    with replacing(path) as file:
+    with replacing(path, OWN) as file:
         file.write(f"# lineament train {trainer} DATA --out FOLDER --config THIS\n")
         file.write(tomli_w.dumps(_told(asdict(settings))))
 
@@ -298,7 +286,7 @@ def _commit() -> str | None:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON file atomically, NaN and infinity as null; raises `OutputError`."""
-    with _written(path), replacing(path) as file:
+    with _written(path), replacing(path, OWN) as file:
         json.dump(_finite(values), file, indent=1, sort_keys=True, default=str, allow_nan=False)
         file.write("\n")
 

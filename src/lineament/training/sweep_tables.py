@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lineament.errors import OutputError
-from lineament.io.manifest import replacing
+from lineament.io.own_files import OWN
+from lineament.io.writing import replacing
 from lineament.training.run_folder import write_json
 from lineament.training.splits import SPLITS
 
@@ -114,11 +114,8 @@ def write_tables(out: Path, answer: Mapping[str, Any]) -> None:
         ("sweep.md", markdown(answer)),
         ("sweep.html", _html(answer)),
     ):
-        try:
-            with replacing(out / name) as file:
-                file.write(text)
-        except OSError as error:
-            raise OutputError(f"{out / name}: cannot be written: {error.strerror or error}") from error
+        with replacing(out / name, OWN) as file:
+            file.write(text)
 
 
 def cell(figure: Mapping[str, Any] | None) -> str:

@@ -9,13 +9,17 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import PAGE
 
 
 @app.command("audit")
 def audit(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="HTML", help="The page; default: audit.html.")
+        Path | None,
+        typer.Option("--out", metavar="HTML", help="The page; default: audit.html."),
+        Writes(PAGE),
     ] = None,
     subjects_apart: Annotated[
         bool | None,
@@ -45,11 +49,12 @@ def audit(
     from lineament.datasets.audit.run import audit as examine
     from lineament.datasets.linking import linked
     from lineament.datasets.opening import open_dataset
-    from lineament.errors import ConfigError
-    from lineament.io.manifest import replacing
+    from lineament.io.own_files import PAGE
+    from lineament.io.writing import replacing, require
 
     manifest = open_dataset(data)
     page = out or manifest.folder / "audit.html"
+    require(page, PAGE)
     with Report(json) as report:
         groups = None
         if near:
@@ -64,11 +69,8 @@ def audit(
                 seed=seed,
                 advance=advance,
             )
-        try:
-            with replacing(page) as file:
-                file.write(render(result, str(data), sheets=sheets))
-        except OSError as error:
-            raise ConfigError(f"--out: cannot write {page}: {error.strerror or error}") from error
+        with replacing(page, PAGE) as file:
+            file.write(render(result, str(data), sheets=sheets))
         report.line({"report": str(page), **result.to_json()})
         report.table(
             None,

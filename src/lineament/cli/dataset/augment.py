@@ -9,6 +9,8 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import MANIFEST, SHEET
 
 
 @app.command("augment")
@@ -20,6 +22,7 @@ def augment(
     preview: Annotated[
         Path | None,
         typer.Option("--preview", metavar="PNG", help="Draw a sheet; alone, nothing else is done."),
+        Writes(SHEET),
     ] = None,
     step: Annotated[
         list[str] | None,
@@ -36,7 +39,9 @@ def augment(
     suffix: Annotated[str, typer.Option("--format", metavar="jpg|png", help="Of the copies.")] = "jpg",
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same copies.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="PATH", help="To write; default: augmented.jsonl.")
+        Path | None,
+        typer.Option("--out", metavar="PATH", help="To write; default: augmented.jsonl."),
+        Writes(MANIFEST),
     ] = None,
     json: JsonOption = None,
 ) -> None:
@@ -49,6 +54,8 @@ def augment(
     from lineament.datasets.placing import save_step
     from lineament.errors import ConfigError, PictureError
     from lineament.io import images
+    from lineament.io.own_files import SHEET
+    from lineament.io.writing import require
 
     if factor is None and preview is None:
         raise ConfigError("say --factor, to write copies, or --preview, to look at some")
@@ -71,12 +78,13 @@ def augment(
                     break
             if not photos:
                 raise PictureError("none of the pictures can be read")
-            images.save(preview, sheet(pipeline, photos))
+            images.save(preview, sheet(pipeline, photos), kind=SHEET)
             report.say(f"written: {preview}")
         if factor is None:
             report.line({"preview": str(preview)})
             return
         target = out or manifest.folder / "augmented.jsonl"
+        require(target, MANIFEST)
         journal = target.with_name(f".{target.name}.journal")
         with progress(len(pictures), "augmenting") as advance:
             result = materialise(

@@ -9,6 +9,8 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import MANIFEST
 
 
 @app.command("balance")
@@ -35,6 +37,7 @@ def balance(
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="PATH", help="To write; default: balanced.jsonl."),
+        Writes(MANIFEST),
     ] = None,
     json: JsonOption = None,
 ) -> None:
@@ -44,6 +47,7 @@ def balance(
     from lineament.datasets.balance import balance as balanced
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
+    from lineament.io.writing import require
 
     manifest = open_dataset(data)
     plan = Plan(
@@ -55,8 +59,10 @@ def balance(
         split=split,
         seed=seed,
     )
+    target = out or manifest.folder / "balanced.jsonl"
+    require(target, MANIFEST)
     result = balanced(manifest, plan, everywhere=everywhere)
-    path = save_step(result.manifest, out or manifest.folder / "balanced.jsonl")
+    path = save_step(result.manifest, target)
     with Report(json) as report:
         report.line({"manifest": str(path), **result.to_json()})
         report.say(

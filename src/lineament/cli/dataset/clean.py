@@ -10,6 +10,8 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import DEFAULT_PRECISION, JsonOption, PrecisionOption, WorkersOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import PROPOSALS
 
 SourceArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or a data set.")
@@ -19,6 +21,7 @@ OutOption = Annotated[
     typer.Option(
         "--out", metavar="FILE", help="Write the proposals here, for `review`; with it a run can resume."
     ),
+    Writes(PROPOSALS),
 ]
 
 

@@ -19,6 +19,7 @@ from lineament.cli.options import (
     PrecisionOption,
     StrictOption,
 )
+from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
     from lineament.datasets.collect.collection import Collection, Gathered
@@ -40,7 +41,9 @@ def collect(
     names: Annotated[
         Path, typer.Argument(metavar="NAMES.txt", help="A name a line; a tab and search words may follow.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the data set; resumed.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the data set; resumed."), Writes()
+    ],
     purpose: Annotated[
         str, typer.Option("--purpose", metavar="TEXT", help="What the photos are for; recorded with each.")
     ],

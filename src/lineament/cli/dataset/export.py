@@ -9,12 +9,13 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption, StrictOption
+from lineament.cli.targets import Writes
 
 
 @app.command("export")
 def export(
     dataset: Annotated[Path, typer.Argument(help="A manifest, a folder with one, or any labelled folder.")],
-    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    out: Annotated[Path, typer.Argument(help="A new or empty folder."), Writes()],
     *,
     format: Annotated[
         str,

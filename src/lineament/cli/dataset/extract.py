@@ -16,6 +16,7 @@ from lineament.cli.options import (
     StrictOption,
     WorkersOption,
 )
+from lineament.cli.targets import Writes
 
 
 @app.command("extract")
@@ -23,7 +24,7 @@ def extract(
     source: Annotated[
         Path, typer.Argument(metavar="PHOTOS", help="A folder a person, a manifest, or a data set.")
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the crops go: a new folder.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the crops go: a new folder."), Writes()],
     detector: DetectorOption = "yunet",
     rotate: Annotated[
         float | None,

@@ -9,6 +9,7 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption, StrictOption
+from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -32,6 +33,7 @@ def import_(
         typer.Option(
             "--out", metavar="DIR", help="Copy pictures there, beside the manifest; needed for archives."
         ),
+        Writes(),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Write over a manifest that is there already.")

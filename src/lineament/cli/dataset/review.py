@@ -9,6 +9,8 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import DECISIONS, MANIFEST
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -37,12 +39,14 @@ def review(
     apply: Annotated[
         Path | None,
         typer.Option("--apply", metavar="MANIFEST", help="Write the manifest as decided so far; no page."),
+        Writes(MANIFEST),
     ] = None,
     log: Annotated[
         Path | None,
         typer.Option(
             "--log", metavar="FILE", help="The decisions; default: review.jsonl beside the manifest."
         ),
+        Writes(DECISIONS),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0,
     no_browser: Annotated[
@@ -98,6 +102,7 @@ def _apply(desk: Review, out: Path, sources: list[Path], report: Report) -> dict
 
 
 def _serve(desk: Review, port: int, title: str, no_browser: bool, report: Report) -> None:
+    from lineament.cli import stopping
     from lineament.errors import MissingExtra
 
     try:
@@ -115,3 +120,4 @@ def _serve(desk: Review, port: int, title: str, no_browser: bool, report: Report
             webbrowser.open(address)
 
     serve(desk, port=port, title=title, opened=opened)
+    stopping.forget()  # Ctrl-C is how the page is meant to end

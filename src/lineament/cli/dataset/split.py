@@ -9,6 +9,8 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import MANIFEST
 
 
 @app.command("split")
@@ -40,7 +42,9 @@ def split(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="PATH", help="To write; default: split.jsonl.")
+        Path | None,
+        typer.Option("--out", metavar="PATH", help="To write; default: split.jsonl."),
+        Writes(MANIFEST),
     ] = None,
     json: JsonOption = None,
 ) -> None:
@@ -55,6 +59,7 @@ def split(
     from lineament.datasets.placing import save_step
     from lineament.datasets.splits import Plan, parse_shares, summary
     from lineament.datasets.splits import split as assign
+    from lineament.io.writing import require
 
     plan = Plan(
         parse_shares(shares, names.split(",") if names else None),
@@ -64,13 +69,15 @@ def split(
         resplit=resplit,
     )
     manifest = open_dataset(data)
+    target = out or manifest.folder / "split.jsonl"
+    require(target, MANIFEST)
     earlier = open_dataset(keep) if keep is not None else None
     groups: list[set[str]] = []
     if near:
         with progress(2 * len({row.path for row in manifest}), "reading and comparing pictures") as advance:
             groups = linked(manifest, advance=advance)
     result = assign(manifest, plan, groups, earlier)
-    path = save_step(result.manifest, out or manifest.folder / "split.jsonl")
+    path = save_step(result.manifest, target)
     answer = summary(result)
     with Report(json) as report:
         report.line({"manifest": str(path), **answer})

@@ -12,6 +12,7 @@ from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import PlotsOption, check_plots, exit_strict, say_failures, write_figures
 from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,7 @@ def detection(
         typer.Option(
             "--errors", metavar="DIR", help="Draw the worst pictures there, and list every error."
         ),
+        Writes(),
     ] = None,
     drawings: Annotated[int, typer.Option("--drawings", min=0, help="How many pictures to draw.")] = 20,
     plots: PlotsOption = None,

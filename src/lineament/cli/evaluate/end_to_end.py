@@ -20,6 +20,8 @@ from lineament.cli.options import (
     StrictOption,
     WorkersOption,
 )
+from lineament.cli.targets import Writes
+from lineament.io.own_files import ANSWERS
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -57,6 +59,7 @@ def end_to_end(
     faces: Annotated[
         Path | None,
         typer.Option("--faces", metavar="FILE", help="Write how each face ended, one JSON object a line."),
+        Writes(ANSWERS),
     ] = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -180,7 +183,8 @@ def _write(path: Path, found: EndToEnd) -> None:
     import json
     from dataclasses import asdict
 
-    from lineament.io.manifest import replacing
+    from lineament.io.own_files import ANSWERS, LINE_END
+    from lineament.io.writing import replacing
 
-    with replacing(path) as file:
-        file.writelines(json.dumps(asdict(face), sort_keys=True) + "\n" for face in found.faces)
+    with replacing(path, ANSWERS) as file:
+        file.writelines(json.dumps(asdict(face), sort_keys=True) + LINE_END for face in found.faces)

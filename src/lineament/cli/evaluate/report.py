@@ -10,6 +10,8 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.options import JsonOption
+from lineament.cli.targets import Writes
+from lineament.io.own_files import PAGE
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -21,7 +23,9 @@ _FIXED = (
     "not that of the thresholds; they are too narrow where a threshold rests on few errors"
 )
 OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE.html", help="Write a page that needs nothing else.")
+    Path | None,
+    typer.Option("--out", metavar="FILE.html", help="Write a page that needs nothing else."),
+    Writes(PAGE),
 ]
 
 
@@ -29,7 +33,9 @@ OutOption = Annotated[
 def report(
     records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Files written with --save.")],
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE.html", help="The page to write; it needs nothing else.")
+        Path,
+        typer.Option("--out", metavar="FILE.html", help="The page to write; it needs nothing else."),
+        Writes(PAGE),
     ],
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = "Evaluation",
     json: JsonOption = None,
@@ -125,11 +131,7 @@ def _table(answer: Report, rows: Sequence[Compared]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    from lineament.errors import OutputError
-    from lineament.io.manifest import replacing
+    from lineament.io.writing import replacing
 
-    try:
-        with replacing(path) as file:
-            file.write(text)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    with replacing(path, PAGE) as file:
+        file.write(text)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lineament.cli.targets import Writes
+from lineament.io.own_files import EVALUATION
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 SaveOption = Annotated[
     Path | None,
     typer.Option("--save", metavar="FILE", help="Keep everything for evaluate report, compare and gate."),
+    Writes(EVALUATION),
 ]
 
 

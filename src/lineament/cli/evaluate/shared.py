@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lineament.cli.targets import Writes
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PlotsOption = Annotated[
     Path | None,
     typer.Option("--plots", metavar="DIR", help="Write figures (PNG) there; needs the extra 'plots'."),
+    Writes(),
 ]
 
 EmbedderOption = Annotated[

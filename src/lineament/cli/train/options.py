@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from lineament.cli.targets import Writes
 from lineament.errors import ConfigError, MissingExtra
 
 C = TypeVar("C")
@@ -16,7 +17,9 @@ DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="A manifest with splits, or the folder of one.")
 ]
 OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="The run folder; an unfinished one is gone on with.")
+    Path,
+    typer.Option("--out", metavar="DIR", help="The run folder; an unfinished one is gone on with."),
+    Writes(),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML; see configs/.")

@@ -23,6 +23,7 @@ from lineament.datasets.augment.view import View
 from lineament.errors import ConfigError, ManifestError, PictureError, SplitError
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
+from lineament.io.own_files import COPY
 from lineament.types import Float32
 
 FOLDER = ".augmented"
@@ -176,8 +177,7 @@ class _Run:
             name = source.name if len(os.fsencode(source.name)) <= _LONGEST_NAME else faces[0].id
             path = self.below / source.with_name(f"{name}-{epoch:04}{self.suffix}")
             file = self.manifest.folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            images.save(file, changed.pixels, quality=95)
+            images.save(file, changed.pixels, quality=95, kind=COPY)
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             seen = in_sight(changed)
             for i, face in enumerate(faces):

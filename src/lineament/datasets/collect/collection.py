@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,11 +34,12 @@ from lineament.errors import (
 from lineament.io import images
 from lineament.io.formats import Format, sniff
 from lineament.io.manifest import Journal, Manifest, ManifestRow, Provenance, row_id
+from lineament.io.own_files import OWN
+from lineament.io.writing import LEFTOVER, make_folder, replacing
 
 JOURNAL_NAME = "collect.journal"
 STEP = "collect"
 _LOCK_NAME = ".collect.lock"
-_PARTIAL = ".partial-"
 _SUFFIX = {
     Format.JPEG: ".jpg",
     Format.PNG: ".png",
@@ -98,7 +98,7 @@ class Collection:
 
     def __enter__(self) -> Self:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             self._lock = FileLock(self.folder / _LOCK_NAME)
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -118,8 +118,9 @@ class Collection:
             self._before = Manifest.load(manifest)
             if any(step.get("step") != STEP for step in self._before.steps):
                 raise ManifestError(f"{manifest} went through further steps; collect into another folder")
-        for partial in self.folder.glob(f"*/{_PARTIAL}*"):
-            partial.unlink(missing_ok=True)
+        for partial in self.folder.glob("*/.*"):
+            if LEFTOVER.fullmatch(partial.name):
+                partial.unlink(missing_ok=True)
         self._journal = Journal(self.folder / JOURNAL_NAME, sync_every=1)
         for key, value in self._journal.done.items():
             if value.get("outcome") == "kept":
@@ -305,19 +306,11 @@ def _key(*parts: str) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        if os.name == "posix":
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path, OWN, binary=True) as file:
+        file.write(data)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

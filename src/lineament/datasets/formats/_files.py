@@ -22,8 +22,9 @@ from lineament.datasets.formats._encodings import CERTAIN, decode, readable
 from lineament.datasets.formats._index import PictureIndex
 from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._problems import Problems
-from lineament.errors import LabelFileError, UsageError
+from lineament.errors import LabelFileError, OutputError, UsageError
 from lineament.io import sources
+from lineament.io.writing import make_folder
 
 MAX_BYTES = 2**30
 _MAX_DEPTH = 64
@@ -236,17 +237,19 @@ def new_text(path: Path) -> Iterator[IO[str]]:
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder filled beside ``folder`` that becomes it when the block ends well, else leaves no trace.
 
-    Raises `UsageError` when ``folder`` exists and is not empty.
+    Raises `UsageError` when ``folder`` exists and is not empty, `OutputError` where the disk refuses.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: exists already; a new or empty folder is needed")
     folder = folder.absolute()
-    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    temporary = folder.with_name(f".{secrets.token_hex(8)}")
     try:
-        temporary.mkdir(parents=True)
+        make_folder(temporary)
         yield temporary
         if folder.exists():
             folder.rmdir()
         temporary.replace(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,59 @@
+"""The tree of commands: every command is a library call you could have made."""
+
+from __future__ import annotations
+
+import importlib
+
+import typer
+
+from lineament.cli import (
+    analyze,
+    calibrate,
+    dataset,
+    detect,
+    evaluate,
+    explain,
+    gallery,
+    models,
+    train,
+    verify,
+)
+from lineament.cli.targets import guard
+
+app = typer.Typer(
+    name="lineament",
+    help="Face recognition from raw photos to recognised people, with numbers one can trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Plain help: the boxes of rich cost as much start-up time as everything else together.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("detect")(detect.detect)
+app.command("analyze")(analyze.analyze)
+app.command("verify")(verify.verify)
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(models.app, name="models")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(explain.app, name="explain")
+app.command("calibrate")(calibrate.calibrate)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(importlib.import_module("lineament").__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+guard(app)

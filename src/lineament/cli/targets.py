@@ -1,0 +1,92 @@
+"""Which options and arguments write, and the look at all of them before a command begins."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from lineament.io.own_files import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Marks an option or argument that names what is written: a file of a kind, or, without, a folder."""
+
+    kind: Kind | None = None
+
+
+class Guarded(TyperCommand):
+    """A command that refuses, before any work, to write over what is not its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with guarded(self.callback, ctx.params):
+            return super().invoke(ctx)
+
+
+def guard(app: typer.Typer) -> None:
+    """Make every command below an `Guarded` one."""
+    for command in app.registered_commands:
+        command.cls = Guarded
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        guard(group.typer_instance)
+
+
+def written_by(callback: Callable[..., Any] | None) -> dict[str, Writes]:
+    """The parameters of a command that write, by name."""
+    assert callback is not None
+    hints = get_type_hints(inspect.unwrap(callback), include_extras=True)
+    return {
+        name: mark
+        for name, hint in hints.items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, Writes)
+    }
+
+
+@contextmanager
+def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> Iterator[None]:
+    """Everything else that names a file is an input while the block runs; raises `WouldOverwrite`."""
+    from lineament.errors import UsageError
+    from lineament.io import writing
+
+    targets = written_by(callback)
+    inputs = [path for name, value in values.items() if name not in targets for path in _paths(value)]
+    with writing.command(inputs):
+        seen: dict[str, str] = {}
+        for name, mark in targets.items():
+            value = values.get(name)
+            if value is None or value == "-":
+                continue
+            if mark.kind is None:
+                writing.require_folder(value)
+                continue
+            place = os.fspath(writing.require(value, mark.kind))
+            if place in seen and not writing.is_stream(place):
+                raise UsageError(f"{value}: is to be written by two options, {seen[place]} and {name}")
+            seen[place] = name
+        yield
+
+
+def _paths(value: Any) -> Iterator[str | Path]:
+    """What a value may name: itself, or the parts of ``sqlite:FILE``, ``DIR:settings``, ``key=FILE``."""
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _paths(one)
+    elif isinstance(value, Path):
+        yield value
+    elif isinstance(value, str):
+        yield value
+        for mark in (":", "="):
+            before, found, after = value.partition(mark)
+            if found:
+                yield from (before, after.removeprefix("//") if after.startswith("///") else after)
