@@ -16,7 +16,6 @@ from lineament.io.jpeg_markers import Picture, without_fill
 from lineament.types import UInt8
 
 _EXTRA = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
-_RESTART = re.compile(rb"(\xff[\xd0-\xd7])")
 # As an encoder leaves them that writes 32-bit words. A damaged scan may leave bytes over, too, but hardly
 # so few (measured: docs/decisions/0002-one-decoder-a-format.md).
 _MAX_EXTRA = 4
@@ -25,7 +24,8 @@ _MAX_EXTRA = 4
 def size(picture: Picture) -> tuple[int, int]:
     """``size_wh`` as stored; raises `CorruptPicture`."""
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(b"".join(picture.pieces))
+        head = picture.pieces[: picture.scans[0]] if picture.scans else picture.pieces
+        height, width, _, _ = simplejpeg.decode_jpeg_header(b"".join(head))
     except Exception as error:
         raise CorruptPicture(f"damaged JPEG header: {error}") from None
     return width, height
@@ -53,7 +53,7 @@ def _decode(picture: Picture, wanted: int) -> UInt8:
     # needed (a download that broke off on a disk filled with zeros) the decoder misses them now.
     pieces = picture.pieces.copy()
     for at in picture.scans:
-        pieces[at] = b"".join(without_fill(part) for part in _RESTART.split(pieces[at]))
+        pieces[at] = without_fill(pieces[at])
     try:
         return _strictly(pieces, wanted)
     except ValueError as error:

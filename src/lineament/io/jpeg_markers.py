@@ -17,6 +17,8 @@ _START, _END = b"\xff\xd8", b"\xff\xd9"
 # A byte FF, then what is neither fill (FF) nor a stuffed zero; within a scan restarts go on as pixels.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Each run of zeros is looked at once, from its first on, and never backwards.
+_FILL = re.compile(rb"(?:(?<![\x00\xff])|(?<=\xff\x00))\x00++(?=\xff[\xd0-\xd7]|\Z)")
 _SOI, _EOI, _SOS, _DHT, _DAC = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _FRAMES = {*range(0xC0, 0xD0)} - {_DHT, _DAC, 0xC8}
@@ -57,9 +59,8 @@ def first_picture(data: bytes) -> Picture:
 
 
 def without_fill(scan: bytes) -> bytes:
-    """A scan without the zeros at its end; one behind an FF belongs to it."""
-    kept = scan.rstrip(b"\0")
-    return kept + b"\0" if kept.endswith(b"\xff") and len(kept) < len(scan) else kept
+    """A scan without the zeros at its end and before its restarts; one behind an FF belongs to it."""
+    return _FILL.sub(b"", scan)
 
 
 class _Walk:

@@ -18,6 +18,7 @@ _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 254, 255, 
 _BITS, _ORIENTATION, _PLANAR, _PREDICTOR, _SUB_PAGES = 258, 274, 284, 317, 330
 _INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG = 332, 338, 339, 530, 50706
 _REDUCED, _MASK = 1, 4
+_SHORT = 3
 _WHITE_IS_ZERO, _CMYK, _YCBCR, _LAB = 0, 5, 6, (8, 9, 10)
 _RAW = {32803, 34892}  # a mosaic of colour filters; linear raw
 _UNCOMPRESSED = 1
@@ -157,17 +158,21 @@ def _check(page: _Page) -> None:
 
 
 def _put_first(data: bytes, order: str, page: _Page) -> bytes:
-    out = bytearray(data)
-    struct.pack_into(order + "I", out, 4, page.at)
     (count,) = struct.unpack_from(order + "H", data, page.at)
-    for at in range(page.at + 2, min(page.at + 2 + 12 * count, len(data) - 11), 12):
+    end = page.at + 2 + 12 * count
+    changes = {4: struct.pack(order + "I", page.at)}
+    for at in range(page.at + 2, min(end, len(data) - 11), 12):
         (tag,) = struct.unpack_from(order + "H", data, at)
         if tag == _ORIENTATION or (tag == _PHOTOMETRIC and page.first(tag) == _WHITE_IS_ZERO):
-            struct.pack_into(order + "HHIHH", out, at, tag, 3, 1, 1, 0)  # upright; black is zero
-    end = page.at + 2 + 12 * count
-    if end + 4 <= len(out):
-        struct.pack_into(order + "I", out, end, 0)  # no page follows
-    return bytes(out)
+            changes[at] = struct.pack(order + "HHIHH", tag, _SHORT, 1, 1, 0)  # upright; black is zero
+    if end + 4 <= len(data):
+        changes[end] = bytes(4)  # no page follows
+    kept, done = [], 0
+    for at, new in sorted(changes.items()):
+        if data[at : at + len(new)] != new and at >= done:
+            kept += [data[done:at], new]
+            done = at + len(new)
+    return b"".join([*kept, data[done:]]) if kept else data
 
 
 _NEEDED = {
