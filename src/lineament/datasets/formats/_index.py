@@ -15,6 +15,8 @@ from lineament.io.formats import SUFFIXES
 _FAR = re.compile(r"([A-Za-z]:)?/|[A-Za-z][A-Za-z0-9+.-]*://|~|\.\./")
 # Label Studio puts eight hex digits before the name of an uploaded file.
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
+_MAX_ALIKE = 1000
+"""Pictures of one name: with more of them, nobody means one by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class PictureIndex:
         path = _path_of(name)
         *folders, last = [part for part in path.split("/") if part not in ("", ".", "..")] or [""]
         for kind, candidates in self._candidates(last):
+            if len(candidates) > _MAX_ALIKE:
+                continue
             best = _nearest([c for c in candidates if _agree(folders, c, far, split)], folders)
             if best is not None and self._given.setdefault(best, name) == name:
                 return Found(best, kind)

@@ -10,6 +10,9 @@ from lineament.datasets.formats._layout import meaning, split_among
 from lineament.datasets.formats._naming import folded
 from lineament.datasets.formats._problems import Problems
 
+_MAX_ALIKE = 100
+"""Files of one stem in different folders, of which one could still be the only one that fits."""
+
 
 class Partners:
     """Files below ``folder`` by stem.
@@ -20,35 +23,44 @@ class Partners:
 
     def __init__(self, folder: Path, files: Iterable[Path]) -> None:
         self.folder = folder
+        self._meanings: dict[Path, tuple[str, ...]] = {}
+        self._beside: dict[tuple[Path, str], Path] = {}
+        self._alike: dict[tuple[tuple[str, ...], str], list[Path]] = {}
         self._files: dict[str, list[Path]] = {}
-        for file in files:
-            self._files.setdefault(folded(file.stem), []).append(file)
+        for file in sorted(files):
+            stem = folded(file.stem)
+            self._beside.setdefault((file.parent, stem), file)
+            self._alike.setdefault((self._meaning(file.parent), stem), []).append(file)
+            self._files.setdefault(stem, []).append(file)
 
     def of(self, path: Path) -> Path | None:
         """The file that belongs to ``path``; None where there is none, or no telling which."""
         # Supervisely keeps the picture's suffix: a.jpg.json.
         for stem in dict.fromkeys((path.stem, path.name, Path(path.stem).stem)):
-            found = self._choose(path, self._files.get(folded(stem), []))
+            found = self._choose(path, folded(stem))
             if found is not None:
                 return found
         return None
 
-    def _choose(self, path: Path, files: list[Path]) -> Path | None:
-        beside = [file for file in files if file.parent == path.parent]
-        if beside:
-            return min(beside)
-        if not files:
-            return None
-        folders = self._folders(path)
-        alike = [file for file in files if meaning(self._folders(file)) == meaning(folders)]
-        if not alike:
-            split = split_among(folders)
-            alike = [f for f in files if split_among(self._folders(f)) in (split, None) or split is None]
+    def _choose(self, path: Path, stem: str) -> Path | None:
+        beside = self._beside.get((path.parent, stem))
+        if beside is not None:
+            return beside
+        alike = self._alike.get((self._meaning(path.parent), stem), [])
+        files = self._files.get(stem, [])
+        if not alike and len(files) <= _MAX_ALIKE:
+            split = split_among(self._meaning(path.parent))
+            splits = {None, split} if split else None
+            alike = [f for f in files if splits is None or split_among(self._meaning(f.parent)) in splits]
         return alike[0] if len(alike) == 1 else None
 
-    def _folders(self, path: Path) -> tuple[str, ...]:
-        inside = path.is_relative_to(self.folder)
-        return path.parent.relative_to(self.folder).parts if inside else path.parent.parts
+    def _meaning(self, folder: Path) -> tuple[str, ...]:
+        if folder not in self._meanings:
+            inside = folder.is_relative_to(self.folder)
+            self._meanings[folder] = meaning(
+                folder.relative_to(self.folder).parts if inside else folder.parts
+            )
+        return self._meanings[folder]
 
 
 def picture_of(
