@@ -209,8 +209,8 @@ class _Loop:
         raise NotEnoughSamples(
             f"every batch is one picture (loop.batch_size {self.settings.batch_size}, "
             f"{len(self.batches.data)} training pictures, {self.place.world} processes), and this network "  # type: ignore[arg-type]
-            "normalises over the batch, which takes two: set --batch-size 2 or more, or keep its statistics "
-            "with --method feature-extraction or --set fine_tuning.batch_norm=keep"
+            "normalises over the batch, which takes two: set --batch-size 2 or more, or keep its "
+            "statistics with --method feature-extraction or --set fine_tuning.batch_norm=keep"
         )
 
     def _step(self, batch: Batch, epoch: float, interrupted: threading.Event) -> bool:
