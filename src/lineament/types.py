@@ -12,12 +12,16 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament import pixels
 from lineament.errors import InvalidArray, LineamentError, ModelMismatch, UsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowPicture
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -43,7 +47,7 @@ def _float32(name: str, values: Any, shape: tuple[int | None, ...]) -> Float32:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One picture, decoded, upright.
+    """One picture, decoded, upright; `from_array` and `from_pil` make one of what other libraries hold.
 
     ``pixels`` is uint8 ``(H, W, 3)`` RGB with the EXIF orientation applied. ``scale`` is how many
     pixels of the upright file one pixel of this array stands for: 1 unless decoded at reduced size.
@@ -59,6 +63,37 @@ class Image:
         p = self.pixels
         if p.dtype != np.uint8 or p.ndim != 3 or p.shape[2] != 3 or 0 in p.shape:
             raise InvalidArray(f"picture: expected uint8 (H, W, 3) RGB, got {p.dtype} {p.shape}")
+
+    @classmethod
+    def from_array(
+        cls,
+        array: Any,
+        order: Literal["rgb", "bgr", "grey"],
+        *,
+        white: float | None = None,
+        source: str = "<memory>",
+        timestamp: float | None = None,
+    ) -> Self:
+        """A picture of an array ``(H, W, 3)``, ``(H, W, 4)`` with alpha, or ``(H, W)`` grey; copies it.
+
+        ``order`` says what its channels are: OpenCV's are ``"bgr"``. ``white`` is the value that is white:
+        it is 255 for uint8 and True for bool, and must be said of every other type (1.0 for most floats,
+        65535 for most uint16). Alpha is laid over white. Raises `InvalidArray` for what cannot be a
+        picture, naming the call that helps.
+        """
+        return cls(pixels.from_array(array, order, white), source=source, timestamp=timestamp)
+
+    @classmethod
+    def from_pil(cls, picture: PillowPicture, *, source: str | None = None) -> Self:
+        """A picture of a PIL picture in any mode, upright: the pixels that its file would give.
+
+        Of several frames it is the current one; ``source`` is by default the file it was opened from.
+        Raises the `PictureError` that the file would, and `PictureUnreadable` where it was closed.
+        """
+        from lineament.io.pillow_picture import pixels_of
+
+        name = source or str(getattr(picture, "filename", "")) or "<memory>"
+        return cls(pixels_of(picture), source=name)
 
     @property
     def hw(self) -> tuple[int, int]:
@@ -314,8 +349,8 @@ class Outcome:
     """What became of one picture: its faces, or a named reason why there are none.
 
     ``size_wh`` is that of the upright picture, None when it could not be read. ``image`` is kept only
-    when the caller asked for the pixels. ``digest`` is that of the decoded pixels (`Image.digest`), where the
-    caller asked for it.
+    when the caller asked for the pixels. ``digest`` is that of the decoded pixels (`Image.digest`), where
+    the caller asked for it.
     """
 
     source: str

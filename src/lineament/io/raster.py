@@ -22,6 +22,7 @@ from lineament.errors import CorruptPicture, PictureError, PictureTooLarge, Unsu
 from lineament.io.formats import Format
 from lineament.io.orientation import from_exif
 from lineament.io.png import essentials
+from lineament.pixels import over_white
 from lineament.types import UInt8
 
 # The class is opened directly and not through Image.open, which would warn about sizes that our own
@@ -142,7 +143,7 @@ def _rgb(picture: Any) -> UInt8:
             if isinstance(transparent, int):
                 out[deep == transparent] = _BACKGROUND
         elif picture.has_transparency_data:
-            _over_white(np.asarray(strip.convert("RGBA")), out)
+            over_white(np.asarray(strip.convert("RGBA")), out)
         else:
             out[:] = np.asarray(strip.convert("RGB"))
     return pixels
@@ -170,12 +171,6 @@ def _grey_shift(picture: Any) -> int | None:
         bits = picture.tag_v2.get(_BITS_TAG, (16,))
         return max(int(bits[0] if isinstance(bits, tuple) else bits) - 8, 0)
     return 8
-
-
-def _over_white(rgba: UInt8, out: UInt8) -> None:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    mixed = rgba[:, :, :3] * alpha + _BACKGROUND * (255 - alpha) + 127
-    out[:] = mixed // 255
 
 
 def _words(error: Exception) -> str:
