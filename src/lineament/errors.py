@@ -13,7 +13,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     ├── PictureError              one picture is refused, the rest of the batch goes on
     │   ├── PictureNotFound
     │   ├── PictureUnreadable     it is there, but the system refuses to read it
-    │   ├── NotAPicture           a folder, FIFO, socket or device where a file is needed
+    │   ├── NotAPicture           a folder, device or bare array, None: nothing that could hold one
     │   ├── EmptyPicture          zero bytes
     │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
     │   ├── PictureTooLarge       more pixels or bytes than the limit
@@ -111,11 +111,11 @@ class PictureNotFound(PictureError):
 
 
 class PictureUnreadable(PictureError):
-    """The file is there, but the system refuses to read it (permission, a failing disk)."""
+    """It is there, but cannot be read: permission, a failing disk, a file that was closed."""
 
 
 class NotAPicture(PictureError):
-    """A folder, FIFO, socket or device where a regular file is needed."""
+    """A folder, FIFO, socket or device where a file is needed; None, an array, or what else is no source."""
 
 
 class EmptyPicture(PictureError):

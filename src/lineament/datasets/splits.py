@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from lineament.config import several
 from lineament.errors import ConfigError, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 
@@ -53,6 +54,7 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
 
     Without names two parts are train and test, three are train, val and test. Raises `ConfigError`.
     """
+    names = names if names is None else several(names)
     parts = [part.strip() for part in text.replace(",", "/").split("/")]
     if all("=" in part for part in parts):
         if names is not None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from lineament.errors import ConfigError
 from lineament.geometry.boxes import nms
+from lineament.io.inputs import pictures
 from lineament.types import Faces, Float32, Image, UInt8
 
 LARGEST_FACE = 800
@@ -216,6 +217,7 @@ def detect_views(
 
     Views of one padded shape run together, at most ``settings.batch`` at once.
     """
+    images = pictures(images)
     views = [plan(image.size_wh, settings) for image in images]
     results: list[dict[int, Found]] = [{} for _ in images]
     waiting: dict[tuple[int, ...], list[tuple[int, int, UInt8]]] = {}

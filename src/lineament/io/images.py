@@ -13,9 +13,9 @@ import io
 import os
 import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -31,12 +31,11 @@ from lineament.errors import (
     UnsupportedFormat,
     UsageError,
 )
-from lineament.io import jpeg
+from lineament.io import inputs, jpeg
 from lineament.io.formats import Format, looks_like, sniff
+from lineament.io.inputs import Source
 from lineament.io.orientation import upright
 from lineament.types import Image, UInt8
-
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +80,18 @@ def load(
 ) -> Image:
     """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
 
+    A PIL picture is taken as it is (`Image.from_pil`), and an `Image` given back.
+
     With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 3/8, 1/2 and 1 that leaves both sides
     at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it.
     ``name`` replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong
     with the picture.
     """
-    label, data = _read(source, limits)
-    label = name if name is not None else label
+    held = inputs.hold(source, limits.max_bytes)
+    label = name or held.name or "<memory>"
+    if isinstance(held.content, Image):
+        return held.content if name in (None, held.name) else replace(held.content, source=str(name))
+    data = _read(held.content, limits)
     picture, header = _open(data, limits)
     if header.format is Format.JPEG:
         pixels, scale = jpeg.decode(data, header.size_wh, min_side)
@@ -100,8 +104,10 @@ def load(
 
 def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> Header:
     """Format and size from the header alone; raises the `PictureError` that `load` would for it."""
-    _, data = _read(source, limits)
-    return _open(data, limits)[1]
+    held = inputs.hold(source, limits.max_bytes)
+    if isinstance(held.content, Image):
+        raise NotAPicture("a picture that was decoded has no header: give its file")
+    return _open(_read(held.content, limits), limits)[1]
 
 
 def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:
@@ -181,18 +187,12 @@ def _rgb(pixels: UInt8) -> UInt8:
     return np.ascontiguousarray(pixels)
 
 
-def _read(source: Source, limits: Limits) -> tuple[str, bytes]:
-    """A label and the bytes, never more than the limit, never blocking on anything but a plain file."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        label, data = "<memory>", bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        label = os.fspath(source)
-        data = _read_file(label, limits.max_bytes)
-    else:
-        label, data = str(getattr(source, "name", "<stream>")), source.read(limits.max_bytes + 1)
+def _read(content: str | bytes, limits: Limits) -> bytes:
+    """The bytes, never more than the limit, never blocking on anything but a plain file."""
+    data = _read_file(content, limits.max_bytes) if isinstance(content, str) else content
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(limits.max_bytes)
-    return label, data
+    return data
 
 
 def _read_file(path: str, max_bytes: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lineament.errors import CorruptPicture, PictureUnreadable, UnsupportedFormat
+from lineament.errors import CorruptPicture, EmptyPicture, PictureUnreadable, UnsupportedFormat
 from lineament.io import raster
 from lineament.io.orientation import from_exif, upright
 from lineament.types import UInt8
@@ -24,6 +24,8 @@ def pixels_of(picture: PillowPicture) -> UInt8:
             f"a PIL picture of mode {mode} does not say which value is white: "
             'Image.from_array(numpy.asarray(picture), order="grey", white=...)'
         )
+    if 0 in picture.size:
+        raise EmptyPicture("the PIL picture has no pixels")
     lost = _lost_its_file(picture)
     try:
         pixels = raster.decode(picture.convert(_VIA[mode]) if mode in _VIA else picture)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lineament.config import several
 from lineament.errors import ConfigError, InvalidArray, ModelMismatch
 from lineament.search.exact import require_queries, similarities
 from lineament.types import Float32, Hit, ModelId, Record, RecordKind
@@ -59,7 +60,7 @@ class MemoryStore:
         """Drop records; returns how many there were."""
         with self._lock:
             self._sorted.clear()
-            return sum(self._records.pop(id_, None) is not None for id_ in ids)
+            return sum(self._records.pop(id_, None) is not None for id_ in several(ids))
 
     def remove_subject(self, subject: str) -> int:
         """Drop every record of a subject; returns how many there were."""
@@ -75,7 +76,7 @@ class MemoryStore:
     def get(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist, ordered by id."""
         with self._lock:
-            return [self._records[id_] for id_ in sorted(set(ids)) if id_ in self._records]
+            return [self._records[id_] for id_ in sorted(set(several(ids))) if id_ in self._records]
 
     def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
         """The k records nearest to each query, best first; ties by id."""

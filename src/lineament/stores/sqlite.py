@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.config import several
 from lineament.errors import ConfigError, StoreError
 from lineament.search.exact import ExactIndex, require_queries
 from lineament.stores import _sqlite_file as file
@@ -121,7 +122,7 @@ class SqliteStore:
         with self.transaction():
             numbers = [
                 number
-                for id_ in ids
+                for id_ in several(ids)
                 for (number,) in self._sql("DELETE FROM record WHERE id = ? RETURNING subject", id_)
             ]
             for number in set(numbers):
@@ -158,7 +159,7 @@ class SqliteStore:
         """Those of the records that exist, ordered by id."""
         with self._reading():
             query = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE id = ?"
-            return [_record(row) for id_ in sorted(set(ids)) for row in self._sql(query, id_)]
+            return [_record(row) for id_ in sorted(set(several(ids))) for row in self._sql(query, id_)]
 
     def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
         """The k records nearest to each query, best first; ties by id. Sees other processes' writes."""
