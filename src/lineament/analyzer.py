@@ -123,14 +123,14 @@ class Analyzer:
         itself is raised with the picture's name in its notes. With ``digests`` each outcome carries the
         SHA-256 of its pixels.
         """
-        sources = inputs.each(sources)
+        given = inputs.each(sources)
         size = self.batch_size
-        if isinstance(sources, Sequence):
+        if isinstance(given, Sequence):
             # A short list is cut finer: with few chunks a worker would sit idle at the end.
-            size = max(1, min(size, len(sources) // (4 * self.workers)))
+            size = max(1, min(size, len(given) // (4 * self.workers)))
         pool = self._threads()
         waiting: deque[Future[list[Outcome]]] = deque()
-        chunks = _chunks(sources, size)
+        chunks = _chunks(given, size)
         try:
             for chunk in chunks:
                 waiting.append(pool.submit(self._run, chunk, digests))
@@ -303,7 +303,7 @@ def central_face(outcome: Outcome) -> Face:
     if outcome.size_wh is None or not len(outcome.faces):
         raise NoFaceFound(f"no face found in {outcome.source}")
     w, h = outcome.size_wh
-    return outcome.faces.face(nearest_to(outcome.faces.boxes, (w / 2, h / 2)))
+    return outcome.faces[nearest_to(outcome.faces.boxes, (w / 2, h / 2))]
 
 
 def _taken(source: Any, index: int) -> _Picture:

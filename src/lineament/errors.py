@@ -115,7 +115,7 @@ class PictureUnreadable(PictureError):
 
 
 class NotAPicture(PictureError):
-    """A folder, FIFO, socket or device where a file is needed; None, an array, or what else is no source."""
+    """A folder, FIFO, socket or device where a file is needed; None, an array, or what else is none."""
 
 
 class EmptyPicture(PictureError):

@@ -9,10 +9,11 @@ Similarities are cosines: higher is likelier the same person.
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,24 @@ def _float32(name: str, values: Any, shape: tuple[int | None, ...]) -> Float32:
     if not np.isfinite(array).all():
         raise InvalidArray(f"{name}: holds NaN or infinity")
     return array
+
+
+def _chosen(rows: Any, count: int) -> int | NDArray[np.intp]:
+    """One row as a plain index from 0, several as an array of them; raises `IndexError`."""
+    if not isinstance(rows, slice | list | tuple | bool | np.bool_) and getattr(rows, "ndim", 0) == 0:
+        try:
+            index = operator.index(rows)
+        except TypeError:
+            raise IndexError(
+                f"{rows!r} is no index: give a whole number, a slice, a mask or a list of numbers"
+            ) from None
+        if not -count <= index < count:
+            raise IndexError(f"index {index} is out of range: there are {count}")
+        return index % count
+    picked: NDArray[np.intp] = np.arange(count)[rows]
+    if picked.ndim != 1:
+        raise IndexError("a mask or list of numbers has one dimension")
+    return picked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,8 +232,20 @@ class AttributeScores:
             return None
         return float(self.probabilities[index, self.classes.index(value)])
 
-    def __getitem__(self, rows: NDArray[Any] | slice) -> AttributeScores:
-        picked = np.arange(len(self))[rows]
+    def __iter__(self) -> Iterator[str | float]:
+        return iter(self.values)
+
+    @overload
+    def __getitem__(self, rows: SupportsIndex) -> str | float: ...
+
+    @overload
+    def __getitem__(self, rows: NDArray[Any] | slice | list[int] | list[bool]) -> AttributeScores: ...
+
+    def __getitem__(self, rows: Any) -> str | float | AttributeScores:
+        """The value of one face, or the scores of those chosen by a slice, a mask or a list of numbers."""
+        picked = _chosen(rows, len(self))
+        if isinstance(picked, int):
+            return self.values[picked]
         return AttributeScores(
             self.name, tuple(self.values[i] for i in picked), self.classes, self.probabilities[picked]
         )
@@ -273,9 +304,20 @@ class Faces:
     def __iter__(self) -> Iterator[Face]:
         return (self.face(i) for i in range(len(self)))
 
-    def __getitem__(self, rows: NDArray[Any] | slice | list[int]) -> Faces:
-        """The chosen rows of every column, in the order given (an index array, mask or slice)."""
-        picked = np.arange(len(self))[rows]
+    @overload
+    def __getitem__(self, rows: SupportsIndex) -> Face: ...
+
+    @overload
+    def __getitem__(self, rows: NDArray[Any] | slice | list[int] | list[bool]) -> Faces: ...
+
+    def __getitem__(self, rows: Any) -> Face | Faces:
+        """The `Face` of one number, or the `Faces` of a slice, a mask or a list of numbers, in its order.
+
+        Raises `IndexError`.
+        """
+        picked = _chosen(rows, len(self))
+        if isinstance(picked, int):
+            return self.face(picked)
 
         def tuple_rows(column: tuple[T, ...] | None) -> tuple[T, ...] | None:
             return None if column is None else tuple(column[i] for i in picked)
@@ -296,7 +338,7 @@ class Faces:
         )
 
     def face(self, index: int) -> Face:
-        """One row."""
+        """One row by its number from 0, as ``faces[index]``."""
         embedding = None
         if self.embeddings is not None and self.model is not None:
             length = 1.0 if self.embedding_lengths is None else float(self.embedding_lengths[index])

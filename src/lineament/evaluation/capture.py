@@ -107,4 +107,4 @@ def _face(outcome: Outcome, box: Box | None) -> Face:
     overlaps = iou(outcome.faces.boxes, np.asarray(box, np.float32)[None])[:, 0]
     if overlaps.max() < SAME_FACE:
         raise NoFaceFound(f"no face found where {outcome.source} is labelled")
-    return outcome.faces.face(int(overlaps.argmax()))
+    return outcome.faces[int(overlaps.argmax())]

@@ -108,7 +108,7 @@ def choose(
         overridden.append(Allow.SEVERAL_FACES)
     else:
         raise SeveralFaces(f"{count} faces, where one is needed; {Allow.SEVERAL_FACES} takes the largest")
-    face = outcome.faces.face(row)
+    face = outcome.faces[row]
     if face.quality is not None and face.quality.score < min_quality:
         if Allow.LOW_QUALITY not in allow:
             raise LowQuality(f"quality {face.quality.score:.2f} is below {min_quality:.2f}")

@@ -72,7 +72,7 @@ class Header:
 
 
 def load(
-    source: Source,
+    source: Source | inputs.Held,
     *,
     limits: Limits = DEFAULT_LIMITS,
     min_side: int | None = None,

@@ -84,9 +84,12 @@ def name_of(source: Any) -> str | None:
         return source.name if isinstance(source, Held) else source.source
     if isinstance(source, str | os.PathLike):
         return os.fsdecode(source)
-    name = getattr(source, "filename" if _is_pillow(source) else "name", None)
-    known = isinstance(name, str | bytes | os.PathLike) and (hasattr(source, "read") or _is_pillow(source))
-    return os.fsdecode(name) or None if known else None
+    name: Any = None
+    if _is_pillow(source):
+        name = getattr(source, "filename", None)
+    elif hasattr(source, "read"):
+        name = getattr(source, "name", None)
+    return os.fsdecode(name) or None if isinstance(name, str | bytes | os.PathLike) else None
 
 
 def hold(source: Any, max_bytes: int) -> Held:

@@ -400,7 +400,7 @@ def test_one_name_is_one_name() -> None:
     """Where several names may be given, one text alone is that name and not its letters."""
     assert several("age") == ["age"] and several(("a", "b")) == ["a", "b"]
     with Analyzer(OneFace(), embedder=None, attributes=Age(), quality=False) as analyzer:
-        assert analyzer.analyze_one(Image(PIXELS)).faces.face(0).attributes == {"age": 40.0}
+        assert analyzer.analyze_one(Image(PIXELS)).faces[0].attributes == {"age": 40.0}
     unit = np.array([1.0, 0.0], np.float32)
     store = open_store("memory:")
     store.bind_model(lineament.ModelId("m", "0" * 64), 2)
