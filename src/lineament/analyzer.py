@@ -26,6 +26,7 @@ from lineament.geometry.crops import cut
 from lineament.io import catalog, images, inputs
 from lineament.io.onnx import Precision, cores
 from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.shown import shown
 from lineament.types import (
     Decision,
     Face,
@@ -62,6 +63,8 @@ class _Picture:
     error: PictureError | FaceError | None = None
     given: Outcome | None = None
     digest: str | None = None
+
+    __repr__ = shown
 
 
 class Analyzer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import operator
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Self, SupportsIndex, TypeVar, overload
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lineament import pixels
 from lineament.errors import InvalidArray, LineamentError, ModelMismatch, UsageError
+from lineament.shown import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowPicture
@@ -77,6 +78,10 @@ class Image:
     source: str = "<memory>"
     timestamp: float | None = None
     scale: float = 1.0
+
+    def __repr__(self) -> str:
+        width, height = self.size_wh
+        return f"Image({width}x{height}, source={self.source!r})"
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -175,6 +180,9 @@ class Embedding:
     model: ModelId
     length: float = 1.0
 
+    def __repr__(self) -> str:
+        return f"Embedding({len(self.vector)} numbers of {self.model})"
+
     def __post_init__(self) -> None:
         vector = _float32("embedding", self.vector, (None,))
         if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
@@ -217,6 +225,8 @@ class AttributeScores:
     values: tuple[str | float, ...]
     classes: tuple[str, ...]
     probabilities: Float32
+
+    __repr__ = shown
 
     def __post_init__(self) -> None:
         probabilities = _float32(self.name, self.probabilities, (len(self.values), len(self.classes)))
@@ -269,6 +279,12 @@ class Faces:
     model: ModelId | None = None
     quality: tuple[Quality, ...] | None = None
     attributes: Mapping[str, AttributeScores] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        columns = [
+            f.name for f in fields(self) if f.name != "attributes" and getattr(self, f.name) is not None
+        ]
+        return f"Faces({len(self)}: {', '.join([*columns, *self.attributes])})"
 
     def __post_init__(self) -> None:
         boxes = _float32("boxes", self.boxes, (None, 4))
@@ -377,6 +393,14 @@ class Face:
     attributes: Mapping[str, str | float] = field(default_factory=dict)
     probabilities: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        box = ", ".join(f"{edge:.1f}" for edge in self.box)
+        told = [f"box=({box})", f"score={self.score:.3f}"]
+        told += [f"{self.embedding}"] if self.embedding is not None else []
+        told += [f"quality={self.quality.score:.3f}"] if self.quality is not None else []
+        told += [f"{name}={value!r}" for name, value in self.attributes.items()]
+        return f"Face({', '.join(told)})"
+
 
 class Status(StrEnum):
     """How a picture ended. Every picture ends in exactly one of these."""
@@ -402,6 +426,8 @@ class Outcome:
     error: LineamentError | None = None
     image: Image | None = None
     digest: str | None = None
+
+    __repr__ = shown
 
     @classmethod
     def refused(cls, source: str, error: LineamentError) -> Outcome:
@@ -525,6 +551,8 @@ class Record:
     picture: str = ""
     quality: float | None = None
     created_at: str = ""
+
+    __repr__ = shown
 
     def __post_init__(self) -> None:
         vector = _float32("record vector", self.vector, (None,))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lineament.datasets.proposals import Proposal
 from lineament.datasets.same_picture import Glance, glance, may_be_one, overlay
 from lineament.datasets.threads import in_threads
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 CONFIRMED = 0.93
@@ -59,6 +60,8 @@ class Print:
     bytes: int = 0
     id: str = ""
     mirrored: Float32 | None = None
+
+    __repr__ = shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut_smooth
 from lineament.geometry.landmarks import flip_horizontally
+from lineament.shown import shown
 from lineament.types import Float32, Float64, UInt8
 
 CANVAS = 128
@@ -62,6 +63,8 @@ class Glance:
     """
 
     views: tuple[tuple[NDArray[np.float16], NDArray[np.bool_]], ...]
+
+    __repr__ = shown
 
 
 def glance(pixels: UInt8, landmarks: Float32 | None = None) -> Glance:

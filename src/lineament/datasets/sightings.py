@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lineament.shown import shown
 from lineament.types import Faces, Float32, Outcome, Status
 
 _FIXED = 17
@@ -32,6 +33,8 @@ class Sighting:
     size_wh: tuple[int, int] | None = None
     error: str | None = None
     scale: float = 1.0
+
+    __repr__ = shown
 
     def __len__(self) -> int:
         return len(self.table)

@@ -22,6 +22,7 @@ import numpy as np
 from lineament.errors import ConfigError
 from lineament.geometry.boxes import nms
 from lineament.io.inputs import pictures
+from lineament.shown import shown
 from lineament.types import Faces, Float32, Image, UInt8
 
 LARGEST_FACE = 800
@@ -91,6 +92,8 @@ class Found:
     boxes: Float32
     scores: Float32
     landmarks: Float32
+
+    __repr__ = shown
 
 
 def joined(parts: Sequence[Found]) -> Found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lineament.config import several
 from lineament.explain.graph import Graph, spread
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 
@@ -16,6 +17,8 @@ class FeatureMaps:
 
     layer: str
     maps: Float32
+
+    __repr__ = shown
 
 
 def feature_maps(

@@ -13,6 +13,7 @@ from lineament.config import several
 from lineament.errors import FaceError, InsufficientData, ModelMismatch, PictureError
 from lineament.io import sources
 from lineament.scoring.similarity import normalise
+from lineament.shown import shown
 from lineament.stores import open_store
 from lineament.types import Float32, ModelId, UInt8
 
@@ -37,6 +38,8 @@ class Crowd:
     subjects: tuple[str, ...]
     pictures: tuple[str, ...]
     failures: dict[str, str]
+
+    __repr__ = shown
 
 
 def crowd(folder: Path, analyzer: Analyzer, *, advance: Callable[[int], None] | None = None) -> Crowd:

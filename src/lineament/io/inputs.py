@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from lineament.errors import NotAPicture, PictureUnreadable, UsageError
+from lineament.shown import shown
 from lineament.types import Faces, Image, Outcome
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Held:
 
     content: str | bytes | Image
     name: str | None
+
+    __repr__ = shown
 
     @property
     def nbytes(self) -> int:

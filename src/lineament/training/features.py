@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from lineament.errors import NotEnoughSamples, OutputError
 from lineament.io.manifest import replacing
+from lineament.shown import shown
 from lineament.training.architectures import Backbone
 from lineament.training.data import Batches, Key, Pictures, in_order
 
@@ -32,6 +33,8 @@ class _Variant:
     """``(N,)``: where a picture's vector is, -1 for a refused one."""
     targets: dict[str, NDArray[Any]]
     refused: dict[str, str]
+
+    __repr__ = shown
 
 
 class Features(Dataset[Any]):

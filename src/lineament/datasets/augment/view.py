@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import InvalidArray
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 
@@ -23,6 +24,8 @@ class View:
     pixels: UInt8
     boxes: Float32
     landmarks: Float32
+
+    __repr__ = shown
 
     @classmethod
     def of(cls, pixels: UInt8, boxes: Any = None, landmarks: Any = None) -> View:
