@@ -6,7 +6,9 @@ import codecs
 import io
 import mmap
 import os
+import sys
 import tempfile
+import types
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +26,7 @@ from lineament.explain.impostors import Crowd, nearest
 from lineament.io import images, inputs, sources
 from lineament.registry import detectors
 from lineament.stores import open_store
-from lineament.types import AttributeScores, Faces, Image, Outcome, Record, Status
+from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Record, Status
 
 PHOTO = Path(__file__).parents[1] / "samples" / "obama_2012_portrait.jpg"
 DATA = PHOTO.read_bytes()
@@ -260,7 +262,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[PictureError], str]] = {
     "a truncated PIL picture": (
         lambda: pillow.open(io.BytesIO(DATA[: len(DATA) // 2])),
         CorruptPicture,
-        "",
+        "JPEG",
     ),
     "a PIL picture of no size": (lambda: pillow.new("RGB", (0, 0)), PictureError, "no pixels"),
 }
@@ -360,6 +362,12 @@ def test_what_sources_hold_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch)
     assert seen == [3, 3, 1]
 
 
+def test_a_half_imported_pillow_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one thread imports Pillow for the first time, another may ask what a source is."""
+    monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))
+    assert inputs.is_one(str(PHOTO)) and not inputs.is_one([str(PHOTO)])
+
+
 def test_outcomes_are_handed_on(analyzer: Analyzer) -> None:
     """An outcome alone or among others comes out as it is; `load` says where its pixels are."""
     outcome = Outcome.refused("film.mp4", NotAPicture("no frames"))
@@ -403,7 +411,7 @@ def test_one_name_is_one_name() -> None:
         assert analyzer.analyze_one(Image(PIXELS)).faces[0].attributes == {"age": 40.0}
     unit = np.array([1.0, 0.0], np.float32)
     store = open_store("memory:")
-    store.bind_model(lineament.ModelId("m", "0" * 64), 2)
+    store.bind_model(ModelId("m", "0" * 64), 2)
     store.upsert([Record("some-id", "Ann", unit)])
     assert [r.id for r in store.get("some-id")] == ["some-id"] and store.remove("some-id") == 1
     crowd = Crowd(np.stack([unit, unit]), ("Anna", "Ann"), ("a.jpg", "b.jpg"), {})

@@ -25,6 +25,28 @@ from lineament.shown import shown
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowPicture
 
+__all__ = [
+    "Attempt",
+    "AttributeScores",
+    "Candidate",
+    "Decision",
+    "Embedding",
+    "Face",
+    "Faces",
+    "Hit",
+    "Image",
+    "Interval",
+    "Match",
+    "ModelId",
+    "Outcome",
+    "Quality",
+    "Record",
+    "RecordKind",
+    "Status",
+    "Threshold",
+    "Verification",
+]
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]

@@ -118,8 +118,9 @@ def hold(source: Any, max_bytes: int) -> Held:
 
 
 def _is_pillow(given: Any) -> bool:
-    module = sys.modules.get("PIL.Image")  # whoever holds a PIL picture has imported it
-    return module is not None and isinstance(given, module.Image)
+    # Whoever holds a PIL picture has imported it; another thread may be in the middle of its first import.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(given, kind)
 
 
 def _is_array(given: Any) -> bool:
