@@ -1,7 +1,7 @@
 """Writes the generated reference pages, and with ``--check`` fails when docs and code disagree.
 
-Checked: the generated pages are current, every public name has a docstring, every relative link in the
-Markdown files points at something, every command named in a page exists.
+Checked: the generated pages are current, every public name (``__all__``) has a docstring, every relative
+link in the Markdown files points at something, every command named in a page exists.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,56 +95,106 @@ def _default(option: Any) -> str:
     )
 
 
-def public_objects() -> Iterator[tuple[str, str, Any]]:
-    """(module, name, object) of every public function and class, a module at a time."""
+def wings() -> list[str]:
+    """Every module whose ``__all__`` is public: the package, its sub-packages, and the three seams."""
     import lineament
 
-    for info in sorted(pkgutil.walk_packages(lineament.__path__, "lineament."), key=lambda i: i.name):
-        parts = info.name.split(".")
-        if any(part.startswith("_") for part in parts) or parts[1] in ("cli", "catalog"):
-            continue
-        module = importlib.import_module(info.name)
-        for name, thing in sorted(vars(module).items()):
-            own = getattr(thing, "__module__", None) == info.name
-            if own and not name.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)):
-                yield info.name, name, thing
+    found = ["lineament", "lineament.protocols", "lineament.registry", "lineament.types"]
+    found += [
+        info.name
+        for info in pkgutil.walk_packages(lineament.__path__, "lineament.")
+        if info.ispkg and info.name.split(".")[1] not in ("cli", "catalog")
+    ]
+    return sorted(found)
 
 
 def api_page(problems: list[str]) -> str:
-    """The Python interface: every public name with its signature and first line."""
+    """The Python interface: exactly the names that ``__all__`` lists, and the tree of errors."""
     parts = [GENERATED, "# Python interface\n"]
-    last = ""
-    for module, name, thing in public_objects():
-        if module != last:
-            summary = (inspect.getdoc(sys.modules[module]) or "").split("\n")[0]
-            parts.append(f"\n## `{module}`\n\n{summary}\n")
-            last = module
-        doc = inspect.getdoc(thing) or ""
-        if not doc or (inspect.isclass(thing) and doc.startswith(f"{name}(")):
-            problems.append(f"{module}.{name} has no docstring")
-        parts.append(f"- **`{name}{_signature(thing)}`** {doc.splitlines()[0] if doc else ''}")
-        if inspect.isclass(thing):
-            for method, function in sorted(vars(thing).items()):
-                if inspect.isfunction(function) and not method.startswith("_"):
-                    line = (inspect.getdoc(function) or "").split("\n")[0]
-                    parts.append(f"  - `{method}{_signature(function)}` {line}".rstrip())
-    return "\n".join(parts) + "\n"
+    for wing in wings():
+        module = importlib.import_module(wing)
+        parts.append(f"\n## `{wing}`\n\n{_paragraph(module)}\n")
+        for name in module.__all__:
+            parts += _entry(wing, name, getattr(module, name), problems)
+    tree = (inspect.getdoc(importlib.import_module("lineament.errors")) or "").split("::\n", 1)[1]
+    parts.append(f"\n## `lineament.errors`\n\n```\n{inspect.cleandoc(tree)}\n```\n")
+    return "\n".join(parts)
+
+
+def _entry(wing: str, name: str, thing: Any, problems: list[str]) -> list[str]:
+    """One name: its signature, what it is, and what a class has."""
+    described = thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)
+    doc = _paragraph(described)
+    if not doc or (inspect.isclass(thing) and doc.startswith(f"{thing.__name__}(")):
+        problems.append(f"{wing}.{name} has no docstring")
+    if described is not thing:
+        return [f"- **`{name}: {type(thing).__name__}`** {doc}"]
+    lines = [f"- **`{name}{_signature(thing)}`** {doc}"]
+    if inspect.isclass(thing):
+        members = {k: v for one in reversed(thing.__mro__) if _ours(one) for k, v in vars(one).items()}
+        for member, value in sorted(members.items()):
+            if member.startswith("_"):
+                continue
+            if isinstance(value, property):
+                lines.append(f"  - `{member}` {_paragraph(value)}".rstrip())
+            elif isinstance(value, classmethod | staticmethod) or inspect.isfunction(value):
+                function = getattr(value, "__func__", value)
+                lines.append(f"  - `{member}{_signature(function)}` {_paragraph(function)}".rstrip())
+    return lines
+
+
+def _ours(kind: type) -> bool:
+    return kind.__module__.startswith("lineament")
+
+
+def _paragraph(thing: Any) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
 def _signature(thing: Any) -> str:
+    """Parameters with annotations and defaults, and what comes back, as the source has them."""
     if inspect.isclass(thing) and (issubclass(thing, BaseException) or hasattr(thing, "__members__")):
+        return ""
+    if getattr(thing, "_is_protocol", False):
         return ""
     try:
         signature = inspect.signature(thing)
     except (TypeError, ValueError):
         return ""
-    names = []
+    parts: list[str] = []
+    starred = False
     for parameter in signature.parameters.values():
-        if parameter.name == "self":
+        if parameter.name in ("self", "cls"):
             continue
-        prefix = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-        names.append(prefix + parameter.name + ("=" if parameter.default is not parameter.empty else ""))
-    return f"({', '.join(names)})"
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            starred = True
+        elif parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        parts.append(_parameter(parameter))
+    back = (
+        ""
+        if inspect.isclass(thing) or signature.return_annotation is inspect.Signature.empty
+        else (f" -> {_written(signature.return_annotation)}")
+    )
+    return f"({', '.join(parts)}){back}"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    prefix = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    text = prefix + parameter.name
+    if parameter.annotation is not parameter.empty:
+        text += f": {_written(parameter.annotation)}"
+    if parameter.default is not parameter.empty:
+        default = parameter.default
+        plain = isinstance(default, str | int | float | bool | tuple | type(None))
+        text += f" = {default!r}" if plain and not hasattr(default, "value") else " = ..."
+    return text
+
+
+def _written(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
 
 
 def broken_links(page: Path) -> list[str]:

@@ -280,8 +280,8 @@ def test_attributes_are_columns() -> None:
     """Each classifier adds one column, also when pictures without faces lie between."""
     with quick(attributes=[Brightness()]) as analyzer:
         light, empty, dark = analyzer.analyze([plain(250), plain(0), plain(20)])
-    assert light.faces.face(0).attributes == {"brightness": "light"}
-    assert dark.faces.face(0).attributes == {"brightness": "dark"}
+    assert light.faces[0].attributes == {"brightness": "light"}
+    assert dark.faces[0].attributes == {"brightness": "dark"}
     assert empty.status is Status.NO_FACE
 
 

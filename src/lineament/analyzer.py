@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Self, TypeAlias, get_args
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from lineament.io import catalog, forks, images, inputs
 from lineament.io.onnx import Precision, cores
 from lineament.io.opencv import one_thread_each
 from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.shown import shown
 from lineament.types import (
     Compared,
     Decision,
@@ -43,10 +43,13 @@ from lineament.types import (
     Verification,
 )
 
-Source = images.Source | Image | Outcome
+Source: TypeAlias = "inputs.Source | Outcome"
 
 _PIXELS_A_STEP = 16_000_000
 """Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
+
+_BYTES_A_CHUNK = 3 * _PIXELS_A_STEP
+"""What the sources of a chunk may hold in memory before their turn comes."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class _Picture:
     """A picture on its way through the steps."""
 
     source: str
+    held: inputs.Held | None = None
     image: Image | None = None
     size_wh: tuple[int, int] | None = None
     scale: float = 1.0
@@ -62,6 +66,8 @@ class _Picture:
     error: PictureError | FaceError | None = None
     given: Outcome | None = None
     digest: str | None = None
+
+    __repr__ = shown
 
 
 class Analyzer:
@@ -80,7 +86,7 @@ class Analyzer:
         self,
         detector: str | Detector = "yunet",
         embedder: str | Embedder | None = "sface",
-        attributes: Sequence[str | AttributeClassifier] = (),
+        attributes: Sequence[str | AttributeClassifier] | str | AttributeClassifier = (),
         *,
         quality: bool = True,
         workers: int | None = None,
@@ -107,7 +113,7 @@ class Analyzer:
         self.quality = quality
         self.embedder = _embedder(embedder, precision)
         self.attributes = tuple(
-            registry.attributes.create(a) if isinstance(a, str) else a for a in attributes
+            registry.attributes.create(a) if isinstance(a, str) else a for a in _each(attributes)
         )
         _require_distinct(self.attributes)
         self.detector = registry.detectors.create(detector) if isinstance(detector, str) else detector
@@ -139,19 +145,20 @@ class Analyzer:
     def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
         """One outcome a source, in order, while later ones are being worked on.
 
-        A source is a path, the bytes of a file, an `Image`, or an `Outcome` (of an `ImageSource`), which is
-        handed on. A picture that cannot be used ends as a refused outcome; an error of the program itself
-        is raised with the picture's name in its notes. With ``digests`` each outcome carries the SHA-256 of
-        its pixels.
+        A source is a path, the bytes of a file, a file opened with ``"rb"``, an `Image`, a PIL picture, or
+        an `Outcome` (of an `ImageSource`), which is handed on; one alone is taken as that one. Whatever
+        cannot be used ends as a refused outcome, also what is no picture at all; an error of the program
+        itself is raised with the picture's name in its notes. With ``digests`` each outcome carries the
+        SHA-256 of its pixels.
         """
-        several: Iterable[Source] = inputs.each(sources)
+        given = inputs.each(sources)
         size = self.batch_size
-        if isinstance(several, Sequence):
+        if isinstance(given, Sequence):
             # A short list is cut finer: with few chunks a worker would sit idle at the end.
-            size = max(1, min(size, len(several) // (4 * self.workers)))
+            size = max(1, min(size, len(given) // (4 * self.workers)))
         pool, process = self._threads(), os.getpid()
         waiting: deque[Future[list[Outcome]]] = deque()
-        chunks = _chunks(several, size)
+        chunks = _chunks(given, size)
         try:
             for chunk in chunks:
                 waiting.append(pool.submit(self._run, chunk, digests))
@@ -165,7 +172,7 @@ class Analyzer:
 
     def analyze_one(self, source: Source) -> Outcome:
         """The outcome of one picture, worked on in the calling thread."""
-        return self._run([(0, source)])[0]
+        return self._run([_taken(source, 0)])[0]
 
     def verify(
         self,
@@ -231,26 +238,24 @@ class Analyzer:
                 self._pool = ThreadPoolExecutor(self.workers, "lineament")
             return self._pool
 
-    def _run(self, chunk: Sequence[tuple[int, Source]], digests: bool = False) -> list[Outcome]:
+    def _run(self, chunk: Sequence[_Picture], digests: bool = False) -> list[Outcome]:
         """All steps for a few pictures; crops wait for one common call of the embedder."""
         with one_thread_each():
             return self._all_steps(chunk, digests)
 
-    def _all_steps(self, chunk: Sequence[tuple[int, Source]], digests: bool) -> list[Outcome]:
-        pictures: list[_Picture] = []
+    def _all_steps(self, chunk: Sequence[_Picture], digests: bool) -> list[Outcome]:
         step: list[_Picture] = []
-        for index, source in chunk:
-            picture = _read(source, index)
+        for picture in chunk:
+            _read(picture)
             if digests and picture.image is not None:
                 picture.digest = picture.image.digest()
-            pictures.append(picture)
             step.append(picture)
             if sum(p.image.pixels.size // 3 for p in step if p.image is not None) >= _PIXELS_A_STEP:
                 self._find_faces(step)
                 step = []
         self._find_faces(step)
-        self._measure(pictures)
-        return [_outcome(picture, self.keep_images) for picture in pictures]
+        self._measure(chunk)
+        return [_outcome(picture, self.keep_images) for picture in chunk]
 
     def _find_faces(self, pictures: Sequence[_Picture]) -> None:
         """Everything that needs the pixels; they are let go afterwards unless they are to be kept."""
@@ -366,21 +371,29 @@ def compared(
     return Compared(outcome.source, len(faces), choice.number, (x1, y1, x2, y2), choice.reason)
 
 
-def _read(source: Source, index: int) -> _Picture:
+def _taken(source: Any, index: int) -> _Picture:
+    """The source in safe keeping, or the reason why it is none."""
     if isinstance(source, Outcome):
         return _Picture(source.source, given=source)
-    name = None
+    picture = _Picture(inputs.name_of(source) or f"<picture {index}>")
     try:
-        if isinstance(source, Image):
-            image = source
-        else:
-            named = isinstance(source, (str, os.PathLike))
-            name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else f"<picture {index}>"
-            image = images.load(source, name=None if named else name)
+        picture.held = inputs.hold(source, images.DEFAULT_LIMITS.max_bytes)
     except PictureError as error:
-        return _Picture(str(name), error=error)
-    size = round(image.size_wh[0] * image.scale), round(image.size_wh[1] * image.scale)
-    return _Picture(image.source, image=image, size_wh=size, scale=image.scale)
+        picture.error = error
+    return picture
+
+
+def _read(picture: _Picture) -> None:
+    if picture.held is None:
+        return
+    try:
+        image = images.load(picture.held, name=picture.source)
+    except PictureError as error:
+        picture.error = error
+    else:
+        picture.image, picture.scale = image, image.scale
+        picture.size_wh = round(image.size_wh[0] * image.scale), round(image.size_wh[1] * image.scale)
+    picture.held = None
 
 
 def _outcome(picture: _Picture, keep_image: bool) -> Outcome:
@@ -409,9 +422,18 @@ def _answer(future: Future[list[Outcome]], process: int) -> list[Outcome]:
     return future.result()
 
 
-def _chunks(sources: Iterable[Source], size: int) -> Iterator[list[tuple[int, Source]]]:
-    numbered = enumerate(sources)
-    while chunk := list(islice(numbered, size)):
+def _chunks(sources: Iterable[Source], size: int) -> Iterator[list[_Picture]]:
+    """Up to ``size`` pictures at a time, each taken over while its giver still holds it open."""
+    chunk: list[_Picture] = []
+    held = 0
+    for index, source in enumerate(sources):
+        picture = _taken(source, index)
+        chunk.append(picture)
+        held += picture.held.nbytes if picture.held is not None else 0
+        if len(chunk) == size or held >= _BYTES_A_CHUNK:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
         yield chunk
 
 
@@ -435,6 +457,11 @@ def _embedder(spec: str | Embedder | None, precision: str) -> Embedder | None:
     if "precision" in registry.embedders.settings(spec) and "precision=" not in spec:
         return registry.embedders.create(spec, precision=precision)
     return registry.embedders.create(spec)
+
+
+def _each(attributes: Any) -> Sequence[str | AttributeClassifier]:
+    one = isinstance(attributes, str) or hasattr(attributes, "predict")
+    return [attributes] if one else list(attributes)
 
 
 def _require_distinct(attributes: Sequence[AttributeClassifier]) -> None:

@@ -45,6 +45,11 @@ def from_toml(cls: type[C], path: Path) -> C:
     return from_mapping(cls, values, where=str(path))
 
 
+def several(names: str | typing.Iterable[str]) -> list[str]:
+    """The names given; one text alone is one name, never its letters."""
+    return [names] if isinstance(names, str) else list(names)
+
+
 def did_you_mean(word: str, known: typing.Iterable[str]) -> str:
     """A hint for an error message: the nearest known word, or all of them."""
     known = sorted(known)

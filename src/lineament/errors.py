@@ -14,7 +14,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     ├── PictureError              one picture is refused, the rest of the batch goes on
     │   ├── PictureNotFound
     │   ├── PictureUnreadable     it is there, but the system refuses to read it
-    │   ├── NotAPicture           a folder, socket, device or terminal where a file is needed
+    │   ├── NotAPicture           a folder, socket, device, bare array or None: nothing that could hold one
     │   ├── EmptyPicture          zero bytes
     │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
     │   ├── PictureTooLarge       more pixels or bytes than the limit
@@ -118,11 +118,11 @@ class PictureNotFound(PictureError):
 
 
 class PictureUnreadable(PictureError):
-    """The file is there, but the system refuses to read it (permission, a failing disk)."""
+    """It is there, but cannot be read: permission, a failing disk, a file that was closed."""
 
 
 class NotAPicture(PictureError):
-    """A folder, socket, device or terminal where a file or a pipe is needed."""
+    """A folder, socket, device or terminal where a file or pipe is needed; None, an array, or the like."""
 
 
 class EmptyPicture(PictureError):

@@ -24,6 +24,8 @@ from lineament.types import (
     UInt8,
 )
 
+__all__ = ["AttributeClassifier", "Detector", "Embedder", "Engine", "GalleryStore", "ImageSource"]
+
 T = TypeVar("T")
 
 

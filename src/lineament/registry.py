@@ -24,6 +24,8 @@ from lineament.config import did_you_mean, from_mapping
 from lineament.errors import ConfigError, UnknownName
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 
+__all__ = ["Registry", "attributes", "detectors", "embedders"]
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 

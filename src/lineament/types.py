@@ -9,15 +9,43 @@ Similarities are cosines: higher is likelier the same person.
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament import pixels
 from lineament.errors import InvalidArray, LineamentError, ModelMismatch, UsageError
+from lineament.shown import shown
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowPicture
+
+__all__ = [
+    "Attempt",
+    "AttributeScores",
+    "Candidate",
+    "Decision",
+    "Embedding",
+    "Face",
+    "Faces",
+    "Hit",
+    "Image",
+    "Interval",
+    "Match",
+    "ModelId",
+    "Outcome",
+    "Quality",
+    "Record",
+    "RecordKind",
+    "Status",
+    "Threshold",
+    "Verification",
+]
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -41,9 +69,27 @@ def _float32(name: str, values: Any, shape: tuple[int | None, ...]) -> Float32:
     return array
 
 
+def _chosen(rows: Any, count: int) -> int | NDArray[np.intp]:
+    """One row as a plain index from 0, several as an array of them; raises `IndexError`."""
+    if not isinstance(rows, slice | list | tuple | bool | np.bool_) and getattr(rows, "ndim", 0) == 0:
+        try:
+            index = operator.index(rows)
+        except TypeError:
+            raise IndexError(
+                f"{rows!r} is no index: give a whole number, a slice, a mask or a list of numbers"
+            ) from None
+        if not -count <= index < count:
+            raise IndexError(f"index {index} is out of range: there are {count}")
+        return index % count
+    picked: NDArray[np.intp] = np.arange(count)[rows]
+    if picked.ndim != 1:
+        raise IndexError("a mask or list of numbers has one dimension")
+    return picked
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One picture, decoded, upright.
+    """One picture, decoded, upright; `from_array` and `from_pil` make one of what other libraries hold.
 
     ``pixels`` is uint8 ``(H, W, 3)`` RGB with the EXIF orientation applied. ``scale`` is how many
     pixels of the upright file one pixel of this array stands for: 1 unless decoded at reduced size.
@@ -55,10 +101,45 @@ class Image:
     timestamp: float | None = None
     scale: float = 1.0
 
+    def __repr__(self) -> str:
+        width, height = self.size_wh
+        return f"Image({width}x{height}, source={self.source!r})"
+
     def __post_init__(self) -> None:
         p = self.pixels
         if p.dtype != np.uint8 or p.ndim != 3 or p.shape[2] != 3 or 0 in p.shape:
             raise InvalidArray(f"picture: expected uint8 (H, W, 3) RGB, got {p.dtype} {p.shape}")
+
+    @classmethod
+    def from_array(
+        cls,
+        array: Any,
+        order: Literal["rgb", "bgr", "grey"],
+        *,
+        white: float | None = None,
+        source: str = "<memory>",
+        timestamp: float | None = None,
+    ) -> Self:
+        """A picture of an array ``(H, W, 3)``, ``(H, W, 4)`` with alpha, or ``(H, W)`` grey; copies it.
+
+        ``order`` says what its channels are: OpenCV's are ``"bgr"``. ``white`` is the value that is white:
+        it is 255 for uint8 and True for bool, and must be said of every other type (1.0 for most floats,
+        65535 for most uint16). Alpha is laid over white. Raises `InvalidArray` for what cannot be a
+        picture, naming the call that helps.
+        """
+        return cls(pixels.from_array(array, order, white), source=source, timestamp=timestamp)
+
+    @classmethod
+    def from_pil(cls, picture: PillowPicture, *, source: str | None = None) -> Self:
+        """A picture of a PIL picture in any mode, upright: the pixels that its file would give.
+
+        Of several frames it is the current one; ``source`` is by default the file it was opened from.
+        Raises the `PictureError` that the file would, and `PictureUnreadable` where it was closed.
+        """
+        from lineament.io.pillow_picture import pixels_of
+
+        name = source or str(getattr(picture, "filename", "")) or "<memory>"
+        return cls(pixels_of(picture), source=name)
 
     @property
     def hw(self) -> tuple[int, int]:
@@ -121,6 +202,9 @@ class Embedding:
     model: ModelId
     length: float = 1.0
 
+    def __repr__(self) -> str:
+        return f"Embedding({len(self.vector)} numbers of {self.model})"
+
     def __post_init__(self) -> None:
         vector = _float32("embedding", self.vector, (None,))
         if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
@@ -164,6 +248,8 @@ class AttributeScores:
     classes: tuple[str, ...]
     probabilities: Float32
 
+    __repr__ = shown
+
     def __post_init__(self) -> None:
         probabilities = _float32(self.name, self.probabilities, (len(self.values), len(self.classes)))
         object.__setattr__(self, "probabilities", probabilities)
@@ -178,8 +264,20 @@ class AttributeScores:
             return None
         return float(self.probabilities[index, self.classes.index(value)])
 
-    def __getitem__(self, rows: NDArray[Any] | slice) -> AttributeScores:
-        picked = np.arange(len(self))[rows]
+    def __iter__(self) -> Iterator[str | float]:
+        return iter(self.values)
+
+    @overload
+    def __getitem__(self, rows: SupportsIndex) -> str | float: ...
+
+    @overload
+    def __getitem__(self, rows: NDArray[Any] | slice | list[int] | list[bool]) -> AttributeScores: ...
+
+    def __getitem__(self, rows: Any) -> str | float | AttributeScores:
+        """The value of one face, or the scores of those chosen by a slice, a mask or a list of numbers."""
+        picked = _chosen(rows, len(self))
+        if isinstance(picked, int):
+            return self.values[picked]
         return AttributeScores(
             self.name, tuple(self.values[i] for i in picked), self.classes, self.probabilities[picked]
         )
@@ -203,6 +301,12 @@ class Faces:
     model: ModelId | None = None
     quality: tuple[Quality, ...] | None = None
     attributes: Mapping[str, AttributeScores] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        columns = [
+            f.name for f in fields(self) if f.name != "attributes" and getattr(self, f.name) is not None
+        ]
+        return f"Faces({len(self)}: {', '.join([*columns, *self.attributes])})"
 
     def __post_init__(self) -> None:
         boxes = _float32("boxes", self.boxes, (None, 4))
@@ -238,9 +342,20 @@ class Faces:
     def __iter__(self) -> Iterator[Face]:
         return (self.face(i) for i in range(len(self)))
 
-    def __getitem__(self, rows: NDArray[Any] | slice | list[int]) -> Faces:
-        """The chosen rows of every column, in the order given (an index array, mask or slice)."""
-        picked = np.arange(len(self))[rows]
+    @overload
+    def __getitem__(self, rows: SupportsIndex) -> Face: ...
+
+    @overload
+    def __getitem__(self, rows: NDArray[Any] | slice | list[int] | list[bool]) -> Faces: ...
+
+    def __getitem__(self, rows: Any) -> Face | Faces:
+        """The `Face` of one number, or the `Faces` of a slice, a mask or a list of numbers, in its order.
+
+        Raises `IndexError`.
+        """
+        picked = _chosen(rows, len(self))
+        if isinstance(picked, int):
+            return self.face(picked)
 
         def tuple_rows(column: tuple[T, ...] | None) -> tuple[T, ...] | None:
             return None if column is None else tuple(column[i] for i in picked)
@@ -261,7 +376,7 @@ class Faces:
         )
 
     def face(self, index: int) -> Face:
-        """One row."""
+        """One row by its number from 0, as ``faces[index]``."""
         embedding = None
         if self.embeddings is not None and self.model is not None:
             length = 1.0 if self.embedding_lengths is None else float(self.embedding_lengths[index])
@@ -300,6 +415,14 @@ class Face:
     attributes: Mapping[str, str | float] = field(default_factory=dict)
     probabilities: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        box = ", ".join(f"{edge:.1f}" for edge in self.box)
+        told = [f"box=({box})", f"score={self.score:.3f}"]
+        told += [f"{self.embedding}"] if self.embedding is not None else []
+        told += [f"quality={self.quality.score:.3f}"] if self.quality is not None else []
+        told += [f"{name}={value!r}" for name, value in self.attributes.items()]
+        return f"Face({', '.join(told)})"
+
 
 class Status(StrEnum):
     """How a picture ended. Every picture ends in exactly one of these."""
@@ -325,6 +448,8 @@ class Outcome:
     error: LineamentError | None = None
     image: Image | None = None
     digest: str | None = None
+
+    __repr__ = shown
 
     @classmethod
     def refused(cls, source: str, error: LineamentError) -> Outcome:
@@ -515,6 +640,8 @@ class Record:
     created_at: str = ""
     box: Float32 | None = None
     size_wh: tuple[int, int] | None = None
+
+    __repr__ = shown
 
     def __post_init__(self) -> None:
         vector = _float32("record vector", self.vector, (None,))

@@ -150,7 +150,7 @@ def test_models_side_by_side_need_names_of_their_own(people: Path, several: Path
     ) as analyzer:
         outcome = analyzer.analyze_one(SAMPLES / "collins_nasa.png")
     assert set(outcome.faces.attributes) == {"subject", "my_subject", "tint", "level", "age"}
-    face = outcome.faces.face(0)
+    face = outcome.faces[0]
     assert set(face.probabilities) == {"subject", "my_subject", "tint"}
     assert face.probabilities["subject"] == max(outcome.faces.attributes["subject"].probabilities[0])
 

@@ -145,7 +145,7 @@ def test_classes_and_landmarks_reach_the_analyzer(pointed: Path) -> None:
     assert detector.gives_landmarks
     with Analyzer(detector, "sface", workers=1) as analyzer:
         outcome = analyzer.analyze_one(red_square((160, 160), (40, 40, 80, 80)))
-    face = outcome.faces.face(0)
+    face = outcome.faces[0]
     assert face.attributes["class"] in ("face", "mask")
     assert face.landmarks is not None and face.embedding is not None
 

@@ -153,7 +153,7 @@ def test_a_manifest_says_which_face_and_which_split(tmp_path: Path, analyzer: An
     assert (people.elsewhere, people.loose, people.unusable) == (1, 1, 1)
     found = capture(analyzer, people.pictures, None, people.boxes)
     for row in (0, 1):
-        np.testing.assert_array_equal(found.embeddings[row], outcome.faces.face(row).embedding.vector)
+        np.testing.assert_array_equal(found.embeddings[row], outcome.faces[row].embedding.vector)
     assert [f.type for f in found.failures] == ["NoFaceFound"]
     with pytest.raises(UsageError, match="splits: test, train"):
         open_people(tmp_path, "val")

@@ -142,7 +142,7 @@ def test_analyzes_photos(run: Path) -> None:
     with Analyzer(embedder=str(run), workers=1) as analyzer:
         (outcome,) = analyzer.analyze([SAMPLES / "obama_2012_portrait.jpg"])
         assert outcome.status is Status.OK
-        embedding = outcome.faces.face(0).embedding
+        embedding = outcome.faces[0].embedding
         assert embedding is not None
         assert embedding.vector.shape == (8,)
         assert embedding.model == TrainedCard.load(run).model_id

@@ -10,6 +10,7 @@ from lineament.errors import NoLandmarks
 from lineament.geometry.alignment import similarity_transform
 from lineament.geometry.crops import cut_smooth
 from lineament.io import assets, catalog
+from lineament.io.inputs import found_in, pictures
 from lineament.io.onnx import open_session
 from lineament.types import Faces, Float32, Image, UInt8
 
@@ -62,6 +63,7 @@ class ChipClassifier:
 
     def probabilities(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[Float32]:
         """Class probabilities ``(N, C)`` of each picture's faces, all pictures' chips in common batches."""
+        images, faces = pictures(images), found_in(faces)
         chips = [cut_chips(i, f, self._size) for i, f in zip(images, faces, strict=True)]
         rows = np.zeros((sum(map(len, chips)), self._classes), np.float32)
         for start in range(0, len(rows), _BATCH):

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lineament.config import several
 from lineament.errors import CardMismatch, ConfigError, NoLandmarks, UnknownName
 from lineament.geometry.crop_style import CropStyle
+from lineament.io.inputs import found_in, pictures
 from lineament.io.onnx import Precision
 from lineament.io.trained import open_trained
 from lineament.registry import attributes
@@ -59,6 +61,7 @@ class Trained:
 
     def predict(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[dict[str, AttributeScores]]:
         """The likeliest class or the number of each face, a column a head; raises `NoLandmarks`."""
+        images, faces = pictures(images), found_in(faces)
         crops = [self.crop(i, f, n) for i, f in zip(images, faces, strict=True) for n in range(len(f))]
         outputs: dict[str, list[Float32]] = {head.name: [] for head in self.card.heads}
         for start in range(0, len(crops), _BATCH):
@@ -105,7 +108,7 @@ def open_classifiers(folders: Sequence[str]) -> list[Trained]:
 
     Raises `ConfigError` for anything else, saying what it is and how that is asked for.
     """
-    return [_classifier(spec) for spec in folders]
+    return [_classifier(spec) for spec in several(folders)]
 
 
 def _classifier(spec: str) -> Trained:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineament.gallery.fusion import mean_direction
 from lineament.gallery.searching import VERIFY_FMR, measured_threshold
+from lineament.shown import shown
 from lineament.types import Float32, ModelId
 
 TEMPLATE_FMR = 1e-4
@@ -51,6 +52,8 @@ class Consensus:
     template: Float32
     members: tuple[int, ...]
     faces: tuple[int, ...]
+
+    __repr__ = shown
 
     def __len__(self) -> int:
         return len(self.members)

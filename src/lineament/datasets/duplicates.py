@@ -20,6 +20,7 @@ from lineament.datasets.glances import Fit, Surroundings, outline
 from lineament.datasets.proposals import Proposal
 from lineament.datasets.same_picture import Canvas, lay_out, look_at, overlay
 from lineament.datasets.threads import in_threads
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 CONFIRMED = 0.93
@@ -67,6 +68,8 @@ class Print:
     id: str = ""
     mirrored: Float32 | None = None
     looks: tuple[UInt8, ...] = ()
+
+    __repr__ = shown
 
 
 @dataclass(frozen=True, slots=True)

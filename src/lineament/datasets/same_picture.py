@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lineament.datasets.glances import Fit, in_pixels, small_look
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut_smooth
+from lineament.shown import shown as in_short
 from lineament.types import Float32, Float64, UInt8
 
 CANVAS = 128
@@ -58,6 +59,8 @@ class Canvas:
 
     grey: UInt8
     shown: NDArray[np.bool_] | None = None
+
+    __repr__ = in_short
 
 
 def lay_out(pixels: UInt8, landmarks: Float32 | None = None) -> Canvas:

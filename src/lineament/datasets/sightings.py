@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.io.manifest import Box, Points
+from lineament.shown import shown
 from lineament.types import Faces, Float32, Outcome, Status
 
 _FIXED = 17
@@ -35,6 +36,8 @@ class Sighting:
     size_wh: tuple[int, int] | None = None
     error: str | None = None
     scale: float = 1.0
+
+    __repr__ = shown
 
     def __len__(self) -> int:
         return len(self.table)

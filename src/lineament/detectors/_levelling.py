@@ -18,6 +18,7 @@ from lineament.geometry.boxes import center, iou
 from lineament.geometry.landmarks import roll
 from lineament.geometry.rotation import centered_boxes
 from lineament.protocols import Detector
+from lineament.shown import shown
 from lineament.types import Float32, Float64, Image, UInt8
 
 PATCH = 160
@@ -52,6 +53,8 @@ class Look:
     score: float
     landmarks: Float32
     shown_deg: float
+
+    __repr__ = shown
 
 
 def look(detector: Detector, image: Image, box: Float32, angle_deg: float, *, lying: bool) -> Look | None:

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from lineament.errors import ConfigError
 from lineament.geometry.boxes import area, intersection, iou, nms
+from lineament.io.inputs import pictures
+from lineament.shown import shown
 from lineament.types import Faces, Float32, Image, UInt8
 
 LARGEST_FACE = 800
@@ -114,6 +116,8 @@ class Found:
     boxes: Float32
     scores: Float32
     landmarks: Float32
+
+    __repr__ = shown
 
 
 def joined(parts: Sequence[Found]) -> Found:
@@ -292,6 +296,7 @@ def detect_views(
 
     Views of one padded shape run together, at most ``settings.batch`` at once.
     """
+    images = pictures(images)
     views = [plan(image.size_wh, settings) for image in images]
     results: list[dict[int, Found]] = [{} for _ in images]
     shrunk: list[list[tuple[float, Found]]] = [[] for _ in images]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lineament.errors import ConfigError
+from lineament.io.inputs import pictures
 from lineament.registry import detectors
 from lineament.types import Faces, Image
 
@@ -64,7 +65,7 @@ class Haar:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first: square boxes within the picture."""
-        return [self._detect(image) for image in images]
+        return [self._detect(image) for image in pictures(images)]
 
     def _detect(self, image: Image) -> Faces:
         import cv2

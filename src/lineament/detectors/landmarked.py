@@ -11,6 +11,7 @@ from lineament.detectors._levelling import level
 from lineament.detectors._wrapping import create_base
 from lineament.detectors.yunet import YuNet, YuNetConfig
 from lineament.errors import ConfigError
+from lineament.io.inputs import pictures
 from lineament.protocols import Detector
 from lineament.registry import detectors
 from lineament.types import Attempt, Faces, Float32, Image
@@ -50,6 +51,7 @@ class Landmarked:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture with landmarks; boxes, scores and order are the base detector's."""
+        images = pictures(images)
         return [self._mark(i, f) for i, f in zip(images, self.base.detect(images), strict=True)]
 
     def _mark(self, image: Image, faces: Faces) -> Faces:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lineament.errors import CardMismatch, ConfigError
+from lineament.io.inputs import pictures
 from lineament.io.trained import TrainedModel, open_trained
 from lineament.registry import detectors
 from lineament.types import Faces, Float32, Image, UInt8
@@ -54,7 +55,7 @@ class Localizer:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """The face of each picture, or none; its box ends at the picture's edges."""
-        return [self._one(image) for image in images]
+        return [self._one(image) for image in pictures(images)]
 
     def _one(self, image: Image) -> Faces:
         outputs = self._trained.run(bent(image.pixels, self.size)[None])

@@ -14,6 +14,7 @@ from lineament.errors import ConfigError
 from lineament.geometry.alignment import apply, invert
 from lineament.geometry.boxes import center, nms
 from lineament.geometry.landmarks import roll
+from lineament.io.inputs import pictures
 from lineament.protocols import Detector
 from lineament.registry import detectors
 from lineament.types import Attempt, Faces, Float64, Image, UInt8
@@ -87,6 +88,7 @@ class Retry:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first, all of one attempt."""
+        images = pictures(images)
         found = []
         for image, plain in zip(images, self.base.detect(images), strict=True):
             faces = plain.with_columns(attempts=(Attempt(),) * len(plain))

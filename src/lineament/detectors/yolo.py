@@ -17,6 +17,7 @@ import numpy as np
 from lineament.errors import CardMismatch, ConfigError
 from lineament.geometry.boxes import clip, nms
 from lineament.geometry.letterbox import Placement, letterbox
+from lineament.io.inputs import pictures
 from lineament.io.trained import TrainedModel, open_trained
 from lineament.registry import detectors
 from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
@@ -85,6 +86,7 @@ class Yolo:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes end at the picture's edges."""
+        images = pictures(images)
         found: list[Faces] = []
         for start in range(0, len(images), self.config.batch):
             part = images[start : start + self.config.batch]

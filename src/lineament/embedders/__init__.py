@@ -1,1 +1,26 @@
 """Embedders, one input contract a file; create them by name with `lineament.registry.embedders`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lineament.lazily import lazily
+
+if TYPE_CHECKING:
+    from lineament.embedders.sface import SFace, SFaceConfig
+    from lineament.embedders.trained import Trained, TrainedConfig
+
+__all__ = [
+    "SFace",
+    "SFaceConfig",
+    "Trained",
+    "TrainedConfig",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "lineament.embedders.sface": ("SFace", "SFaceConfig"),
+        "lineament.embedders.trained": ("Trained", "TrainedConfig"),
+    },
+)

@@ -20,6 +20,7 @@ from lineament.errors import (
 )
 from lineament.geometry.boxes import iou
 from lineament.io.manifest import Box
+from lineament.shown import shown
 from lineament.types import Face, Float32, ModelId, Outcome
 
 Advance = Callable[[int], None]
@@ -49,6 +50,8 @@ class Captures:
     embeddings: Float32
     failures: tuple[Failure, ...]
     model: ModelId
+
+    __repr__ = shown
 
     @property
     def failed(self) -> NDArray[np.bool_]:
@@ -107,4 +110,4 @@ def _face(outcome: Outcome, box: Box | None) -> Face:
     overlaps = iou(outcome.faces.boxes, np.asarray(box, np.float32)[None])[:, 0]
     if overlaps.max() < SAME_FACE:
         raise NoFaceFound(f"no face found where {outcome.source} is labelled")
-    return outcome.faces.face(int(overlaps.argmax()))
+    return outcome.faces[int(overlaps.argmax())]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lineament.config import did_you_mean
+from lineament.config import did_you_mean, several
 from lineament.errors import InsufficientData, ProtocolMismatch, UnknownName
 from lineament.evaluation.record import Figure, Record, flat
 from lineament.scoring import paired
@@ -68,6 +68,7 @@ def gate(base: Record, new: Record, metrics: Sequence[str] = ()) -> list[Compare
     for or that ``base`` has.
     """
     known = base.figures
+    metrics = several(metrics)
     for name in metrics:
         if name not in known:
             raise UnknownName(f"the base has no figure {name!r}{did_you_mean(name, known)}")

@@ -25,6 +25,7 @@ from lineament.scoring.identification import Searches
 from lineament.scoring.intervals import ErrorRate
 from lineament.scoring.rate import Rate
 from lineament.scoring.templates import fuse
+from lineament.shown import shown
 from lineament.types import Float32, Threshold
 
 CMC_RANKS = (1, 2, 3, 5, 10, 20, 50)
@@ -102,6 +103,8 @@ class IdentificationReport:
     at_card: SearchPoint | None
     closed_set: dict[int, Rate]
     growth: Growth | None
+
+    __repr__ = shown
 
     @property
     def failures_to_enrol(self) -> int:

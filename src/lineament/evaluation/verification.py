@@ -19,6 +19,7 @@ from lineament.scoring import equal_error, intervals, operating_points, similari
 from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint
 from lineament.scoring.rate import Rate
 from lineament.scoring.verification import Accuracy, Roc, auc, cross_validated_accuracy, roc
+from lineament.shown import shown
 from lineament.types import Float32
 
 LISTED_RATES = (1e-2, 1e-3)
@@ -45,6 +46,8 @@ class VerificationReport:
     roc: Roc
     listed: tuple[OperatingPoint, ...]
     everything: tuple[OperatingPoint, ...]
+
+    __repr__ = shown
 
     @property
     def pairs_with_failures(self) -> int:

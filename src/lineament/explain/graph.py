@@ -19,6 +19,7 @@ from lineament.errors import ConfigError, UnknownName
 from lineament.io.golden import tensor
 from lineament.io.onnx import Session, open_session
 from lineament.io.trained import INPUT_NAME, TrainedCard, open_trained
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Layer:
     name: str
     value: str
     weights: Float32
+
+    __repr__ = shown
 
 
 class Graph:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
+from lineament.config import several
 from lineament.errors import FaceError, InsufficientData, ModelMismatch, PictureError
 from lineament.io import sources
 from lineament.scoring.similarity import normalise
+from lineament.shown import shown
 from lineament.stores import open_store
 from lineament.types import Float32, ModelId, UInt8
 
@@ -36,6 +38,8 @@ class Crowd:
     subjects: tuple[str, ...]
     pictures: tuple[str, ...]
     failures: dict[str, str]
+
+    __repr__ = shown
 
 
 def crowd(folder: Path, analyzer: Analyzer, *, advance: Callable[[int], None] | None = None) -> Crowd:
@@ -66,6 +70,7 @@ def nearest(
     probe: Float32, among: Crowd, *, leave_out: Collection[str] = (), most: int = 5
 ) -> list[Impostor]:
     """The subjects most similar to a unit vector ``(D,)``, each by its nearest picture, best first."""
+    leave_out = several(leave_out)
     scores = among.embeddings @ probe
     best: dict[str, Impostor] = {}
     for i in np.argsort(-scores, kind="stable").tolist():
@@ -82,6 +87,7 @@ def nearest_enrolled(
     probe: Float32, model: ModelId, url: str, *, leave_out: Collection[str] = (), most: int = 5
 ) -> list[Impostor]:
     """The same from a gallery, which keeps no pictures; raises `ModelMismatch` for one of another model."""
+    leave_out = several(leave_out)
     store = open_store(url)
     try:
         bound = store.model()

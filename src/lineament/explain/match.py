@@ -12,6 +12,7 @@ import numpy as np
 from lineament.errors import ConfigError
 from lineament.protocols import Embedder
 from lineament.scoring.similarity import normalise
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 
@@ -28,6 +29,8 @@ class Occlusion:
     second: Float32
     patch: int
     stride: int
+
+    __repr__ = shown
 
 
 def occlude(

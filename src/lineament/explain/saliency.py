@@ -16,6 +16,7 @@ from lineament.config import did_you_mean
 from lineament.errors import ConfigError, UnknownName
 from lineament.explain.graph import Graph
 from lineament.io.trained import INPUT_NAME, Head
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 _STEP = 0.05
@@ -36,6 +37,8 @@ class Saliency:
     head: str
     target: str
     value: float
+
+    __repr__ = shown
 
 
 def grad_cam(graph: Graph, crop: UInt8, *, head: str | None = None, target: str | None = None) -> Saliency:

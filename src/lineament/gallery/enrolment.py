@@ -126,7 +126,7 @@ def choose(
         )
     choice = choosing.choose(boxes, outcome.size_wh or (0, 0), face=face, largest=largest or overriding)
     overridden = [Allow.SEVERAL_FACES] if overriding and len(boxes) > 1 else []
-    chosen = outcome.faces.face(choice.row)
+    chosen = outcome.faces[choice.row]
     if chosen.quality is not None and chosen.quality.score < min_quality:
         if Allow.LOW_QUALITY not in allow:
             raise LowQuality(f"quality {chosen.quality.score:.2f} is below {min_quality:.2f}")

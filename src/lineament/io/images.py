@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -20,20 +20,20 @@ import simplejpeg
 from lineament.errors import (
     EmptyPicture,
     InvalidArray,
+    NotAPicture,
     PictureTooLarge,
     PictureTooSmall,
     UnsupportedFormat,
     UsageError,
 )
-from lineament.io import jpeg, own_files, reading
+from lineament.io import inputs, jpeg, own_files, reading
 from lineament.io.formats import Format, looks_like, sniff
+from lineament.io.inputs import Source
 from lineament.io.jpeg_markers import first_picture
 from lineament.io.orientation import from_exif, upright
 from lineament.io.own_files import Kind
 from lineament.io.writing import replacing
 from lineament.types import Image, UInt8
-
-Source: TypeAlias = reading.Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Header:
 
 
 def load(
-    source: Source,
+    source: Source | inputs.Held,
     *,
     limits: Limits = DEFAULT_LIMITS,
     min_side: int | None = None,
@@ -78,14 +78,17 @@ def load(
 ) -> Image:
     """Read one picture: uint8 ``(H, W, 3)`` RGB, upright, from a path, the bytes of a file, or a stream.
 
-    The path ``-`` is stdin, and a named pipe is read like a file.
+    The path ``-`` is stdin, and a named pipe is read like a file. A PIL picture is taken as it is
+    (`Image.from_pil`), and an `Image` given back.
     With ``min_side`` a JPEG is decoded at the smallest of 1/8, 1/4, 3/8, 1/2 and 1 that leaves both sides
     at least that many pixels, and `Image.scale` says by how much it shrank; other formats ignore it.
     ``name`` replaces the path as the picture's source. Raises only `PictureError` for whatever is wrong
     with the picture.
     """
-    label, data = reading.read(source, limits.max_bytes)
-    label = name if name is not None else label
+    held = inputs.hold(source, limits.max_bytes)
+    if isinstance(held.content, Image):
+        return held.content if name in (None, held.name) else replace(held.content, source=str(name))
+    label, data = name or held.name or "<memory>", reading.read(held.content, limits.max_bytes)
     picture, header = _open(data, limits)
     if header.format is Format.JPEG:
         pixels, scale = jpeg.decode(picture, header.size_wh, min_side)
@@ -98,8 +101,10 @@ def load(
 
 def probe(source: Source, *, limits: Limits = DEFAULT_LIMITS) -> Header:
     """Format and size from the header alone; raises the `PictureError` that `load` would for it."""
-    _, data = reading.read(source, limits.max_bytes)
-    return _open(data, limits)[1]
+    held = inputs.hold(source, limits.max_bytes)
+    if isinstance(held.content, Image):
+        raise NotAPicture("a picture that was decoded has no header: give its file")
+    return _open(reading.read(held.content, limits.max_bytes), limits)[1]
 
 
 def _open(data: bytes, limits: Limits) -> tuple[Any, Header]:

@@ -23,6 +23,7 @@ from lineament.io.formats import Format
 from lineament.io.orientation import from_exif
 from lineament.io.png import essentials
 from lineament.io.tiff import photo
+from lineament.pixels import over_white
 from lineament.types import UInt8
 
 # The class is opened directly and not through Image.open, which would warn about sizes that our own
@@ -173,7 +174,9 @@ def rgb(picture: Any, *, inverted: bool = False) -> UInt8:
             if isinstance(transparent, int):
                 out[deep == transparent] = _BACKGROUND
         elif clear:
-            _over_white(np.asarray(strip.convert("RGBA")), out, inverted)
+            rgba = np.array(strip.convert("RGBA"))
+            rgba[:, :, :3] = _inverted(rgba[:, :, :3], inverted)
+            over_white(rgba, out)
         else:
             out[:] = _inverted(np.asarray(strip.convert("RGB")), inverted)
     return pixels
@@ -214,12 +217,6 @@ def _grey_shift(picture: Any) -> int | None:
         bits = picture.tag_v2.get(_BITS_TAG, (16,))
         return max(int(bits[0] if isinstance(bits, tuple) else bits) - 8, 0)
     return 8
-
-
-def _over_white(rgba: UInt8, out: UInt8, inverted: bool) -> None:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    mixed = _inverted(rgba[:, :, :3], inverted) * alpha + _BACKGROUND * (255 - alpha) + 127
-    out[:] = mixed // 255
 
 
 # What Pillow says of a header that is whole but of a kind it does not read.

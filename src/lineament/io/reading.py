@@ -1,4 +1,4 @@
-"""The bytes of one picture, from wherever it is handed over: memory, a stream, a file, a pipe, stdin.
+"""The bytes of one picture, from wherever its name leads: a file, a pipe, stdin.
 
 Never more than the limit is read, and nothing waits without an end: a named pipe that nobody writes into is
 given up, and devices are not opened.
@@ -12,11 +12,9 @@ import select
 import stat
 import sys
 import time
-from typing import Any, BinaryIO
+from typing import Any
 
 from lineament.errors import EmptyPicture, NotAPicture, PictureNotFound, PictureTooLarge, PictureUnreadable
-
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 STDIN = "-"
 _NO_WRITER_S = 10.0  # how long a pipe may have nobody at its other end
@@ -25,26 +23,22 @@ _CHUNK = 1 << 20
 _stdin_read: Any = None  # the very stream that was read
 
 
-def read(source: Source, max_bytes: int) -> tuple[str, bytes]:
-    """A label and the bytes; ``-`` is stdin (a file of that name is ``./-``).
+def read(source: str | os.PathLike[str] | bytes, max_bytes: int) -> bytes:
+    """The bytes of a path or, checked for their number, those given; ``-`` is stdin (a file: ``./-``).
 
     Raises a `PictureError`: `PictureTooLarge` above ``max_bytes``, `NotAPicture` for a folder, a socket, a
     device or a terminal, `PictureUnreadable` where the system refuses, a pipe stays silent or stdin was
     read before.
     """
-    if isinstance(source, bytes | bytearray | memoryview):
-        label, data = "<memory>", bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        label = os.fspath(source)
-        if label == STDIN:
-            label, data = "<stdin>", _from_stdin(max_bytes)
-        else:
-            data = _from_file(label, max_bytes)
+    if isinstance(source, bytes):
+        data = source
+    elif (path := os.fspath(source)) == STDIN:
+        data = _from_stdin(max_bytes)
     else:
-        label, data = str(getattr(source, "name", "<stream>")), source.read(max_bytes + 1)
+        data = _from_file(path, max_bytes)
     if len(data) > max_bytes:
         raise _too_many_bytes(max_bytes)
-    return label, data
+    return data
 
 
 def _from_stdin(max_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lineament.errors import UsageError
+from lineament.io import inputs
 from lineament.io.formats import SUFFIXES
 
 PathLike = str | os.PathLike[str]
@@ -83,7 +84,7 @@ def expand(paths: Iterable[PathLike]) -> Listing:
 
     Raises nothing: what cannot be read is passed on, for `images.load` to refuse.
     """
-    return Listing(paths)
+    return Listing(inputs.each(paths))
 
 
 def people(folder: PathLike) -> People:

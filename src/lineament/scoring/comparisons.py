@@ -21,6 +21,7 @@ from lineament.scoring.intervals import Sums
 from lineament.scoring.selection import Around, Best
 from lineament.scoring.similarity import BLOCK, Index
 from lineament.scoring.verification import Roc
+from lineament.shown import shown
 from lineament.types import Float32, Float64
 
 TAIL_MOST = 6_000_000
@@ -94,6 +95,8 @@ class Comparisons:
     counted: dict[float, Counted]
     at: tuple[Counted, ...]
     histogram: Histogram
+
+    __repr__ = shown
 
     def threshold(self, rate: float) -> float:
         """The smallest threshold with FMR <= ``rate``; raises `InvalidArray` for a rate not asked for."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring.similarity import BLOCK, Index
 from lineament.scoring.thresholds import as_scores
+from lineament.shown import shown
 from lineament.types import Float32, Float64
 
 _SCORES = 2**24
@@ -37,6 +38,8 @@ class Searches:
     mate: Float32
     rank: NDArray[np.int64]
     top: Float32
+
+    __repr__ = shown
 
 
 def best_scores(probes: Float32, gallery: Float32) -> Float32:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.shown import shown
 from lineament.types import Float32
 
 Int32 = NDArray[np.int32]
@@ -23,6 +24,8 @@ class Held:
 
     parts: list[tuple[Float32, Int32, Int32]]
     count: int = 0
+
+    __repr__ = shown
 
     @classmethod
     def empty(cls) -> Held:

@@ -1,1 +1,22 @@
 """Vector indexes private to local stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lineament.lazily import lazily
+
+if TYPE_CHECKING:
+    from lineament.search.exact import ExactIndex, similarities
+
+__all__ = [
+    "ExactIndex",
+    "similarities",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "lineament.search.exact": ("ExactIndex", "similarities"),
+    },
+)

@@ -13,10 +13,22 @@ import pkgutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lineament.config import did_you_mean
 from lineament.errors import ConfigError, UnknownName
+from lineament.lazily import lazily
 from lineament.protocols import GalleryStore
+
+if TYPE_CHECKING:
+    from lineament.stores.memory import MemoryStore
+    from lineament.stores.sqlite import SqliteStore
+
+__all__ = ["MemoryStore", "SqliteStore", "default_url", "open_store", "schemes"]
+
+__getattr__, __dir__ = lazily(
+    __name__, {"lineament.stores.memory": ("MemoryStore",), "lineament.stores.sqlite": ("SqliteStore",)}
+)
 
 ENTRY_POINTS = "lineament.stores"
 

@@ -16,6 +16,7 @@ from unicodedata import normalize
 
 import numpy as np
 
+from lineament.config import several
 from lineament.errors import ConfigError, InvalidArray, ModelMismatch
 from lineament.search.exact import require_queries, similarities
 from lineament.types import Float32, Hit, ModelId, Record, RecordKind
@@ -84,7 +85,7 @@ class MemoryStore:
     def remove(self, ids: Sequence[str]) -> int:
         """Drop records; returns how many there were."""
         with self._lock:
-            there = [id_ for id_ in dict.fromkeys(ids) if id_ in self._records]
+            there = [id_ for id_ in dict.fromkeys(several(ids)) if id_ in self._records]
             for id_ in there:
                 self._put(id_, None)
             return len(there)
@@ -104,7 +105,7 @@ class MemoryStore:
     def get(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist, ordered by id."""
         with self._lock:
-            return [self._records[id_] for id_ in sorted(set(ids)) if id_ in self._records]
+            return [self._records[id_] for id_ in sorted(set(several(ids))) if id_ in self._records]
 
     def find_subject(self, name: str) -> str | None:
         """The subject of this name, else of its other Unicode spelling, else None."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.config import several
 from lineament.errors import ConfigError, StoreError
 from lineament.search.exact import ExactIndex, require_queries
 from lineament.stores import _sqlite_file as file
@@ -163,7 +164,7 @@ class SqliteStore:
         with self.transaction():
             numbers = [
                 number
-                for id_ in ids
+                for id_ in several(ids)
                 for (number,) in self._sql("DELETE FROM record WHERE id = ? RETURNING subject", id_)
             ]
             for number in set(numbers):
@@ -198,16 +199,18 @@ class SqliteStore:
 
     def get(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist, ordered by id."""
-        return self._records(f"id {_ANY_OF}", json.dumps(list(ids)))
+        return self._records(f"id {_ANY_OF}", json.dumps(several(ids)))
 
     def of_subjects(self, subjects: Sequence[str], kind: RecordKind) -> list[Record]:
         """The records of one kind of these subjects, ordered by id."""
         numbers = f"(SELECT number FROM subject WHERE name {_ANY_OF})"
-        return self._records(f"record.subject IN {numbers} AND kind = ?2", json.dumps(list(subjects)), kind)
+        return self._records(
+            f"record.subject IN {numbers} AND kind = ?2", json.dumps(several(subjects)), kind
+        )
 
     def of_pictures(self, pictures: Sequence[str]) -> list[Record]:
         """The records made of the pictures with these digests, ordered by id."""
-        return self._records(f"picture {_ANY_OF} AND picture <> ''", json.dumps(list(pictures)))
+        return self._records(f"picture {_ANY_OF} AND picture <> ''", json.dumps(several(pictures)))
 
     def find_subject(self, name: str) -> str | None:
         """The subject of this name, else of its other Unicode spelling, else None."""

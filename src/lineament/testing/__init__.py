@@ -1,1 +1,37 @@
 """Public test doubles and contract tests for people who write plug-ins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lineament.lazily import lazily
+
+if TYPE_CHECKING:
+    from lineament.testing.detector_contract import DetectorContract, plain_pictures
+    from lineament.testing.embedder_contract import EmbedderContract, synthetic_crops
+    from lineament.testing.fakes import FakeAnalyzer, picture, quality, threshold
+    from lineament.testing.store_contract import StoreContract, record, unit_vectors
+
+__all__ = [
+    "DetectorContract",
+    "EmbedderContract",
+    "FakeAnalyzer",
+    "StoreContract",
+    "picture",
+    "plain_pictures",
+    "quality",
+    "record",
+    "synthetic_crops",
+    "threshold",
+    "unit_vectors",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "lineament.testing.detector_contract": ("DetectorContract", "plain_pictures"),
+        "lineament.testing.embedder_contract": ("EmbedderContract", "synthetic_crops"),
+        "lineament.testing.fakes": ("FakeAnalyzer", "picture", "quality", "threshold"),
+        "lineament.testing.store_contract": ("StoreContract", "record", "unit_vectors"),
+    },
+)

@@ -25,6 +25,7 @@ from lineament.datasets.augment.view import View
 from lineament.errors import LineamentError, NotEnoughSamples, PictureError, TrainingError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.shown import shown
 from lineament.types import UInt8
 
 Fit = Literal["cover", "stretch"]
@@ -45,6 +46,8 @@ class Batch:
     targets: dict[str, torch.Tensor]
     index: torch.Tensor
     refused: dict[str, str] = field(default_factory=dict)
+
+    __repr__ = shown
 
     def __len__(self) -> int:
         return len(self.index)

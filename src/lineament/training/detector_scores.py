@@ -15,6 +15,7 @@ from lineament.errors import InsufficientData
 from lineament.geometry import boxes as box_geometry
 from lineament.scoring import detection, detection_rates
 from lineament.scoring.matching import Matches, PictureBoxes, match
+from lineament.shown import shown
 from lineament.training.data import Batch
 from lineament.training.scenes import Scene, placement_of
 from lineament.types import Faces
@@ -32,6 +33,8 @@ class Found:
     scene: Scene
     faces: Faces
     kinds: NDArray[np.intp]
+
+    __repr__ = shown
 
 
 def collect(

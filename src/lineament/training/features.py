@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from lineament.errors import NotEnoughSamples, OutputError
 from lineament.io.own_files import OWN
 from lineament.io.writing import make_folder, replacing
+from lineament.shown import shown
 from lineament.training.architectures import Backbone
 from lineament.training.data import Batches, Key, Pictures, in_order
 
@@ -33,6 +34,8 @@ class _Variant:
     """``(N,)``: where a picture's vector is, -1 for a refused one."""
     targets: dict[str, NDArray[Any]]
     refused: dict[str, str]
+
+    __repr__ = shown
 
 
 class Features(Dataset[Any]):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lineament.errors import NotEnoughSamples
+from lineament.shown import shown
 from lineament.training.data import Batches
 
 
@@ -27,6 +28,8 @@ class Predictions:
     targets: dict[str, NDArray[Any]]
     index: NDArray[np.int64]
     refused: dict[str, str] = field(default_factory=dict)
+
+    __repr__ = shown
 
     def __len__(self) -> int:
         return len(self.index)

@@ -25,6 +25,7 @@ from lineament.geometry.letterbox import Placement, letterbox
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring.matching import Mask
+from lineament.shown import shown
 from lineament.training.data import Key
 from lineament.types import Float32
 
@@ -45,6 +46,8 @@ class Scene:
     boxes: Float32
     labels: NDArray[np.int64]
     ignored: Mask
+
+    __repr__ = shown
 
 
 def classes_of(rows: Sequence[ManifestRow], declared: Sequence[str], *, one_class: bool) -> tuple[str, ...]:

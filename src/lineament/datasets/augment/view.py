@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import InvalidArray
+from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
 
@@ -25,6 +26,8 @@ class View:
     boxes: Float32
     landmarks: Float32
     shares: Float32
+
+    __repr__ = shown
 
     @classmethod
     def of(cls, pixels: UInt8, boxes: Any = None, landmarks: Any = None) -> View:

@@ -87,7 +87,7 @@ def gather(
             photos.too_many[person.subject] += 1
             continue
         try:
-            _, data = read(path, DEFAULT_LIMITS.max_bytes)
+            data = read(path, DEFAULT_LIMITS.max_bytes)
             images.probe(data)  # what the one decoder would refuse is not copied
         except PictureError as error:
             yield collection.refuse(person, origin, error)

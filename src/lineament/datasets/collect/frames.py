@@ -53,7 +53,7 @@ def _verdict(frame: Image, outcome: Outcome, choice: Choice) -> Verdict:
         return Verdict(frame, reason=NoFaceFound("no face in the frame"))
     if len(outcome.faces) > 1:
         return Verdict(frame, reason=SeveralFaces(f"{len(outcome.faces)} faces in the frame"))
-    measured = outcome.faces.face(0).quality
+    measured = outcome.faces[0].quality
     quality = 1.0 if measured is None else measured.score
     if quality < choice.min_quality:
         return Verdict(frame, quality, LowQuality(f"quality {quality:.2f} is below {choice.min_quality:g}"))

@@ -16,6 +16,8 @@ from lineament.datasets.formats._problems import Problems
 from lineament.io.manifest import ManifestRow
 from lineament.registry import Registry
 
+__all__ = ["FolderNames", "Frame", "LabelFormat", "LabelledPicture", "Problems", "formats"]
+
 
 class LabelFormat(Protocol):
     """A way of storing labels on disk.

@@ -89,9 +89,7 @@ class Roboflow:
                 ]
                 coco.write_file(members, folder / _folder(split) / _ANNOTATIONS, split, source_names=True)
         else:
-            write_data(
-                pictures, folder, {s: f"{_folder(s)}/images" for s in splits}, classes=self.classes
-            )
+            write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits}, classes=self.classes)
         licences = {p.provenance.licence or "" for p in pictures}
         with new_text(folder / "README.dataset.txt") as out:
             licence = licences.pop() if len(licences) == 1 else ""

@@ -81,7 +81,8 @@ def read_set(
 ) -> Iterator[LabelledPicture]:
     """Every picture that a data file leads to, or of the folder where there is none.
 
-    ``classes`` takes the names of classes by their numbers. Raises `LabelFileError` when the data file is broken, leads nowhere, or no picture has labels.
+    ``classes`` takes the names of classes by their numbers. Raises `LabelFileError` when
+    the data file is broken, leads nowhere, or no picture has labels.
     """
     file = data_file(source)
     if file is None and not source.is_dir():
