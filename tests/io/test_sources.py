@@ -30,7 +30,7 @@ def test_files_are_passed_on_whatever_they_are(tmp_path: Path) -> None:
     ]
     listing = sources.expand(named)
     assert list(listing) == named
-    assert listing.skipped == 0
+    assert not listing.left_out.total()
 
 
 def test_folders_are_walked_in_one_order(tmp_path: Path) -> None:
@@ -45,9 +45,9 @@ def test_what_a_walk_leaves_out_is_counted(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "notes.txt", "README", ".hidden.jpg", ".thumbs/x.jpg", "sub/labels.csv")
     listing = sources.expand([tmp_path])
     assert len(list(listing)) == 1
-    assert listing.skipped == 5  # .thumbs counts once
+    assert (listing.left_out.others, listing.left_out.passed_over) == (4, 1)  # .thumbs is a system's
     assert len(list(listing)) == 1, "a listing can be read again"
-    assert listing.skipped == 5
+    assert listing.left_out.total() == 5
 
 
 def test_loops_of_links_end(tmp_path: Path) -> None:
@@ -124,7 +124,8 @@ def test_the_hostile_folder_is_walked_to_its_end(tmp_path: Path) -> None:
     found = {os.path.basename(path): path for path in listing}  # noqa: PTH119
     absent = set(expected) - set(found)
     assert absent == {"missing.jpg", "folder.jpg", "jpeg_named.txt", "no_suffix"}
-    assert listing.skipped == 2  # folder.jpg is a folder, and empty
+    assert listing.left_out.total() == 2  # folder.jpg is a folder, and empty
+    assert listing.left_out.pictures == {"no suffix": 1}
     for name, path in found.items():
         try:
             images.load(path)
@@ -154,7 +155,7 @@ def test_people_are_folders(tmp_path: Path) -> None:
         (composed, 1),
     ]
     assert found.loose == [str(tmp_path / "loose.jpg")]
-    assert found.skipped == 3
+    assert found.left_out.total() == 3
 
 
 @pytest.mark.parametrize("name", ["missing", "file.jpg", "a\0b"])

@@ -106,7 +106,7 @@ def enrol(
     people = [sources.people(path) for path in paths] if subject is None else []
     files = list(listing)
     total = len(files) + sum(len(photos) for folder in people for _, photos in folder)
-    skipped = listing.skipped + sum(folder.skipped for folder in people)
+    skipped = listing.left_out.others + sum(folder.left_out.others for folder in people)
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
 
@@ -204,10 +204,8 @@ def identify(
             report.say(f"at which about {strangers:.1%} of strangers match one of {people} people")
             if (warning := outgrown(threshold, people)) is not None:
                 report.say(f"warning: {warning}")
-        if listing.skipped:
-            report.say(
-                f"{listing.skipped} files in folders are no pictures by their names and were left out"
-            )
+        if listing.left_out.others:
+            report.say(_left_out(listing.left_out.others))
         drawings.tell(report)
 
     with (

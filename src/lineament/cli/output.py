@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineament.cli import stopping, streams
 from lineament.errors import LineamentError
-from lineament.io import writing
+from lineament.io import left_out, writing
 from lineament.io.names import shown
 from lineament.io.own_files import ANSWERS, LINE_END
 
@@ -51,6 +51,7 @@ class Report(AbstractContextManager["Report"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            self._tell_left_out()
             if isinstance(error, KeyboardInterrupt) and not self._told:
                 self.say(f"interrupted{f' after {stopping.how_far()}' if stopping.how_far() else ''}")
         finally:
@@ -66,6 +67,14 @@ class Report(AbstractContextManager["Report"]):
             elif self.json_on_stdout:
                 sys.stdout.write(text + "\n")
                 sys.stdout.flush()
+
+    def _tell_left_out(self) -> None:
+        """What walks through folders left out, in the last line of JSON and in words."""
+        found = left_out.gathered()
+        if found.total():
+            self.line({"left_out": found.to_json()})
+            for sentence in found.sentences():
+                self.say(sentence)
 
     @contextmanager
     def at_the_end(self, tell: Callable[[], None]) -> Iterator[None]:

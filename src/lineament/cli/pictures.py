@@ -56,10 +56,8 @@ def run(
         report.table(None, ("picture", "face", *columns, *attributes), rows)
         summary = ", ".join(f"{counts[status]} {status}" for status in Status)
         report.say(f"{counts.total()} pictures: {summary}; {faces} faces")
-        if listing.skipped:
-            report.say(
-                f"{listing.skipped} files in folders are no pictures by their names and were left out"
-            )
+        if (others := listing.left_out.others) > 0:
+            report.say(f"{others} files in folders are no pictures by their names and were left out")
         drawings.tell(report)
 
     with Report(json) as report, report.at_the_end(tell), progress(len(files), "pictures") as advance:

@@ -24,12 +24,21 @@ class Writes:
 
 
 class Guarded(TyperCommand):
-    """A command that refuses, before any work, to write over what is not its own."""
+    """A command that refuses, before any work, to write over what is not its own.
+
+    It also minds what its walks through folders leave out: pictures of a kind that is not read are a
+    refusal (``--strict``), whichever command it is.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with guarded(self.callback, ctx.params):
-            return super().invoke(ctx)
+        from lineament.io import left_out
+
+        with guarded(self.callback, ctx.params), left_out.noticing():
+            result = super().invoke(ctx)
+            if ctx.params.get("strict") and left_out.gathered().pictures:
+                raise typer.Exit(1)
+            return result
 
 
 def guard(app: typer.Typer) -> None:

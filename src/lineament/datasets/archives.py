@@ -28,6 +28,7 @@ from lineament.datasets.formats._files import new_folder
 from lineament.datasets.formats._naming import folded
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import ArchiveRefused, UsageError
+from lineament.io.left_out import is_system
 
 _CHUNK = 1 << 20
 _MAX_NAME = 1024
@@ -158,8 +159,7 @@ class _Target:
 
 def added_by_a_system(name: str) -> bool:
     """Whether an entry is none of the user's files: what macOS adds to archives, and its like."""
-    parts = name.replace("\\", "/").split("/")
-    return "__MACOSX" in parts or any(part.startswith("._") or part == ".DS_Store" for part in parts)
+    return any(map(is_system, name.replace("\\", "/").split("/")))
 
 
 def folds_case(folder: Path) -> bool:

@@ -104,7 +104,7 @@ def _of_folder(folder: Path, split: str | None) -> LabelledPictures:
         title=folder.resolve().name,
         empty=sum(not photos for _, photos in people),
         loose=len(people.loose),
-        skipped=people.skipped,
+        skipped=people.left_out.total(),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lineament.errors import UsageError
 from lineament.io import inputs
-from lineament.io.formats import SUFFIXES
+from lineament.io.left_out import LeftOut, is_picture_name, is_system
 
 PathLike = str | os.PathLike[str]
 
@@ -21,18 +21,17 @@ PathLike = str | os.PathLike[str]
 class Listing:
     """Files found, in a fixed order; iterate it once, then read the counts.
 
-    ``skipped`` counts what the walk left out: files without a picture's suffix, and files or folders
-    whose name begins with a dot. ``repeated`` counts links to folders that were walked already, which is
-    also how a loop of links ends.
+    ``left_out`` counts what the walk left out, by reason. ``repeated`` counts links to folders that were
+    walked already, which is also how a loop of links ends.
     """
 
     def __init__(self, paths: Iterable[PathLike]) -> None:
         self._paths = [os.fspath(path) for path in paths]
-        self.skipped = 0
+        self.left_out = LeftOut()
         self.repeated = 0
 
     def __iter__(self) -> Iterator[str]:
-        self.skipped = self.repeated = 0
+        self.left_out, self.repeated = LeftOut(), 0
         for path in self._paths:
             if _is_folder(path):
                 yield from self._walk(path)
@@ -59,24 +58,24 @@ class Listing:
                 continue
             for name in names:
                 entry = _inside(path, name)
-                wanted = is_picture_name(name) and not _is_pipe(entry)
-                if name.startswith(".") or not (_is_folder(entry) or wanted):
-                    self.skipped += 1
-                else:
+                is_file = is_picture_name(name) and not _is_pipe(entry)
+                if _wanted(name) and (_is_folder(entry) or is_file):
                     waiting.append(entry)
+                else:
+                    self.left_out.take(entry, name)
 
 
 class People(list[tuple[str, list[str]]]):
     """Subjects with their files, ordered by name.
 
-    ``loose`` are the pictures that lie in the folder itself and so belong to nobody; ``skipped`` counts
-    as in `Listing`.
+    ``loose`` are the pictures that lie in the folder itself and so belong to nobody; ``left_out`` is as
+    in `Listing`.
     """
 
-    def __init__(self, rows: Iterable[tuple[str, list[str]]], loose: list[str], skipped: int) -> None:
+    def __init__(self, rows: Iterable[tuple[str, list[str]]], loose: list[str], left_out: LeftOut) -> None:
         super().__init__(rows)
         self.loose = loose
-        self.skipped = skipped
+        self.left_out = left_out
 
 
 def expand(paths: Iterable[PathLike]) -> Listing:
@@ -98,25 +97,22 @@ def people(folder: PathLike) -> People:
         names = _names(root)
     except (OSError, ValueError) as error:
         raise UsageError(f"not a folder of people: {getattr(error, 'strerror', None) or error}") from None
-    rows, loose, skipped = [], [], 0
+    rows, loose, left_out = [], [], LeftOut()
     for name in names:
         path = _inside(root, name)
-        if name.startswith("."):
-            skipped += 1
-        elif _is_folder(path):
+        if _wanted(name) and _is_folder(path):
             listing = Listing([path])
             rows.append((name, list(listing)))
-            skipped += listing.skipped
-        elif is_picture_name(name):
+            left_out.add(listing.left_out)
+        elif _wanted(name) and is_picture_name(name):
             loose.append(path)
         else:
-            skipped += 1
-    return People(rows, loose, skipped)
+            left_out.take(path, name)
+    return People(rows, loose, left_out)
 
 
-def is_picture_name(name: str) -> bool:
-    """Whether a file of that name is picked in a folder; its content still decides what it is."""
-    return Path(name).suffix.lower() in SUFFIXES
+def _wanted(name: str) -> bool:
+    return not name.startswith(".") and not is_system(name)
 
 
 # Paths stay text, and are joined as text: Path() would change what the user wrote ("./a" to "a").

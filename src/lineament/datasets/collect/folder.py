@@ -48,14 +48,14 @@ def find(folder: Path, people: Sequence[Person], subject: str | None = None) -> 
             raise UsageError(f"{folder}: not a folder")
         listing = sources.expand([folder])
         files = [(person, file) for file in listing]
-        return Photos(files, skipped=listing.skipped + listing.repeated)
+        return Photos(files, skipped=listing.left_out.total() + listing.repeated)
     found = sources.people(folder)
     there = {name for name, _ in found}
     return Photos(
         [(by_name[name], file) for name, files in found if name in by_name for file in files],
         left_out=[name for name, _ in found if name not in by_name],
         missing=[name for name in by_name if name not in there],
-        skipped=found.skipped + len(found.loose),
+        skipped=found.left_out.total() + len(found.loose),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lineament.datasets.formats._labelled import split_name
+from lineament.io.left_out import is_system
 
 LABEL_SUFFIXES = frozenset(
     """.txt .xml .json .jsonl .ndjson .geojson .csv .tsv .yaml .yml .names .labels .data .mat .pbtxt
@@ -32,8 +33,8 @@ _DOCUMENT = re.compile(
 
 
 def passed_over(name: str) -> bool:
-    """Whether a system put this file or folder here: hidden ones, and what macOS adds to archives."""
-    return name.startswith(".") or name == "__MACOSX"
+    """Whether a system or a program put this file or folder here, or it is hidden."""
+    return name.startswith(".") or is_system(name)
 
 
 def words(name: str) -> list[str]:

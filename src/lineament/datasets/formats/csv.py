@@ -25,6 +25,7 @@ from lineament.datasets.formats._columns import Columns, Shape, merged
 from lineament.datasets.formats._files import pictures_below, relative
 from lineament.datasets.formats._finding import Finder
 from lineament.datasets.formats._labelled import CLASS, Frame, LabelledFace, LabelledPicture
+from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.tables import Line, Table
@@ -161,7 +162,7 @@ def _tables_in(source: Path) -> list[Path]:
         return [source] if source.suffix.lower() in tables.SUFFIXES else []
     found: list[Path] = []
     try:
-        folders = [source, *sorted(p for p in source.iterdir() if p.is_dir() and p.name[0] not in "._")]
+        folders = [source, *sorted(p for p in source.iterdir() if p.is_dir() and not passed_over(p.name))]
         for folder in folders:
             files = [p for p in folder.iterdir() if p.suffix.lower() in tables.SUFFIXES and p.is_file()]
             found += sorted(p for p in files if p.name[0] != ".") if len(files) <= _MOST_TABLES else []
