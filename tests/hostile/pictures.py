@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as pillow
 
+from lineament.io import heif
 from lineament.types import UInt8
 
 OK = "ok"
@@ -184,7 +185,10 @@ def files() -> dict[str, tuple[bytes, str]]:
         "html.jpg": (b"<!DOCTYPE html><html><body>404</body></html>", bad),
         "pdf.jpg": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", bad),
         "zip.jpg": (b"PK\x03\x04" + bytes(60), bad),
-        "heic.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60), corrupt),
+        "heic.jpg": (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60),
+            corrupt if heif.available() else bad,
+        ),
         "jpeg2000.jpg": (encoded("JPEG2000"), bad),
         "icon.png": (encoded("ICO"), bad),
         "float.tif": (_float_tiff(), bad),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as pillow
 
 from hostile.pictures import CAMERA_TURNS, chart, encoded
 from hostile.tiffs import LONG, SHORT, Page, page, shrunk, tiff
 from lineament.errors import CorruptPicture, PictureError, UnsupportedFormat
-from lineament.io import images
+from lineament.io import images, raster
 
 GREY = chart()[:, :, 0]
 PREVIEW = page(shrunk(chart(), 4), photometric=2, t254=1)
@@ -53,6 +55,15 @@ def test_white_is_zero_under_every_compression(compression: str) -> None:
     assert negative.count(b"\x06\x01\x03\0\x01\0\0\0\x01\0") == 1
     white = negative[: at + 8] + b"\0\0" + negative[at + 10 :]
     assert np.array_equal(images.load(white).pixels, 255 - images.load(negative).pixels)
+
+
+def test_white_is_zero_in_a_picture_that_pillow_opened() -> None:
+    """Pillow turns round 8 bits and fewer, and leaves 16 as they are: the same picture either way."""
+    for bits, factor in ((8, 1), (16, 257)):
+        data = tiff(page((255 - GREY).astype(np.uint32) * factor, photometric=0, bits=bits))
+        opened = pillow.open(io.BytesIO(data))
+        assert np.array_equal(raster.rgb(opened)[:, :, 0], GREY)
+        assert raster.orientation_of(opened) == 1
 
 
 def test_white_is_zero_beside_alpha() -> None:

@@ -31,6 +31,8 @@ _ALL_COEFFICIENTS = (1 << 64) - 1
 # Real progressive files have 10 to 20 scans. An empty scan costs few bytes and 0.12 s at 120 megapixels,
 # so that a megabyte of them would run for minutes.
 _MAX_SCANS = 50
+# A restart a row of blocks makes 8,192 at most; beyond these the zeros stay, and the scan is refused.
+_MAX_FILLS = 100_000
 # The longest metadata (a depth map in extended XMP) takes a segment per 64 KiB: 2,048 of them are 128 MiB.
 _MAX_SEGMENTS = 20_000
 
@@ -60,7 +62,7 @@ def first_picture(data: bytes) -> Picture:
 
 def without_fill(scan: bytes) -> bytes:
     """A scan without the zeros at its end and before its restarts; one behind an FF belongs to it."""
-    return _FILL.sub(b"", scan)
+    return _FILL.sub(b"", scan, _MAX_FILLS)
 
 
 class _Walk:

@@ -41,6 +41,7 @@ _PLUGIN = {
 _STRIP_ROWS = 256
 _BACKGROUND = 255
 _BITS_TAG = 258
+_PHOTOMETRIC_TAG = 262
 # Formats whose fourth channel is often only there to fill up 32 bits. PNG, WebP, GIF, AVIF and HEIF define
 # it as alpha: a picture of theirs that is clear everywhere is a blank one.
 _PADDING_FOR_ALPHA = {"BMP", "DIB", "TIFF"}
@@ -157,6 +158,8 @@ def rgb(picture: Any, *, inverted: bool = False) -> UInt8:
     Pillow raises for damage.
     """
     shift = _grey_shift(picture)
+    # A page that came through the gate says 1 here; one that somebody else opened, what is in the file.
+    inverted |= shift is not None and picture.format == "TIFF" and picture.tag_v2.get(_PHOTOMETRIC_TAG) == 0
     transparent = picture.info.get("transparency")
     _load(picture)
     width, height = picture.size
