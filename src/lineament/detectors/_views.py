@@ -7,7 +7,7 @@ The rule, with the default settings:
 - with ``tiles`` off a larger picture is seen shrunk to ``long_side`` instead: fast, but small faces go;
 - where a face could be larger than that sees whole, the picture is also seen shrunk to `SHRUNK` pixels, for
   its large faces only, and shrunk to `SMALL` pixels, for one that fills the frame;
-- a box within one that is too large for the native view, and surer, is no face of its own when a shrunk
+- a box that overlaps one too large for the native view, and surer, is no face of its own when a shrunk
   view that sees the large one does not see it, though it would be large enough there: at native size the
   networks take parts of such a face for faces.
 
@@ -50,8 +50,8 @@ FILLING = 0.6
 SEEN = 0.3
 """Score from which a shrunk view bears a face out that a native one found."""
 
-WITHIN = 0.25
-"""Share of a box that lies within a larger one from which it may be a part of that face."""
+WITHIN = 0.05
+"""Share of a box that lies within a larger one from which it may be a part of that face (an ear, a jaw)."""
 
 _LARGER = 1.25
 _SAME_FACE_IOU = 0.3
@@ -151,7 +151,7 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
     if overlap or (longer * scale > LARGEST_FACE and min(w, h) * scale > 0.75 * LARGEST_FACE):
         seen = min(side, max(SHRUNK, math.ceil(SMALLEST_FACE * longer / overlap) if overlap else 0))
         views.append(_shrunk(w, h, seen, min(overlap or LARGE_FACE, LARGE_FACE) / scale, large))
-    if longer * scale > SHRUNK:
+    if longer * scale > 1.5 * SMALL:
         views.append(_shrunk(w, h, min(side, SMALL), FILLING * longer, large))
     return views
 
