@@ -198,7 +198,7 @@ def group(tmp_path: Path) -> Path:
 
 
 def test_one_person_of_a_group_photo(run: Run, group: Path) -> None:
-    """Of several faces one says which: number, point or size; the answer tells which of how many, and why."""
+    """Of several faces one says which: number, point or size; the answer tells which it was, and why."""
     refusal = run("enrol", str(group), "--subject", "Ann")
     assert "SeveralFaces: the picture has 2 faces (1:" in refusal.replace("\n", " ")
     [line] = run.lines("enrol", str(group), "--subject", "Ann", "--face", "1")
@@ -247,7 +247,7 @@ def test_options_that_name_no_face_or_gallery(run: Run, words: list[str], tmp_pa
 
 
 def test_detector_twins(enrolled: Run) -> None:
-    """The face of one photo stays one person's whichever detector is named; an erasure leaves none of it."""
+    """The face of one photo stays one person's whichever detector is named; erasing leaves none of it."""
     photo = str(SAMPLES / "biden_2013_portrait.jpg")
     for detector in ("yunet", "retry:yunet", "centerface"):
         words = ["enrol", photo, "--subject", "Bob", "--allow", "other-subject", "--detector", detector]
