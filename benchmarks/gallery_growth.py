@@ -4,8 +4,8 @@
 
 Both galleries are measured in turn in one run, so that the ratios hold on a busy machine too. The search
 itself is what the store's `search` takes, which has to look at everybody; the rest is names, samples,
-disputes, templates and the write. Vectors are random, pictures are not decoded: the analyzer gives faces at once. Half
-the names are not ASCII, and one person in ten has a dispute.
+disputes, templates and the write. Vectors are random, and the analyzer gives faces at once. Half the names
+are not ASCII, and one person in ten has a dispute.
 """
 
 from __future__ import annotations

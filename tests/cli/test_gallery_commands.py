@@ -7,10 +7,12 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from lineament.cli import main as cli
+from lineament.io import images
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -181,3 +183,75 @@ def test_control_characters_do_not_reach_the_terminal(enrolled: Run) -> None:
     table = enrolled("list")
     assert "\u202e" not in table
     assert re.search(r"photo\\u202egpj", table)
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Path:
+    """Two people side by side in one picture."""
+    left, right = (
+        images.load(SAMPLES / name).pixels for name in ("obama_2012_portrait.jpg", "collins_nasa.png")
+    )
+    height = min(len(left), len(right))
+    path = tmp_path / "group.png"
+    images.save(path, np.concatenate([left[:height], right[:height]], axis=1))
+    return path
+
+
+def test_one_person_of_a_group_photo(run: Run, group: Path) -> None:
+    """Of several faces one says which: number, point or size; the answer tells which it was, and why."""
+    refusal = run("enrol", str(group), "--subject", "Ann")
+    assert "SeveralFaces: the picture has 2 faces (1:" in refusal.replace("\n", " ")
+    [line] = run.lines("enrol", str(group), "--subject", "Ann", "--face", "1")
+    assert (line["error"], line["face"]) == (None, 1)
+    taken = line["taken"]
+    assert isinstance(taken, dict)
+    assert (taken["face"], taken["faces"], taken["chosen"]) == (1, 2, "asked")
+    assert taken["box"] == line["faces"][0]["box"]  # type: ignore[index]
+    # The middle of the other face.
+    x1, y1, x2, y2 = line["faces"][1]["box"]  # type: ignore[index]
+    point = f"{(x1 + x2) / 2:.0f},{(y1 + y2) / 2:.0f}"
+    assert "2 of 2 (asked)" in run("enrol", str(group), "--subject", "Bob", "--face", point)
+    assert [line["subject"] for line in run.lines("list")] == ["Ann", "Bob"]
+    for subject, face in {"Ann": "2", "Bob": "1"}.items():
+        [line] = run.lines(
+            "enrol", str(group), "--subject", subject, "--face", face, "--allow", "other-subject"
+        )
+        assert line["error"]["type"] == "FaceOfAnotherSubject"  # type: ignore[index]
+    [shown] = run.lines("show", "Ann")
+    [sample] = shown["samples"]  # type: ignore[misc]
+    assert (sample["box"], sample["size"]) == (taken["box"], [line["width"], line["height"]])
+    [largest] = run.lines("enrol", str(group), "--subject", "Ann", "--largest")
+    [allowed] = run.lines("enrol", str(group), "--subject", "Ann", "--allow", "several-faces")
+    assert largest["taken"] == allowed["taken"]
+    assert largest["taken"]["chosen"] == "largest"  # type: ignore[index]
+    [line] = run.lines("dispute", str(group), "Ann", "--face", point)
+    assert line["disputed"] == "Ann"
+    run("dispute", str(group), "Ann", status=1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["enrol", str(SAMPLES), "--subject", "x", "--face", "0"],
+        ["enrol", str(SAMPLES), "--subject", "x", "--face", "left"],
+        ["enrol", str(SAMPLES), "--subject", "x", "--face", "1", "--largest"],
+        ["enrol", str(SAMPLES.parent), "--face", "1"],
+        ["list", "--gallery", "people.db"],
+        ["list", "--gallery", ""],
+    ],
+)
+def test_options_that_name_no_face_or_gallery(run: Run, words: list[str], tmp_path: Path) -> None:
+    """What names no face or no gallery is refused with what to write instead, before anything is opened."""
+    run(*words, status=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_detector_twins(enrolled: Run) -> None:
+    """The face of one photo stays one person's whichever detector is named; erasing leaves none of it."""
+    photo = str(SAMPLES / "biden_2013_portrait.jpg")
+    for detector in ("yunet", "retry:yunet", "centerface"):
+        words = ["enrol", photo, "--subject", "Bob", "--allow", "other-subject", "--detector", detector]
+        [line] = enrolled.lines(*words)
+        assert line["error"]["type"] == "FaceOfAnotherSubject"  # type: ignore[index]
+    enrolled("remove", "../../Joe", "--yes")
+    assert [line["subject"] for line in enrolled.lines("list")] == ["[red]Barack"]

@@ -133,9 +133,10 @@ def test_closing_ends_its_threads() -> None:
     import threading
 
     sample = Path(__file__).parents[2] / "samples" / "collins_nasa.png"
+    before = set(threading.enumerate())
     with Gallery("memory:") as gallery:
         gallery.enrol("Eileen", sample)
-        workers = {t for t in threading.enumerate() if t.name.startswith("lineament")}
+        workers = {t for t in threading.enumerate() if t.name.startswith("lineament")} - before
         assert workers
     assert not any(worker.is_alive() for worker in workers)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -29,7 +31,16 @@ def person(number: int, rng: random.Random) -> tuple[str, list[Record]]:
     kinds = (RecordKind.SAMPLE, RecordKind.TEMPLATE, RecordKind.DISPUTE)
     ids = [f"{rng.getrandbits(96):024x}" for _ in kinds]
     return name, [
-        Record(id_, name, vector, kind, source=f"{id_}.jpg", picture=f"{rng.getrandbits(256):064x}")
+        Record(
+            id_,
+            name,
+            vector,
+            kind,
+            source=f"{id_}.jpg",
+            picture=f"{rng.getrandbits(256):064x}",
+            box=vector[:4] * 1000,
+            size_wh=(640, 480),
+        )
         for id_, vector, kind in zip(ids, vectors, kinds, strict=True)
     ]
 
@@ -39,6 +50,8 @@ def traces(records: list[Record], content: bytes) -> list[str]:
     for r in records:
         texts = {"id": r.id, "name": r.subject, "source": r.source, "picture": r.picture}
         found += [what for what, text in texts.items() if text.encode() in content]
+        if r.box is not None and r.box.tobytes() in content:
+            found.append("box")
         vector = r.vector.tobytes()
         # A page may part a vector, so pieces count as well.
         found += ["vector" for i in range(0, len(vector), 32) if vector[i : i + 32] in content]
@@ -56,7 +69,7 @@ def test_traces_are_found_before(store: SqliteStore) -> None:
     """The search for traces sees what is there, so that finding none means something."""
     _, records = person(1, random.Random(1))
     store.upsert(records)
-    assert {"id", "name", "source", "picture", "vector"} <= set(traces(records, raw(store.path)))
+    assert {"id", "name", "source", "picture", "box", "vector"} <= set(traces(records, raw(store.path)))
 
 
 def test_enrolled_and_erased_at_once(store: SqliteStore) -> None:
@@ -65,6 +78,18 @@ def test_enrolled_and_erased_at_once(store: SqliteStore) -> None:
     store.upsert(records)
     assert store.remove_subject(name) == 3
     assert traces(records, raw(store.path)) == []
+
+
+def test_neither_spelling_of_a_name_is_left(store: SqliteStore) -> None:
+    """A name is kept in a second form to be found by; both go with the subject, also in a rename."""
+    _, records = person(1, random.Random(1))
+    name = "Rene\u0301e Zoe\u0308"
+    for erase in (lambda: store.remove_subject(name), lambda: store.rename_subject(name, "Anna")):
+        store.upsert([replace(record, subject=name) for record in records])
+        forms = [form.encode() for form in (name, unicodedata.normalize("NFC", name))]
+        assert all(form in raw(store.path) for form in forms)
+        erase()
+        assert not any(form in raw(store.path) for form in forms)
 
 
 @pytest.mark.parametrize("how", ["remove", "remove_subject"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
+from collections.abc import Iterable
 
 from lineament.errors import InvalidSubject
 from lineament.protocols import GalleryStore
@@ -45,6 +46,17 @@ def require_valid(name: object) -> None:
 def normal(name: str) -> str:
     """The form (NFC) in which two spellings of one name are equal."""
     return unicodedata.normalize("NFC", name)
+
+
+def twin(name: str, names: Iterable[str]) -> str | None:
+    """The other spelling of the same name among ``names``, or None.
+
+    A plain ASCII name has no other spelling that `require_valid` would let in.
+    """
+    if name.isascii():
+        return None
+    wanted = normal(name)
+    return next((other for other in names if other != name and normal(other) == wanted), None)
 
 
 def nearest(store: GalleryStore, name: str) -> str:

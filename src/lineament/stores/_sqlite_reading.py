@@ -53,7 +53,7 @@ def open_to_read(path: Path) -> ReadOnly:
 
 def state_of(path: Path) -> State:
     """What tells that a gallery's files were written to since: identity, size and time of each."""
-    found = []
+    found: list[tuple[int, ...] | None] = []
     for file in (path, _beside(path, "-wal"), _beside(path, "-journal")):
         try:
             stat = file.stat()

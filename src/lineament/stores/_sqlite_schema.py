@@ -104,7 +104,7 @@ def bring_up_to_date(db: apsw.Connection, path: Path) -> None:
     """Take the steps that a file lacks, all of them in one transaction or none."""
     if version(db, path) == VERSION:
         return
-    db.create_scalar_function("nfc", folded, 1, deterministic=True)
+    db.create_scalar_function("nfc", _nfc, 1, deterministic=True)
     db.execute("BEGIN IMMEDIATE")
     try:
         # Asked again: another process may have been faster.
@@ -116,6 +116,11 @@ def bring_up_to_date(db: apsw.Connection, path: Path) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _nfc(*values: Any) -> str:
+    """`folded`, as SQLite calls a function."""
+    return folded(str(values[0]))
 
 
 def _one(db: apsw.Connection, query: str) -> Any:
