@@ -54,6 +54,7 @@ class Yolo:
     def __init__(self, config: YoloConfig) -> None:
         self.frame = config.frame
         self.landmarks = config.landmarks
+        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there is a data file, or label files of this kind."""
@@ -61,7 +62,9 @@ class Yolo:
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every split."""
-        yield from read_set(source, root, problems)
+        names: dict[int, str] = {}
+        self.classes = names
+        yield from read_set(source, root, problems, names)
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``images/SPLIT/PATH``, any other ``images`` left out: readers exchange one for ``labels``."""
@@ -73,10 +76,13 @@ class Yolo:
         write_data(pictures, folder, splits, landmarks=self.landmarks)
 
 
-def read_set(source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+def read_set(
+    source: Path, root: Path, problems: Problems, classes: dict[int, str]
+) -> Iterator[LabelledPicture]:
     """Every picture that a data file leads to, or of the folder where there is none.
 
-    Raises `LabelFileError` when the data file is broken, leads nowhere, or no picture has labels.
+    ``classes`` receives their names by number. Raises `LabelFileError` when the data file is broken, leads
+    nowhere, or no picture has labels.
     """
     file = data_file(source)
     if file is None and not source.is_dir():
@@ -97,10 +103,12 @@ def read_set(source: Path, root: Path, problems: Problems) -> Iterator[LabelledP
         )
     meaning = meaning_of(files, keypoints(settings, where or ""))
     names = class_names(settings, file, root, problems) if file and "names" in settings else None
+    classes.update(names or {})
     for split, picture, label in members:
         known: Mapping[int, str] | None = names
         if label is not None and "names" not in settings:
             known = labels.names_for(label)
+            classes.update(known if known and not classes else {})
         yield labels.picture(picture, label, split, known, meaning)
     labels.count_unused()
 
