@@ -301,7 +301,7 @@ def _rows(
     if lost:
         problems.add("no_usable_box", entry.path)
         reasons = ", ".join(sorted(set(lost)))
-        error = f"LabelFileError: none of its {len(lost)} labels can be used: {reasons}"
+        error = f"LabelFileError: none of its {len(lost)} boxes or shapes can be used: {reasons}"
         return [(None, dataclasses.replace(base, outcome="refused", error=error))]
     row = dataclasses.replace(base, outcome="no_face") if entry.located else base
     return [(None, dataclasses.replace(row, **kept[0]) if kept else row)]

@@ -140,7 +140,8 @@ def _picture(path: str, rows: list[ManifestRow]) -> TruePicture:
 
 
 def _unreadable(path: str, entry: LabelledPicture | None, error: str) -> TruePicture:
-    boxes, labels = [], []
+    boxes: list[tuple[float, ...]] = []
+    labels: list[Labels] = []
     for face in entry.faces if entry is not None else ():
         box = np.asarray(face.box, np.float64)
         # Shares of a picture nobody can open have no size in pixels; such a face counts whatever its size.

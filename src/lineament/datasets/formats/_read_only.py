@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lineament.datasets.formats._labelled import Frame, LabelledPicture
@@ -19,6 +19,7 @@ class ReadOnly:
     located = True
     unique_stems = False
     importable = True
+    classes: Mapping[int, str] = {}
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """Refused: raises `UsageError`."""

@@ -62,9 +62,9 @@ class Yolo:
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every split."""
-        classes: dict[int, str] = {}
-        self.classes = classes
-        yield from read_set(source, root, problems, classes)
+        names: dict[int, str] = {}
+        self.classes = names
+        yield from read_set(source, root, problems, names)
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``images/SPLIT/PATH``, any other ``images`` left out: readers exchange one for ``labels``."""
@@ -81,8 +81,8 @@ def read_set(
 ) -> Iterator[LabelledPicture]:
     """Every picture that a data file leads to, or of the folder where there is none.
 
-    ``classes`` takes the names of classes by their numbers. Raises `LabelFileError` when
-    the data file is broken, leads nowhere, or no picture has labels.
+    ``classes`` receives their names by number. Raises `LabelFileError` when the data file is broken, leads
+    nowhere, or no picture has labels.
     """
     file = data_file(source)
     if file is None and not source.is_dir():
@@ -103,11 +103,12 @@ def read_set(
         )
     meaning = meaning_of(files, keypoints(settings, where or ""))
     names = class_names(settings, file, root, problems) if file and "names" in settings else None
+    classes.update(names or {})
     for split, picture, label in members:
         known: Mapping[int, str] | None = names
         if label is not None and "names" not in settings:
             known = labels.names_for(label)
-        classes.update(known or {})
+            classes.update(known if known and not classes else {})
         yield labels.picture(picture, label, split, known, meaning)
     labels.count_unused()
 
