@@ -276,7 +276,8 @@ def _header(
         return list(columns), rows[1:] if same else rows
     pictures = [i for i, cell in enumerate(top) if sources.is_picture_name(cell.strip())]
     if not pictures:
-        if len(rows) > 1 and len(rows[1][1]) == len(top) + 1 and sources.is_picture_name(rows[1][1][0]):
+        lacks_one = len(rows) > 1 and len(rows[1][1]) == len(top) + 1 and first(top, PATHS) is None
+        if lacks_one and sources.is_picture_name(rows[1][1][0]):
             return ["image_id", *top], rows[1:]
         return top, rows[1:]
     guessed = _unheaded(rows, pictures[0], name)

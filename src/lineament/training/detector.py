@@ -84,7 +84,7 @@ class DetectorSettings:
 
     def __post_init__(self) -> None:
         if self.size < 64 or self.size % 32:
-            raise ConfigError("detector: size is a multiple of 32, at least 64")
+            raise ConfigError(f"detector: size is {self.size}; it is a multiple of 32, at least 64")
         if not 0 < self.nms <= 1 or self.min_side < 0:
             raise ConfigError("detector: nms lies between 0 and 1, min_side is at least 0")
         if self.one_class and len(self.classes) > 1:

@@ -74,7 +74,10 @@ class EmbedderSettings:
                 "at_least 2 or more"
             )
         if self.loop.batch_size < 2 * (self.photos_each if self.sampler == "balanced" else 1):
-            raise ConfigError("loop.batch_size holds two subjects or more: at least twice photos_each")
+            raise ConfigError(
+                f"loop.batch_size is {self.loop.batch_size}; a batch holds two subjects or more: at least "
+                f"twice photos_each, {2 * self.photos_each}"
+            )
         if self.fmr is not None and not 0 < self.fmr < 1:
             raise ConfigError("fmr lies between 0 and 1")
         if self.loop.stop_at is not None:

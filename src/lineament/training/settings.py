@@ -39,9 +39,18 @@ class LoopSettings:
     checkpoint_minutes: float = 10.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or self.workers < 0:
-            raise ConfigError("loop: epochs and batch_size are at least 1, workers at least 0")
-        if self.learning_rate <= 0 or self.weight_decay < 0 or self.warmup_epochs < 0:
-            raise ConfigError("loop: learning_rate is above 0, weight_decay and warmup_epochs at least 0")
-        if self.patience is not None and self.patience < 1:
-            raise ConfigError("loop: patience is at least 1 epoch, or none")
+        for name, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("workers", 0),
+            ("threads", 1),
+            ("patience", 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"loop.{name} is {value}; it is at least {least}")
+        if self.learning_rate <= 0:
+            raise ConfigError(f"loop.learning_rate is {self.learning_rate:g}; it is above 0")
+        for name in ("weight_decay", "warmup_epochs", "momentum"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"loop.{name} is {getattr(self, name):g}; it is at least 0")

@@ -77,9 +77,9 @@ class TransferSettings(Protocol):
 def require_sense(settings: TransferSettings) -> None:
     """Raise `ConfigError` for settings that make no sense, alone or together."""
     if not 16 <= settings.size <= 1024:
-        raise ConfigError("size lies between 16 and 1024 pixels")
+        raise ConfigError(f"size is {settings.size}; it lies between 16 and 1024 pixels")
     if settings.variants < 1:
-        raise ConfigError("variants is at least 1")
+        raise ConfigError(f"variants is {settings.variants}; it is at least 1")
     if settings.method == "scratch" and settings.weights not in ("auto", "none"):
         raise ConfigError("the method scratch begins with random weights: leave weights out")
     if settings.feature_layer and settings.method == "scratch":
