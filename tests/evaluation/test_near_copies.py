@@ -41,7 +41,7 @@ def _resized(pixels: UInt8, factor: float) -> UInt8:
 
 
 def _photo(name: str) -> UInt8:
-    return images.load(SAMPLES / f"{name}.jpg").pixels
+    return images.load(next(SAMPLES.glob(f"{name}.*"))).pixels
 
 
 def _captures(count: int, alike: float = 0.9) -> Captures:
