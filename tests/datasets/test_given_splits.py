@@ -200,7 +200,7 @@ def test_exact_shares_are_as_near_as_groups_allow(sizes: list[int], seed: int, l
 
 
 def test_exact_never_advises_itself() -> None:
-    """Who asked for exact shares is told why a subject misses a split, who did not what exact would give."""
+    """Who asked for exact shares is told why a subject misses a split; who did not, what it would give."""
     few = Manifest((*people(4, 2), *(row(f"m{i}", "many") for i in range(12))))
     for exact in (False, True):
         result = split(few, Plan(SHARES, exact=exact, seed=2))
