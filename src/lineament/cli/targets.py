@@ -23,6 +23,11 @@ class Writes:
     kind: Kind | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Marks what is read to be carried on: the earlier version of the very result that is written."""
+
+
 class Guarded(TyperCommand):
     """A command that refuses, before any work, to write over what is not its own."""
 
@@ -43,14 +48,13 @@ def guard(app: typer.Typer) -> None:
 
 def written_by(callback: Callable[..., Any] | None) -> dict[str, Writes]:
     """The parameters of a command that write, by name."""
+    return {name: mark for name, mark in _marks(callback) if isinstance(mark, Writes)}
+
+
+def _marks(callback: Callable[..., Any] | None) -> Iterator[tuple[str, object]]:
     assert callback is not None
-    hints = get_type_hints(inspect.unwrap(callback), include_extras=True)
-    return {
-        name: mark
-        for name, hint in hints.items()
-        for mark in getattr(hint, "__metadata__", ())
-        if isinstance(mark, Writes)
-    }
+    for name, hint in get_type_hints(inspect.unwrap(callback), include_extras=True).items():
+        yield from ((name, mark) for mark in getattr(hint, "__metadata__", ()))
 
 
 @contextmanager
@@ -60,7 +64,8 @@ def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> I
     from lineament.io import writing
 
     targets = written_by(callback)
-    inputs = [path for name, value in values.items() if name not in targets for path in _paths(value)]
+    free = {*targets, *(name for name, mark in _marks(callback) if isinstance(mark, Continued))}
+    inputs = [path for name, value in values.items() if name not in free for path in _paths(value)]
     with writing.command(inputs):
         seen: dict[str, str] = {}
         for name, mark in targets.items():
