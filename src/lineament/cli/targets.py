@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from lineament.io.own_files import Kind
+from lineament.io.own_files import NEW, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _marks(callback: Callable[..., Any] | None) -> Iterator[tuple[str, object]]:
 @contextmanager
 def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> Iterator[None]:
     """Everything else that names a file is an input while the block runs; raises `WouldOverwrite`."""
-    from lineament.errors import UsageError
+    from lineament.errors import StoreError, UsageError
     from lineament.io import writing
 
     targets = written_by(callback)
@@ -75,6 +75,8 @@ def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> I
             if mark.kind is None:
                 writing.require_folder(value)
                 continue
+            if mark.kind is NEW and os.path.lexists(value):
+                raise StoreError(f"{value} exists already and is not overwritten; name another file")
             place = os.fspath(writing.require(value, mark.kind))
             if place in seen and not writing.is_stream(place):
                 raise UsageError(f"{value}: is to be written by two options, {seen[place]} and {name}")
