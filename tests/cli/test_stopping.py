@@ -96,7 +96,7 @@ def test_what_was_finished_is_printed_and_kept(people: Path, tmp_path: Path) -> 
     assert status == 130 and 1 <= len(lines) < 240
     assert f"{len(lines)} pictures: {len(lines)} ok" in out and out.startswith("interrupted")
     assert all(Path(line["source"]).name in out.replace("\n", "") for line in lines[:1])
-    assert "of 240 pictures; what was finished is kept" in err
+    assert err.startswith("interrupted; what was finished is kept (") and "of 240 pictures" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "drawn"]
 
 

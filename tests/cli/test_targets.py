@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 import lineament
 from lineament.cli.main import app
 from lineament.cli.targets import Guarded, guarded, written_by
-from lineament.errors import LineamentError, OutputError, UsageError, WouldOverwrite
+from lineament.errors import LineamentError, OutputError, StoreError, UsageError, WouldOverwrite
 from lineament.gallery.gallery import Gallery
 from lineament.io import images, writing
-from lineament.io.own_files import ANSWERS, LINE_END, MANIFEST
+from lineament.io.own_files import ANSWERS, LINE_END, MANIFEST, NEW
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SOURCES = Path(lineament.__file__).parent
@@ -158,7 +158,7 @@ def test_each_target_refuses_what_is_not_its_own(words: tuple[str, ...], name: s
     a link or a hard link, are refused by name before the command begins, and unchanged; a folder in
     place of a file, a file in place of a folder are told as such."""
     mark = written_by(COMMANDS[words].callback)[name]
-    expected = OutputError if mark.kind is None else WouldOverwrite
+    expected = OutputError if mark.kind is None else StoreError if mark.kind is NEW else WouldOverwrite
     for target in FOREIGN:
         path = mine / target
         before = path.read_bytes()
@@ -166,7 +166,7 @@ def test_each_target_refuses_what_is_not_its_own(words: tuple[str, ...], name: s
         assert type(raised) is expected, (target, raised)
         assert path.read_bytes() == before and str(path) in str(raised)
     if mark.kind is not None:
-        assert isinstance(refusal(words, name, mine / "full"), OutputError)
+        assert isinstance(refusal(words, name, mine / "full"), (OutputError, StoreError))
     for target in ("notes.txt/out", "x" * 300):
         assert isinstance(refusal(words, name, mine / target), OutputError), target
     assert sorted(p.name for p in mine.iterdir()) == sorted((*FOREIGN, "full"))
@@ -182,7 +182,7 @@ def test_each_target_refuses_an_input_and_takes_a_new_place(
     mark = written_by(callback)[name]
     with guarded(callback, {name: tmp_path / "new" / "deep" / "out"}):
         assert not any(tmp_path.iterdir())
-    if mark.kind is None:
+    if mark.kind is None or mark.kind is NEW:
         return
     earlier = tmp_path / "earlier"
     earlier.write_text("{}" + LINE_END)
@@ -244,7 +244,10 @@ def test_what_the_shell_expands_destroys_no_photo(tmp_path: Path, people: Path) 
     ]
     for words in mistakes:
         result = run(*words)
-        assert isinstance(result.exception, (WouldOverwrite, OutputError)), (words, result.output)
+        assert isinstance(result.exception, (WouldOverwrite, OutputError, StoreError)), (
+            words,
+            result.output,
+        )
         assert {p: p.read_bytes() for p in [*tmp_path.rglob("*")] if p.is_file()} == before, words
 
 
@@ -278,12 +281,12 @@ def test_a_manifest_that_is_read_is_never_written(tmp_path: Path, people: Path) 
     for words in (
         ("dataset", "split", split, "50/50"),
         ("dataset", "split", people, "50/50", "--out", people / "manifest.jsonl"),
-        ("dataset", "split", people, "50/50", "--keep", split),
         ("dataset", "balance", split, "--at-least", "1", "--out", split),
     ):
         result = run(*words)
         assert isinstance(result.exception, WouldOverwrite), (words, result.output)
         assert split.read_bytes() == before == (people / "manifest.jsonl").read_bytes()
+    assert run("dataset", "split", people, "50/50", "--keep", split).exit_code == 0  # carried on
     assert MANIFEST.known(split)
 
 

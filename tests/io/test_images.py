@@ -30,6 +30,7 @@ from hostile.pictures import (
 from lineament.errors import (
     CorruptPicture,
     InvalidArray,
+    OutputError,
     PictureTooLarge,
     PictureTooSmall,
     UnsupportedFormat,
@@ -449,7 +450,7 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OutputError, match="No space"):
         images.save(path, 255 - chart())
     monkeypatch.undo()
     assert difference(images.load(path).pixels, chart()) == 0

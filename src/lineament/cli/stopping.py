@@ -81,8 +81,7 @@ def told() -> str:
     """One line on how it ended."""
     assert _State.number is not None
     word = _WORDS[signal.Signals(_State.number).name]
-    after = f" after {_State.done}" if _State.done else ""
-    return f"{word}{after}; what was finished is kept"
+    return f"{word}; what was finished is kept{f' ({_State.done})' if _State.done else ''}"
 
 
 def leave(code: int) -> None:
@@ -116,7 +115,7 @@ def _asked(number: int, _frame: object) -> None:
     if writing is not None:
         writing.abandon()
     try:
-        os.write(2, f"{told() if _State.busy else told().partition(';')[0]}\n".encode())
+        os.write(2, f"{told()}\n".encode())
     finally:
         os._exit(128 + number)
 

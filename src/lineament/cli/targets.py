@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from lineament.io.own_files import Kind
+from lineament.io.own_files import NEW, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class Writes:
     """Marks an option or argument that names what is written: a file of a kind, or, without, a folder."""
 
     kind: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Marks what is read to be carried on: the earlier version of the very result that is written."""
 
 
 class Guarded(TyperCommand):
@@ -52,24 +57,24 @@ def guard(app: typer.Typer) -> None:
 
 def written_by(callback: Callable[..., Any] | None) -> dict[str, Writes]:
     """The parameters of a command that write, by name."""
+    return {name: mark for name, mark in _marks(callback) if isinstance(mark, Writes)}
+
+
+def _marks(callback: Callable[..., Any] | None) -> Iterator[tuple[str, object]]:
     assert callback is not None
-    hints = get_type_hints(inspect.unwrap(callback), include_extras=True)
-    return {
-        name: mark
-        for name, hint in hints.items()
-        for mark in getattr(hint, "__metadata__", ())
-        if isinstance(mark, Writes)
-    }
+    for name, hint in get_type_hints(inspect.unwrap(callback), include_extras=True).items():
+        yield from ((name, mark) for mark in getattr(hint, "__metadata__", ()))
 
 
 @contextmanager
 def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> Iterator[None]:
     """Everything else that names a file is an input while the block runs; raises `WouldOverwrite`."""
-    from lineament.errors import UsageError
+    from lineament.errors import StoreError, UsageError
     from lineament.io import writing
 
     targets = written_by(callback)
-    inputs = [path for name, value in values.items() if name not in targets for path in _paths(value)]
+    free = {*targets, *(name for name, mark in _marks(callback) if isinstance(mark, Continued))}
+    inputs = [path for name, value in values.items() if name not in free for path in _paths(value)]
     with writing.command(inputs):
         seen: dict[str, str] = {}
         for name, mark in targets.items():
@@ -79,6 +84,8 @@ def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> I
             if mark.kind is None:
                 writing.require_folder(value)
                 continue
+            if mark.kind is NEW and os.path.lexists(value):
+                raise StoreError(f"{value} exists already and is not overwritten; name another file")
             place = os.fspath(writing.require(value, mark.kind))
             if place in seen and not writing.is_stream(place):
                 raise UsageError(f"{value}: is to be written by two options, {seen[place]} and {name}")

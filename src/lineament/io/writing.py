@@ -24,8 +24,8 @@ from lineament.io.own_files import OWN, Kind
 _SQLITE = b"SQLite format 3\0"
 _BESIDE_GALLERY = ("-wal", "-shm", "-journal")
 _DESCRIPTOR = re.compile(r"/dev/(std(?:in|out|err))|(?:/dev|/proc/self)/fd/(\d+)")
-LEFTOVER = re.compile(r"\.[0-9a-f]{16}(\.\w{1,7})?")
-"""Names of half-written files, which only a kill leaves."""
+LEFTOVER = re.compile(r"\.[0-9a-f]{16}(\.\w{1,7})?|\.([\w-]+\.){1,2}([0-9a-f]{8}|part)")
+"""Names of half-written files, which only a kill leaves; the second form is of earlier versions."""
 _inputs: list[set[tuple[int, int]]] = []
 """Device and number of every file that the running command reads; one set for each command under way."""
 _unfinished: dict[Path, Lines | None] = {}

@@ -9,7 +9,7 @@ import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
-from lineament.cli.targets import Writes
+from lineament.cli.targets import Continued, Writes
 from lineament.io.own_files import MANIFEST
 
 
@@ -33,6 +33,7 @@ def split(
     keep: Annotated[
         Path | None,
         typer.Option("--keep", metavar="MANIFEST", help="An earlier split: what it knows stays put."),
+        Continued(),
     ] = None,
     near: Annotated[
         bool, typer.Option("--near/--no-near", help="Keep near-duplicates together, not only equal files.")
