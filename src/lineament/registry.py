@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lineament.config import did_you_mean, from_mapping
-from lineament.errors import ConfigError, UnknownName
+from lineament.errors import ConfigError, UnknownName, UsageError
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 
 __all__ = ["Registry", "attributes", "detectors", "embedders"]
@@ -63,14 +64,14 @@ class Registry(Generic[T]):
         _, config = self._find(self._parts(spec)[0])
         return frozenset(field.name for field in dataclasses.fields(config) if field.init)
 
-    def create(self, spec: str, **settings: Any) -> T:
+    def create(self, spec: str | os.PathLike[str], **settings: Any) -> T:
         """Build one from ``name``, ``name:base``, ``name:key=value,key=value``, or a run folder's path.
 
         A value without a key sets ``base``: ``retry:haar`` is ``retry:base=haar``. Keyword arguments
         add to the settings. A folder called like a name is given as ``./name``. Raises `UnknownName` or
         `ConfigError`.
         """
-        name, tail, folder = self._parts(spec)
+        name, tail, folder = self._parts(os.fspath(spec))
         if folder is not None:
             settings["model"] = folder
         factory, config = self._find(name)
@@ -78,6 +79,22 @@ class Registry(Generic[T]):
             key, equals, value = part.partition("=")
             settings[key if equals else "base"] = value if equals else key
         return factory(from_mapping(config, settings, where=f"{self.kind} {name}"))
+
+    def made(self, given: Any, method: str) -> T:
+        """What a caller gave for a part: a name or run folder to `create`, or the object itself.
+
+        Raises `UsageError` for an object that has no ``method``.
+        """
+        if isinstance(given, str | os.PathLike):
+            return self.create(given)
+        if isinstance(given, type) or not callable(getattr(given, method, None)):
+            what = f"the class {given.__name__}" if isinstance(given, type) else f"{given!r}"
+            raise UsageError(
+                f"{self.kind}: give a name such as {self.names()[0]!r}, the folder of a finished training "
+                f"or an object with {method}(), not {what}"
+            )
+        made: T = given
+        return made
 
     def _parts(self, spec: str) -> tuple[str, str, str | None]:
         """Name, text of the settings, and the run folder if the spec names one."""
