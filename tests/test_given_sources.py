@@ -21,10 +21,18 @@ from PIL import Image as pillow
 import lineament
 from lineament.analyzer import Analyzer
 from lineament.config import several
-from lineament.errors import CorruptPicture, NotAPicture, PictureError, PictureUnreadable, UsageError
+from lineament.errors import (
+    ConfigError,
+    CorruptPicture,
+    InvalidArray,
+    NotAPicture,
+    PictureError,
+    PictureUnreadable,
+    UsageError,
+)
 from lineament.explain.impostors import Crowd, nearest
 from lineament.io import images, inputs, sources
-from lineament.registry import detectors
+from lineament.registry import detectors, embedders
 from lineament.stores import open_store
 from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Record, Status
 
@@ -402,6 +410,40 @@ def test_a_detector_takes_one_picture_as_a_batch_of_one(name: str) -> None:
     for wrong in (str(PHOTO), image.pixels, image.pixels[None], [image.pixels], [image, None]):
         with pytest.raises(UsageError, match="no Image"):
             detector.detect(wrong)  # type: ignore[arg-type]
+
+
+def test_an_embedder_takes_a_batch_and_says_how_one_crop_becomes_one() -> None:
+    """One crop is refused by name and not taken by rows; a list of crops is a batch."""
+    embedder = embedders.create("sface")
+    crop = np.full((112, 112, 3), 90, np.uint8)
+    assert embedder.embed([crop, crop]).shape == (2, 128)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArray, match=r"sface.*crop\[None\]"):
+        embedder.embed(crop)
+    with pytest.raises(InvalidArray, match="float64"):
+        embedder.embed(crop[None] / 255)
+
+
+PARTS = [
+    ("detector", 5),
+    ("detector", None),
+    ("detector", OneFace),
+    ("embedder", OneFace()),
+    ("attributes", [7]),
+]
+
+
+@pytest.mark.parametrize(("part", "given"), PARTS)
+def test_a_part_that_is_none_is_refused_at_the_door(part: str, given: Any) -> None:
+    """A part of the analyzer is a name, a run folder or an object that can do the step; not a class."""
+    with pytest.raises(UsageError, match="give a name such as"):
+        Analyzer(**{"embedder": None, "quality": False, part: given})
+
+
+@pytest.mark.parametrize("part", ["detector", "embedder", "attributes"])
+def test_a_run_folder_may_be_a_path(part: str, tmp_path: Path) -> None:
+    """The folder of a training is taken as a `Path` as it is as text: one without a card is named."""
+    with pytest.raises(ConfigError, match=r"no card\.json"):
+        Analyzer(**{"embedder": None, "quality": False, part: tmp_path})
 
 
 def test_one_name_is_one_name() -> None:

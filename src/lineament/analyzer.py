@@ -44,6 +44,7 @@ from lineament.types import (
 )
 
 Source: TypeAlias = "inputs.Source | Outcome"
+Spec: TypeAlias = "str | os.PathLike[str]"
 
 _PIXELS_A_STEP = 16_000_000
 """Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
@@ -84,9 +85,9 @@ class Analyzer:
 
     def __init__(
         self,
-        detector: str | Detector = "yunet",
-        embedder: str | Embedder | None = "sface",
-        attributes: Sequence[str | AttributeClassifier] | str | AttributeClassifier = (),
+        detector: Spec | Detector = "yunet",
+        embedder: Spec | Embedder | None = "sface",
+        attributes: Sequence[Spec | AttributeClassifier] | Spec | AttributeClassifier = (),
         *,
         quality: bool = True,
         workers: int | None = None,
@@ -112,11 +113,9 @@ class Analyzer:
         self.keep_images = keep_images
         self.quality = quality
         self.embedder = _embedder(embedder, precision)
-        self.attributes = tuple(
-            registry.attributes.create(a) if isinstance(a, str) else a for a in _each(attributes)
-        )
+        self.attributes = tuple(registry.attributes.made(a, "predict") for a in _each(attributes))
         _require_distinct(self.attributes)
-        self.detector = registry.detectors.create(detector) if isinstance(detector, str) else detector
+        self.detector = registry.detectors.made(detector, "detect")
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
@@ -447,20 +446,23 @@ def _naming(*sources: str) -> Iterator[None]:
         raise
 
 
-def _embedder(spec: str | Embedder | None, precision: str) -> Embedder | None:
+def _embedder(spec: Spec | Embedder | None, precision: str) -> Embedder | None:
     """The embedder at this precision, where it has the choice and its spec makes none.
 
     Detectors stay in float32: rounding moves landmarks by pixels, and embeddings with them.
     """
-    if not isinstance(spec, str):
-        return spec
+    if spec is None:
+        return None
+    if not isinstance(spec, str | os.PathLike):
+        return registry.embedders.made(spec, "embed")
+    spec = os.fspath(spec)
     if "precision" in registry.embedders.settings(spec) and "precision=" not in spec:
         return registry.embedders.create(spec, precision=precision)
     return registry.embedders.create(spec)
 
 
-def _each(attributes: Any) -> Sequence[str | AttributeClassifier]:
-    one = isinstance(attributes, str) or hasattr(attributes, "predict")
+def _each(attributes: Any) -> Sequence[Spec | AttributeClassifier]:
+    one = isinstance(attributes, str | os.PathLike) or hasattr(attributes, "predict")
     return [attributes] if one else list(attributes)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lineament.config import did_you_mean, from_mapping
-from lineament.errors import ConfigError, UnknownName
+from lineament.errors import ConfigError, UnknownName, UsageError
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 
 __all__ = ["Registry", "attributes", "detectors", "embedders"]
@@ -63,7 +64,7 @@ class Registry(Generic[T]):
         """Names of the settings that the implementation of a spec takes; raises as `create`."""
         return self._settings_of(self._chain(spec)[0].name)
 
-    def create(self, spec: str, **settings: Any) -> T:
+    def create(self, spec: str | os.PathLike[str], **settings: Any) -> T:
         """Build one from a spec: a name or a run folder's path, and settings after a colon.
 
         ``name:key=value,key=value``. A name or folder among the settings is the one to wrap, and may have
@@ -73,12 +74,28 @@ class Registry(Generic[T]):
         the settings of the first. A folder called like a name is given as ``./name``. Raises `UnknownName`
         or `ConfigError`.
         """
-        first, *wrapped = self._chain(spec)
+        first, *wrapped = self._chain(os.fspath(spec))
         factory, config = self._find(first.name)
         settings |= first.settings
         if wrapped:
             settings["base"] = _written(wrapped)
         return factory(from_mapping(config, settings, where=f"{self.kind} {first.name}"))
+
+    def made(self, given: Any, method: str) -> T:
+        """What a caller gave for a part: a name or run folder to `create`, or the object itself.
+
+        Raises `UsageError` for an object that has no ``method``.
+        """
+        if isinstance(given, str | os.PathLike):
+            return self.create(given)
+        if isinstance(given, type) or not callable(getattr(given, method, None)):
+            what = f"the class {given.__name__}" if isinstance(given, type) else f"{given!r}"
+            raise UsageError(
+                f"{self.kind}: give a name such as {self.names()[0]!r}, the folder of a finished training "
+                f"or an object with {method}(), not {what}"
+            )
+        made: T = given
+        return made
 
     def _chain(self, spec: str) -> list[_Named]:
         """The one named and, in turn, those it wraps, each with its own settings."""

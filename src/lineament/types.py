@@ -13,7 +13,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,7 +268,7 @@ class AttributeScores:
         return iter(self.values)
 
     @overload
-    def __getitem__(self, rows: SupportsIndex) -> str | float: ...
+    def __getitem__(self, rows: int | np.integer[Any]) -> str | float: ...
 
     @overload
     def __getitem__(self, rows: NDArray[Any] | slice | list[int] | list[bool]) -> AttributeScores: ...
@@ -343,7 +343,7 @@ class Faces:
         return (self.face(i) for i in range(len(self)))
 
     @overload
-    def __getitem__(self, rows: SupportsIndex) -> Face: ...
+    def __getitem__(self, rows: int | np.integer[Any]) -> Face: ...
 
     @overload
     def __getitem__(self, rows: NDArray[Any] | slice | list[int] | list[bool]) -> Faces: ...

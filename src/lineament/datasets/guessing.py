@@ -16,7 +16,7 @@ from lineament.datasets.formats._foreign import looks_like
 from lineament.datasets.formats._layout import is_label_name, label_files, passed_over
 from lineament.datasets.formats.imagefolder import class_folders
 from lineament.errors import LabelFileError
-from lineament.io.sources import is_picture_name
+from lineament.io.left_out import is_picture_name
 
 
 def detect(source: Path) -> tuple[str, Path] | None:

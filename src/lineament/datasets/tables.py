@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineament.errors import LabelFileError
-from lineament.io import sources
+from lineament.io import left_out, sources
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 OWN = "lineament_id"
@@ -129,7 +129,7 @@ def path_column(table: Table) -> str | None:
     named = first(table.header, PATHS)
     if named is not None or not table.lines:
         return named
-    like = [c for c in table.header if all(sources.is_picture_name(line[c]) for line in table.lines)]
+    like = [c for c in table.header if all(left_out.is_picture_name(line[c]) for line in table.lines)]
     return like[0] if len(like) == 1 else None
 
 
@@ -274,10 +274,10 @@ def _header(
             )
         same = [key(c) for c in top] == [key(c) for c in columns]
         return list(columns), rows[1:] if same else rows
-    pictures = [i for i, cell in enumerate(top) if sources.is_picture_name(cell.strip())]
+    pictures = [i for i, cell in enumerate(top) if left_out.is_picture_name(cell.strip())]
     if not pictures:
         lacks_one = len(rows) > 1 and len(rows[1][1]) == len(top) + 1 and first(top, PATHS) is None
-        if lacks_one and sources.is_picture_name(rows[1][1][0]):
+        if lacks_one and left_out.is_picture_name(rows[1][1][0]):
             return ["image_id", *top], rows[1:]
         return top, rows[1:]
     guessed = _unheaded(rows, pictures[0], name)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.errors import InvalidArray
-from lineament.io import assets, catalog
+from lineament.io import assets, catalog, inputs
 from lineament.io.derived import derived
 from lineament.io.folding import fold
 from lineament.io.onnx import Precision, open_session
@@ -47,10 +46,7 @@ class SFace:
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, 112, 112, 3)`` RGB -> float32 ``(N, 128)``, not normalised; raises `InvalidArray`."""
-        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (112, 112, 3):
-            raise InvalidArray(
-                f"sface: expected uint8 (N, 112, 112, 3) crops, got {crops.dtype} {crops.shape}"
-            )
+        crops = inputs.crops(crops, self.crop_size, "sface")
         vectors = np.empty((len(crops), self.dimension), np.float32)
         for start in range(0, len(crops), _BATCH):
             batch = np.ascontiguousarray(crops[start : start + _BATCH])

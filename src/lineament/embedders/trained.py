@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.errors import CardMismatch, InvalidArray
-from lineament.io import golden
+from lineament.errors import CardMismatch
+from lineament.io import golden, inputs
 from lineament.io.trained import open_trained
 from lineament.registry import embedders
 from lineament.types import Float32, UInt8
@@ -50,12 +50,7 @@ class Trained:
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, S, S, 3)`` RGB -> float32 ``(N, D)``, not normalised; raises `InvalidArray`."""
-        size = self.crop_size
-        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
-            raise InvalidArray(
-                f"{self.card.name}: expected uint8 (N, {size}, {size}, 3) crops, "
-                f"got {crops.dtype} {crops.shape}"
-            )
+        crops = inputs.crops(crops, self.crop_size, self.card.name)
         vectors = np.empty((len(crops), self.dimension), np.float32)
         for start in range(0, len(crops), _BATCH):
             vectors[start : start + _BATCH] = self._model.run(crops[start : start + _BATCH])[_HEAD]

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
-from lineament.errors import NotAPicture, PictureUnreadable, UsageError
+import numpy as np
+
+from lineament.errors import InvalidArray, NotAPicture, PictureUnreadable, UsageError
 from lineament.io.reading import STDIN
 from lineament.shown import shown
-from lineament.types import Faces, Image, Outcome
+from lineament.types import Faces, Image, Outcome, UInt8
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowPicture
@@ -75,6 +77,17 @@ def pictures(given: Any) -> list[Image]:
                 'one of a file, Image.from_array(array, order="bgr") of an array'
             )
     return batch
+
+
+def crops(given: Any, size: int, whose: str) -> UInt8:
+    """Aligned crops for an embedder, uint8 ``(N, S, S, 3)``; raises `InvalidArray` naming the embedder."""
+    array = np.asarray(given)
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1:] != (size, size, 3):
+        advice = ": give one crop as a batch of one, crop[None]" if array.shape == (size, size, 3) else ""
+        raise InvalidArray(
+            f"{whose}: expected uint8 (N, {size}, {size}, 3) crops, got {array.dtype} {array.shape}{advice}"
+        )
+    return array
 
 
 def found_in(given: Any) -> list[Faces]:

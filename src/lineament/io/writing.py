@@ -233,7 +233,7 @@ def _protected(target: Path, found: os.stat_result, kind: Kind) -> str | None:
         if kind is OWN:
             return None
         if not head:
-            from lineament.io.sources import is_picture_name
+            from lineament.io.left_out import is_picture_name
 
             return "has the name of a picture" if is_picture_name(target.name) else None
         if kind.known(target):

@@ -23,7 +23,7 @@ from lineament.datasets.formats._index import PictureIndex
 from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError, OutputError, UsageError
-from lineament.io import sources
+from lineament.io import left_out, sources
 from lineament.io.writing import make_folder
 
 MAX_BYTES = 2**30
@@ -145,7 +145,7 @@ def pictures_below(folder: Path) -> Iterator[Path]:
     """Every file with a picture's suffix, sorted within its folder, what systems put there left out."""
     for name in sources.expand([folder]):
         path = Path(name)
-        if sources.is_picture_name(name) and not any(map(passed_over, path.relative_to(folder).parts)):
+        if left_out.is_picture_name(name) and not any(map(passed_over, path.relative_to(folder).parts)):
             yield path
 
 

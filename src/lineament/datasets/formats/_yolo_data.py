@@ -16,7 +16,7 @@ from lineament.datasets.formats._labelled import split_name
 from lineament.datasets.formats._layout import split_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.sources import is_picture_name
+from lineament.io.left_out import is_picture_name
 
 MAX_BYTES = 2**20
 SETTINGS = {"path", "names", "nc", "kpt_shape", "flip_idx", "download", "roboflow", "yaml_file"}

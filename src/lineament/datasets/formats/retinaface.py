@@ -19,7 +19,7 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Points
-from lineament.io.sources import is_picture_name
+from lineament.io.left_out import is_picture_name
 
 
 @dataclass(frozen=True, slots=True)

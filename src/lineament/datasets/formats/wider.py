@@ -20,7 +20,7 @@ from lineament.datasets.formats._naming import FolderNames, portable, portable_p
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow
-from lineament.io.sources import is_picture_name
+from lineament.io.left_out import is_picture_name
 
 _ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 _NUMBERS = re.compile(r"\s*-?[\d.]+(\s+-?[\d.]+){3,}\s*")
