@@ -90,7 +90,7 @@ def _checked(face: int | tuple[float, float]) -> int | tuple[float, float]:
             return _point((float(face[0]), float(face[1])))
         if isinstance(face, (bool, np.bool_)):
             raise TypeError
-        return _number(operator.index(face))  # type: ignore[arg-type]
+        return _number(operator.index(face))
     except (TypeError, ValueError):
         raise ConfigError(f"{face!r} names no face: {_HOW}") from None
 
