@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineament.errors import LabelFileError
-from lineament.io import left_out, sources
+from lineament.io import left_out
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 OWN = "lineament_id"

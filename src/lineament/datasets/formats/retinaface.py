@@ -18,8 +18,8 @@ from lineament.datasets.formats._layout import split_among, split_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
-from lineament.io.manifest import Points
 from lineament.io.left_out import is_picture_name
+from lineament.io.manifest import Points
 
 
 @dataclass(frozen=True, slots=True)

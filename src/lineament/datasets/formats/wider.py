@@ -19,8 +19,8 @@ from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPi
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
-from lineament.io.manifest import ManifestRow
 from lineament.io.left_out import is_picture_name
+from lineament.io.manifest import ManifestRow
 
 _ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 _NUMBERS = re.compile(r"\s*-?[\d.]+(\s+-?[\d.]+){3,}\s*")
