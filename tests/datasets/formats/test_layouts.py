@@ -584,6 +584,13 @@ def test_a_format_that_the_user_names_is_read_or_says_what_is_wrong(
         import_labels(source, "coco")
 
 
+def test_what_our_own_steps_wrote_is_no_label_file(tmp_path: Path) -> None:
+    """A manifest under any name, a review's log and its proposals leave a folder of people what it is."""
+    people("Ann/a.jpg", "Bob/b.jpg", proposals__jsonl="{}\n", review__jsonl="{}\n")(tmp_path)
+    import_labels(tmp_path).manifest.save(tmp_path / "split one.jsonl")
+    assert {row.subject for row in open_dataset(tmp_path)} == {"Ann", "Bob"}
+
+
 def test_people_that_the_user_names_are_read_beside_label_files(tmp_path: Path) -> None:
     """``--format imagefolder`` is not vetoed; the label files that it does not read are counted."""
     people("Ann/a.jpg", "Bob/b.jpg", notes__txt="hello\n")(tmp_path)

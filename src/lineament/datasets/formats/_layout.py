@@ -24,12 +24,15 @@ _TOOLS = frozenset(
     """anno txt txts xml xmls json jsons yolo voc coco pascal darknet labelimg labelme bbox bboxes
     box boxes gt face faces detection""".split()  # noqa: SIM905
 )
-# README.roboflow.txt and the like say nothing of single pictures; the lists of LFW name comparisons.
+# README.roboflow.txt and the like say nothing of single pictures, LFW's lists name comparisons, and ours
+# stand beside a manifest.
 _DOCUMENT = re.compile(
     r"(readme|read_me|licen[cs]e|copying|notice|citation|cite|credit|attribution|authors|change|version|about"
-    r"|requirements|terms|sha\d|md5|checksum|pairs|people|peopledev|lfw|manifest\.jsonl)[^/]*",
+    r"|requirements|terms|sha\d|md5|checksum)[^/]*\.(txt|html)"
+    r"|(pairs|people|lfw)[\w-]*\.txt|(manifest|proposals|review)\.jsonl",
     re.IGNORECASE,
 )
+_OWN = b'{"lineament_manifest"'
 
 
 def passed_over(name: str) -> bool:
@@ -86,5 +89,16 @@ def label_files(folder: Path) -> Iterator[Path]:
     for base, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not passed_over(name))
         for name in sorted(names):
-            if not passed_over(name) and is_label_name(name):
+            if not passed_over(name) and is_label_name(name) and not _is_own(Path(base) / name):
                 yield Path(base) / name
+
+
+def _is_own(file: Path) -> bool:
+    """Whether the file is a manifest of ours, under whatever name a step wrote it."""
+    if file.suffix != ".jsonl":
+        return False
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_OWN)) == _OWN
+    except OSError:
+        return False
