@@ -19,11 +19,7 @@ MODEL = ModelId("fake", "f" * 64)
 
 def picture(name: str) -> Image:
     """A small picture whose pixels, and so whose digest, follow from its name."""
-<<<<<<< HEAD
     digest = np.frombuffer(hashlib.sha256(os.fsencode(name)).digest()[:27], np.uint8)
-=======
-    digest = np.frombuffer(hashlib.sha256(name.encode(errors="surrogateescape")).digest()[:27], np.uint8)
->>>>>>> w/face
     return Image(digest.reshape(3, 3, 3), source=name)
 
 
