@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_sets import one, put
 from numpy.typing import NDArray
@@ -319,6 +319,7 @@ def test_our_own_label_of_a_turn_turns_nothing(tmp_path: Path) -> None:
         assert one(import_labels(out).manifest).labels == {"rotation": 30.0}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.data())
 def test_the_box_of_a_mask_is_that_of_its_pixels(width: int, height: int, data: st.DataObject) -> None:
     """From its runs alone, packed or not, a mask gives the box that its drawn pixels have."""
@@ -333,6 +334,7 @@ def test_the_box_of_a_mask_is_that_of_its_pixels(width: int, height: int, data: 
         assert (None if found is None else found[0]) == wanted
 
 
+@settings(deadline=None)
 @given(st.floats(-400, 400), st.floats(1, 50), st.floats(1, 50))
 def test_the_box_of_a_turned_shape_is_that_of_its_outline(degrees: float, w: float, h: float) -> None:
     """Turned rectangles and ellipses have the box of their outline, drawn point by point."""
