@@ -102,7 +102,7 @@ class Analyzer:
         self._made_of = {
             "detector": detector,
             "embedder": embedder,
-            "attributes": tuple(attributes),
+            "attributes": tuple(_each(attributes)),
             "quality": quality,
             "workers": workers,
             "precision": precision,

@@ -28,7 +28,8 @@ def pixels_of(picture: PillowPicture) -> UInt8:
         raise EmptyPicture("the PIL picture has no pixels")
     lost = _lost_its_file(picture)
     try:
-        pixels = raster.decode(picture.convert(_VIA[mode]) if mode in _VIA else picture)
+        plain = picture.convert(_VIA[mode]) if mode in _VIA else picture
+        pixels = raster.decode(raster.Opened(plain, orientation=1, several=False))
     except (CorruptPicture, ValueError) as error:
         if lost or "closed image" in str(error):
             raise PictureUnreadable(
