@@ -28,7 +28,7 @@ def test_batches_of_one_and_batch_normalisation(tmp_path: Path) -> None:
 
 
 def test_a_side_above_every_box() -> None:
-    """min_side that no box reaches is an error with the largest side there is, not a training on nothing."""
+    """A min_side that no box reaches is an error that tells the largest side there is."""
     boxes = np.array([[0, 0, 60, 40], [0, 0, 20, 90]], np.float32)
     scene = Scene("a", "a.jpg", boxes, np.zeros(2, np.int64), np.ones(2, bool))
     with pytest.raises(NotEnoughSamples, match=r"min_side 500 is above all 2 boxes .* is 40 pixels"):
