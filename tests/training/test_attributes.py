@@ -242,6 +242,40 @@ def test_a_label_nobody_declared_has_a_name() -> None:
     assert match(HeadSettings("a", kind="classes"), [0.0, 1.0, 1.0], [1.0]).classes == ("0", "1")
 
 
+@pytest.mark.parametrize(
+    ("head", "values", "kind"),
+    [
+        (HeadSettings("a"), [0.0, 1.0, 1.0], "classes"),
+        (HeadSettings("a"), [-1.0, 1.0, 1.0], "classes"),
+        (HeadSettings("a"), [0.5, 1.0, 1.0], "number"),
+        (HeadSettings("a"), [float(i) for i in range(11)], "number"),
+        (HeadSettings("a", unit="years"), [20.0, 21.0, 21.0], "number"),
+        (HeadSettings("a", unit="years"), ["20", "NA", "21.5"], "number"),
+        (HeadSettings("a", kind="classes"), [1.0, 2.0, 3.0], "classes"),
+        (HeadSettings("a", classes=("1", "2")), [1.0, 2.0], "classes"),
+        (HeadSettings("a"), ["01", "02"], "classes"),
+        (HeadSettings("a"), [1.0, 2.0, 3.0], None),
+    ],
+)
+def test_what_is_declared_decides_what_a_head_is(
+    head: HeadSettings, values: list[object], kind: str | None
+) -> None:
+    """A unit makes numbers of text too, and unknown ones missing; few whole numbers have to be declared."""
+    if kind is None:
+        with pytest.raises(ConfigError, match=r"1, 2, 3: classes or a number\? .*kind=classes"):
+            match(head, values, values)
+        return
+    found = match(head, values, values)
+    assert found.kind == kind
+    assert found.labelled["train"] == sum(value != "NA" for value in values)
+
+
+def test_a_word_where_a_number_is_declared_names_its_row() -> None:
+    """The picture, the split and the word are told."""
+    with pytest.raises(UndeclaredLabel, match=r"\(split 'val'\) has 'old'"):
+        match(HeadSettings("a", unit="years"), [1.0, 2.0], ["old"])
+
+
 def test_too_little_data_has_a_name() -> None:
     """No label in a split, one class, a declared class without a row, a constant: not enough samples."""
     for head, train, val in (

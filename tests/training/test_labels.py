@@ -48,6 +48,17 @@ def test_numbers_are_numbers_only_where_the_whole_column_is(tmp_path: Path) -> N
     assert [row.labels.get("code") for row in found] == ["7", "x7", None]
 
 
+def test_a_declared_number_has_numbers(tmp_path: Path) -> None:
+    """NA and the like are missing and counted; another word is an error with file, line and column."""
+    file = table(tmp_path, "path;age", "1.jpg;31,5", "2.jpg;NA", "3.jpg;?")
+    found = with_labels(manifest("1.jpg", "2.jpg", "3.jpg"), file, numbers=("age",))
+    assert [row.labels.get("age") for row in found.manifest] == [31.5, None, None]
+    assert found.missing == 2
+    file = table(tmp_path, "path,age", "1.jpg,31", "2.jpg,old")
+    with pytest.raises(LabelFileError, match=r"labels.csv, line 3, age: 'old' is no number"):
+        with_labels(manifest("1.jpg", "2.jpg"), file, numbers=("age",))
+
+
 def test_bad_tables_have_names(tmp_path: Path) -> None:
     """No column of pictures, unequal lines, contradicting lines, no file: each is said."""
     for lines, said in (

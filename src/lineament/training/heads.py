@@ -56,7 +56,8 @@ class HeadSettings:
         if self.weight <= 0:
             raise ConfigError(f"head {self.name}: weight is above 0")
         if list(self.edges) != sorted(set(self.edges)):
-            raise ConfigError(f"head {self.name}: edges rise")
+            told = "/".join(f"{edge:g}" for edge in self.edges)
+            raise ConfigError(f"head {self.name}: edges are {told}; each is above the one before")
         if len(set(self.classes)) != len(self.classes):
             raise ConfigError(f"head {self.name}: a class is named twice")
         if self.unit and (self.kind == "classes" or self.classes or self.edges):

@@ -198,7 +198,8 @@ class _Loop:
                 raise KeyboardInterrupt
         state.seconds += time.monotonic() - began
         if not state.samples:
-            raise NotEnoughSamples(f"not one picture of epoch {state.epoch + 1} could be used")
+            why = next(iter(state.refused.values()), "every batch was too small")
+            raise NotEnoughSamples(f"not one picture of epoch {state.epoch + 1} could be used: {why}")
 
     def _require_two(self, epoch: int) -> None:
         """Raise `NotEnoughSamples` where every batch is one picture, and normalised over the batch."""

@@ -118,8 +118,9 @@ def materialise(
     rows = {row.id: row for row in manifest}
     made = resumed = out_of_view = 0
     refused: dict[str, str] = {}
-    done = Journal(journal) if journal is not None else None
+    done: Journal | None = None
     try:
+        done = Journal(journal) if journal is not None else None
         for path, faces in sorted(pictures.items()):
             copies = factor * max(face.repeats for face in faces) - 1
             key = run.key(faces, copies)

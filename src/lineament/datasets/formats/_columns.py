@@ -24,9 +24,27 @@ from lineament.io.manifest import Box
 
 Shape = Literal["xyxy", "xywh", "cxcywh"]
 
-SUBJECT: tuple[str, ...] = ("subject", "person", "identity", "subjectid", "personid", "subjectname", "personname")
+SUBJECT: tuple[str, ...] = (
+    "subject",
+    "person",
+    "identity",
+    "subjectid",
+    "personid",
+    "subjectname",
+    "personname",
+)
 SUBJECT += ("identityid", "identityname", "celebrity", "celebrityname")
-SPLIT = ("split", "subset", "partition", "evalpartition", "set", "usage", "isvalid", "isval", "istest")
+SPLIT: tuple[str, ...] = (
+    "split",
+    "subset",
+    "partition",
+    "evalpartition",
+    "set",
+    "usage",
+    "isvalid",
+    "isval",
+    "istest",
+)
 _CLASS = ("class", "classname", "label", "labelname", "category", "categoryname", "objectclass")
 _SIDES = {
     "left": ("x1", "xmin", "left", "xtl", "minx", "topleftx", "xleft"),
@@ -39,7 +57,17 @@ _SIDES = {
     "cy": ("cy", "ycenter", "ycentre", "centery", "centrey", "yc"),
 }
 _PREFIXES = ("", "bbox", "bb", "box", "face", "facebox", "facebbox", "rect")
-_CELLS: tuple[str, ...] = ("bbox", "box", "boundingbox", "boundingboxes", "bboxes", "boxes", "facebox", "facebbox", "rect")
+_CELLS: tuple[str, ...] = (
+    "bbox",
+    "box",
+    "boundingbox",
+    "boundingboxes",
+    "bboxes",
+    "boxes",
+    "facebox",
+    "facebbox",
+    "rect",
+)
 _CELLS += ("bboxxywh", "bboxxyxy", "boxxywh", "boxxyxy", "regionshapeattributes")
 _SIZES = {
     "width": ("width", "imagewidth", "imgwidth", "imagew", "imgw"),
