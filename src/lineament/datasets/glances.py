@@ -102,7 +102,7 @@ class _Space:
         at = np.arange(self._side, dtype=np.float32) - (self._side - 1) / 2
         x, y = np.meshgrid(at, at)
         parts = (look, right, right * x, right * y, down, down * x, down * y)
-        columns = np.stack([_inner(part) for part in parts], axis=1)
+        columns = np.stack([_inner(np.asarray(part, np.float32)) for part in parts], axis=1)
         self._sizes = np.maximum(np.linalg.norm(columns, axis=0), 1e-3)
         self._parts = np.asarray(columns / self._sizes, np.float32)
         # A ten-thousandth keeps a look that is flat, or flat one way, from dividing by nothing.
