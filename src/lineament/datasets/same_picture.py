@@ -98,7 +98,9 @@ def overlay(a: Canvas, b: Canvas, fit: Fit, *, enough: float = 1.0) -> float:
     """
     import cv2
 
-    x, x_shown = (np.ascontiguousarray(part[:, ::-1]) if fit.mirrored else part for part in _parts(a))
+    x, x_shown = _parts(a)
+    if fit.mirrored:
+        x, x_shown = np.ascontiguousarray(x[:, ::-1]), np.ascontiguousarray(x_shown[:, ::-1])
     y, y_shown = _parts(b)
     size = (CANVAS, CANVAS)
     seen_side = 1.0 if a.shown is None else _MIDDLE
