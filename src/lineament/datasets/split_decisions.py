@@ -208,6 +208,8 @@ def _way_out(work: Assignment, empty: Sequence[str]) -> str:
             f"{start}every row came with a split ({came}) and keeps it; --resplit shares all of them out "
             f"anew, or ask for splits that take from train: --names train,{empty[0]}"
         )
+    if not count:
+        return f"{start}the data hold no picture that could be read"
     there = f"there are only {count} {what}" if count != 1 else f"there is only one {one}"
     fewer = "ask for fewer splits" + (", or drop --by subject" if plan.by == "subject" else "")
     if count < len(work.shares):
