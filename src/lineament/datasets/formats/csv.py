@@ -22,8 +22,7 @@ from pathlib import Path
 from lineament.datasets import tables
 from lineament.datasets.formats import _own_table, formats
 from lineament.datasets.formats._columns import Columns, Shape, merged
-from lineament.datasets.formats._files import pictures_below, relative
-from lineament.datasets.formats._finding import Finder
+from lineament.datasets.formats._files import locate, pictures_below, relative
 from lineament.datasets.formats._labelled import CLASS, Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._naming import FolderNames, portable_path
@@ -89,10 +88,10 @@ class Csv:
                     continue
                 means.tell(problems)
                 table = means.table
-            finder = Finder(root, [file.parent, file.parent / "images", root])
+            bases = [file.parent, file.parent / "images", root]
             for line in table.lines:
-                path = finder.find(self._name(line, means), table.where(line), problems)
-                if path is not None:
+                path = locate(self._name(line, means), root, bases, problems, table.where(line))
+                if path is not None and (root / path).is_file():
                     grouped.setdefault(path, []).append((means, line))
             if not grouped and table.lines and isinstance(means, Columns) and file == files[-1]:
                 raise LabelFileError(_none_there(means, self._name(table.lines[0], means)))
