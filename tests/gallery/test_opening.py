@@ -71,7 +71,7 @@ def test_refused_at_the_door(settings: dict[str, Any], says: str, tmp_path: Path
         (5, "no gallery"),
         (["sqlite:people.db"], "no gallery"),
         (MemoryStore, "no gallery"),
-        (object(), "GalleryStore"),
+        pytest.param(object(), "GalleryStore", id="object"),
         (Path(), "not a regular file"),
     ],
     ids=str,
