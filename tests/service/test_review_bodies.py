@@ -48,8 +48,8 @@ def asked(served: tuple[int, Keys], headers: str, body: bytes, *, end: bool = Fa
     """The status of a request with the page's own keys, and how many bytes of ``body`` were taken."""
     port, keys = served
     head = (
-        f"POST /{keys.page}/api/decisions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-CSRF-Token: {keys.csrf}\r\n"
-        f"Content-Type: application/json\r\n{headers}\r\n"
+        f"POST /{keys.page}/api/decisions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"X-CSRF-Token: {keys.csrf}\r\nContent-Type: application/json\r\n{headers}\r\n"
     )
     sent = 0
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:

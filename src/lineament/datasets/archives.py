@@ -1,8 +1,8 @@
 """Unpacking archives that may be hostile: nothing lands outside, nothing is replaced, nothing explodes.
 
 A path that leads out, two entries that would become one file, a damaged or encrypted archive, too many
-entries or bytes, folders too deep, or bytes that expand beyond belief, refuse the whole archive, and nothing
-of it stays. A folder that only the path of an entry implies is an entry, and every folder costs a block.
+entries or bytes, folders too deep, or bytes that expand beyond belief, refuse the whole archive, and
+nothing of it stays. A folder that only a path implies is an entry, and every folder costs a block.
 Links, devices and what macOS adds are left out and counted. Sizes are counted while writing, because
 headers lie. Archives inside the archive are not opened.
 """
@@ -30,6 +30,7 @@ from lineament.datasets.formats._naming import folded
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import ArchiveRefused, UsageError
 from lineament.io.left_out import is_system
+from lineament.io.permissions import make_folders, opener
 
 _CHUNK = 1 << 20
 _MAX_NAME = 1024
@@ -161,8 +162,8 @@ class _Target:
         """Write one file; it must be new."""
         path = self.folder / self.place(name)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            out = path.open("xb")
+            make_folders(path.parent)
+            out = open(path, "xb", opener=opener)  # noqa: SIM115
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ArchiveRefused(f"two entries would both become {name!r}") from None
         with out:
@@ -177,7 +178,7 @@ class _Target:
         path = self.folder / self.place(name)
         self.spend(_FOLDER_BYTES)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folders(path)
         except (FileExistsError, NotADirectoryError):
             raise ArchiveRefused(f"{name!r} is both a file and a folder") from None
 

@@ -20,6 +20,8 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.importing import Seen, look, read
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.permissions import opener
+from lineament.io.writing import make_folder
 
 Advance = Callable[[int], None]
 
@@ -227,7 +229,7 @@ def _copy(source: Path, target: Path, row: ManifestRow, problems: Problems) -> S
     if row.sha256 and seen.sha256 != row.sha256:
         problems.add("picture_changed", row.path)
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as file, target.open("xb") as out:
+    make_folder(target.parent)
+    with source.open("rb") as file, open(target, "xb", opener=opener) as out:
         shutil.copyfileobj(file, out, 1 << 20)
     return seen

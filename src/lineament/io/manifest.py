@@ -20,7 +20,8 @@ from typing import IO, Any, Literal, Self
 
 from lineament.errors import ManifestError, OutputError, WouldOverwrite
 from lineament.io.own_files import MANIFEST
-from lineament.io.writing import replacing
+from lineament.io.permissions import opener
+from lineament.io.writing import make_folder, replacing
 
 VERSION = 1
 _ENTRY = b'{"key": '
@@ -198,8 +199,8 @@ class Journal:
         self._pending = 0
         with self._named():
             whole = self._read() if path.exists() else 0
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("ab")
+            make_folder(path.parent)
+            self._file: IO[bytes] = open(path, "ab", opener=opener)  # noqa: SIM115
             self._file.truncate(whole)
 
     def _read(self) -> int:

@@ -1,9 +1,10 @@
 """What a page on the user's own machine needs, so that no other page and no other machine can use it.
 
 Only requests naming this very host are answered, so that a foreign name that resolves to 127.0.0.1 (DNS
-rebinding) gets nothing. The address carries a random token, which works once and leads to a path that cannot
-be guessed; everything lies below that path. There is no cookie: a browser sends those of one port to the
-programs behind all others. Whatever changes something also needs a header with a key that stands in the page.
+rebinding) gets nothing. The address carries a random token, which works once and leads to a path that
+cannot be guessed; everything lies below that path. There is no cookie: a browser sends those of one port to
+the programs behind all others. Whatever changes something also needs a header with a key that stands in the
+page.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Keys:
 
 
 class Guard:
-    """Answers in the application's place what is not allowed, and puts the strict headers on every answer."""
+    """Answers what is not allowed in the application's place; every answer gets the strict headers."""
 
     def __init__(self, app: ASGIApp, *, port: int, keys: Keys) -> None:
         self._app = app
@@ -100,8 +101,8 @@ class Guard:
         if self._opened:
             raise _Refusal(
                 403,
-                "This address has been opened already, and works once; use the page that it led to. If it was "
-                "not you who opened it, somebody else on this machine did: stop the command.",
+                "This address has been opened already, and works once; use the page that it led to. If it "
+                "was not you who opened it, somebody else on this machine did: stop the command.",
             )
         self._opened = True
         return True

@@ -169,7 +169,7 @@ def test_a_video_is_not_gone_through_twice(film: Path, faces: Analyzer, tmp_path
 
 @needs_av
 def test_a_video_held_sideways_is_upright(film: Path, tmp_path: Path) -> None:
-    """As a player shows it: every frame is that of the film itself, turned as the film says, at its time."""
+    """As a player shows it: every frame is the film's own, turned as it says, at its time."""
     data = film.read_bytes()
     at = data.index(b"tkhd")
     upright = b"\0\1\0\0" + bytes(12) + b"\0\1\0\0" + bytes(12) + b"\x40\0\0\0"

@@ -24,6 +24,7 @@ from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError, OutputError, UsageError
 from lineament.io import left_out, sources
+from lineament.io.permissions import opener
 from lineament.io.writing import make_folder
 
 MAX_BYTES = 2**30
@@ -228,8 +229,8 @@ def _index(root: Path, problems: Problems) -> PictureIndex:
 @contextmanager
 def new_text(path: Path) -> Iterator[IO[str]]:
     """A text file that must not exist yet, so that labels never take the place of a picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8", newline="\n") as file:
+    make_folder(path.parent)
+    with open(path, "x", encoding="utf-8", newline="\n", opener=opener) as file:
         yield file
 
 
@@ -247,6 +248,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         make_folder(temporary)
         yield temporary
         if folder.exists():
+            temporary.chmod(stat.S_IMODE(folder.stat().st_mode))
             folder.rmdir()
         temporary.replace(folder)
     except OSError as error:
