@@ -234,7 +234,9 @@ def test_a_download_ends_however_slowly_it_comes(
     with tls_server() as server:
         server.behave = _trickle(place)
         with pytest.raises(SourceFailed, match="not complete after"):
-            download(server.url, tmp_path / "m", len(CONTENT), sha256(CONTENT), ssl_context=client_context())
+            download(
+                server.url, tmp_path / "m", len(CONTENT), sha256(CONTENT), ssl_context=client_context()
+            )
     assert not (tmp_path / "m").exists()
 
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from lineament.errors import ManifestError, OutputError
 from lineament.io.manifest import ManifestRow
-from lineament.io.permissions import opener
+from lineament.io.permissions import file_mode, opener
 
 Choice = Literal["keep", "remove", "move", "undo"]
 By = Literal["person", "auto"]
@@ -94,7 +94,7 @@ class DecisionLog:
         self.path = path
         self.entries: list[Decision] = []
         self._read = 0
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), mode=file_mode())
         self.refresh()
 
     def refresh(self) -> None:

@@ -53,9 +53,7 @@ def picture(name: str) -> UInt8:
         raise CardMismatch(f"no generator of golden pictures makes {name[:80]!r}")
     width, height = int(parts[1]), int(parts[2])
     if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
-        raise CardMismatch(
-            f"the golden picture {name} has a side of 0 or over {_MAX_SIDE:,} pixels"
-        )
+        raise CardMismatch(f"the golden picture {name} has a side of 0 or over {_MAX_SIDE:,} pixels")
     y, x = np.mgrid[:height, :width].astype(np.int64)
     channels = []
     # Soft waves and hard blocks, different in each channel, so that both colour and place matter.

@@ -165,7 +165,7 @@ def test_unusual_ports_are_asked_only_of_sites_that_the_user_named(port: int) ->
     """A site that is searched could lead to any service of a third; what it serves itself is at 80 or 443.
     The named site is one host at one port."""
     target = parse(f"http://photos.test:{port}/")
-    for named in ((), ("photos.test",), ("other.test:%d" % port,), ("photos.test:9",)):
+    for named in ((), ("photos.test",), (f"other.test:{port}",), ("photos.test:9",)):
         with pytest.raises(ForbiddenUrl, match="ports 80 and 443"):
             pinned(target, lambda _h, _p: ["8.8.8.8"], (), named)
     assert pinned(target, lambda _h, _p: ["8.8.8.8"], (), (f"photos.test:{port}",)) == "8.8.8.8"

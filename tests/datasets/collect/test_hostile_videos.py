@@ -97,7 +97,8 @@ def hostile(folder: Path, url: str) -> tuple[Path, dict[str, Path]]:
     made["media elsewhere"] = with_media_elsewhere(folder / "elsewhere.mov", bait)
     made["segments elsewhere"] = with_a_link(folder / "elsewhere.mkv", f"{url}/next.mkv")
     for name in (f"concat:{bait}|{bait}", f"subfile,,start,0,end,0,,:{bait}", f"file:{bait}", url,
-                 f"hls+{url}", f"async:{url}", "udp://127.0.0.1:47115", "rtsp://127.0.0.1/x", "bait%d.mp4"):  # fmt: skip
+                 f"hls+{url}", f"async:{url}", "udp://127.0.0.1:47115", "rtsp://127.0.0.1/x",
+                 "bait%d.mp4"):  # fmt: skip
         made[f"the name {name}"] = Path(name)
     return bait, made
 
@@ -137,7 +138,8 @@ def traced(program: str, folder: Path, *names: str) -> tuple[str, str]:
     log = folder / "trace"
     done = subprocess.run(
         ["strace", "-f", "-qq", "-s", "300", "-o", log, "-e",
-         "trace=open,openat,openat2,socket,connect,bind,stat,newfstatat", sys.executable, "-c", program, *names],
+         "trace=open,openat,openat2,socket,connect,bind,stat,newfstatat",
+         sys.executable, "-c", program, *names],
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

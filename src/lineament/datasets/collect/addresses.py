@@ -179,7 +179,9 @@ def pinned(
     """The one address to connect to. Resolves once; one address that is not public refuses them all.
 
     Ports other than 80 and 443 are asked only of the ``named`` sites (``host:port``): whoever is searched
-    could else make us knock at the mail or database server of a third. Raises `ForbiddenUrl`, or `Unreachable` when the name has no address.
+    could else make us knock at the mail or database server of a third.
+
+    Raises `ForbiddenUrl`, or `Unreachable` when the name has no address.
     """
     try:
         addresses = list(resolve(target.host, target.port))
