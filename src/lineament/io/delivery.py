@@ -213,9 +213,9 @@ def download(
 ) -> None:
     """Download an HTTPS URL to ``target``, resuming ``target`` + ``.part`` where the server can.
 
-    At most ``size`` bytes are taken (0 = `UNKNOWN_SIZE_LIMIT`), by all attempts together in 300 seconds and
-    one more for every 32 kB. A broken connection is tried again, three times in all; proxies are taken from
-    the environment. Raises `SourceFailed`, and the partial file stays; or `DigestMismatch`, and it does not.
+    At most ``size`` bytes are taken (0 = `UNKNOWN_SIZE_LIMIT`), by all attempts together in 300 s and one
+    more for every 32 kB. A broken connection is tried again, three times in all; proxies are taken from the
+    environment. Raises `SourceFailed`, and the partial file stays; or `DigestMismatch`, and it does not.
     """
     part = target.with_name(target.name + ".part")
     with _Clock(_allowed_seconds(size)) as clock:
