@@ -14,6 +14,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     ├── PictureError              one picture is refused, the rest of the batch goes on
     │   ├── PictureNotFound
     │   ├── PictureUnreadable     it is there, but the system refuses to read it
+    │   ├── PictureOutside        a link leads it out of the data set's folder
     │   ├── NotAPicture           a folder, socket, device, bare array or None: nothing that could hold one
     │   ├── EmptyPicture          zero bytes
     │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
@@ -119,6 +120,10 @@ class PictureNotFound(PictureError):
 
 class PictureUnreadable(PictureError):
     """It is there, but cannot be read: permission, a failing disk, a file that was closed."""
+
+
+class PictureOutside(PictureError):
+    """A link leads out of the data set's folder: somebody else's data set shall not choose what is read."""
 
 
 class NotAPicture(PictureError):

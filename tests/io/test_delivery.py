@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import time
 import zipfile
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from local_sources import CONTENT, MEMBER, build_wheel, client_context, sha256, tls_server
 
 from lineament.errors import DigestMismatch
+from lineament.io import delivery
 from lineament.io.catalog import Source
 from lineament.io.delivery import SourceFailed, deliver, download, extract_member
 
@@ -193,3 +197,60 @@ def test_truncated_archives_are_named_errors(tmp_path: Path, share: int) -> None
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) * share // 100])
     with pytest.raises(SourceFailed, match="not a readable zip"):
         extract_member(tmp_path / "cut.zip", "m", len(CONTENT), tmp_path / "out")
+
+
+def _trickle(place: str) -> Callable[[BaseHTTPRequestHandler, int], bool]:
+    """A server that never stops sending a little, before or in the middle of what is asked for."""
+
+    def behave(handler: BaseHTTPRequestHandler, number: int) -> bool:
+        wire, said = handler.wfile, b"HTTP/1.1 200 OK\r\n"
+        try:
+            if place == "break":
+                time.sleep(0.2)
+                wire.write(said + b"Content-Length: 512000\r\n\r\n" + bytes(1000))
+                handler.close_connection = True
+                return True
+            start = {"status": b"HTTP/1.1 2", "header": said + b"X-A: ", "body": said + b"\r\n",
+                     "headers": said, "continue": b"HTTP/1.1 100 Continue\r\n\r\n"}[place]  # fmt: skip
+            wire.write(start)
+            drop = {"headers": b"X-B: b\r\n", "continue": start}.get(place, b"0")
+            while True:
+                wire.write(drop)
+                time.sleep(0.1)
+        except OSError:
+            return True
+
+    return behave
+
+
+@pytest.mark.parametrize("place", ["status", "header", "headers", "continue", "body", "break"])
+def test_a_download_ends_however_slowly_it_comes(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte may come in time and all of them never: a bound on the whole, over every attempt."""
+    monkeypatch.setattr(delivery, "_GRACE_SECONDS", 0.6)
+    monkeypatch.setattr(delivery, "_SLOWEST", 1 << 30)
+    monkeypatch.setattr(delivery, "_ATTEMPTS", 1000)
+    with tls_server() as server:
+        server.behave = _trickle(place)
+        with pytest.raises(SourceFailed, match="not complete after"):
+            download(
+                server.url, tmp_path / "m", len(CONTENT), sha256(CONTENT), ssl_context=client_context()
+            )
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_server_that_says_nothing_at_all_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same in the middle of the TLS handshake."""
+    monkeypatch.setattr(delivery, "_GRACE_SECONDS", 0.6)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(SourceFailed, match="not complete after"):
+            download(url, tmp_path / "m", 1, ssl_context=client_context())
+
+
+def test_a_slow_line_has_time_by_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five minutes, and a second for every 32 kB: a file of 100 MB may take almost an hour."""
+    assert delivery._allowed_seconds(1) == pytest.approx(300, abs=1)
+    assert delivery._allowed_seconds(100 << 20) == 300 + 3200
+    assert delivery._allowed_seconds(0) == delivery._allowed_seconds(delivery.UNKNOWN_SIZE_LIMIT)

@@ -33,7 +33,7 @@ def test_the_picture_is_the_same_everywhere() -> None:
     assert digest == "17a0b2b7ea845b8b886b37cf2e9f05212608d8ccaaf70a29591354bcf2b848e6"
 
 
-@pytest.mark.parametrize("name", ["", "photo", "waves-0", "waves-99999x1", "waves-1x1; rm"])
+@pytest.mark.parametrize("name", ["", "photo", "waves-0", "waves-99999x1", "waves-٣x٤", "waves-1x1; rm"])
 def test_unknown_pictures_are_refused(name: str) -> None:
     """A card cannot name a picture that nobody can make."""
     with pytest.raises(CardMismatch, match="no generator"):

@@ -23,7 +23,7 @@ from lineament.datasets.proposals import Proposal
 from lineament.datasets.review import Review, open_review
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
-from lineament.service.guarding import Keys, cookie_name
+from lineament.service.guarding import Keys
 from lineament.service.review import create_app
 from lineament.service.thumbnails import SMALL_PX
 
@@ -83,46 +83,71 @@ def client(review: Review, keys: Keys) -> TestClient:
 
 @pytest.fixture
 def user(client: TestClient, keys: Keys) -> TestClient:
-    """The same with the cookie that the page sets, and the page's own header."""
-    assert client.get("/", params={"token": keys.token}).status_code == 200
+    """The same at the path that the token leads to, with the page's own header."""
+    opened = client.get("/", params={"token": keys.token})
+    assert opened.status_code == 200 and opened.url.path == f"/{keys.page}/"
+    client.base_url = opened.url
     client.headers["X-CSRF-Token"] = keys.csrf
     return client
 
 
 def test_without_the_token_nothing_is_shown(client: TestClient, review: Review) -> None:
-    """No token, a wrong one, a cookie of another port: 403 everywhere, and nothing is written."""
+    """No token, a wrong one, a path that is nearly the page's: 403 everywhere, and nothing is written."""
     for path in ("/", "/?token=", "/?token=x", "/api/overview", "/api/subjects/0", "/pictures/0/small",
-                 "/static/review.js", "/docs", "/openapi.json"):  # fmt: skip
+                 "/static/review.js", "/docs", "/openapi.json", "//", "/x/",
+                 "/x/?token=", "//api/overview"):  # fmt: skip
         assert client.get(path).status_code == 403, path
     assert client.post("/api/decisions", json={"picture": 0, "choice": "remove"}).status_code == 403
     assert not review.log.path.exists()
 
 
-def test_the_cookie_is_kept_from_scripts_and_other_sites(client: TestClient, keys: Keys) -> None:
-    """HttpOnly, SameSite=Strict, named after the port; every answer carries the strict policy."""
-    answer = client.get("/", params={"token": keys.token})
-    cookie = answer.headers["set-cookie"].lower()
-    assert cookie.startswith(cookie_name(PORT)) and "httponly" in cookie and "samesite=strict" in cookie
-    for one in (
-        answer,
-        client.get("/nowhere"),
-        client.get("/static/review.js"),
-        client.get("/pictures/0/small"),
-    ):
+def test_the_token_works_once(client: TestClient, keys: Keys) -> None:
+    """It stands in the browser's arguments, where others may read it: who comes second gets nothing, and is
+    told that somebody was first. The page itself can be loaded again."""
+    home = client.get("/", params={"token": keys.token}).url
+    for _ in range(2):
+        late = client.get("/", params={"token": keys.token})
+        assert late.status_code == 403 and "opened already" in late.text
+        assert keys.page not in late.text + str(late.headers) and keys.csrf not in late.text
+    assert client.get(home).status_code == 200
+    assert client.get(f"/{keys.page}").status_code == 403
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS", "PUT"])
+def test_only_opening_the_page_uses_the_token(client: TestClient, keys: Keys, method: str) -> None:
+    """What asks without wanting the page neither opens it nor spends the token."""
+    assert client.request(method, "/", params={"token": keys.token}).status_code == 403
+    assert client.get("/", params={"token": keys.token}).status_code == 200
+
+
+def test_nothing_is_kept_where_other_ports_would_get_it(client: TestClient, keys: Keys) -> None:
+    """Browsers send the cookies of one port to every other: none is set, and none that is sent helps."""
+    page = client.get("/", params={"token": keys.token})
+    assert not any("set-cookie" in one.headers for one in (page, *page.history))
+    every = "; ".join(f"{name}={key}" for name in ("lineament", f"lineament_{PORT}", "page")
+                      for key in (keys.token, keys.page, keys.csrf))  # fmt: skip
+    for path in ("/", "/api/overview", "/pictures/0/small", "/static/review.js", "/api/subjects/0"):
+        assert client.get(path, headers={"Cookie": every}).status_code == 403, path
+
+
+def test_every_answer_carries_the_strict_policy(user: TestClient) -> None:
+    """Pages, pictures and refusals alike; the page holds no script and no style of its own."""
+    page = user.get("/")
+    for one in (page, user.get("/nowhere"), user.get("/static/review.js"), user.get("/pictures/0/small"),
+                user.get(f"{HOME}/?token=x"), user.post("/api/undo", content=b"{}")):  # fmt: skip
         policy = one.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy
         assert one.headers["cache-control"] == "no-store"
+        assert one.headers["referrer-policy"] == "no-referrer"
         assert one.headers["x-content-type-options"] == "nosniff"
-    assert (
-        "<script>" not in answer.text and "style=" not in answer.text and " on" + "click" not in answer.text
-    )
+    assert "<script>" not in page.text and "style=" not in page.text and " on" + "click" not in page.text
 
 
 @pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", ""])
 def test_other_names_for_this_host_get_nothing(user: TestClient, keys: Keys, host: str) -> None:
     """A foreign name that resolves here (DNS rebinding) is refused even with every key."""
     assert user.get("/api/overview", headers={"Host": host}).status_code == 421
-    assert user.get("/", params={"token": keys.token}, headers={"Host": host}).status_code == 421
+    assert user.get(f"{HOME}/", params={"token": keys.token}, headers={"Host": host}).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -137,7 +162,7 @@ def test_other_names_for_this_host_get_nothing(user: TestClient, keys: Keys, hos
 def test_other_pages_cannot_decide(
     user: TestClient, review: Review, changed: dict[str, str], status: int
 ) -> None:
-    """With the cookie alone, as a foreign page's request would have, nothing is decided."""
+    """Even with the path of the page, what does not come from the page itself decides nothing."""
     body = json.dumps({"picture": 0, "choice": "remove"})
     headers = {"Content-Type": "application/json", "Origin": HOME}
     assert user.post("/api/decisions", content=body, headers={**headers, **changed}).status_code == status
@@ -169,7 +194,15 @@ def test_large_or_broken_bodies_are_refused(user: TestClient) -> None:
     headers = {"Content-Type": "application/json"}
     assert user.post("/api/decisions", content=b" " * 20_000, headers=headers).status_code == 413
     assert user.post("/api/decisions", content=iter([b"{}"]), headers=headers).status_code == 413
-    assert user.post("/api/undo", content=b"{", headers=headers).status_code == 400
+    for body in (
+        b"{",
+        b"\xff",
+        b"[" * 9_000,
+        b'{"a":' * 1_800,
+        b"9" * 9_000,
+        b'{"picture":' + b"1" * 5_000 + b"}",
+    ):
+        assert user.post("/api/undo", content=body, headers=headers).status_code == 400, body[:20]
 
 
 def test_pictures_come_by_number_and_small(user: TestClient, tmp_path: Path) -> None:
@@ -314,11 +347,11 @@ def test_hostile_names_are_only_text(page: Page) -> None:
 
 
 @needs_browser
-def test_decisions_outlive_the_page_and_two_tabs_agree(page: Page, review: Review, address: str) -> None:
+def test_decisions_outlive_the_page_and_two_tabs_agree(page: Page, review: Review) -> None:
     """After loading again everything decided is there; a second tab sees it, and the last write wins."""
     press(page, "x")
     second = page.context.new_page()
-    second.goto(address)
+    second.goto(page.url)
     second.wait_for_selector("figure.remove")
     second.click("figure >> nth=0")
     press(second, "k")

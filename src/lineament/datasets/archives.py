@@ -1,7 +1,8 @@
 """Unpacking archives that may be hostile: nothing lands outside, nothing is replaced, nothing explodes.
 
 A path that leads out, two entries that would become one file, a damaged or encrypted archive, too many
-entries or bytes, or bytes that expand beyond belief, refuse the whole archive, and nothing of it stays.
+entries or bytes, folders too deep, or bytes that expand beyond belief, refuse the whole archive, and
+nothing of it stays. A folder that only a path implies is an entry, and every folder costs a block.
 Links, devices and what macOS adds are left out and counted. Sizes are counted while writing, because
 headers lie. Archives inside the archive are not opened.
 """
@@ -29,17 +30,25 @@ from lineament.datasets.formats._naming import folded
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import ArchiveRefused, UsageError
 from lineament.io.left_out import is_system
+from lineament.io.permissions import make_folders, opener
 
 _CHUNK = 1 << 20
 _MAX_NAME = 1024
-_MAX_HEADER = 4 << 20
+_MAX_HEADER = 1 << 20
+_MAX_SHARED_HEADERS = 1_000
+_FOLDER_BYTES = 4_096
+"""What an empty folder takes on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """``ratio`` bounds unpacked bytes by the archive's size, beyond ``free_bytes`` that any may have."""
+    """``ratio`` bounds unpacked bytes by the archive's size, beyond ``free_bytes`` that any may have.
+
+    ``max_entries`` counts the folders that paths imply, too; ``max_depth`` is of folders in folders.
+    """
 
     max_entries: int = 300_000
+    max_depth: int = 32
     max_bytes: int = 200 * 2**30
     ratio: int = 100
     free_bytes: int = 2**28
@@ -96,7 +105,7 @@ class _Target:
 
     def __init__(self, folder: Path, limits: ArchiveLimits, budget: int) -> None:
         self.folder, self.limits, self.budget = folder, limits, budget
-        self.files = self.written = self.entries = 0
+        self.files = self.written = self.entries = self._spent = 0
         self.problems = Problems()
         self._seen: dict[str, str] = {}
         self._one_case = folds_case(folder)
@@ -118,14 +127,31 @@ class _Target:
         if len(inner) > _MAX_NAME:
             raise ArchiveRefused(f"an entry has a name of {len(inner):,} characters")
         path = posixpath.normpath(inner)
-        for end in range(1, path.count("/") + 2):
-            prefix = "/".join(path.split("/")[:end])
-            twin = self._seen.setdefault(folded(prefix), prefix)
-            if twin != prefix:
+        parts = path.split("/")
+        if len(parts) - 1 > self.limits.max_depth:
+            raise ArchiveRefused(
+                f"an entry lies {len(parts) - 1} folders deep; the limit is {self.limits.max_depth}"
+            )
+        for end in range(1, len(parts) + 1):
+            prefix = "/".join(parts[:end])
+            key = folded(prefix)
+            twin = self._seen.get(key)
+            if twin is None:
+                self._seen[key] = prefix
+                if end < len(parts):
+                    self.count()
+                    self.spend(_FOLDER_BYTES)
+            elif twin != prefix:
                 if self._one_case:
                     raise ArchiveRefused(f"{prefix!r} and {twin!r} would become one file here")
                 self.problems.add("names_differ_by_case_or_unicode_form", prefix)
         return path
+
+    def spend(self, size: int) -> None:
+        """Take bytes from the budget; raises `ArchiveRefused` when it is used up."""
+        self._spent += size
+        if self._spent > self.budget:
+            raise ArchiveRefused(f"it unpacks to more than {self.budget:,} bytes, folders included")
 
     def leave_out(self, name: str) -> None:
         """Count what a system added; a name that leads out refuses the archive all the same."""
@@ -136,23 +162,23 @@ class _Target:
         """Write one file; it must be new."""
         path = self.folder / self.place(name)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            out = path.open("xb")
+            make_folders(path.parent)
+            out = open(path, "xb", opener=opener)  # noqa: SIM115
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ArchiveRefused(f"two entries would both become {name!r}") from None
         with out:
             while chunk := source.read(_CHUNK):
                 self.written += len(chunk)
-                if self.written > self.budget:
-                    raise ArchiveRefused(f"it unpacks to more than {self.budget:,} bytes")
+                self.spend(len(chunk))
                 out.write(chunk)
         self.files += 1
 
     def make_folder(self, name: str) -> None:
         """Make a folder, which may exist."""
         path = self.folder / self.place(name)
+        self.spend(_FOLDER_BYTES)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folders(path)
         except (FileExistsError, NotADirectoryError):
             raise ArchiveRefused(f"{name!r} is both a file and a folder") from None
 
@@ -246,11 +272,15 @@ def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
 
 def _unpack_tar(archive: Path, target: _Target, limits: ArchiveLimits) -> None:
     with _decompressed(archive) as source:
-        bounded: Any = _Bounded(source, target.budget)
-        with tarfile.open(fileobj=bounded, mode="r:") as packed:
+        bounded = _Bounded(source, target.budget)
+        stream: Any = bounded
+        with tarfile.open(fileobj=stream, mode="r:") as packed:
             for info in packed:
                 target.count()
                 vars(packed)["members"] = []  # else every header stays in memory
+                if len(packed.pax_headers) > _MAX_SHARED_HEADERS:  # each entry gets a copy of them
+                    raise ArchiveRefused(f"more than {_MAX_SHARED_HEADERS:,} headers for all entries")
+                bounded.in_header(False)
                 if (info.isdir() or info.isreg()) and added_by_a_system(info.name):
                     target.leave_out(info.name)
                 elif info.isdir():
@@ -262,6 +292,7 @@ def _unpack_tar(archive: Path, target: _Target, limits: ArchiveLimits) -> None:
                 else:
                     target.place(info.name)
                     target.problems.add("link_or_device_left_out", info.name)
+                bounded.in_header(True)
 
 
 _KINDS: dict[str, Callable[[Path, _Target, ArchiveLimits], None]] = {
@@ -281,22 +312,35 @@ def _decompressed(archive: Path) -> Iterator[IO[bytes]]:
 
 
 class _Bounded:
-    """A stream that never gives more than the budget, nor a header larger than any honest one."""
+    """A stream that never gives more than the budget, nor headers larger than any honest ones.
+
+    One entry may have a chain of headers, each of which is small, so that they are counted together. Only
+    forwards: to go back in what is compressed is to begin again.
+    """
 
     def __init__(self, source: IO[bytes], budget: int) -> None:
         self._source, self._budget = source, budget + _MAX_HEADER
+        self._header: int | None = 0
+
+    def in_header(self, begins: bool) -> None:
+        """Whether what is read from here on is the headers of the next entry."""
+        self._header = 0 if begins else None
 
     def read(self, size: int = -1) -> bytes:
         """Bytes; raises `ArchiveRefused` beyond the bounds."""
-        if size < 0 or size > _MAX_HEADER:
-            raise ArchiveRefused("an entry's header is larger than any honest one")
+        if self._header is not None:
+            self._header += size
+        if size < 0 or size > _MAX_HEADER or (self._header or 0) > _MAX_HEADER:
+            raise ArchiveRefused(f"an entry's headers have more than {_MAX_HEADER:,} bytes")
         self._check(self._source.tell() + size)
         return self._source.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move; forward within the budget only."""
+        if whence or offset < self._source.tell():
+            raise ArchiveRefused("damaged: an entry lies before the one that stands before it")
         self._check(offset)
-        return self._source.seek(offset, whence)
+        return self._source.seek(offset)
 
     def tell(self) -> int:
         """Where the stream is."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from lineament.errors import ManifestError
+from lineament.io.writing import make_folder
 
 RESERVED = ("manifest.jsonl", "undetected.txt", "refused.txt", "contact_sheet.jpg")
 _LONGEST_BYTES = 200
@@ -55,7 +56,7 @@ def inside(folder: Path, relative: str) -> Path:
     parent = target.parent
     if not parent.resolve().is_relative_to(root):
         raise ManifestError(f"{relative!r} does not lie below the output folder")
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     return parent.resolve() / target.name
 
 

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from lineament.errors import ManifestError, OutputError
 from lineament.io.manifest import ManifestRow
+from lineament.io.permissions import file_mode, opener
 
 Choice = Literal["keep", "remove", "move", "undo"]
 By = Literal["person", "auto"]
@@ -93,7 +94,7 @@ class DecisionLog:
         self.path = path
         self.entries: list[Decision] = []
         self._read = 0
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), mode=file_mode())
         self.refresh()
 
     def refresh(self) -> None:
@@ -147,7 +148,7 @@ class DecisionLog:
         try:
             with self._lock:
                 created = not self.path.exists()
-                with self.path.open("xb+" if created else "rb+") as file:
+                with open(self.path, "xb+" if created else "rb+", opener=opener) as file:
                     yield file
                 if created:
                     _sync_folder(self.path.parent)

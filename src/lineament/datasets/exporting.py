@@ -6,7 +6,6 @@ compared with the manifest field by field. An export appears whole or not at all
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -17,8 +16,8 @@ from lineament.datasets.formats._frames import box_to_stored, points_to_stored, 
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, kind_of
 from lineament.datasets.formats._naming import FolderNames, Names
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.importing import Seen, look, read
-from lineament.errors import LabelFileError
+from lineament.datasets.importing import Seen, copy_picture, look, read
+from lineament.errors import LabelFileError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
 
 Advance = Callable[[int], None]
@@ -166,7 +165,7 @@ def _place(
     for key, rows in groups.items():
         first = rows[0]
         path = names.take(first_wanted[key])
-        found = _copy(manifest.file(first), folder / path, first, problems)
+        found = _copy(manifest, folder / path, first, problems)
         if found is None:
             for row in rows:
                 losses.add("row", row.path)
@@ -215,8 +214,13 @@ def _described(
     return entry, [_Placed(row, path, number if boxed else None) for number, row in enumerate(kept)]
 
 
-def _copy(source: Path, target: Path, row: ManifestRow, problems: Problems) -> Seen | None:
+def _copy(manifest: Manifest, target: Path, row: ManifestRow, problems: Problems) -> Seen | None:
     """Copy the picture; None, and counted, when it is not the one the manifest describes."""
+    try:
+        source = manifest.file_inside(row)
+    except PictureOutside:
+        problems.add("picture_outside", row.path)
+        return None
     seen = look(source)
     if not seen.sha256:
         problems.add("missing_picture", row.path)
@@ -227,7 +231,5 @@ def _copy(source: Path, target: Path, row: ManifestRow, problems: Problems) -> S
     if row.sha256 and seen.sha256 != row.sha256:
         problems.add("picture_changed", row.path)
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as file, target.open("xb") as out:
-        shutil.copyfileobj(file, out, 1 << 20)
+    copy_picture(source, target)
     return seen

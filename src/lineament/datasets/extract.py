@@ -38,6 +38,7 @@ from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
 from lineament.io.names import shown
 from lineament.io.own_files import OWN, SHEET
+from lineament.io.permissions import file_mode
 from lineament.io.writing import make_folder, replacing
 from lineament.types import Status
 
@@ -97,7 +98,7 @@ def extract(
     stated = {"settings": settings.to_json(), "source": source.digest()}
     try:
         make_folder(out)
-        with FileLock(out / LOCK_NAME, timeout=0):
+        with FileLock(out / LOCK_NAME, timeout=0, mode=file_mode()):
             try:
                 done = finished(out, stated)
                 if done is None:

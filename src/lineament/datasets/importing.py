@@ -11,6 +11,8 @@ What is decided here for every format alike:
   not pass for a picture without faces.
 - A face that is given twice, and a picture that is reached twice (two lists, two ids, a link), is one.
 - A picture that cannot be read stays as a row with its error; one that is missing is counted.
+- Nothing outside the data set's folder is read: a picture that a link leads out is refused, unread, and a
+  folder likewise not walked, unless the user says to follow links.
 - Only headers are read here. Damage in the pixels shows in the steps that decode.
 """
 
@@ -22,13 +24,20 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.formats import LabelFormat, formats
-from lineament.datasets.formats._files import new_folder, pictures_below, relative
+from lineament.datasets.formats._files import (
+    folders_outside,
+    new_folder,
+    pictures_below,
+    reading_within,
+    relative,
+)
 from lineament.datasets.formats._frames import box_to_upright, points_to_upright, upright_size
 from lineament.datasets.formats._labelled import (
     CLASS,
@@ -44,7 +53,10 @@ from lineament.datasets.guessing import detect, places_in
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import LabelFileError, LineamentError, PictureError, UsageError
 from lineament.io import images
-from lineament.io.manifest import Manifest, ManifestRow, row_id
+from lineament.io.manifest import Manifest, ManifestRow, outside, row_id
+from lineament.io.permissions import opener
+from lineament.io.sources import lies_within
+from lineament.io.writing import make_folder
 
 Advance = Callable[[int], None]
 
@@ -73,16 +85,31 @@ class Imported:
 
 
 def import_labels(
-    source: Path, format: str | None = None, *, root: Path | None = None, advance: Advance | None = None
+    source: Path,
+    format: str | None = None,
+    *,
+    root: Path | None = None,
+    follow_links: bool = False,
+    advance: Advance | None = None,
 ) -> Imported:
     """The manifest of a labelled folder or label file, with its folder (or ``root``) as the manifest's.
 
-    ``format`` is a name with settings (``imagefolder:label=emotion``), or None to detect it. Nothing is
-    written. Raises `UsageError` when no format fits and `LabelFileError` when its files are unusable.
+    ``format`` is a name with settings (``imagefolder:label=emotion``), or None to detect it. Links out of
+    the root are followed with ``follow_links`` only. Nothing is written. Raises `UsageError` when no format
+    fits and `LabelFileError` when its files are unusable.
     """
     source = Path(source)
     if not source.exists():
         raise UsageError(f"{source}: there is nothing")
+    if root is None:
+        root = source if source.is_dir() else source.parent
+    with nullcontext() if follow_links else reading_within(root, source):
+        return _import(source, format, root, follow_links, advance)
+
+
+def _import(
+    source: Path, format: str | None, root: Path, follow_links: bool, advance: Advance | None
+) -> Imported:
     place = source
     if format is None:
         found = detect(source)
@@ -96,9 +123,8 @@ def import_labels(
         if not chosen.importable:
             raise UsageError(f"{format} is written only; what is in it is read by the library of that name")
         place = next((place for place in places_in(source) if chosen.matches(place)), source)
-    if root is None:
-        root = source if source.is_dir() else source.parent
-    return read(formats.create(format), format, place, root, advance=advance)
+    reader = formats.create(format)
+    return read(reader, format, place, root, follow_links=follow_links, advance=advance)
 
 
 def import_dataset(
@@ -107,19 +133,21 @@ def import_dataset(
     *,
     out: Path | None = None,
     replace: bool = False,
+    follow_links: bool = False,
     advance: Advance | None = None,
 ) -> tuple[Path, Imported]:
     """Import and save a manifest; returns its path.
 
     Without ``out`` it is saved in the folder itself. With ``out``, a new folder, an archive is unpacked
-    there, or the pictures of a folder are copied there byte for byte. Raises as `import_labels` and
+    there, or the pictures of a folder are copied there byte for byte, but for those that are refused:
+    their rows stay and say why. Raises as `import_labels` and
     `archives.unpack` do.
     """
     if is_archive(source):
         if out is None:
             raise UsageError(f"{source}: an archive needs --out, a new folder to unpack it in")
         return _from_archive(source, format, out, advance)
-    found = import_labels(source, format, advance=advance)
+    found = import_labels(source, format, follow_links=follow_links, advance=advance)
     if out is None:
         path = found.manifest.folder / MANIFEST_NAME
         if path.exists() and not replace:
@@ -127,14 +155,20 @@ def import_dataset(
         found.manifest.save(path)
         return path, found
     with new_folder(out) as temporary:
-        for name in sorted({row.path for row in found.manifest}):
-            target = temporary / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.manifest.folder / name, target)
+        rows = {row.path: row for row in found.manifest if row.outcome != "refused"}
+        for row in rows.values():
+            copy_picture(found.manifest.file_inside(row), temporary / row.path)
         found.manifest.save(temporary / MANIFEST_NAME)
     return out / MANIFEST_NAME, dataclasses.replace(
         found, manifest=dataclasses.replace(found.manifest, folder=out)
     )
+
+
+def copy_picture(source: Path, target: Path) -> None:
+    """Copy bytes to a new file; raises `OSError`, also for a target that is there."""
+    make_folder(target.parent)
+    with source.open("rb") as file, open(target, "xb", opener=opener) as out:
+        shutil.copyfileobj(file, out, 1 << 20)
 
 
 def _from_archive(
@@ -177,6 +211,7 @@ def read(
     root: Path,
     *,
     known: Mapping[str, Seen] | None = None,
+    follow_links: bool = False,
     advance: Advance | None = None,
 ) -> Imported:
     """Read with a format that was created already; ``known`` spares looking at pictures again."""
@@ -188,7 +223,13 @@ def read(
     rows: list[ManifestRow] = []
     keys: dict[tuple[str, int | None], str] = {}
     for entry in entries.values():
-        seen = (known or {}).get(entry.path) or look(root / entry.path)
+        seen = (known or {}).get(entry.path)
+        if seen is None and not follow_links and not lies_within(root / entry.path, root):
+            problems.add("picture_outside", entry.path)
+            error = outside(entry.path, root)
+            seen = Seen("", error=f"{type(error).__name__}: {error}")
+        if seen is None:
+            seen = look(root / entry.path)
         for face, row in _rows(entry, seen, reader, name, problems):
             rows.append(row)
             keys[entry.path, face] = row.id
@@ -200,7 +241,11 @@ def read(
     if not reader.located and source.is_dir():
         for file in label_files(source):
             problems.add("label_file_not_read", relative(file, root))
+    for folder in sorted(folders_outside()):
+        problems.add("folder_outside", relative(Path(folder), root))
     step: dict[str, Any] = {"step": "import", "format": name, "problems": problems.counts()}
+    if follow_links:
+        step["follow_links"] = True
     if reader.classes:
         step["classes"] = {str(number): kind for number, kind in sorted(reader.classes.items())}
     return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys)

@@ -11,11 +11,13 @@ import hashlib
 import http.client
 import os
 import shutil
+import socket
 import ssl
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -24,7 +26,7 @@ import zipfile
 import zlib
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, Self
 
 from lineament.errors import DigestMismatch
 from lineament.io.catalog import Source
@@ -33,6 +35,9 @@ CHUNK = 1 << 18
 UNKNOWN_SIZE_LIMIT = 256 << 20
 _TIMEOUT_SECONDS = 30
 _ATTEMPTS = 3
+_GRACE_SECONDS = 300.0
+_SLOWEST = 32 << 10
+"""Bytes a second; with the grace it bounds a whole transfer, which may else last as long as it trickles."""
 
 
 class Progress(Protocol):
@@ -149,6 +154,8 @@ def _pip_download(source: Source, folder: Path, progress: Progress | None) -> Pa
     # pip collects the bytes in its own temporary folder: put that where their growth can be seen.
     environment = dict(os.environ, TMPDIR=str(folder), TMP=str(folder), TEMP=str(folder))
     limit = 3 * (source.bytes or UNKNOWN_SIZE_LIMIT) + (64 << 20)
+    seconds = _allowed_seconds(source.bytes)
+    end = time.monotonic() + seconds
     with (
         log.open("wb") as out,
         subprocess.Popen(
@@ -160,6 +167,8 @@ def _pip_download(source: Source, folder: Path, progress: Progress | None) -> Pa
                 done = _bytes_below(folder)
                 if done > limit:
                     raise SourceFailed("sent far more than the wheel's size")
+                if time.monotonic() > end:
+                    raise SourceFailed(f"pip had not finished after {seconds:,.0f} s")
                 if progress is not None:
                     known = source.bytes or None
                     progress(f"pip download {wanted}", min(done, known or done), known)
@@ -204,14 +213,27 @@ def download(
 ) -> None:
     """Download an HTTPS URL to ``target``, resuming ``target`` + ``.part`` where the server can.
 
-    At most ``size`` bytes are taken (0 = `UNKNOWN_SIZE_LIMIT`). A broken connection is tried again, three
-    times in all; proxies are taken from the environment. Raises `SourceFailed`, and the partial file stays;
-    or `DigestMismatch`, and it does not.
+    At most ``size`` bytes are taken (0 = `UNKNOWN_SIZE_LIMIT`), by all attempts together in 300 s and one
+    more for every 32 kB. A broken connection is tried again, three times in all; proxies are taken from the
+    environment. Raises `SourceFailed`, and the partial file stays; or `DigestMismatch`, and it does not.
     """
     part = target.with_name(target.name + ".part")
-    opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=ssl_context or ssl.create_default_context()), _HttpsOnly
-    )
+    with _Clock(_allowed_seconds(size)) as clock:
+        handler = _HttpsHandler(ssl_context or ssl.create_default_context(), clock)
+        opener = urllib.request.build_opener(handler, _HttpsOnly)
+        _attempt(opener, url, part, size, sha256, progress, clock)
+    part.replace(target)
+
+
+def _attempt(
+    opener: urllib.request.OpenerDirector,
+    url: str,
+    part: Path,
+    size: int,
+    sha256: str | None,
+    progress: Progress | None,
+    clock: _Clock,
+) -> None:
     for attempt in range(_ATTEMPTS):
         kept = part.exists()
         try:
@@ -223,12 +245,72 @@ def download(
             if not kept:  # what was kept may be of another version: one fresh try then
                 raise
         except (OSError, http.client.HTTPException) as error:
+            if clock.over:
+                raise SourceFailed(
+                    f"not complete after {clock.seconds:,.0f} s; the next try goes on from what is there"
+                ) from error
             if isinstance(error, urllib.error.HTTPError) or attempt == _ATTEMPTS - 1:
                 raise SourceFailed(str(error)) from error
             time.sleep(0.2 * attempt)
     else:
         raise SourceFailed("the partial file kept changing")
-    part.replace(target)
+
+
+def _allowed_seconds(size: int) -> float:
+    return _GRACE_SECONDS + (size or UNKNOWN_SIZE_LIMIT) / _SLOWEST
+
+
+class _Clock:
+    """Ends the connections made under it when the time is over, in the middle of a header or a byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.over = seconds, False
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def connect(self, *arguments: Any, **settings: Any) -> socket.socket:
+        """As `socket.create_connection`; raises `TimeoutError` when the time is over."""
+        connection = socket.create_connection(*arguments, **settings)
+        with self._lock:
+            # Another handle of the same connection: TLS takes the first one for itself.
+            self._open.append(connection.dup())
+        if self.over:
+            self._end()
+            raise TimeoutError
+        return connection
+
+    def _end(self) -> None:
+        self.over = True
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext, clock: _Clock) -> None:
+        super().__init__(context=context)
+        self._tls, self._clock = context, clock
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        def connection(host: str, **settings: Any) -> http.client.HTTPSConnection:
+            made = http.client.HTTPSConnection(host, context=self._tls, **settings)
+            vars(made)["_create_connection"] = self._clock.connect
+            return made
+
+        return self.do_open(connection, req)
 
 
 def _transfer(

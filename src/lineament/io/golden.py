@@ -23,6 +23,8 @@ from lineament.types import Float32, Float64, UInt8
 Run = Callable[[UInt8], Mapping[str, NDArray[Any]]]
 
 _SAMPLES = 96
+_MAX_SIDE = 2_048
+"""More than any model here takes; a card is foreign text, and a picture costs 60 bytes a pixel to make."""
 
 
 class Card(Protocol):
@@ -42,19 +44,24 @@ class Card(Protocol):
 
 
 def picture(name: str) -> UInt8:
-    """The picture a card's ``golden.input`` names: ``waves-WxH`` -> uint8 ``(H, W, 3)`` RGB."""
-    parts = re.fullmatch(r"waves-(\d{1,4})x(\d{1,4})", name)
+    """The picture a card's ``golden.input`` names: ``waves-WxH`` -> uint8 ``(H, W, 3)`` RGB.
+
+    Raises `CardMismatch` for another name, and for a side of 0 or of more than 2,048 pixels.
+    """
+    parts = re.fullmatch(r"waves-([0-9]{1,4})x([0-9]{1,4})", name)
     if parts is None:
-        raise CardMismatch(f"no generator of golden pictures makes {name!r}")
+        raise CardMismatch(f"no generator of golden pictures makes {name[:80]!r}")
     width, height = int(parts[1]), int(parts[2])
+    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+        raise CardMismatch(f"the golden picture {name} has a side of 0 or over {_MAX_SIDE:,} pixels")
     y, x = np.mgrid[:height, :width].astype(np.int64)
     channels = []
     # Soft waves and hard blocks, different in each channel, so that both colour and place matter.
     for a, b, period in ((3, 1, 97), (-1, 4, 149), (2, -3, 61)):
         wave = np.abs((a * x + b * y) % (2 * period) - period) * 160 // period
         block = ((x // 13) * 7919 + (y // 11) * 104729 + period) * 2654435761 % (1 << 32) // (1 << 26)
-        channels.append(wave + block + period // 5)
-    return np.stack(channels, axis=-1).clip(0, 255).astype(np.uint8)
+        channels.append((wave + block + period // 5).clip(0, 255).astype(np.uint8))
+    return np.stack(channels, axis=-1)
 
 
 def tensor(card: Card, pixels: UInt8) -> Float32:

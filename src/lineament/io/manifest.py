@@ -18,9 +18,11 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from lineament.errors import ManifestError, OutputError, WouldOverwrite
+from lineament.errors import ManifestError, OutputError, PictureOutside, WouldOverwrite
 from lineament.io.own_files import MANIFEST
-from lineament.io.writing import replacing
+from lineament.io.permissions import opener
+from lineament.io.sources import lies_within
+from lineament.io.writing import make_folder, replacing
 
 VERSION = 1
 _ENTRY = b'{"key": '
@@ -95,6 +97,8 @@ class ManifestRow:
         if unknown := set(values) - known:
             raise ManifestError(f"row {values.get('id')!r}: unknown keys {', '.join(sorted(unknown))}")
         ready = dict(values)
+        if ready.get("outcome") == "refused":
+            ready.setdefault("sha256", "")  # of a picture that was not read
         try:
             for key in ("size_wh", "box"):
                 if ready.get(key) is not None:
@@ -137,6 +141,22 @@ class Manifest:
     def file(self, row: ManifestRow) -> Path:
         """The row's picture on disk."""
         return self.folder / row.path
+
+    def file_inside(self, row: ManifestRow) -> Path:
+        """The same for showing and copying; raises `PictureOutside` where a link leads out of the folder.
+
+        A manifest that was made following links (its steps say so), and a folder a person, which is the
+        user's own, may lead anywhere.
+        """
+        file = self.file(row)
+        if not self.follows_links and not lies_within(file, self.folder):
+            raise outside(row.path, self.folder)
+        return file
+
+    @property
+    def follows_links(self) -> bool:
+        """Whether links out of the folder were meant."""
+        return any(step.get("follow_links") is True or step.get("step") == "folder" for step in self.steps)
 
     def digest(self) -> str:
         """SHA-256 over the rows: what a trained model records as its data."""
@@ -183,6 +203,14 @@ class Manifest:
         return cls(tuple(rows), tuple(header.get("steps", ())), path.parent)
 
 
+def outside(path: str, folder: Path) -> PictureOutside:
+    """The error for a picture that a link leads out of the folder; nothing of it was read."""
+    return PictureOutside(
+        f"{path}: a link leads it out of {folder}; it was not read; "
+        "import with --follow-links where that is meant"
+    )
+
+
 class Journal:
     """Finished work of a step that may be killed: JSON records by key, appended and synced in groups.
 
@@ -198,8 +226,8 @@ class Journal:
         self._pending = 0
         with self._named():
             whole = self._read() if path.exists() else 0
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("ab")
+            make_folder(path.parent)
+            self._file: IO[bytes] = open(path, "ab", opener=opener)  # noqa: SIM115
             self._file.truncate(whole)
 
     def _read(self) -> int:

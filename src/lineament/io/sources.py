@@ -8,7 +8,7 @@ counted; a pipe that lies there is left out, because reading it would take what 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lineament.errors import UsageError
@@ -22,16 +22,19 @@ class Listing:
     """Files found, in a fixed order; iterate it once, then read the counts.
 
     ``left_out`` counts what the walk left out, by reason. ``repeated`` counts links to folders that were
-    walked already, which is also how a loop of links ends.
+    walked already, which is also how a loop of links ends. ``outside`` are the folders that were not walked
+    because a link leads them out of the folders ``within``.
     """
 
-    def __init__(self, paths: Iterable[PathLike]) -> None:
+    def __init__(self, paths: Iterable[PathLike], within: Sequence[PathLike] = ()) -> None:
         self._paths = [os.fspath(path) for path in paths]
+        self._within = within
+        self.outside: list[str] = []
         self.left_out = LeftOut()
         self.repeated = 0
 
     def __iter__(self) -> Iterator[str]:
-        self.left_out, self.repeated = LeftOut(), 0
+        self.left_out, self.repeated, self.outside = LeftOut(), 0, []
         for path in self._paths:
             if _is_folder(path):
                 yield from self._walk(path)
@@ -45,6 +48,9 @@ class Listing:
             path = waiting.pop()
             if not _is_folder(path):
                 yield path
+                continue
+            if self._within and not lies_within(path, *self._within):
+                self.outside.append(path)
                 continue
             try:
                 status = Path(path).stat()
@@ -78,12 +84,21 @@ class People(list[tuple[str, list[str]]]):
         self.left_out = left_out
 
 
-def expand(paths: Iterable[PathLike]) -> Listing:
+def lies_within(path: PathLike, *folders: PathLike) -> bool:
+    """Whether a path lies below one of the folders, or is one, once all links are followed."""
+    real = os.path.realpath(path)
+    roots = map(os.path.realpath, folders)
+    return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
+
+def expand(paths: Iterable[PathLike], within: Sequence[PathLike] = ()) -> Listing:
     """Every file the user meant: sorted by name within a folder, sub-folders included.
+
+    Links are followed; those to folders outside ``within`` are not, where that is given.
 
     Raises nothing: what cannot be read is passed on, for `images.load` to refuse.
     """
-    return Listing(inputs.each(paths))
+    return Listing(inputs.each(paths), within)
 
 
 def people(folder: PathLike) -> People:

@@ -2,8 +2,9 @@
 
 A target is refused when it is read by the same command, is a gallery, or is any existing file that this
 tool did not write as the same kind of output (`lineament.io.own_files`). Files appear whole or not at all:
-written beside their target, synced, and moved over it, with the permissions of what was there. A link is
-followed, a missing folder made. The rule stands in docs/reference/output.md.
+written beside their target, synced, and moved over it, with the permissions of what was there; new ones are
+the user's alone (`lineament.io.permissions`). A link is followed, a missing folder made. The rule stands in
+docs/reference/output.md.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import IO, Any
 
 from lineament.errors import OutputError, WouldOverwrite
 from lineament.io.own_files import OWN, Kind
+from lineament.io.permissions import make_folders, opener
 
 _SQLITE = b"SQLite format 3\0"
 _BESIDE_GALLERY = ("-wal", "-shm", "-journal")
@@ -118,7 +120,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     """The folder, with all above it, made where it is missing; raises `OutputError`."""
     folder = Path(path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
     except (OSError, ValueError) as error:
         raise _refused(os.fspath(path), error) from error
     return folder
@@ -131,14 +133,17 @@ def replacing(path: str | os.PathLike[str], kind: Kind, *, binary: bool = False)
     Raises `WouldOverwrite` as `require` does, and `OutputError` where the disk refuses; what was there is
     left as it was then.
     """
-    with target_of(path, kind) as partial, _opened(partial, binary) as file:
+    with target_of(path, kind) as partial, _opened(partial, binary=binary) as file:
         yield file
         file.flush()
 
 
 @contextmanager
 def target_of(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
-    """As `replacing`, for writers that open files by themselves: the path beside ``path`` to write to."""
+    """As `replacing`, for writers that open files by themselves: the path beside ``path`` to write to.
+
+    An empty file is there already, so that its permissions are right from its first byte on.
+    """
     target = require(path, kind)
     if is_stream(target):
         with _named(path, target):
@@ -150,6 +155,7 @@ def target_of(path: str | os.PathLike[str], kind: Kind) -> Iterator[Path]:
     _unfinished[partial] = None
     try:
         with _named(path, target, partial):
+            _create(partial)
             yield partial
             _move(partial, target, kind)
     finally:
@@ -176,6 +182,8 @@ class Lines:
             _unfinished[self._partial] = self
         try:
             with _named(path, self._target, self._partial):
+                if not self._stream:
+                    _create(self._partial)
                 self._file = _opened(self._partial, binary=True)
         except BaseException:
             _unfinished.pop(self._partial, None)
@@ -281,13 +289,17 @@ def _require_place(target: Path, shown: str) -> None:
         raise _refused(shown, error) from error
 
 
+def _create(path: Path) -> None:
+    os.close(opener(os.fspath(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+
+
 def _opened(path: Path, binary: bool) -> IO[Any]:
     if is_stream(path):
         # An open stream is written as it was opened: reached by its name, what it reads would be cut.
         number = _descriptor(path)
         handle = os.open(path, os.O_WRONLY) if number is None else os.dup(number)
         return os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="\n")
-    return path.open("xb") if binary else path.open("x", encoding="utf-8", newline="\n")
+    return path.open("wb") if binary else path.open("w", encoding="utf-8", newline="\n")
 
 
 def _move(partial: Path, target: Path, kind: Kind) -> None:

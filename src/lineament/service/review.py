@@ -24,7 +24,7 @@ from lineament.datasets.review import DUPLICATES, Review
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.gallery.subjects import require_valid
 from lineament.io.names import shown
-from lineament.service.guarding import Guard, Keys, cookie_name
+from lineament.service.guarding import Guard, Keys
 from lineament.service.thumbnails import LARGE_PX, SMALL_PX, Thumbnails
 
 HOST = "127.0.0.1"
@@ -216,9 +216,7 @@ def create_app(review: Review, *, port: int, keys: Keys, title: str = "") -> Fas
     @app.get("/")
     def page() -> Response:
         html = pages.get_template("review.html").render(title=shown(title, limit=None), csrf=keys.csrf)
-        answer = Response(html, media_type="text/html; charset=utf-8")
-        answer.set_cookie(cookie_name(port), keys.token, httponly=True, samesite="strict", path="/")
-        return answer
+        return Response(html, media_type="text/html; charset=utf-8")
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:
@@ -257,7 +255,7 @@ def create_app(review: Review, *, port: int, keys: Keys, title: str = "") -> Fas
 async def _change(request: Request, act: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     try:
         values = json.loads(await request.body())
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         return _json({"error": "UsageError", "message": "an object is needed"}, 400)

@@ -50,7 +50,8 @@ class Thumbnails:
 
     def _make(self, row: ManifestRow, longest_px: int) -> bytes:
         # With a box only a part is shown, so the picture is needed whole.
-        image = images.load(self._manifest.file(row), min_side=None if row.box is not None else longest_px)
+        file = self._manifest.file_inside(row)
+        image = images.load(file, min_side=None if row.box is not None else longest_px)
         pixels = image.pixels
         if row.box is not None:
             pixels = _part(pixels, np.array([row.box], np.float32))

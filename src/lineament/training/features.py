@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from lineament.errors import NotEnoughSamples, OutputError
 from lineament.io.own_files import OWN
+from lineament.io.permissions import opener
 from lineament.io.writing import make_folder, replacing
 from lineament.shown import shown
 from lineament.training.architectures import Backbone
@@ -115,7 +116,7 @@ def _compute(
     index: list[NDArray[np.int64]] = []
     refused: dict[str, str] = {}
     try:
-        with partial.open("wb") as file, torch.inference_mode():
+        with open(partial, "wb", opener=opener) as file, torch.inference_mode():
             for batch in batches.epoch(number):
                 refused.update(batch.refused)
                 if len(batch):

@@ -26,6 +26,7 @@ from lineament.errors import CheckpointMismatch, OutputError, UsageError
 from lineament.io import environment as versions
 from lineament.io.manifest import Manifest
 from lineament.io.own_files import OWN
+from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
 from lineament.training import distributed
 
@@ -160,7 +161,7 @@ def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Ite
     if not distributed.is_first():
         yield run
         return
-    lock = FileLock(path / _LOCK, timeout=0)
+    lock = FileLock(path / _LOCK, timeout=0, mode=file_mode())
     try:
         make_folder(path)
         lock.acquire()

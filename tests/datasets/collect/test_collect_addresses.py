@@ -36,17 +36,54 @@ PRIVATE = [
     "2001:db8::1",
     "fe80::1%eth0",
     "nonsense",
+    "fec0::1",
+    "feff:ffff::1",
+    "3fff::1",
+    "3fff:fff::1",
+    "192.88.99.1",
+    "::ffff:192.88.99.1",
+    "64:ff9b::c058:6301",
+    "192.0.0.9",
+    "192.0.0.170",
+    "192.31.196.1",
+    "192.52.193.1",
+    "192.175.48.1",
+    "2620:4f:8000::1",
+    "2002:808:808::1",
+    "2001::1",
+    "2001:4:112::1",
+    "64:ff9b:1::808:808",
+    "::ffff:0:808:808",
+    "100::1",
+    "100:0:0:1::1",
+    "5f00::1",
+    "200::1",
+    "4000::1",
+    "fe00::1",
+    "ff0e::1",
 ]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_no_private_address_is_public_however_it_is_wrapped(address: str) -> None:
-    """Loopback, private, link-local, shared, reserved, multicast: also mapped, 6to4, Teredo and NAT64."""
+    """Loopback, private, link-local, shared, reserved, multicast, also mapped, 6to4, Teredo and NAT64;
+    site-local, documentation, protocol assignments, AS112, relays, and IPv6 that nobody was given."""
     assert not is_public(address)
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+    "address",
+    [
+        "8.8.8.8",
+        "192.88.98.1",
+        "192.88.100.1",
+        "2606:4700:4700::1111",
+        "2a00:1450::1",
+        "2003::1",
+        "3ffe::1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+    ],
 )
 def test_addresses_of_the_open_internet_are_public(address: str) -> None:
     """The check lets through what it is there for."""
@@ -121,6 +158,28 @@ def test_the_override_allows_exactly_the_address_it_names() -> None:
     assert pinned(target, lambda _h, _p: ["127.0.0.1"], ("127.0.0.1",)) == "127.0.0.1"
     with pytest.raises(ForbiddenUrl):
         pinned(target, lambda _h, _p: ["127.0.0.2"], ("127.0.0.1",))
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 81, 444, 3306, 6379, 8080, 8443, 11211, 65535])
+def test_unusual_ports_are_asked_only_of_sites_that_the_user_named(port: int) -> None:
+    """A site that is searched could lead to any service of a third; what it serves itself is at 80 or 443.
+    The named site is one host at one port."""
+    target = parse(f"http://photos.test:{port}/")
+    for named in ((), ("photos.test",), (f"other.test:{port}",), ("photos.test:9",)):
+        with pytest.raises(ForbiddenUrl, match="ports 80 and 443"):
+            pinned(target, lambda _h, _p: ["8.8.8.8"], (), named)
+    assert pinned(target, lambda _h, _p: ["8.8.8.8"], (), (f"photos.test:{port}",)) == "8.8.8.8"
+    with pytest.raises(ForbiddenUrl):
+        pinned(target, lambda _h, _p: ["10.0.0.1"], (), (f"photos.test:{port}",))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://a.test/", "http://a.test:80/", "https://a.test/", "https://a.test:443/", "http://a.test:443/"],
+)
+def test_the_usual_ports_are_asked(url: str) -> None:
+    """80 and 443, with either scheme."""
+    assert pinned(parse(url), lambda _h, _p: ["8.8.8.8"]) == "8.8.8.8"
 
 
 def test_a_name_without_an_address_is_unreachable() -> None:

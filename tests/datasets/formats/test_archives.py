@@ -238,7 +238,7 @@ def test_a_huge_tar_header_is_refused(tmp_path: Path) -> None:
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 1 << 30
     (tmp_path / "a.tar").write_bytes(header.tobuf(tarfile.USTAR_FORMAT) + bytes(4096))
-    refused(tmp_path / "a.tar", tmp_path, "header is larger")
+    refused(tmp_path / "a.tar", tmp_path, "headers have more than")
 
 
 def test_encrypted_damaged_and_cut_archives_are_refused(tmp_path: Path) -> None:

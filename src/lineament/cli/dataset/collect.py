@@ -226,6 +226,7 @@ class _Job:
     def from_browser(
         self, collection: Collection, page: str, *, sandbox: bool
     ) -> Generator[Gathered, None, None]:
+        from lineament.datasets.collect.addresses import parse
         from lineament.datasets.collect.browser import BrowserSearch, Chromium, require_browser
         from lineament.datasets.collect.run import gather
         from lineament.datasets.collect.search_pages import open_page
@@ -234,8 +235,10 @@ class _Job:
         chromium = Chromium(sandbox=sandbox)
         require_browser(chromium)
         width = Width(self.workers)
-        guest = self._guest(width)
-        search = BrowserSearch(open_page(page), guest, chromium)
+        description = open_page(page)
+        site = parse(description.url.replace("{query}", "")).authority
+        guest = self._guest(width, (site,))
+        search = BrowserSearch(description, guest, chromium)
         yield from gather(
             collection,
             search,
@@ -328,9 +331,9 @@ class _Job:
         )
         typer.echo("", err=True)
 
-    def _guest(self, width: Any) -> Any:
+    def _guest(self, width: Any, sites: tuple[str, ...] = ()) -> Any:
         import lineament
-        from lineament.datasets.collect.fetching import Fetcher
+        from lineament.datasets.collect.fetching import Fetcher, Policy
         from lineament.datasets.collect.politeness import PRODUCT, Guest, Manners
         from lineament.datasets.collect.run import stoppable
         from lineament.errors import UsageError
@@ -339,7 +342,7 @@ class _Job:
             raise UsageError("--contact: plain ASCII text, an e-mail or web address")
         about = "; ".join(filter(None, ["+https://lineament.readthedocs.io", self.contact]))
         return Guest(
-            Fetcher(user_agent=f"{PRODUCT}/{lineament.__version__} ({about})"),
+            Fetcher(Policy(sites=sites), user_agent=f"{PRODUCT}/{lineament.__version__} ({about})"),
             Manners(host_seconds=self.host_seconds),
             sleep=stoppable(self.stop),
             on_result=width.heard,

@@ -38,6 +38,10 @@ def import_(
     replace: Annotated[
         bool, typer.Option("--replace", help="Write over a manifest that is there already.")
     ] = False,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Read what links lead to outside the folder, too."),
+    ] = False,
     json: JsonOption = None,
     strict: StrictOption = False,
 ) -> None:
@@ -50,7 +54,9 @@ def import_(
 
     with Report(json) as report:
         with progress(None, "pictures") as advance:
-            path, found = import_dataset(source, format, out=out, replace=replace, advance=advance)
+            path, found = import_dataset(
+                source, format, out=out, replace=replace, follow_links=follow_links, advance=advance
+            )
         _answer(report, path, found)
     if strict and found.problems:
         raise typer.Exit(1)

@@ -45,7 +45,7 @@ def _thumbnail(manifest: Manifest, row: ManifestRow) -> UInt8:
 
     try:
         # Decoded small where it is large; a small face in a large picture may look soft here.
-        image = images.load(manifest.file(row), min_side=4 * CELL if row.box else CELL)
+        image = images.load(manifest.file_inside(row), min_side=4 * CELL if row.box else CELL)
     except PictureError:
         return np.full((CELL, CELL, 3), _MISSING, np.uint8)
     w, h = image.size_wh

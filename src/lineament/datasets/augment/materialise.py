@@ -169,7 +169,7 @@ class _Run:
         return all((self.manifest.folder / json.loads(line)["path"]).is_file() for line in lines)
 
     def copies(self, faces: Sequence[ManifestRow], copies: int) -> Iterator[ManifestRow]:
-        pixels = images.load(self.manifest.file(faces[0])).pixels
+        pixels = images.load(self.manifest.file_inside(faces[0])).pixels
         view = faces_of(pixels, faces)
         source = PurePosixPath(faces[0].path)
         for epoch in range(1, copies + 1):

@@ -1,4 +1,4 @@
-"""Which URLs and which network addresses may be asked: http and https, public addresses, nothing else.
+"""Which URLs and which network addresses may be asked: http and https, public addresses, usual ports.
 
 A site that is searched chooses the URLs it answers with, so every one of them is hostile until checked.
 """
@@ -116,28 +116,50 @@ def is_public(address: str) -> bool:
             return False
         if (inner := _wrapped(ip)) is not None:
             return is_public(str(inner))
-    return ip.is_global and not (
-        ip.is_private
-        or ip.is_loopback
-        or ip.is_link_local
-        or ip.is_multicast
-        or ip.is_reserved
-        or ip.is_unspecified
+        if ip not in _ALLOCATED_V6:
+            return False
+    return (
+        ip.is_global
+        and not (
+            ip.is_private
+            or ip.is_loopback
+            or ip.is_link_local
+            or ip.is_multicast
+            or ip.is_reserved
+            or ip.is_unspecified
+        )
+        and not any(ip in network for network in _SPECIAL)
     )
 
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_ALLOCATED_V6 = ipaddress.IPv6Network("2000::/3")
+"""All that the open internet uses; site-local, unassigned and future ranges lie outside."""
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments, among them anycast of the own provider
+            "192.31.196.0/24",  # AS112
+            "192.52.193.0/24",  # AMT
+            "192.88.99.0/24",  # relays of 6to4
+            "192.175.48.0/24",  # AS112
+            "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
+            "2001:db8::/32",
+            "2002::/16",  # 6to4: through whatever relay is near
+            "2620:4f:8000::/48",  # AS112
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+"""In IANA's registries of special addresses; not every version of Python knows all of them."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def _wrapped(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address that an IPv6 address leads to."""
     if ip.ipv4_mapped is not None:
         return ip.ipv4_mapped
-    if ip.sixtofour is not None:
-        return ip.sixtofour
-    if ip.teredo is not None:
-        return ip.teredo[1]
-    if any(ip in network for network in _NAT64) or int(ip) >> 32 == 0:
+    if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return None
 
@@ -148,8 +170,16 @@ def system_resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def pinned(target: Target, resolve: Resolve, allow_private: Collection[str] = ()) -> str:
+def pinned(
+    target: Target,
+    resolve: Resolve,
+    allow_private: Collection[str] = (),
+    named: Collection[str] = (),
+) -> str:
     """The one address to connect to. Resolves once; one address that is not public refuses them all.
+
+    Ports other than 80 and 443 are asked only of the ``named`` sites (``host:port``): whoever is searched
+    could else make us knock at the mail or database server of a third.
 
     Raises `ForbiddenUrl`, or `Unreachable` when the name has no address.
     """
@@ -160,6 +190,9 @@ def pinned(target: Target, resolve: Resolve, allow_private: Collection[str] = ()
     if not addresses:
         raise Unreachable(f"{target.host}: no such host")
     for address in addresses:
+        usual = target.port in _DEFAULT_PORTS.values() or target.authority in named
+        if not usual and address not in allow_private:
+            raise ForbiddenUrl(f"{target.authority}: only ports 80 and 443 are asked of sites nobody named")
         if not is_public(address) and address not in allow_private:
             raise ForbiddenUrl(f"{target.host} leads to {address}, which is not a public address")
     return addresses[0]

@@ -133,6 +133,7 @@ class BrowserSearch:
             resolve=self.resolve,
             allow_private=policy.allow_private,
             max_bytes=self.chromium.max_bytes,
+            sites=policy.sites,
         ) as gate:
             try:
                 with _started(

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lineament.analyzer import Analyzer
 from lineament.datasets.collect.collection import Collection, Gathered
 from lineament.datasets.collect.frames import Choice, judge
 from lineament.datasets.collect.people import Person
-from lineament.datasets.collect.video import by_opencv
+from lineament.datasets.collect.video import camera_frames, frames
 from lineament.errors import Unreachable
 from lineament.io.images import encode_jpeg
 from lineament.io.manifest import Provenance
@@ -84,7 +85,8 @@ def _part(
     passed_over: Counter[str],
 ) -> Iterator[Gathered]:
     looked_at = 0
-    for verdict in judge(by_opencv(device), analyzer, choice):
+    seen = camera_frames(device) if isinstance(device, int) else frames(Path(device))
+    for verdict in judge(seen, analyzer, choice):
         looked_at += 1
         reason = ""
         if verdict.reason is not None:

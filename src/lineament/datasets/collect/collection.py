@@ -35,6 +35,7 @@ from lineament.io import images
 from lineament.io.formats import Format, sniff
 from lineament.io.manifest import Journal, Manifest, ManifestRow, Provenance, row_id
 from lineament.io.own_files import OWN
+from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing
 
 JOURNAL_NAME = "collect.journal"
@@ -99,7 +100,7 @@ class Collection:
     def __enter__(self) -> Self:
         try:
             make_folder(self.folder)
-            self._lock = FileLock(self.folder / _LOCK_NAME)
+            self._lock = FileLock(self.folder / _LOCK_NAME, mode=file_mode())
             self._lock.acquire(timeout=0)
         except Timeout:
             raise UsageError(f"{self.folder}: another collect is filling this folder") from None

@@ -30,8 +30,9 @@ class Policy:
     """What a fetch may cost and where it may go.
 
     ``total_seconds`` bounds one request from its connection to its last byte, however slowly they come.
-    ``allow_private`` names addresses that may be asked although they are not public; it exists for
-    tests against a server on the same machine, and no command sets it.
+    ``sites`` (``host:port``) are those the user named, which may be asked at that port besides 80 and 443.
+    ``allow_private`` names addresses that may be asked although they are not public, at any port; it exists
+    for tests against a server on the same machine, and no command sets it.
     """
 
     max_bytes: int = 32 * 2**20
@@ -39,6 +40,7 @@ class Policy:
     max_redirects: int = 5
     connect_seconds: float = 10.0
     total_seconds: float = 60.0
+    sites: tuple[str, ...] = ()
     allow_private: tuple[str, ...] = ()
 
 
@@ -105,7 +107,7 @@ class Fetcher:
 
     def _once(self, target: Target, accept: str, limit: int) -> Answer:
         deadline = self._clock() + self.policy.total_seconds
-        address = pinned(target, self._resolve, self.policy.allow_private)
+        address = pinned(target, self._resolve, self.policy.allow_private, self.policy.sites)
         timed: _Timed | None = None
         try:
             timed = _Timed(self._connect(target, address), deadline, self._clock)

@@ -34,12 +34,14 @@ class Gate:
         resolve: Resolve,
         allow_private: Collection[str],
         max_bytes: int,
+        sites: Collection[str] = (),
     ) -> None:
         self.port = 0
         self.refused: Counter[str] = Counter()
         self._permits = permits
         self._resolve = resolve
         self._allow = allow_private
+        self._sites = sites
         self._left = max_bytes
         self._lock = threading.Lock()
 
@@ -47,7 +49,7 @@ class Gate:
         """A connection to the checked address of a host; raises `CollectError` or `OSError`."""
         if not self._permits(target.host):
             raise _NotListed(f"{target.host} is not among the hosts of the description")
-        address = pinned(target, self._resolve, self._allow)
+        address = pinned(target, self._resolve, self._allow, self._sites)
         return socket.create_connection((address, target.port), timeout=10)
 
     def note(self, host: str, error: CollectError) -> None:
@@ -80,9 +82,10 @@ def open_gate(
     resolve: Resolve = system_resolve,
     allow_private: Collection[str] = (),
     max_bytes: int = 512 * 2**20,
+    sites: Collection[str] = (),
 ) -> Iterator[Gate]:
     """Run a gate on a free port of 127.0.0.1 for as long as the block lasts."""
-    gate = Gate(permits, resolve, allow_private, max_bytes)
+    gate = Gate(permits, resolve, allow_private, max_bytes, sites)
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:

@@ -7,12 +7,11 @@ literally, so that it permits pages which a site forbids.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 MAX_BYTES = 500 * 2**10
 """What RFC 9309 asks a crawler to read at least."""
-_MAX_RULES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,10 @@ ALL_FORBIDDEN = Robots(((False, "/"),))
 def parse(body: bytes, product: str) -> Robots:
     """The group for ``product`` (its token alone, such as ``lineament``), or else that for ``*``."""
     text = body[:MAX_BYTES].decode("utf-8-sig", "replace")
-    groups: dict[str, tuple[list[tuple[bool, str]], list[float]]] = {}
-    agents: list[str] = []
+    # Only two groups can matter, so that the agents of one line each cost nothing, however many there are.
+    ours, everybody = _Group(), _Group()
+    product = product.lower()
+    named: list[_Group] = []
     in_rules = False
     for line in re.split(r"[\r\n]+", text):
         key, colon, value = line.split("#", 1)[0].partition(":")
@@ -49,19 +50,32 @@ def parse(body: bytes, product: str) -> Robots:
             continue
         if key == "user-agent":
             if in_rules:
-                agents, in_rules = [], False
-            agents.append(re.split(r"[/\s]", value.lower(), maxsplit=1)[0])
-            groups.setdefault(agents[-1], ([], []))
-            continue
-        in_rules = in_rules or key in ("allow", "disallow", "crawl-delay")
-        for agent in agents:
-            rules, delays = groups[agent]
-            if key in ("allow", "disallow") and value and len(rules) < _MAX_RULES:
-                rules.append((key == "allow", _plain(value)))
-            elif key == "crawl-delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value):
-                delays.append(float(value))
-    rules, delays = groups.get(product.lower()) or groups.get("*") or ([], [])
-    return Robots(tuple(rules), max(delays, default=None))
+                named, in_rules = [], False
+            agent = re.split(r"[/\s]", value.lower(), maxsplit=1)[0]
+            group = {product: ours, "*": everybody}.get(agent)
+            if group is not None and group not in named:
+                group.named = True
+                named.append(group)
+        elif key in ("allow", "disallow", "crawl-delay"):
+            in_rules = True
+            for group in named:
+                group.take(key, value)
+    group = ours if ours.named else everybody
+    return Robots(tuple(group.rules), max(group.delays, default=None))
+
+
+@dataclass(eq=False, slots=True)
+class _Group:
+    named: bool = False
+    rules: list[tuple[bool, str]] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+
+    def take(self, key: str, value: str) -> None:
+        if key == "crawl-delay":
+            if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value):
+                self.delays.append(float(value))
+        elif value:
+            self.rules.append((key == "allow", _plain(value)))
 
 
 def _plain(path: str) -> str:

@@ -1,7 +1,8 @@
 """Photos out of videos of one person: the frames with one good face.
 
-Frames come from PyAV where it is installed (extra ``video``) and from OpenCV otherwise. Only files are
-opened, and only those that begin like a video: a playlist could name other files and addresses.
+A video is foreign: playlists, session descriptions and scripts name other files and addresses, and so can a
+film. FFmpeg (PyAV, extra ``video``) therefore gets one open file, the one demuxer that its first bytes call
+for, and no way to open anything else. OpenCV reads cameras only: its reader can be given no such bounds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, NoReturn
 
 import numpy as np
 
@@ -17,13 +19,19 @@ from lineament.analyzer import Analyzer
 from lineament.datasets.collect.collection import Collection, Gathered
 from lineament.datasets.collect.frames import Choice, judge
 from lineament.datasets.collect.people import Person
-from lineament.errors import BadAnswer, Unreachable, UsageError
+from lineament.errors import BadAnswer, MissingExtra, Unreachable, UsageError
 from lineament.io.images import DEFAULT_LIMITS, encode_jpeg
 from lineament.io.manifest import Provenance
 from lineament.types import Image
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 _QUALITY = 95
+_BOUNDS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+    "protocol_whitelist": "none",
+    "enable_drefs": "0",
+}
+"""For FFmpeg; none is the name of no protocol. A film's media may lie in other files: they stay closed."""
 
 
 def find(path: Path) -> list[Path]:
@@ -85,27 +93,30 @@ def gather(
             yield collection.refuse(person, str(video.absolute()), error)
 
 
-def frames(video: Path, decoder: str | None = None) -> Iterator[Image]:
-    """Every frame, upright, with its time in seconds; raises `CollectError` where the file is damaged.
+def frames(video: Path) -> Iterator[Image]:
+    """Every frame of a file, upright, with its time in seconds.
 
-    ``decoder`` is ``av`` or ``cv2``; by default PyAV where it is installed.
+    Only the file itself is opened. Raises `CollectError` where it is missing, damaged or no MP4, QuickTime,
+    Matroska, WebM or AVI, and `MissingExtra` without PyAV.
     """
-    if decoder is None:
-        try:
-            import av  # noqa: F401
-
-            decoder = "av"
-        except ImportError:
-            decoder = "cv2"
-    return _by_av(video) if decoder == "av" else by_opencv(str(video))
-
-
-def _by_av(video: Path) -> Iterator[Image]:
-    import av
-
     try:
-        # From an open file: no protocol but reading it is involved.
-        with video.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+        import av
+    except ImportError as error:
+        raise MissingExtra("reading videos", "video") from error
+    try:
+        if not video.is_file():
+            raise Unreachable(f"{video}: not a file")
+        with (
+            video.open("rb") as file,
+            av.open(
+                file,
+                "r",
+                format=_demuxer(video.name, file),
+                container_options=_BOUNDS,
+                io_open=_refuse,
+                metadata_errors="replace",
+            ) as container,
+        ):
             if not container.streams.video:
                 raise BadAnswer(f"{video.name}: holds no video")
             stream = container.streams.video[0]
@@ -117,33 +128,36 @@ def _by_av(video: Path) -> Iterator[Image]:
                 turned = np.rot90(pixels, round(frame.rotation / 90) % 4) if frame.rotation else pixels
                 seconds = frame.time if frame.time is not None else number / 25
                 yield Image(np.ascontiguousarray(turned), source=video.name, timestamp=float(seconds))
-    except (av.FFmpegError, OSError) as error:
-        raise BadAnswer(f"{video.name}: damaged or not a video: {error.strerror or error}") from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadAnswer(f"{video.name}: damaged or not a video: {reason}") from None
 
 
-def by_opencv(source: str | int) -> Iterator[Image]:
-    """Frames of a video file or of the camera of that number; raises `Unreachable` if it does not open."""
+def _refuse(url: str, _flags: int, _options: object) -> NoReturn:
+    raise BadAnswer(f"the video names another file or address, {url[:200]!r}, which is not opened")
+
+
+def camera_frames(number: int) -> Iterator[Image]:
+    """Frames of the camera of that number; raises `Unreachable` if it does not open."""
     import cv2
 
-    if isinstance(source, str) and not Path(source).is_file():  # OpenCV would take an address too
-        raise Unreachable(f"{source}: not a file")
-    capture = cv2.VideoCapture(source)
+    capture = cv2.VideoCapture(number)
     try:
         if not capture.isOpened():
-            what = f"camera {source}" if isinstance(source, int) else Path(source).name
-            raise Unreachable(f"{what} cannot be opened")
-        number = 0
+            raise Unreachable(f"camera {number} cannot be opened")
         rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        count = 0
         while True:
             there, pixels = capture.read()
             if not there:
                 return
             position = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            _check_size(str(source), pixels.shape[1], pixels.shape[0])
-            seconds = position if position > 0 else number / rate
-            rgb = np.ascontiguousarray(pixels[:, :, ::-1], np.uint8)
-            yield Image(rgb, source=Path(str(source)).name, timestamp=seconds)
-            number += 1
+            _check_size(f"camera {number}", pixels.shape[1], pixels.shape[0])
+            seconds = position if position > 0 else count / rate
+            yield Image(
+                np.ascontiguousarray(pixels[:, :, ::-1], np.uint8), source=str(number), timestamp=seconds
+            )
+            count += 1
     finally:
         capture.release()
 
@@ -159,11 +173,20 @@ def _checked(video: Path) -> str:
         if not video.is_file():
             raise Unreachable(f"{video}: not a file")
         with video.open("rb") as file:
-            head = file.read(16)
-            known = head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
-            if not known and not (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
-                raise BadAnswer(f"{video.name}: does not begin like MP4, QuickTime, Matroska, WebM or AVI")
-            file.seek(0)
+            _demuxer(video.name, file)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Unreachable(f"{video}: cannot be read: {error.strerror}") from None
+
+
+def _demuxer(name: str, file: IO[bytes]) -> str:
+    """FFmpeg's name for what a file begins like, whatever it is called; raises `BadAnswer`."""
+    head = file.read(16)
+    file.seek(0)
+    if head[4:8] == b"ftyp":
+        return "mov"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "matroska"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    raise BadAnswer(f"{name}: does not begin like MP4, QuickTime, Matroska, WebM or AVI")

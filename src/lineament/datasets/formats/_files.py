@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NoReturn
 from weakref import WeakKeyDictionary
@@ -24,6 +25,7 @@ from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError, OutputError, UsageError
 from lineament.io import left_out, sources
+from lineament.io.permissions import opener
 from lineament.io.writing import make_folder
 
 MAX_BYTES = 2**30
@@ -41,6 +43,8 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES, problems: Problems | No
     UTF-8 or UTF-16. With ``problems`` also the encoding that an XML file declares, or cp1252, counted.
     """
     try:
+        if _leads_out(path):
+            raise LabelFileError(f"{path.name}: a link leads it out of the data set; it was not read")
         if not stat.S_ISREG(path.stat().st_mode):
             raise LabelFileError(f"{path.name}: not a regular file")
         with path.open("rb") as file:
@@ -58,6 +62,11 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES, problems: Problems | No
             raise LabelFileError(f"{path.name}: neither UTF-8 nor UTF-16; save it as UTF-8")
         problems.add("not_utf8", f"{path.name}: read as {encoding}")
     return text.removeprefix("\ufeff")
+
+
+def _leads_out(path: Path) -> bool:
+    kept = _WITHIN.get()
+    return kept is not None and not sources.lies_within(path, *kept.roots)
 
 
 def load_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
@@ -117,7 +126,7 @@ def read_xml(
 def sniff(path: Path, size: int = 2**16) -> str:
     """The first and last bytes of a file as text, for guessing its format; empty when unreadable."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if _leads_out(path) or not stat.S_ISREG(path.stat().st_mode):
             return ""
         with path.open("rb") as file:
             head = file.read(size)
@@ -143,10 +152,41 @@ def files_below(folder: Path, suffixes: Iterable[str], *, limit: int | None = No
 
 def pictures_below(folder: Path) -> Iterator[Path]:
     """Every file with a picture's suffix, sorted within its folder, what systems put there left out."""
-    for name in sources.expand([folder]):
+    kept = _WITHIN.get()
+    listing = sources.expand([folder], () if kept is None else kept.roots)
+    for name in listing:
         path = Path(name)
         if left_out.is_picture_name(name) and not any(map(passed_over, path.relative_to(folder).parts)):
             yield path
+    if kept is not None:
+        kept.outside.update(listing.outside)
+
+
+@dataclass(slots=True)
+class _Within:
+    """Where a reading stays, and the links to folders elsewhere that it did not follow."""
+
+    roots: tuple[Path, ...]
+    outside: set[str] = field(default_factory=set)
+
+
+_WITHIN: ContextVar[_Within | None] = ContextVar("where a reading stays", default=None)
+
+
+@contextmanager
+def reading_within(*roots: Path) -> Iterator[None]:
+    """Keep every walk and every label file of the block below these folders; a file may be one, too."""
+    token = _WITHIN.set(_Within(roots))
+    try:
+        yield
+    finally:
+        _WITHIN.reset(token)
+
+
+def folders_outside() -> set[str]:
+    """The links to folders elsewhere that the walks of this block did not follow."""
+    kept = _WITHIN.get()
+    return set() if kept is None else kept.outside
 
 
 def relative(path: Path, root: Path) -> str:
@@ -228,8 +268,8 @@ def _index(root: Path, problems: Problems) -> PictureIndex:
 @contextmanager
 def new_text(path: Path) -> Iterator[IO[str]]:
     """A text file that must not exist yet, so that labels never take the place of a picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8", newline="\n") as file:
+    make_folder(path.parent)
+    with open(path, "x", encoding="utf-8", newline="\n", opener=opener) as file:
         yield file
 
 
@@ -247,6 +287,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         make_folder(temporary)
         yield temporary
         if folder.exists():
+            temporary.chmod(stat.S_IMODE(folder.stat().st_mode))
             folder.rmdir()
         temporary.replace(folder)
     except OSError as error:

@@ -152,15 +152,27 @@ def _provenance(source: Path) -> Provenance:
     readme, data = source / "README.dataset.txt", source / "data.yaml"
     if readme.is_file():
         text = read_text(readme, max_bytes=2**20)
-        stated = re.search(r"^License:[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
-        found = re.search(r"https://\S+roboflow\S*", text)
-        licence, page = stated and stated[1], found and found[0]
+        licence = next(filter(None, map(_stated_licence, text.split("\n"))), None)
+        page = next(filter(None, map(_page_of_roboflow, text.split())), None)
     if data.is_file():
         told = load_settings(data).get("roboflow")
         if isinstance(told, dict):
             licence = licence or _text(told.get("license"))
             page = page or _text(told.get("url"))
     return Provenance(licence=licence or None, page=page or None)
+
+
+# Searched word by word: an expression that may end anywhere costs the square of a text without an end.
+
+
+def _stated_licence(line: str) -> str | None:
+    key, _, value = line.partition(":")
+    return value.strip() if key == "License" else None
+
+
+def _page_of_roboflow(word: str) -> str | None:
+    _, scheme, rest = word.partition("https://")
+    return scheme + rest if "roboflow" in rest[1:] else None
 
 
 def _text(value: object) -> str | None:

@@ -1,7 +1,6 @@
 // Every text from the server is set as textContent: a name is never markup.
 const csrf = document.querySelector('meta[name="csrf"]').content;
 const $ = (id) => document.getElementById(id);
-history.replaceState(null, "", "/"); // the token does not stay in the address bar
 
 let overview = { left: 0, proposed: 0, subjects: [] };
 let subject = 0; // number of the subject on the page
@@ -60,7 +59,7 @@ function frame(picture, size) {
   image.loading = "lazy";
   image.decoding = "async";
   image.alt = "";
-  image.src = `/pictures/${picture}/${size}`;
+  image.src = `pictures/${picture}/${size}`;
   image.addEventListener("error", () => { box.textContent = "cannot be read"; });
   box.append(image);
   return box;
@@ -154,7 +153,7 @@ function choose(index) {
 }
 
 async function show(number, picture = null) {
-  const found = await ask(`/api/subjects/${number}`);
+  const found = await ask(`api/subjects/${number}`);
   subject = found.subject;
   pictures = found.pictures;
   $("grid").replaceChildren(...pictures.map(card));
@@ -168,9 +167,9 @@ async function show(number, picture = null) {
 
 // What another page or process decided meanwhile shows when this page is looked at again.
 async function refresh() {
-  overview = await ask("/api/overview");
+  overview = await ask("api/overview");
   if (!pictures.length) return;
-  const found = await ask(`/api/subjects/${subject}`);
+  const found = await ask(`api/subjects/${subject}`);
   pictures = found.pictures;
   pictures.forEach((_, index) => paint(index));
   paintCounts();
@@ -192,9 +191,9 @@ async function decide(values) {
   const decided = pictures[at];
   if (!decided || $("move").open) return;
   say("");
-  const answer = await ask("/api/decisions", { picture: decided.picture, ...values });
+  const answer = await ask("api/decisions", { picture: decided.picture, ...values });
   done.push(decided.picture);
-  if (values.to_new !== undefined) overview = await ask("/api/overview");
+  if (values.to_new !== undefined) overview = await ask("api/overview");
   taken(answer);
   const open = (p) => p.proposals.length && !p.decision;
   let next = at + 1;
@@ -215,7 +214,7 @@ async function accept() {
 async function undo() {
   say("");
   const last = done.pop();
-  const answer = await ask("/api/undo", last === undefined ? {} : { picture: last });
+  const answer = await ask("api/undo", last === undefined ? {} : { picture: last });
   if (answer.picture === null) { say("There is nothing to undo."); return; }
   if (answer.subject !== subject) await show(answer.subject, answer.picture);
   taken(answer);
@@ -327,7 +326,7 @@ $("subjects").addEventListener("change", (event) => {
 window.addEventListener("focus", () => inTurn(refresh));
 
 inTurn(async () => {
-  overview = await ask("/api/overview");
+  overview = await ask("api/overview");
   const first = overview.subjects.findIndex((s) => s.left);
   await show(Math.max(0, first));
 });
