@@ -326,7 +326,7 @@ def yolo(tmp_path_factory: pytest.TempPathFactory) -> YoloNetwork:
     if importlib.util.find_spec("ultralytics") is None:
         pytest.skip("the extra 'yolo' is not installed")
     save, environment = torch.save, dict(os.environ)
-    network = YoloNetwork("yolov8n", 1, 64, tmp_path_factory.mktemp("quiet"))
+    network = YoloNetwork("yolov8n", 1, 64)
     # Ultralytics puts its own in their places.
     assert torch.save is save and dict(os.environ) == environment
     return network
@@ -334,7 +334,7 @@ def yolo(tmp_path_factory: pytest.TempPathFactory) -> YoloNetwork:
 
 def test_checkpoints_of_ultralytics(yolo: YoloNetwork, tmp_path: Path) -> None:
     """A whole pickled model of other classes gives its weights; a file that would run code is refused."""
-    other = YoloNetwork("yolov8n", 3, 64, tmp_path)
+    other = YoloNetwork("yolov8n", 3, 64)
     other.net.args = {"imgsz": 64}  # as in their files
     torch.save({"model": other.net.half(), "ema": None, "epoch": 1}, tmp_path / "three.pt")
     assert str(yolo.load(str(tmp_path / "three.pt"))).startswith("three.pt, sha256")

@@ -203,7 +203,7 @@ def train_detector(
         if (done := run.result()) is not None:
             return done
         torch.manual_seed(settings.loop.seed)
-        network: Any = _network(settings, len(classes), run.path)
+        network: Any = _network(settings, len(classes))
         trained_from = network.load(settings.weights)
         _follow_quickly(network)
         augment = Pipeline(settings.augment, seed=settings.loop.seed) if settings.augment else None
@@ -251,9 +251,9 @@ def length(manifest: Manifest, settings: DetectorSettings) -> int:
     return settings.loop.epochs * len(shuffled(pictures, settings.loop.batch_size, 0)(0))
 
 
-def _network(settings: DetectorSettings, classes: int, scratch: Path) -> nn.Module:
+def _network(settings: DetectorSettings, classes: int) -> nn.Module:
     if settings.is_agpl:
-        return detector_yolo.YoloNetwork(settings.model, classes, settings.size, scratch)
+        return detector_yolo.YoloNetwork(settings.model, classes, settings.size)
     return detector_torchvision.SsdNetwork(settings.model.removeprefix(TORCHVISION), classes, settings.size)
 
 

@@ -21,7 +21,8 @@ import torch
 from torch import nn
 
 from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples
-from lineament.training import distributed, optimisers
+from lineament.io import opencv
+from lineament.training import distributed, optimisers, threads
 from lineament.training.data import Batch, Batches, deaths_named
 from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
@@ -128,9 +129,12 @@ def fit(
     `TrainingError` when a loading process died; on Ctrl-C it writes a checkpoint first. Of several
     processes only the first holds the best weights afterwards.
     """
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    with distributed.joined() as place, _interrupts() as interrupted, deaths_named():
+    with (
+        opencv.one_thread_each(),
+        distributed.joined() as place,
+        _interrupts() as interrupted,
+        deaths_named(),
+    ):
         loop = _Loop(task, batches, run, settings, callbacks, advance or _nothing, place)
         try:
             return loop.run(interrupted)
@@ -161,6 +165,7 @@ class _Loop:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp == "fp16")
         self.held: Held | None = getattr(task, "held", None)
         self.state = Progress()
+        self.threads = torch.get_num_threads()
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         self._trained = [p for group in self.optimiser.param_groups for p in group["params"]]
         held = {id(p) for p in self.model.parameters()}
@@ -169,6 +174,11 @@ class _Loop:
 
     def run(self, interrupted: threading.Event) -> Progress:
         self._resume()
+        torch.set_num_threads(self.threads)
+        if self.state.ended is None:
+            self.model.train()
+            self._require_two(self.state.epoch)
+        self.folder.begin()
         self.place.spread(self.model)
         while self.state.ended is None:
             self._train_epoch(interrupted)
@@ -181,7 +191,6 @@ class _Loop:
         state, began = self.state, time.monotonic()
         total = self.batches.length(state.epoch)
         self.model.train()
-        self._require_two(state.epoch)
         todo = self.batches.epoch(
             state.epoch, start=state.step, rank=self.place.rank, world=self.place.world
         )
@@ -360,6 +369,7 @@ class _Loop:
                     "model": self.model.state_dict(),
                     "optimiser": self.optimiser.state_dict(),
                     "scaler": self.scaler.state_dict(),
+                    "threads": self.threads,
                     **held,
                 }
             )
@@ -367,7 +377,12 @@ class _Loop:
         self._saving_took = self._saved_at - began
 
     def _resume(self) -> None:
-        state = self.folder.load_checkpoint()
+        state, before = self.folder.load_checkpoint(), None
+        if state is None and self.folder.goes_on:
+            raise CheckpointMismatch(
+                f"{self.folder.path}: its checkpoint is gone, so it cannot go on; begin a training in another "
+                f"folder with --weights {self.folder.path}"
+            )
         if state is not None:
             try:
                 self.model.load_state_dict(state["model"])
@@ -376,15 +391,23 @@ class _Loop:
                 if self.held is not None:
                     self.held.load(state["held"])
                 self.state = Progress(**state["progress"])
+                before = state.get("threads")
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise CheckpointMismatch(
                     f"{self.folder.path}: its checkpoint does not fit this network; another version of "
                     f"lineament? {str(error).splitlines()[0]}"
                 ) from error
+        if self.device.type == "cpu":
+            self.threads = threads.choose(self.settings.threads, self.settings.workers, before)
         places = self.place.gather((self.state.epoch, self.state.step))
         if len(set(places)) > 1:
             raise CheckpointMismatch(
                 f"{self.folder.path}: not all processes see its checkpoint; it must lie on a shared disk"
+            )
+        if self.folder.goes_on and self.state.history and not self.state.step:
+            last = self.state.history[-1]
+            self.state.ended = self._reason_to_end(
+                {name.removeprefix("val_"): last[name] for name in last if name.startswith("val_")}
             )
         done = sum(self.batches.length(epoch) for epoch in range(self.state.epoch)) + self.state.step
         self.advance(done)

@@ -14,13 +14,13 @@ from torch.utils.data import Dataset
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training import cards, distributed, features, transfer
+from lineament.training import cards, distributed, features, threads, transfer
 from lineament.training.architectures import build, middle, weights
 from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
 from lineament.training.loop import Progress, Task, fit
 from lineament.training.predictions import Predictions, predict
-from lineament.training.run_folder import RunFolder
+from lineament.training.run_folder import FEATURES, RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, rows_of
 from lineament.training.transfer import FineTuning, Method, Transferred
@@ -107,7 +107,7 @@ def length(rows: Mapping[str, Sequence[ManifestRow]], settings: TransferSettings
     """How many batches a training tells of at most; it may end early."""
     count = {name: sum(row.repeats for row in found) for name, found in rows.items()}
     size = settings.loop.batch_size
-    steps = settings.loop.epochs * max(1, count["train"] // size)
+    steps = settings.loop.epochs * len(shuffled(count["train"], size, 0)(0))
     if settings.method != "feature-extraction":
         return steps
     variants = settings.variants if settings.augment else 1
@@ -146,8 +146,7 @@ class TransferRun:
         self.extracts = settings.method == "feature-extraction"
         if self.extracts and not distributed.is_alone():
             raise ConfigError("feature-extraction trains in one process: its epochs take no time")
-        if self.loop.threads is not None:
-            torch.set_num_threads(self.loop.threads)
+        torch.set_num_threads(threads.choose(self.loop.threads, self.loop.workers))
         torch.manual_seed(self.loop.seed)
         self.backbone = build(settings.architecture)
         self.backbone.require_size(settings.size)
@@ -221,11 +220,12 @@ class TransferRun:
 
     def _features(self, pictures: Mapping[str, Pictures]) -> dict[str, Dataset[Any]]:
         """The same as features, from the run folder or computed into it."""
+        self.folder.begin()
         return {
             name: features.cached(
                 self.backbone,
                 some,
-                self.folder.path / "features" / name,
+                self.folder.path / FEATURES / name,
                 variants=self.settings.variants,
                 batch_size=self.loop.batch_size,
                 device=self.device,
