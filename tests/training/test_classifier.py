@@ -122,7 +122,6 @@ def test_the_run_folder_is_complete(scratch: tuple[Path, dict[str, Any]]) -> Non
     assert list((out / "events").iterdir())
     for name in ("curves.png", "confusion.png"):
         assert min(images.load(out / name).pixels.shape[:2]) > 300
-    assert not (out / "last.ckpt").exists()
     rows = list(csv.DictReader((out / "metrics.csv").open()))
     assert len(rows) == result["epochs"]
     assert {"train_loss", "train_accuracy", "val_loss", "val_accuracy"} <= set(rows[0])

@@ -109,7 +109,7 @@ def test_shares_of_several_processes_make_the_whole_batch(data: Manifest, world:
     ],
 )
 def test_every_sample_comes_once_an_epoch(count: int, size: int, sizes: list[int]) -> None:
-    """shuffled gives each sample once, the last batch incomplete, and none left alone; in_order keeps all."""
+    """shuffled gives each sample once, the last batch incomplete, and none left alone."""
     plan = shuffled(count, size, 0)
     assert [len(batch) for batch in plan(0)] == sizes
     assert all(sorted(chain(*plan(epoch))) == list(range(count)) for epoch in range(3))

@@ -91,7 +91,7 @@ def test_a_folder_of_another_training_is_refused(
     out = tmp_path / "run"
     with pytest.raises(CheckpointMismatch, match="other data"), open_run(out, "stripes", SHORT, fewer):
         pass
-    with pytest.raises(CheckpointMismatch, match="other trainer"), open_run(run, "dots", SHORT, data):
+    with pytest.raises(CheckpointMismatch, match="other trainer"), open_run(out, "dots", SHORT, data):
         pass
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from small_training import LOOP, Settings, Stripes, final_weights, photos, train
 
-from lineament.errors import CheckpointMismatch, LineamentError, MissingExtra, NotEnoughSamples
+from lineament.errors import CheckpointMismatch, MissingExtra, NotEnoughSamples
 from lineament.io.manifest import Manifest
 from lineament.training.run_folder import open_run
 

@@ -11,6 +11,9 @@ from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_A_ROW = 5
+"""Panels beside each other."""
+
 
 def curves_figure(
     history: Sequence[Mapping[str, float]], names: Sequence[str], *, best_epoch: int | None = None
@@ -22,9 +25,11 @@ def curves_figure(
     except ImportError as error:
         raise MissingExtra("figures", "plots") from error
     shown = [n for n in names if any(f"{part}_{n}" in row for row in history for part in ("train", "val"))]
-    figure = Figure(figsize=(5 * max(1, len(shown)), 3.8), dpi=130, layout="constrained")
+    wide = min(_A_ROW, max(1, len(shown)))
+    high = max(1, -(-len(shown) // wide))
+    figure = Figure(figsize=(5 * wide, 3.8 * high), dpi=130, layout="constrained")
     for number, name in enumerate(shown, 1):
-        axes = figure.add_subplot(1, len(shown), number)
+        axes = figure.add_subplot(high, wide, number)
         for part, colour in (("train", ACCENT), ("val", OTHER)):
             points = [(row["epoch"], row[f"{part}_{name}"]) for row in history if f"{part}_{name}" in row]
             if points:

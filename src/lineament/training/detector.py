@@ -142,7 +142,7 @@ class DetectionTask:
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
         """Loss, mAP50 and mAP50-95 of the validation scenes."""
         found, losses, _ = self.look(self.val, device, self.judged)
-        return {**losses, **monitored(found, self.classes)}
+        return {**losses, **monitored(found, self.classes), **detector_figures.at_best(found)}
 
     def look(
         self, scenes: Scenes, device: torch.device, model: Any = None
@@ -212,7 +212,7 @@ def train_detector(
             network, Scenes(manifest, scenes["val"], size=settings.size), settings, classes
         )
         plan = shuffled(len(training), settings.loop.batch_size, settings.loop.seed)
-        names = ("loss", "box_loss", "cls_loss", "map50", "map50_95")
+        names = ("loss", "box_loss", "cls_loss", "map50", "map50_95", "precision", "recall")
         progress = fit(
             task,
             Batches(training, plan, workers=settings.loop.workers),

@@ -88,7 +88,7 @@ class YoloNetwork(nn.Module):
         checked against a list before any is built. Layers for other classes are left out. Raises
         `WeightsUnavailable` or `WeightsMismatch`.
         """
-        if weights == "none":
+        if weights in ("none", "random"):
             return None
         if weights == "imagenet":
             raise WeightsUnavailable(

@@ -26,6 +26,7 @@ from lineament.training import distributed, optimisers, threads
 from lineament.training.data import Batch, Batches, deaths_named
 from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
+from lineament.training.telling import epoch_line, log
 
 Row = dict[str, float]
 
@@ -179,13 +180,28 @@ class _Loop:
             self.model.train()
             self._require_two(self.state.epoch)
         self.folder.begin()
+        if self.place.first:
+            log.info(self._beginning())
         self.place.spread(self.model)
         while self.state.ended is None:
             self._train_epoch(interrupted)
             self._finish_epoch()
         if self.place.first:
+            log.info(f"{self.state.ended}; measuring the weights of epoch {self.state.best_epoch}")
             self.folder.load_best(self.model)
         return self.state
+
+    def _beginning(self) -> str:
+        """What the training will do, in one line."""
+        epoch, settings = self.state.epoch, self.settings
+        onwards = (
+            f"going on after epoch {epoch}, step {self.state.step}: " if epoch or self.state.step else ""
+        )
+        where = f"{self.threads} processor threads" if self.device.type == "cpu" else str(self.device)
+        return (
+            f"{onwards}at most {settings.epochs} epochs of {self.batches.length(epoch)} batches of "
+            f"{settings.batch_size}, on {where}"
+        )
 
     def _train_epoch(self, interrupted: threading.Event) -> None:
         state, began = self.state, time.monotonic()
@@ -327,6 +343,8 @@ class _Loop:
         state.ended = self._reason_to_end(figures)
         for callback in self.callbacks if self.place.first else ():
             state.ended = callback(state, row) or state.ended
+        if self.place.first:
+            log.info(epoch_line(state.history, self.settings.epochs, self.task.monitor, state.best_epoch))
         state.ended = self.place.agree(state.ended)
         # Where an epoch takes less time than a checkpoint, one is written for several.
         if better or state.ended or self._all(self._since_saving() >= 20 * self._saving_took):
@@ -380,7 +398,7 @@ class _Loop:
         state, before = self.folder.load_checkpoint(), None
         if state is None and self.folder.goes_on:
             raise CheckpointMismatch(
-                f"{self.folder.path}: its checkpoint is gone, so it cannot go on; begin a training in another "
+                f"{self.folder.path}: its checkpoint is gone, so it cannot go on; begin anew in another "
                 f"folder with --weights {self.folder.path}"
             )
         if state is not None:
@@ -399,6 +417,8 @@ class _Loop:
                 ) from error
         if self.device.type == "cpu":
             self.threads = threads.choose(self.settings.threads, self.settings.workers, before)
+        elif self.settings.threads is not None:
+            self.threads = self.settings.threads
         places = self.place.gather((self.state.epoch, self.state.step))
         if len(set(places)) > 1:
             raise CheckpointMismatch(

@@ -168,10 +168,10 @@ def _save(state: Mapping[str, Any], path: Path) -> None:
 def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Iterator[RunFolder]:
     """Open or continue the folder of a training with these settings (a dataclass) and this data.
 
-    Nothing is written until `RunFolder.begin`. With a later end (more epochs, another patience) the training
-    that is there goes on. Raises `CheckpointMismatch` when the folder is of another training, `UsageError`
-    when it holds something else or another process trains there, `OutputError` when it cannot be written,
-    and `MissingExtra` without the libraries that a training needs in the end.
+    Nothing is written until `RunFolder.begin`. With a later end (more epochs, another patience) the
+    training that is there goes on. Raises `CheckpointMismatch` when the folder is of another training,
+    `UsageError` when it holds something else or another process trains there, `OutputError` when it cannot
+    be written, and `MissingExtra` without the libraries that a training needs in the end.
     """
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
         raise MissingExtra("training", "train")
@@ -231,7 +231,9 @@ def _require_ours(path: Path, stated: Mapping[str, Any]) -> Mapping[str, Any] | 
     """
     known = run_identity.known(path)
     if known is None:
-        if path.is_dir() and any(not LEFTOVER.fullmatch(p.name) and p.name != _LOCK for p in path.iterdir()):
+        if path.is_dir() and any(
+            not LEFTOVER.fullmatch(p.name) and p.name != _LOCK for p in path.iterdir()
+        ):
             raise UsageError(f"{path}: is not empty and no run folder; give another one")
         return None
     if not any((path / name).exists() for name in (CHECKPOINT, BEST, RESULT)):

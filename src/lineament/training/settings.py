@@ -17,7 +17,8 @@ class LoopSettings:
     ``patience`` epochs without a better monitored figure (None: never), or once the trainer's accuracy on
     the validation split reaches ``stop_at``. ``amp`` computes in bfloat16 or float16 where that is safe.
     ``workers`` are processes that load pictures, 0 loads in this one. ``threads`` are the processor
-    threads of torch, None: as many as are fastest when it begins. A checkpoint is written after each epoch and every ``checkpoint_minutes``.
+    threads of torch, None: as many as are fastest when it begins. A checkpoint is written after each epoch
+    and every ``checkpoint_minutes``.
     """
 
     epochs: int = 30

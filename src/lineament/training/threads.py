@@ -1,8 +1,9 @@
 """How many processor threads a training computes with, so that it does not fight other programs for cores.
 
-A step consists of hundreds of short parallel parts, each as long as its slowest thread. Where other programs
-keep the cores busy, a thread waits its turn in each part, and the others by default wait spinning, which takes
-the very core that it waits for. So waiting threads sleep, and how many there are is found by trying.
+A step consists of hundreds of short parallel parts, each as long as its slowest thread. Where other
+programs keep the cores busy, a thread waits its turn in each part, and the others by default wait
+spinning, which takes the very core that it waits for. So waiting threads sleep, and how many
+there are is found by trying.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ _SLEEPING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 _SAID = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _ROUNDS = 7
 _HOPELESS = 5.0
+"""Times the time of one thread."""
 _WORTH = 0.9
-"""More threads are taken where they need no more than this part of the time: else they wait for each other."""
+"""More threads are taken where they need no more than this part of the time."""
 
 
 def sleep_while_waiting() -> None:

@@ -23,9 +23,11 @@ from lineament.training.predictions import Predictions, predict
 from lineament.training.run_folder import FEATURES, RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, rows_of
+from lineament.training.telling import log
 from lineament.training.transfer import FineTuning, Method, Transferred
 from lineament.training.whole_pictures import require_cut_out
 
+RANDOM_ADVICE = "see --weights, and --method scratch"
 Advance = Callable[[int], None]
 Prepare = Callable[[torch.Tensor], torch.Tensor]
 
@@ -43,7 +45,7 @@ class TransferSettings(Protocol):
 
     @property
     def weights(self) -> str:
-        """To begin with; auto is those of ImageNet, and none for the method scratch."""
+        """To begin with: auto is those of ImageNet, and none for the method scratch."""
 
     @property
     def size(self) -> int:
@@ -80,7 +82,8 @@ def require_sense(settings: TransferSettings) -> None:
         raise ConfigError(f"size is {settings.size}; it lies between 16 and 1024 pixels")
     if settings.variants < 1:
         raise ConfigError(f"variants is {settings.variants}; it is at least 1")
-    if settings.method == "scratch" and settings.weights not in ("auto", "none"):
+    transfer.require_learned(settings.method, settings.weights, settings.fine_tuning)
+    if settings.method == "scratch" and settings.weights not in ("auto", *weights.RANDOM):
         raise ConfigError("the method scratch begins with random weights: leave weights out")
     if settings.feature_layer and settings.method == "scratch":
         raise ConfigError("feature_layer: the middle of a network with random weights has learnt nothing")
@@ -154,6 +157,8 @@ class TransferRun:
         if start == "auto":
             start = "none" if settings.method == "scratch" else "imagenet"
         self.trained_from = weights.load(self.backbone, start)
+        if self.trained_from is None and settings.method != "scratch":
+            log.info(f"{settings.method} from random weights, which have learnt nothing: {RANDOM_ADVICE}")
         if settings.feature_layer:
             self.backbone = middle.ended_at(self.backbone, settings.feature_layer, settings.size)
         self.contract = cards.contract(settings.size, settings.normalise)
@@ -178,7 +183,7 @@ class TransferRun:
         new: list[nn.Module],
         pictures: Mapping[str, Pictures],
         task: Callable[[nn.Module, list[dict[str, Any]], Batches, Prepare], Task],
-        curves: Sequence[str] = ("loss", "accuracy"),
+        curves: Sequence[str] = ("loss", "accuracy", "precision", "recall", "auc"),
     ) -> Fitted | None:
         """Train the ``new`` layers of ``whole``, and the backbone as the method says; predict every split.
 
