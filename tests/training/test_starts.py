@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import drawn_people
 import pytest
+import scene_pictures
 from small_training import LOOP, Settings, Stripes, final_weights, photos, train
 
-from lineament.errors import CheckpointMismatch, MissingExtra, NotEnoughSamples
+from lineament.errors import CheckpointMismatch, LineamentError, MissingExtra, NotEnoughSamples
 from lineament.io.manifest import Manifest
+from lineament.training.attributes import AttributesSettings, train_attributes
+from lineament.training.classifier import ClassifierSettings, train_classifier
+from lineament.training.detector import DetectorSettings, train_detector
+from lineament.training.embedder import train_embedder
+from lineament.training.embedder_task import EmbedderSettings
+from lineament.training.heads import HeadSettings
+from lineament.training.localizer import LocalizerSettings, train_localizer
 from lineament.training.run_folder import open_run
 
 SHORT = Settings(replace(LOOP, epochs=2))
@@ -95,3 +105,67 @@ def test_nothing_is_written_by_a_start_that_fails(
     train(data, out, SHORT)
     assert (out / "best.safetensors").is_file()
     assert "seed = 0" in (out / "config.toml").read_text()
+
+
+def _detector(data: Path, out: Path, **told: Any) -> None:
+    scenes = scene_pictures.write(data, {"train": 4, "val": 2, "test": 2}, size=64)
+    train_detector(scenes, out, DetectorSettings(**{"model": "torchvision:ssdlite_mobilenet_v2", **told}))
+
+
+def _localizer(data: Path, out: Path, **told: Any) -> None:
+    scenes = scene_pictures.write(data, {"train": 4, "val": 2, "test": 2}, size=64, most=1, empty=4)
+    scenes = replace(scenes, rows=tuple(replace(row, split=row.split or "train") for row in scenes))
+    train_localizer(scenes, out, LocalizerSettings(**{"architecture": "reference", **told}))
+
+
+def _stripes(data: Path) -> Manifest:
+    manifest = photos(data, 18)
+    rows = [replace(r, split="test" if i > 15 else r.split) for i, r in enumerate(manifest)]
+    return replace(manifest, rows=tuple(rows))
+
+
+def _classifier(data: Path, out: Path, **told: Any) -> None:
+    train_classifier(_stripes(data), out, ClassifierSettings(**{"architecture": "reference", **told}))
+
+
+def _attributes(data: Path, out: Path, **told: Any) -> None:
+    heads = (HeadSettings("who", label="subject"),)
+    settings = AttributesSettings(heads=heads, **{"architecture": "reference", **told})
+    train_attributes(_stripes(data), out, settings)
+
+
+def _embedder(data: Path, out: Path, **told: Any) -> None:
+    told = {"architecture": "reference", "size": drawn_people.SIZE, "dimension": 8, **told}
+    train_embedder(drawn_people.draw(data), out, EmbedderSettings(**told))
+
+
+TRAINERS: dict[str, Callable[..., None]] = {
+    "detector": _detector,
+    "localizer": _localizer,
+    "classifier": _classifier,
+    "attributes": _attributes,
+    "embedder": _embedder,
+}
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize("why", ["no such file", "no weights", "no published ones", "offline"])
+def test_no_trainer_leaves_a_folder_when_weights_are_not_to_be_had(
+    trainer: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever weights cannot be had, and whoever asks for them, nothing is left behind, so that the
+    same command with other weights begins."""
+    monkeypatch.setenv("LINEAMENT_OFFLINE", "1")
+    monkeypatch.setenv("LINEAMENT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "broken.pth").write_bytes(b"broken")
+    told: dict[str, Any] = {
+        "no such file": {"weights": str(tmp_path / "nowhere.pth")},
+        "no weights": {"weights": str(tmp_path / "broken.pth")},
+        "no published ones": {"weights": "imagenet"},
+        "offline": {"weights": "imagenet", "architecture": "mobilenet_v2"},
+    }[why]
+    if trainer == "detector":
+        told.pop("architecture", None)
+    with pytest.raises(LineamentError, match=r"weights|nowhere|broken"):
+        TRAINERS[trainer](tmp_path / "data", tmp_path / "runs" / "a", **told)
+    assert not (tmp_path / "runs").exists()

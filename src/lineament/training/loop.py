@@ -8,13 +8,10 @@ task draws from torch alone, and what is trained lies in its model.
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Literal, Protocol
 
 import torch
@@ -24,6 +21,7 @@ from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples
 from lineament.io import opencv
 from lineament.training import distributed, optimisers, threads
 from lineament.training.data import Batch, Batches, deaths_named
+from lineament.training.interrupts import interrupts
 from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.telling import epoch_line, log
@@ -133,7 +131,7 @@ def fit(
     with (
         opencv.one_thread_each(),
         distributed.joined() as place,
-        _interrupts() as interrupted,
+        interrupts() as interrupted,
         deaths_named(),
     ):
         loop = _Loop(task, batches, run, settings, callbacks, advance or _nothing, place)
@@ -274,7 +272,9 @@ class _Loop:
         count = len(batch)
         # One sample has no spread to normalise by; it comes with others in the next epoch.
         # Dropout and the like draw the same whether or not the training was interrupted before.
-        torch.manual_seed(_seed(self.settings.seed, self.state.epoch, self.state.step, self.place.rank))
+        torch.manual_seed(
+            optimisers.seed_of(self.settings.seed, self.state.epoch, self.state.step, self.place.rank)
+        )
         if count == 0 or (count == 1 and any(norm.training for norm in self._norms)):
             if self.held is not None:
                 self.held.absent()
@@ -431,42 +431,6 @@ class _Loop:
             )
         done = sum(self.batches.length(epoch) for epoch in range(self.state.epoch)) + self.state.step
         self.advance(done)
-
-
-def _seed(*parts: int) -> int:
-    """One number of 63 bits from several, well mixed."""
-    value = 0x9E3779B97F4A7C15
-    for part in parts:
-        value = ((value ^ (part + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) & (2**64 - 1)
-        value ^= value >> 29
-    return value & (2**63 - 1)
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a step ends whole; a second one interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    asked = 0.0
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if event.is_set():
-            # `timeout` and others signal the process and its group: that is one request.
-            if time.monotonic() - asked > 0.5:
-                raise KeyboardInterrupt
-            return
-        asked = time.monotonic()
-        event.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _nothing(_count: int) -> None:

@@ -197,7 +197,7 @@ def _html(answer: Mapping[str, Any]) -> str:
     source = package_files("lineament.training").joinpath("sweep.html.j2").read_text("utf-8")
     tables = sweep_published.tables(answer, baseline=BASELINE)
     return environment.from_string(source).render(
-        tables=sweep_published.tables(answer, baseline=BASELINE),
+        tables=tables,
         answer=answer,
         splits=SPLITS,
         cell=cell,
