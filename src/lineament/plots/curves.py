@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_A_ROW = 5
+_A_ROW = 3
 """Panels beside each other."""
 
 
@@ -37,7 +38,7 @@ def curves_figure(
                 axes.plot(x, y, color=colour, marker=".", linewidth=1.5, label=f"{part}")
         if best_epoch is not None:
             axes.axvline(best_epoch, color=QUIET, linewidth=1, linestyle=":", label="best epoch")
-        axes.set_title(name.replace("_", " "), loc="left", fontsize=11, color=INK)
+        axes.set_title(re.sub(r"\bauc\b", "AUC", name.replace("_", " ")), loc="left", fontsize=11, color=INK)
         axes.set_xlabel("epoch")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(True, color="#e4e4e4", linewidth=0.7)
