@@ -38,7 +38,8 @@ def curves_figure(
                 axes.plot(x, y, color=colour, marker=".", linewidth=1.5, label=f"{part}")
         if best_epoch is not None:
             axes.axvline(best_epoch, color=QUIET, linewidth=1, linestyle=":", label="best epoch")
-        axes.set_title(re.sub(r"\bauc\b", "AUC", name.replace("_", " ")), loc="left", fontsize=11, color=INK)
+        words = re.sub(r"\bauc\b", "AUC", name.replace("_", " "))
+        axes.set_title(words, loc="left", fontsize=11, color=INK)
         axes.set_xlabel("epoch")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(True, color="#e4e4e4", linewidth=0.7)
