@@ -8,13 +8,21 @@ same network, batches, loader and optimiser; turn by turn in one process, the ra
 picture from the first batch to the last checkpoint. Wall clock and processor time both, as other programs
 disturb the former.
 
+Threads (``--threads``, alone): steps of MobileNetV2 in processes of their own, with one thread, with all as
+torch comes, with all sleeping while they wait, and as lineament chooses; turn by turn, with and without as
+many busy neighbours as there are cores. The ratio is to one thread of the same turn.
+
 Memory: the most this process held after some steps of an epoch of all the pictures, and after many more.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +39,7 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.training import optimisers
+from lineament.training import threads as chosen_threads
 from lineament.training.architectures import build
 from lineament.training.data import Batch, Batches, Pictures, collate, normalised, shuffled
 from lineament.training.loop import fit
@@ -158,6 +167,76 @@ def throughput(
     )
 
 
+WAYS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "one": ("1", {}),
+    "all, as torch comes": ("all", {}),
+    "all, sleeping while they wait": ("all", {"OMP_WAIT_POLICY": "PASSIVE"}),
+    "lineament's choice": ("chosen", {"OMP_WAIT_POLICY": "PASSIVE"}),
+}
+
+
+def steps_alone(way: str, budget: float) -> None:
+    """Print threads, seconds a step on the wall clock and of the processor, in ``budget`` seconds or so."""
+    every = len(os.sched_getaffinity(0))
+    number = {"1": 1, "all": every, "chosen": 0}[way] or chosen_threads.choose(None, 0)
+    torch.set_num_threads(number)
+    task, generator = mobilenet(), torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (16, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator)
+    batch = Batch(pixels, {"class": torch.arange(16) % CLASSES}, torch.arange(16))
+    optimiser = torch.optim.Adam(task.model.parameters(), lr=1e-3)
+    done, began = -1, clocks()
+    while done < 1 or clocks(began)[0] < budget:
+        loss, _ = task.loss(task.model.train(), batch)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        done += 1
+        if done == 0:
+            began = clocks()
+    wall, processor = clocks(began)
+    print(number, wall / done, processor / done)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def thread_table(turns: int, budget: float) -> None:
+    """Print the table of threads."""
+    print("| neighbours | threads | number | s a step | processor s a step | times one thread's |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for neighbours in (0, len(os.sched_getaffinity(0))):
+        busy = [multiprocessing.get_context("spawn").Process(target=_spin) for _ in range(neighbours)]
+        for process in busy:
+            process.start()
+        try:
+            found: dict[str, list[tuple[float, ...]]] = {name: [] for name in WAYS}
+            for _ in range(turns):
+                for name, (way, told) in WAYS.items():
+                    command = [sys.executable, "-m", "benchmarks.train_loop", "--steps-alone", way]
+                    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "KMP_"))}
+                    done = subprocess.run(
+                        [*command, str(budget)],
+                        env=clean | told,
+                        capture_output=True,
+                        text=True,
+                        check=True,
+                    )
+                    found[name].append(tuple(float(part) for part in done.stdout.split()))
+        finally:
+            for process in busy:
+                process.kill()
+        for name, turns_of in found.items():
+            number, wall, processor = (statistics.median(values) for values in zip(*turns_of, strict=True))
+            ratios = [mine[1] / one[1] for mine, one in zip(turns_of, found["one"], strict=True)]
+            ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            print(
+                f"| {neighbours} | {name} | {number:g} | {wall:.3f} | {processor:.3f} | {ratio} |",
+                flush=True,
+            )
+
+
 def memory(manifest: Manifest, batch: int, steps: int) -> None:
     """Print how much this process holds after so many steps of one epoch."""
     data = Pictures(manifest, manifest.rows, target, size=SIDE, augment=Pipeline(("flip", "rotate:20")))
@@ -198,7 +277,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--networks", default="tiny,MobileNetV2", help="empty: memory only")
+    parser.add_argument("--threads", action="store_true", help="the table of threads, and nothing else")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of steps, for the table of threads")
+    parser.add_argument("--steps-alone", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.steps_alone:
+        steps_alone(chosen.steps_alone[0], float(chosen.steps_alone[1]))
+        return
+    if chosen.threads:
+        thread_table(chosen.turns, chosen.seconds)
+        return
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         manifest = data_set(Path(folder), chosen.pictures)

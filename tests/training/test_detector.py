@@ -78,7 +78,6 @@ def test_the_run_folder_is_whole(trained: tuple[Path, dict], manifest: Manifest)
         "config.toml", "metrics.csv", "curves.png", "precision_recall.png", "f1.png", "predictions.png",
         "best.safetensors", "model.onnx", "card.json", "result.json", "environment.json",
     }  # fmt: skip
-    assert "last.ckpt" not in names
     card = TrainedCard.load(out)
     assert card.heads[0].classes == ("face", "mask") and card.measured["score"] == result["score"]
     assert result["measured_on"] == "test" and result["pictures_measured"] == result["pictures"]["test"]
@@ -322,11 +321,11 @@ def _elsewhere(told: list[tuple[str, str]], out: Path, home: Path) -> list[tuple
 
 
 @pytest.fixture(scope="module")
-def yolo(tmp_path_factory: pytest.TempPathFactory) -> YoloNetwork:
+def yolo() -> YoloNetwork:
     if importlib.util.find_spec("ultralytics") is None:
         pytest.skip("the extra 'yolo' is not installed")
     save, environment = torch.save, dict(os.environ)
-    network = YoloNetwork("yolov8n", 1, 64, tmp_path_factory.mktemp("quiet"))
+    network = YoloNetwork("yolov8n", 1, 64)
     # Ultralytics puts its own in their places.
     assert torch.save is save and dict(os.environ) == environment
     return network
@@ -334,7 +333,7 @@ def yolo(tmp_path_factory: pytest.TempPathFactory) -> YoloNetwork:
 
 def test_checkpoints_of_ultralytics(yolo: YoloNetwork, tmp_path: Path) -> None:
     """A whole pickled model of other classes gives its weights; a file that would run code is refused."""
-    other = YoloNetwork("yolov8n", 3, 64, tmp_path)
+    other = YoloNetwork("yolov8n", 3, 64)
     other.net.args = {"imgsz": 64}  # as in their files
     torch.save({"model": other.net.half(), "ema": None, "epoch": 1}, tmp_path / "three.pt")
     assert str(yolo.load(str(tmp_path / "three.pt"))).startswith("three.pt, sha256")

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,14 +56,14 @@ def test_a_run_folder_tells_what_was_done(data: Manifest, tmp_path: Path) -> Non
     assert not list(out.glob("*.part")) and not (out / ".training.lock").exists()
 
 
-def test_a_finished_run_gives_its_result_and_drops_its_checkpoint(data: Manifest, tmp_path: Path) -> None:
-    """finish writes the result last and removes the checkpoint; NaN becomes null; a damaged result is
-    told, not taken for none."""
+def test_a_finished_run_gives_its_result(data: Manifest, tmp_path: Path) -> None:
+    """finish writes the result last, the checkpoint stays; NaN becomes null; a damaged result is told, not
+    taken for none."""
     with open_run(tmp_path / "run", "stripes", SHORT, data) as run:
         assert run.result() is None
         run.save_checkpoint({"progress": {}})
         run.finish({"accuracy": 0.5, "auc": float("nan"), "of": [float("inf"), 1]})
-        assert not (tmp_path / "run" / "last.ckpt").exists()
+        assert (tmp_path / "run" / "last.ckpt").exists()
         assert run.result() == {"trainer": "stripes", "accuracy": 0.5, "auc": None, "of": [None, 1]}
         (tmp_path / "run" / "result.json").write_text('{"trainer"')
         with pytest.raises(CheckpointMismatch, match="cannot be read"):
@@ -74,23 +75,23 @@ def test_a_finished_run_gives_its_result_and_drops_its_checkpoint(data: Manifest
     [
         ({"seed": 1}, "loop.seed"),
         ({"learning_rate": 0.1}, "loop.learning_rate"),
-        ({"seed": 1, "epochs": 9}, "loop.epochs, loop.seed"),
+        ({"seed": 1, "optimiser": "adam", "epochs": 9}, "loop.optimiser, loop.seed"),
     ],
 )
 def test_a_folder_of_another_training_is_refused(
-    data: Manifest, tmp_path: Path, change: dict[str, float], named: str
+    data: Manifest, tmp_path: Path, change: dict[str, Any], named: str
 ) -> None:
     """Other settings, another trainer or other data raise CheckpointMismatch, which names what differs."""
-    with open_run(tmp_path / "run", "stripes", SHORT, data):
-        pass
-    other = Settings(replace(SHORT.loop, **change))  # type: ignore[arg-type]
+    with open_run(tmp_path / "run", "stripes", SHORT, data) as run:
+        run.save_checkpoint({})
+    other = Settings(replace(SHORT.loop, **change))
     with pytest.raises(CheckpointMismatch, match=named), open_run(tmp_path / "run", "stripes", other, data):
         pass
     fewer = replace(data, rows=data.rows[1:])
-    run = tmp_path / "run"
-    with pytest.raises(CheckpointMismatch, match="other data"), open_run(run, "stripes", SHORT, fewer):
+    out = tmp_path / "run"
+    with pytest.raises(CheckpointMismatch, match="other data"), open_run(out, "stripes", SHORT, fewer):
         pass
-    with pytest.raises(CheckpointMismatch, match="other trainer"), open_run(run, "dots", SHORT, data):
+    with pytest.raises(CheckpointMismatch, match="other trainer"), open_run(out, "dots", SHORT, data):
         pass
 
 
@@ -117,8 +118,8 @@ def test_something_else_in_the_folder_is_refused(data: Manifest, tmp_path: Path)
 def test_a_kill_at_the_very_beginning_leaves_a_folder_to_go_on_with(data: Manifest, tmp_path: Path) -> None:
     """Whatever of the first files a kill left, half-written ones included, the same training goes on."""
     whole = tmp_path / "whole"
-    with open_run(whole, "stripes", SHORT, data):
-        pass
+    with open_run(whole, "stripes", SHORT, data) as run:
+        run.begin()
     for kept in ((), ("run.json",), ("run.json", "config.toml")):
         out = tmp_path / f"cut-{len(kept)}"
         out.mkdir()
@@ -128,13 +129,14 @@ def test_a_kill_at_the_very_beginning_leaves_a_folder_to_go_on_with(data: Manife
         if kept:
             (out / ".metrics.csv.0123abcd").write_text("epo")
             (out / ".last.ckpt.part").write_bytes(b"PK")
-        with open_run(out, "stripes", SHORT, data):
-            pass
+        with open_run(out, "stripes", SHORT, data) as run:
+            run.begin()
         assert {p.name for p in out.iterdir()} == {p.name for p in whole.iterdir()}
 
 
 def _hold(path: str, data: Manifest, inside: object, leave: object) -> None:
-    with open_run(Path(path), "stripes", SHORT, data):
+    with open_run(Path(path), "stripes", SHORT, data) as run:
+        run.begin()
         inside.set()  # type: ignore[attr-defined]
         leave.wait(60)  # type: ignore[attr-defined]
 

@@ -26,7 +26,7 @@ def groups_of(sizes: list[int]) -> list[list[int]]:
 )
 def test_every_batch_is_balanced(sizes: list[int], subjects: int, photos: int, epoch: int) -> None:
     """Each batch holds ``photos`` of each of ``subjects`` different people, and over an epoch people with
-    30 photos are seen no oftener than people with one, but for one incomplete batch."""
+    30 photos are seen no oftener than people with one, but for one left alone at the end."""
     groups = groups_of(sizes)
     owner = {position: number for number, group in enumerate(groups) for position in group}
     batches = balanced(groups, subjects, photos, seed=3)(epoch)
@@ -34,12 +34,12 @@ def test_every_batch_is_balanced(sizes: list[int], subjects: int, photos: int, e
     width = min(subjects, len(groups))
     for batch in batches:
         people = Counter(owner[position] for position in batch)
-        assert len(people) == width
+        assert len(people) == width or (batch is batches[-1] and 2 <= len(people) < width)
         assert set(people.values()) == {photos}
         seen.update(people.keys())
     rounds = max(seen.values())
     assert all(rounds - 1 <= seen[number] <= rounds for number in range(len(groups)))
-    assert sum(rounds - seen[number] for number in range(len(groups))) < width
+    assert sum(rounds - seen[number] for number in range(len(groups))) <= 1
 
 
 def test_photos_come_in_turn() -> None:

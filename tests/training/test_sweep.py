@@ -22,6 +22,7 @@ from lineament.config import from_toml
 from lineament.errors import CheckpointMismatch, ConfigError, SplitError, UnknownName
 from lineament.io.manifest import Manifest
 from lineament.training import sweep as module
+from lineament.training import sweep_published
 from lineament.training.sweep import SweepSettings, cells, run_sweep
 from lineament.training.sweep_tables import (
     Failure,
@@ -40,7 +41,8 @@ SMALL = SweepSettings(
     augmentations=("none",),
     seeds=(0,),
     baseline="none",
-    classifier={"size": 32, "loop": LOOP},
+    classifier={"size": 32, "weights": "none", "loop": LOOP},
+    by_method={"fine-tuning": {"loop": {"learning_rate": 1e30}}},
 )
 
 
@@ -111,20 +113,20 @@ def swept(data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 def test_a_sweep_shows_what_was_trained_and_what_failed(swept: tuple[Path, dict[str, Any]]) -> None:
-    """A cell has figures with intervals and a run folder with a model; a cell whose weights are nowhere
-    to be had is a row that says so; JSON, CSV, Markdown and HTML hold both, and the links lead there."""
+    """A cell has figures with intervals and a run folder with a model; a cell whose loss is no number
+    is a row that says so; JSON, CSV, Markdown and HTML hold both, and the links lead there."""
     out, answer = swept
     good, bad = answer["runs"]
     assert good["test"]["n"] == 3 and good["test"]["low"] <= good["test"]["value"] <= good["test"]["high"]
     assert (out / good["folder"] / "model.onnx").is_file()
-    assert bad["failed"] in ("weights unavailable", "ConfigError") and "test" not in bad
+    assert bad["failed"] == "did not converge" and "test" not in bad
     assert answer["chance"] == pytest.approx(1 / 3) and answer["left"] == 0
     assert json.loads((out / "sweep.json").read_text()) == json.loads(json.dumps(answer))
     with (out / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert float(rows[0]["test_accuracy"]) == good["test"]["value"]
     assert rows[1]["failed"] == bad["failed"] and rows[1]["test_accuracy"] == ""
-    assert "1 of 1 weights unavailable" in (out / "sweep.md").read_text()
+    assert "1 of 1 did not converge" in (out / "sweep.md").read_text()
     page = (out / "sweep.html").read_text()
     links = re.findall(r'href="([^"]+)"', page)
     assert len(links) >= 5
@@ -143,7 +145,7 @@ def test_a_finished_cell_is_kept(data: Manifest, swept: tuple[Path, dict[str, An
 
 def test_a_folder_of_another_sweep_is_refused(data: Manifest, swept: tuple[Path, dict[str, Any]]) -> None:
     """Other settings for the same cells raise CheckpointMismatch instead of mixing two sweeps."""
-    other = replace(SMALL, classifier={"size": 48, "loop": LOOP})
+    other = replace(SMALL, classifier={"size": 48, "weights": "none", "loop": LOOP})
     with pytest.raises(CheckpointMismatch):
         run_sweep(data, swept[0], other)
 
@@ -239,7 +241,7 @@ def result(test: float, majority: float = 0.4) -> dict[str, Any]:
 
 def test_the_table_is_over_seeds_and_hides_no_failure(tmp_path: Path) -> None:
     """The mean of the seeds that trained with Student's interval, best first; a cell of which one run
-    failed says so; one no better than the commonest class did not converge; names are shown literally."""
+    failed says so; one whose interval covers guessing is at chance; names are shown literally."""
     outcomes = [
         Outcome("a", "scratch", "none", 0, "a/0", result(0.70), None),
         Outcome("a", "scratch", "none", 1, "a/1", result(0.80), None),
@@ -254,7 +256,7 @@ def test_the_table_is_over_seeds_and_hides_no_failure(tmp_path: Path) -> None:
     assert (row["mean"], row["n"]) == (pytest.approx(0.75), 2)
     assert row["low"] == pytest.approx(0.75 - half, rel=1e-4)
     text = markdown(answer)
-    assert "1 of 3 out of memory" in text and "1 of 1 did not converge" in text
+    assert "1 of 3 out of memory" in text and "1 of 1 at chance" in text
     assert "x\\|y" in text and "3 trainings are still to come" in text
     write_tables(tmp_path, answer)
     page = (tmp_path / "sweep.html").read_text()
@@ -268,3 +270,29 @@ def test_one_seed_has_no_interval() -> None:
     assert (few["low"], few["high"]) == (pytest.approx(0.95 - 12.706 * 0.05, abs=1e-3), 1.0)
     assert mean_interval([0.5]) == {"mean": 0.5, "low": None, "high": None, "n": 1}
     assert mean_interval([0.5, 0.5, 0.5]) == {"mean": 0.5, "low": 0.5, "high": 0.5, "n": 3}
+
+
+def test_tables_as_papers_print_them(tmp_path: Path) -> None:
+    """One table a method at the plain augmentation with the baseline below, and one of all augmentations;
+    in per cent, with what failed or is at chance marked, and by what interval it is told."""
+    outcomes = [
+        Outcome("sface + linear", "baseline", "none", 0, "baseline.json", result(0.97), None),
+        Outcome("a", "fine-tuning", "none", 0, "a/0", result(0.913), None),
+        Outcome("a", "fine-tuning", "rotate:20", 0, "a/1", result(0.45), None),
+        Outcome("b", "fine-tuning", "none", 0, "b/0", None, Failure("out of memory", "2 GB")),
+        Outcome("a", "scratch", "none", 0, "c/0", result(0.5), None),
+        Outcome("a", "scratch", "none", 1, "c/1", result(0.7), None),
+    ]
+    answer = summarise(outcomes, data="0" * 64, left=0)
+    tuned, scratch, augmentation = sweep_published.tables(answer, baseline="baseline")
+    assert tuned.lines[0] == ("a", "91.3", "91.3", "91.3")
+    assert tuned.lines[1][3] == "failed: out of memory"
+    assert scratch.lines[0][3] == "60.0 (0.0 to 100.0) [1 of 2 at chance]"
+    assert tuned.lines[2] == scratch.lines[1] == ("sface + linear", "97.0", "97.0", "97.0")
+    assert augmentation.header == ("network", "method", "none", "rotate:20")
+    assert ("a", "fine-tuning", "91.3", "45.0 [at chance]") in augmentation.lines
+    assert ("a", "scratch", "60.0 (0.0 to 100.0) [1 of 2 at chance]", "to come") in augmentation.lines
+    error = next(run["error"] for run in answer["runs"] if run["folder"] == "a/1")
+    assert "0.450 (0.350 to 0.550) on 50 pictures" in error and error.endswith("guessing gives, 0.400")
+    write_tables(tmp_path, answer)
+    assert "45.0 [at chance]" in (tmp_path / "sweep.html").read_text()

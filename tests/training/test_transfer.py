@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 
 def classifier(method: transfer.Method, tuning: FineTuning | None = None) -> Classifier:
     torch.manual_seed(0)
-    settings = ClassifierSettings("reference", method, weights="none", fine_tuning=tuning or FineTuning())
+    settings = ClassifierSettings("reference", method, weights="random", fine_tuning=tuning or FineTuning())
     return Classifier(build("reference"), 3, settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_A_ROW = 3
+"""Panels beside each other."""
 
 
 def curves_figure(
@@ -22,9 +26,11 @@ def curves_figure(
     except ImportError as error:
         raise MissingExtra("figures", "plots") from error
     shown = [n for n in names if any(f"{part}_{n}" in row for row in history for part in ("train", "val"))]
-    figure = Figure(figsize=(5 * max(1, len(shown)), 3.8), dpi=130, layout="constrained")
+    wide = min(_A_ROW, max(1, len(shown)))
+    high = max(1, -(-len(shown) // wide))
+    figure = Figure(figsize=(5 * wide, 3.8 * high), dpi=130, layout="constrained")
     for number, name in enumerate(shown, 1):
-        axes = figure.add_subplot(1, len(shown), number)
+        axes = figure.add_subplot(high, wide, number)
         for part, colour in (("train", ACCENT), ("val", OTHER)):
             points = [(row["epoch"], row[f"{part}_{name}"]) for row in history if f"{part}_{name}" in row]
             if points:
@@ -32,7 +38,8 @@ def curves_figure(
                 axes.plot(x, y, color=colour, marker=".", linewidth=1.5, label=f"{part}")
         if best_epoch is not None:
             axes.axvline(best_epoch, color=QUIET, linewidth=1, linestyle=":", label="best epoch")
-        axes.set_title(name.replace("_", " "), loc="left", fontsize=11, color=INK)
+        words = re.sub(r"\bauc\b", "AUC", name.replace("_", " "))
+        axes.set_title(words, loc="left", fontsize=11, color=INK)
         axes.set_xlabel("epoch")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(True, color="#e4e4e4", linewidth=0.7)

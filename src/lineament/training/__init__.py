@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lineament.lazily import lazily
+from lineament.training import threads as _threads
 
 if TYPE_CHECKING:
     from lineament.training.attributes import AttributesSettings, train_attributes
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from lineament.training.run_folder import open_run
     from lineament.training.settings import LoopSettings
     from lineament.training.sweep import SweepSettings, run_sweep
+
+_threads.sleep_while_waiting()
 
 __all__ = [
     "AttributesSettings",

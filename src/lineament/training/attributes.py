@@ -36,6 +36,8 @@ from lineament.training.transfer_run import (
     rows_seen,
 )
 
+RATES = ("accuracy", "precision", "recall", "auc")
+
 
 @dataclass(frozen=True, slots=True)
 class AttributesSettings:
@@ -153,7 +155,10 @@ class _Training:
         ) -> AttributesTask:
             return AttributesTask(model, groups, self.attributes, val, prepare)
 
-        shown = ["loss", *(f"loss_{a.name}" for a in self.attributes if len(self.attributes) > 1)]
+        shown = ["loss"] if len(self.attributes) > 1 else []
+        for a in self.attributes:
+            rates = ("mean_absolute_error",) if a.kind == "number" else RATES
+            shown += [f"{name}_{a.name}" for name in ("loss", *rates)]
         fitted = self.transfer.fit(self.whole, [self.whole.heads], self.pictures, task, shown)
         return {} if fitted is None else self._finish(fitted)
 

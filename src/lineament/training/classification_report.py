@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from lineament.io.manifest import ManifestRow
 from lineament.scoring import classification, proportions
 from lineament.types import Float64
+
+_MOST_AREAS = 100
 
 
 def log_probabilities(logits: NDArray[np.float32]) -> Float64:
@@ -41,10 +43,39 @@ def figures(
     return found
 
 
+def monitored(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
+    """Accuracy, and means over the classes there are of precision, recall and AUC against the rest.
+
+    AUC only of at most `_MOST_AREAS` classes, for the time it takes each epoch, and where both sides are.
+    """
+    matrix = classification.confusion_matrix(truth, logits.argmax(axis=1), logits.shape[1])
+    of = classification.class_figures(matrix)
+    found = {
+        "accuracy": float((logits.argmax(axis=1) == truth).mean()),
+        "precision": of.macro(of.precision),
+        "recall": of.macro(of.recall),
+    }
+    if logits.shape[1] <= _MOST_AREAS and len(np.unique(truth)) > 1:
+        areas = classification.auc_one_vs_rest(truth, np.exp(log_probabilities(logits)))
+        found["auc"] = float(np.nanmean(areas))
+    return found
+
+
 def guessing(train: Sequence[int], test: Sequence[int], classes: int) -> dict[str, float]:
     """What needs no network: ``chance``, and ``majority``, always naming the commonest training class."""
     commonest = Counter(train).most_common(1)[0][0]
     return {"chance": 1 / classes, "majority": sum(t == commonest for t in test) / len(test)}
+
+
+def at_chance(accuracy: Mapping[str, float], guesses: Mapping[str, float]) -> str | None:
+    """Words for an accuracy whose interval reaches down to guessing, None for one above it."""
+    guess = max(guesses["chance"], guesses["majority"])
+    if accuracy["low"] > guess:
+        return None
+    return (
+        f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}) on {accuracy['n']:.0f} "
+        f"pictures of the split test is no more than guessing gives, {guess:.3f}"
+    )
 
 
 def per_class(

@@ -135,11 +135,11 @@ class ClassifierTask:
         return entropy(logits, truth), {"accuracy": right}
 
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
-        """Plain cross-entropy and accuracy on the validation split."""
+        """Plain cross-entropy, and the figures of `report.monitored`, on the validation split."""
         found = predict(self.model, self._val, device, self.prepare)
         logits, truth = found.outputs[0], found.targets["class"]
         entropy = -report.log_probabilities(logits)[np.arange(len(truth)), truth]
-        return {"loss": float(entropy.mean()), "accuracy": float((logits.argmax(axis=1) == truth).mean())}
+        return {"loss": float(entropy.mean()), **report.monitored(logits, truth)}
 
 
 def train_classifier(
@@ -242,6 +242,7 @@ class _Training:
             "label": classes.label,
             "classes": len(classes.names),
             **guesses,
+            "at_chance": report.at_chance(splits["test"]["accuracy"], guesses),
             **splits,
             "per_class": table,
             "rows": {name: len(rows) for name, rows in classes.rows.items()},

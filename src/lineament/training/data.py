@@ -142,16 +142,18 @@ Plan = Callable[[int], Sequence[Sequence[int]]]
 """The batches of an epoch, each the positions of its samples."""
 
 
-def shuffled(count: int, batch_size: int, seed: int, *, drop_last: bool = True) -> Plan:
-    """Every sample once an epoch in an order of its own; the last batch is left out when it is not full.
+def shuffled(count: int, batch_size: int, seed: int) -> Plan:
+    """Every sample once an epoch in an order of its own; the last batch may be smaller.
 
-    An incomplete batch of one would break batch normalisation.
+    One sample that would be left alone joins the batch before it: it could not be normalised over a batch.
     """
 
     def plan(epoch: int) -> list[list[int]]:
         order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
         batches = [order[i : i + batch_size] for i in range(0, count, batch_size)]
-        return batches[:-1] if drop_last and len(batches) > 1 and len(batches[-1]) < batch_size else batches
+        if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [batches[-2] + batches[-1]]
+        return batches
 
     return plan
 

@@ -142,7 +142,7 @@ class DetectionTask:
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
         """Loss, mAP50 and mAP50-95 of the validation scenes."""
         found, losses, _ = self.look(self.val, device, self.judged)
-        return {**losses, **monitored(found, self.classes)}
+        return {**losses, **monitored(found, self.classes), **detector_figures.at_best(found)}
 
     def look(
         self, scenes: Scenes, device: torch.device, model: Any = None
@@ -203,7 +203,7 @@ def train_detector(
         if (done := run.result()) is not None:
             return done
         torch.manual_seed(settings.loop.seed)
-        network: Any = _network(settings, len(classes), run.path)
+        network: Any = _network(settings, len(classes))
         trained_from = network.load(settings.weights)
         _follow_quickly(network)
         augment = Pipeline(settings.augment, seed=settings.loop.seed) if settings.augment else None
@@ -212,7 +212,7 @@ def train_detector(
             network, Scenes(manifest, scenes["val"], size=settings.size), settings, classes
         )
         plan = shuffled(len(training), settings.loop.batch_size, settings.loop.seed)
-        names = ("loss", "box_loss", "cls_loss", "map50", "map50_95")
+        names = ("loss", "box_loss", "cls_loss", "map50", "map50_95", "precision", "recall")
         progress = fit(
             task,
             Batches(training, plan, workers=settings.loop.workers),
@@ -251,9 +251,9 @@ def length(manifest: Manifest, settings: DetectorSettings) -> int:
     return settings.loop.epochs * len(shuffled(pictures, settings.loop.batch_size, 0)(0))
 
 
-def _network(settings: DetectorSettings, classes: int, scratch: Path) -> nn.Module:
+def _network(settings: DetectorSettings, classes: int) -> nn.Module:
     if settings.is_agpl:
-        return detector_yolo.YoloNetwork(settings.model, classes, settings.size, scratch)
+        return detector_yolo.YoloNetwork(settings.model, classes, settings.size)
     return detector_torchvision.SsdNetwork(settings.model.removeprefix(TORCHVISION), classes, settings.size)
 
 

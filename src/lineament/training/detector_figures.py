@@ -31,6 +31,16 @@ def best_score(found: Sequence[Found]) -> float:
     return round(float(np.clip(line.scores[best], 0.01, 0.99)), 4) if line.f1[best] > 0 else DEFAULT_SCORE
 
 
+def at_best(found: Sequence[Found]) -> dict[str, float]:
+    """Precision and recall at the score of the highest F1 at IoU 0.5, all classes as one; 0 without any."""
+    try:
+        line = curve(matches_of(found))
+        best = line.best
+    except InsufficientData:
+        return {"precision": 0.0, "recall": 0.0}
+    return {"precision": float(line.precision[best]), "recall": float(line.recall[best])}
+
+
 def draw(
     folder: Path, manifest: Manifest, found: Sequence[Found], classes: Sequence[str], score: float
 ) -> None:

@@ -109,7 +109,7 @@ class SsdNetwork(nn.Module):
         weights too, without their class layer) or of the backbone. Raises `WeightsUnavailable` or
         `WeightsMismatch`.
         """
-        if weights == "none":
+        if weights in ("none", "random"):
             return None
         if weights == "imagenet":
             if not self._backbone:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,9 +40,9 @@ class YoloNetwork(nn.Module):
 
     licence = LICENCE
 
-    def __init__(self, name: str, classes: int, size: int, scratch: Path) -> None:
+    def __init__(self, name: str, classes: int, size: int) -> None:
         super().__init__()
-        quietly_imported(scratch)
+        quietly_imported()
         from ultralytics.nn.tasks import DetectionModel
         from ultralytics.utils.loss import v8DetectionLoss
 
@@ -87,7 +88,7 @@ class YoloNetwork(nn.Module):
         checked against a list before any is built. Layers for other classes are left out. Raises
         `WeightsUnavailable` or `WeightsMismatch`.
         """
-        if weights == "none":
+        if weights in ("none", "random"):
             return None
         if weights == "imagenet":
             raise WeightsUnavailable(
@@ -101,11 +102,11 @@ class YoloNetwork(nn.Module):
         return f"{path.name}, sha256 {sha256_of(path)}"
 
 
-def quietly_imported(scratch: Path) -> None:
+def quietly_imported() -> None:
     """Import Ultralytics so that it stays offline and leaves nothing behind; raises `MissingExtra`.
 
     On import it would look names up on the network, write a settings file in the user's home, and replace
-    torch's ``save``. Its settings go below ``scratch`` and are removed.
+    torch's ``save``. Its settings go into a temporary folder and are removed.
     """
     if "ultralytics.utils" in sys.modules:
         return
@@ -113,7 +114,7 @@ def quietly_imported(scratch: Path) -> None:
     import numpy as np
 
     save, threads, printing = torch.save, cv2.getNumThreads(), np.get_printoptions()
-    settings = scratch / ".ultralytics"
+    settings = Path(tempfile.mkdtemp(prefix="lineament-"))
     environment = dict(os.environ)
     os.environ |= {
         "YOLO_CONFIG_DIR": str(settings),
@@ -122,7 +123,6 @@ def quietly_imported(scratch: Path) -> None:
         "YOLO_VERBOSE": "false",
     }
     try:
-        settings.mkdir(parents=True, exist_ok=True)
         from ultralytics.utils import SETTINGS
 
         SETTINGS["sync"] = False

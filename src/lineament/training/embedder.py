@@ -139,8 +139,6 @@ def _train(
     manifest: Manifest, data: _Data, run: RunFolder, settings: EmbedderSettings, advance: Advance
 ) -> dict[str, Any]:
     loop, path = settings.loop, run.path
-    if loop.threads is not None:
-        torch.set_num_threads(loop.threads)
     if settings.loss == "triplet" and settings.photos_each < 2 * int(os.environ.get("WORLD_SIZE", "1")):
         raise ConfigError("triplets of several processes need photos_each of twice their number")
     began = time.monotonic()

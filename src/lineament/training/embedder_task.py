@@ -19,6 +19,7 @@ from lineament.training.data import Batch, Batches, normalised
 from lineament.training.losses import DEFAULT_MARGIN, HardTriplets, margin_of
 from lineament.training.predictions import predict
 from lineament.training.settings import LoopSettings
+from lineament.training.transfer import FineTuning, require_learned
 from lineament.training.unseen import People, verify
 
 
@@ -64,6 +65,7 @@ class EmbedderSettings:
             )
         if self.frozen_stages < 0:
             raise ConfigError("frozen_stages is at least 0")
+        require_learned("fine-tuning", self.weights, FineTuning(frozen_stages=self.frozen_stages))
         if self.photos_each < 1 or (self.margin is not None and self.margin < 0):
             raise ConfigError("photos_each is at least 1, margin at least 0")
         if self.loss == "triplet" and (

@@ -20,6 +20,7 @@ from lineament.io.catalog import Golden
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, TrainedCard
 from lineament.training.run_folder import RunFolder
+from lineament.training.telling import log
 
 TOLERANCE = 1e-4
 """Largest difference between ONNX and torch, times the largest value of an output where that is above 1."""
@@ -41,6 +42,7 @@ def export(
     or a tuple in the order of the card's heads. The batch is free; ``any_size`` frees height and width too.
     Raises `ExportMismatch` when ONNX and torch differ by more than 1e-4.
     """
+    log.info("exporting to ONNX, and comparing")
     size = check_size or card.input.size
     assert size is not None, "a model for any size needs check_size"
     model = model.to("cpu").eval()

@@ -25,6 +25,7 @@ from lineament.io.writing import make_folder, replacing
 from lineament.shown import shown
 from lineament.training.architectures import Backbone
 from lineament.training.data import Batches, Key, Pictures, in_order
+from lineament.training.telling import log
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +90,7 @@ def cached(
     for number in range(variants if pictures.augment is not None else 1):
         stem = folder / f"{number:03}"
         if not stem.with_suffix(".json").is_file():
+            log.info(f"features of {len(pictures)} pictures: {folder.name}, variant {number + 1}")
             try:
                 _compute(backbone, batches, number, stem, device, prepare, advance or (lambda _count: None))
             except OSError as error:

@@ -71,6 +71,7 @@ class LocalizerSettings:
     loop: LocalizerLoop = field(default_factory=LocalizerLoop)
 
     def __post_init__(self) -> None:
+        transfer.require_learned(self.method, self.weights, self.fine_tuning)
         if self.size < 32 or self.width < 1 or not 0 <= self.dropout < 1 or self.box_weight <= 0:
             raise ConfigError(
                 "localizer: size is at least 32, width at least 1, dropout in [0, 1), box_weight above 0"
@@ -234,7 +235,7 @@ def train_localizer(
         size, many = settings.size, settings.loop.batch_size
         train = Pictures(manifest, rows["train"], target, size=size, fit="stretch", augment=augment)
         task = LocalizerTask(network, _in_order(manifest, rows["val"], settings), settings)
-        names = ("loss", "face_loss", "box_loss", "accuracy", "iou")
+        names = ("loss", "face_loss", "box_loss", "iou", "accuracy", "precision", "recall", "auc")
         progress = fit(
             task,
             Batches(train, shuffled(len(train), many, settings.loop.seed), workers=settings.loop.workers),

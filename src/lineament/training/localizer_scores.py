@@ -12,7 +12,7 @@ from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.plots.box_sheet import BoxedPicture, box_sheet
-from lineament.scoring import proportions, resampling
+from lineament.scoring import classification, proportions, resampling
 from lineament.training.predictions import Predictions
 from lineament.types import Float64
 
@@ -30,11 +30,20 @@ def overlaps(boxes: Any, truths: Any) -> Float64:
 
 
 def monitored(found: Predictions) -> dict[str, float]:
-    """Accuracy, and the mean IoU of pictures with a face."""
+    """Accuracy, precision and recall of "face", its AUC, and the mean IoU of pictures with a face."""
     there = found.targets["face"] > 0.5
     said = found.outputs[0][:, 0] > 0
     iou = overlaps(found.outputs[1][there], found.targets["box"][there])
-    return {"accuracy": float((said == there).mean()), "iou": float(iou.mean()) if len(iou) else 0.0}
+    right = int((said & there).sum())
+    figures = {
+        "accuracy": float((said == there).mean()),
+        "iou": float(iou.mean()) if len(iou) else 0.0,
+        "precision": right / max(int(said.sum()), 1),
+        "recall": right / max(int(there.sum()), 1),
+    }
+    if 0 < there.sum() < len(there):
+        figures["auc"] = classification.auc(found.outputs[0][:, 0], there)
+    return figures
 
 
 def summary(found: Predictions, rows: Sequence[ManifestRow], mean_box: Any) -> dict[str, Any]:

@@ -8,23 +8,23 @@ task draws from torch alone, and what is trained lies in its model.
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
 
 from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples
-from lineament.training import distributed, optimisers
+from lineament.io import opencv
+from lineament.training import distributed, optimisers, threads
 from lineament.training.data import Batch, Batches, deaths_named
+from lineament.training.interrupts import interrupts
 from lineament.training.run_folder import RunFolder
 from lineament.training.settings import LoopSettings
+from lineament.training.telling import epoch_line, log
 
 Row = dict[str, float]
 
@@ -128,9 +128,12 @@ def fit(
     `TrainingError` when a loading process died; on Ctrl-C it writes a checkpoint first. Of several
     processes only the first holds the best weights afterwards.
     """
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    with distributed.joined() as place, _interrupts() as interrupted, deaths_named():
+    with (
+        opencv.one_thread_each(),
+        distributed.joined() as place,
+        interrupts() as interrupted,
+        deaths_named(),
+    ):
         loop = _Loop(task, batches, run, settings, callbacks, advance or _nothing, place)
         try:
             return loop.run(interrupted)
@@ -161,6 +164,7 @@ class _Loop:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.amp == "fp16")
         self.held: Held | None = getattr(task, "held", None)
         self.state = Progress()
+        self.threads = torch.get_num_threads()
         self._saved_at, self._saving_took = time.monotonic(), 0.0
         self._trained = [p for group in self.optimiser.param_groups for p in group["params"]]
         held = {id(p) for p in self.model.parameters()}
@@ -169,19 +173,38 @@ class _Loop:
 
     def run(self, interrupted: threading.Event) -> Progress:
         self._resume()
+        torch.set_num_threads(self.threads)
+        if self.state.ended is None:
+            self.model.train()
+            self._require_two(self.state.epoch)
+        self.folder.begin()
+        if self.place.first:
+            log.info(self._beginning())
         self.place.spread(self.model)
         while self.state.ended is None:
             self._train_epoch(interrupted)
             self._finish_epoch()
         if self.place.first:
+            log.info(f"{self.state.ended}; measuring the weights of epoch {self.state.best_epoch}")
             self.folder.load_best(self.model)
         return self.state
+
+    def _beginning(self) -> str:
+        """What the training will do, in one line."""
+        epoch, settings = self.state.epoch, self.settings
+        onwards = (
+            f"going on after epoch {epoch}, step {self.state.step}: " if epoch or self.state.step else ""
+        )
+        where = f"{self.threads} processor threads" if self.device.type == "cpu" else str(self.device)
+        return (
+            f"{onwards}at most {settings.epochs} epochs of {self.batches.length(epoch)} batches of "
+            f"{settings.batch_size}, on {where}"
+        )
 
     def _train_epoch(self, interrupted: threading.Event) -> None:
         state, began = self.state, time.monotonic()
         total = self.batches.length(state.epoch)
         self.model.train()
-        self._require_two(state.epoch)
         todo = self.batches.epoch(
             state.epoch, start=state.step, rank=self.place.rank, world=self.place.world
         )
@@ -249,7 +272,9 @@ class _Loop:
         count = len(batch)
         # One sample has no spread to normalise by; it comes with others in the next epoch.
         # Dropout and the like draw the same whether or not the training was interrupted before.
-        torch.manual_seed(_seed(self.settings.seed, self.state.epoch, self.state.step, self.place.rank))
+        torch.manual_seed(
+            optimisers.seed_of(self.settings.seed, self.state.epoch, self.state.step, self.place.rank)
+        )
         if count == 0 or (count == 1 and any(norm.training for norm in self._norms)):
             if self.held is not None:
                 self.held.absent()
@@ -318,6 +343,8 @@ class _Loop:
         state.ended = self._reason_to_end(figures)
         for callback in self.callbacks if self.place.first else ():
             state.ended = callback(state, row) or state.ended
+        if self.place.first:
+            log.info(epoch_line(state.history, self.settings.epochs, self.task.monitor, state.best_epoch))
         state.ended = self.place.agree(state.ended)
         # Where an epoch takes less time than a checkpoint, one is written for several.
         if better or state.ended or self._all(self._since_saving() >= 20 * self._saving_took):
@@ -360,6 +387,7 @@ class _Loop:
                     "model": self.model.state_dict(),
                     "optimiser": self.optimiser.state_dict(),
                     "scaler": self.scaler.state_dict(),
+                    "threads": self.threads,
                     **held,
                 }
             )
@@ -367,7 +395,12 @@ class _Loop:
         self._saving_took = self._saved_at - began
 
     def _resume(self) -> None:
-        state = self.folder.load_checkpoint()
+        state, before = self.folder.load_checkpoint(), None
+        if state is None and self.folder.goes_on:
+            raise CheckpointMismatch(
+                f"{self.folder.path}: its checkpoint is gone, so it cannot go on; begin anew in another "
+                f"folder with --weights {self.folder.path}"
+            )
         if state is not None:
             try:
                 self.model.load_state_dict(state["model"])
@@ -376,54 +409,28 @@ class _Loop:
                 if self.held is not None:
                     self.held.load(state["held"])
                 self.state = Progress(**state["progress"])
+                before = state.get("threads")
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise CheckpointMismatch(
                     f"{self.folder.path}: its checkpoint does not fit this network; another version of "
                     f"lineament? {str(error).splitlines()[0]}"
                 ) from error
+        if self.device.type == "cpu":
+            self.threads = threads.choose(self.settings.threads, self.settings.workers, before)
+        elif self.settings.threads is not None:
+            self.threads = self.settings.threads
         places = self.place.gather((self.state.epoch, self.state.step))
         if len(set(places)) > 1:
             raise CheckpointMismatch(
                 f"{self.folder.path}: not all processes see its checkpoint; it must lie on a shared disk"
             )
+        if self.folder.goes_on and self.state.history and not self.state.step:
+            last = self.state.history[-1]
+            self.state.ended = self._reason_to_end(
+                {name.removeprefix("val_"): last[name] for name in last if name.startswith("val_")}
+            )
         done = sum(self.batches.length(epoch) for epoch in range(self.state.epoch)) + self.state.step
         self.advance(done)
-
-
-def _seed(*parts: int) -> int:
-    """One number of 63 bits from several, well mixed."""
-    value = 0x9E3779B97F4A7C15
-    for part in parts:
-        value = ((value ^ (part + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) & (2**64 - 1)
-        value ^= value >> 29
-    return value & (2**63 - 1)
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a step ends whole; a second one interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    asked = 0.0
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if event.is_set():
-            # `timeout` and others signal the process and its group: that is one request.
-            if time.monotonic() - asked > 0.5:
-                raise KeyboardInterrupt
-            return
-        asked = time.monotonic()
-        event.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _nothing(_count: int) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from lineament.training.architectures import Backbone
+from lineament.training.classification_report import monitored
 from lineament.training.data import Batch, Batches
 from lineament.training.heads import MISSING, Attribute
 from lineament.training.predictions import predict
@@ -100,7 +101,7 @@ class AttributesTask:
         return total, parts
 
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
-        """The losses on the validation split, and each head's accuracy or mean absolute error.
+        """The losses on the validation split, each head's mean absolute error or `monitored` rates.
 
         ``accuracy`` is the mean over the heads with classes, which ``stop_at`` looks at.
         """
@@ -119,13 +120,13 @@ class AttributesTask:
                 error = float(np.abs(output[known, 0] - truth[known]).mean())
                 figures[f"mean_absolute_error_{attribute.name}"] = error
             else:
-                right = float((output[known].argmax(axis=1) == truth[known]).mean())
-                figures[f"accuracy_{attribute.name}"] = right
-                accuracies.append(right)
-        figures["loss"] = total
-        if accuracies:
-            figures["accuracy"] = float(np.mean(accuracies))
-        return figures
+                if not known.any():
+                    continue
+                rates = monitored(output[known], truth[known])
+                figures |= {f"{name}_{attribute.name}": rate for name, rate in rates.items()}
+                accuracies.append(rates["accuracy"])
+        mean = {"accuracy": float(np.mean(accuracies))} if accuracies else {}
+        return {"loss": total, **mean, **figures}
 
 
 def sample_losses(attribute: Attribute, output: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

@@ -59,3 +59,12 @@ def factor(settings: LoopSettings, epoch: float) -> float:
 def parameters(model: nn.Module) -> list[dict[str, Any]]:
     """One group of all parameters."""
     return [{"params": list(model.parameters())}]
+
+
+def seed_of(*parts: int) -> int:
+    """One number of 63 bits from several, well mixed."""
+    value = 0x9E3779B97F4A7C15
+    for part in parts:
+        value = ((value ^ (part + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) & (2**64 - 1)
+        value ^= value >> 29
+    return value & (2**63 - 1)

@@ -1,59 +1,75 @@
 """The folder of one training: what it was told, what it saw, how it went, and what came of it.
 
 ``config.toml`` (usable as ``--config``), ``environment.json``, ``manifest.jsonl`` (the rows it was given),
-``metrics.csv`` and ``events/`` (TensorBoard), ``last.ckpt`` while unfinished, ``best.safetensors``,
-``model.onnx``, ``card.json``, figures, ``refused.txt``, and ``result.json``, which is written last and says
-that the training is finished.
+``metrics.csv`` and ``events/`` (TensorBoard), ``last.ckpt``, ``best.safetensors``, ``model.onnx``,
+``card.json``, figures, ``refused.txt``, and ``result.json``, which is written last and says that the
+training is finished.
+
+Nothing is written before a training begins: what fails earlier, for want of weights or of pictures, leaves
+no folder, and a folder in which nothing was trained yet is taken over by the next training.
 """
 
 from __future__ import annotations
 
 import csv
 import errno
-import hashlib
+import importlib.util
 import json
 import math
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lineament.errors import CheckpointMismatch, OutputError, UsageError
+from lineament.errors import CheckpointMismatch, MissingExtra, OutputError, UsageError
 from lineament.io import environment as versions
 from lineament.io.manifest import Manifest
 from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
-from lineament.training import distributed
+from lineament.training import distributed, run_identity
 
 RESULT = "result.json"
 CONFIG = "config.toml"
 METRICS = "metrics.csv"
 CHECKPOINT = "last.ckpt"
 BEST = "best.safetensors"
-IDENTITY = "run.json"
+FEATURES = "features"
+MANIFEST = "manifest.jsonl"
 _LOCK = ".training.lock"
 _DISK_IS_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_NO_MATTER = ("workers", "threads", "device", "checkpoint_minutes")
-"""Settings of the loop that say where and how fast, not what: one may go on with others."""
+_NEEDED = ("matplotlib", "onnxscript", "safetensors", "tensorboard", "tomli_w", "torchvision")
+"""What a training imports only once it is under way."""
 
 
 class RunFolder:
-    """An open run folder; see `open_run`."""
+    """An open run folder; see `open_run`. ``goes_on``: a training there is to go on beyond its end."""
 
     def __init__(self, path: Path, trainer: str, fingerprint: str) -> None:
         self.path = path
         self.trainer = trainer
         self.fingerprint = fingerprint
+        self.goes_on = False
+        self.on_begin: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """Write what says whose folder this is; the loop calls it once nothing is left to be checked.
+
+        Raises `UsageError` when another process trains there, and `OutputError`.
+        """
+        begin, self.on_begin = self.on_begin, None
+        if begin is not None:
+            begin()
 
     def result(self) -> dict[str, Any] | None:
-        """What a finished training said of itself; None while unfinished."""
+        """What a finished training said of itself; None while unfinished, or to go on."""
         path = self.path / RESULT
-        if not path.is_file():
+        if self.goes_on or not path.is_file():
             return None
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -62,9 +78,9 @@ class RunFolder:
         return values
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Write the result; the checkpoint goes."""
+        """Write the result; the checkpoint stays, so that more epochs can follow."""
+        self.begin()
         write_json(self.path / RESULT, {"trainer": self.trainer, **result})
-        (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint atomically; raises `OutputError`, leaving the last one whole."""
@@ -105,6 +121,7 @@ class RunFolder:
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """All epochs so far as ``metrics.csv``."""
+        self.begin()
         names = list(dict.fromkeys(name for row in history for name in row))
         with _written(self.path / METRICS), replacing(self.path / METRICS, OWN) as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -113,6 +130,7 @@ class RunFolder:
 
     def write_refused(self, manifest: Manifest, refused: Mapping[str, Mapping[str, str]]) -> None:
         """Write ``refused.txt``: split, path and reason of each; ``refused``: reason by row id by split."""
+        self.begin()
         paths = {row.id: row.path for row in manifest}
         with replacing(self.path / "refused.txt", OWN) as file:
             for split, reasons in refused.items():
@@ -121,6 +139,7 @@ class RunFolder:
 
     def replace(self, name: str, write: Callable[[Path], object]) -> None:
         """Let ``write(path)`` write beside ``name`` and move that there; raises `OutputError`."""
+        self.begin()
         with _written(self.path / name), target_of(self.path / name, OWN) as partial:
             write(partial)
 
@@ -150,17 +169,47 @@ def _save(state: Mapping[str, Any], path: Path) -> None:
 def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Iterator[RunFolder]:
     """Open or continue the folder of a training with these settings (a dataclass) and this data.
 
-    Raises `CheckpointMismatch` when the folder is of another training, `UsageError` when it holds
-    something else or another process trains there, and `OutputError` when it cannot be written.
+    Nothing is written until `RunFolder.begin`. With a later end (more epochs, another patience) the
+    training that is there goes on. Raises `CheckpointMismatch` when the folder is of another training,
+    `UsageError` when it holds something else or another process trains there, `OutputError` when it cannot
+    be written, and `MissingExtra` without the libraries that a training needs in the end.
     """
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        raise MissingExtra("training", "train")
+    stated = run_identity.stated(trainer, settings, manifest)
+    with ExitStack() as held:
+        first = distributed.is_first()
+        locked = first and path.exists()
+        if locked:
+            held.enter_context(_locked(path))
+        known = _require_ours(path, stated)
+        run = RunFolder(path, trainer, run_identity.fingerprint(stated))
+        run.goes_on = known is not None and run_identity.ends_differ(known, stated)
+
+        def begin() -> None:
+            if not locked:
+                held.enter_context(_locked(path))
+                _require_ours(path, stated)
+            with _written(path):
+                _write_beginning(path, trainer, settings, manifest, stated)
+
+        if first:
+            run.on_begin = begin
+        try:
+            yield run
+        except OSError as error:
+            if error.errno not in _DISK_IS_FULL:
+                raise
+            raise OutputError(
+                f"{path}: cannot be written: {error.strerror}; what is whole is kept"
+            ) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the folder, made where it is missing; raises `UsageError` while another training does."""
     from filelock import FileLock, Timeout
 
-    stated = _stated(trainer, settings, manifest)
-    fingerprint = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
-    run = RunFolder(path, trainer, fingerprint)
-    if not distributed.is_first():
-        yield run
-        return
     lock = FileLock(path / _LOCK, timeout=0, mode=file_mode())
     try:
         make_folder(path)
@@ -170,64 +219,51 @@ def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Ite
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
     try:
-        _open(path, trainer, settings, manifest, stated)
-        yield run
-    except OSError as error:
-        if error.errno not in _DISK_IS_FULL:
-            raise
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; what is whole is kept") from error
+        yield
     finally:
         (path / _LOCK).unlink(missing_ok=True)
         lock.release()
 
 
-def _stated(trainer: str, settings: Any, manifest: Manifest) -> dict[str, Any]:
-    """What makes a training this one, as JSON gives it back."""
-    told = asdict(settings)
-    loop = told.get("loop")
-    if isinstance(loop, dict):
-        told["loop"] = {name: value for name, value in loop.items() if name not in _NO_MATTER}
-    stated = {"trainer": trainer, "settings": told, "data": manifest.digest()}
-    plain: dict[str, Any] = json.loads(json.dumps(stated, default=str))
-    return plain
+def _require_ours(path: Path, stated: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the folder says of a training that can go on; None for one in which nothing was trained.
+
+    Raises `CheckpointMismatch` for another training, and `UsageError` for a folder of something else.
+    """
+    known = run_identity.known(path)
+    if known is None:
+        if path.is_dir() and any(
+            not LEFTOVER.fullmatch(p.name) and p.name != _LOCK for p in path.iterdir()
+        ):
+            raise UsageError(f"{path}: is not empty and no run folder; give another one")
+        return None
+    if not any((path / name).exists() for name in (CHECKPOINT, BEST, RESULT)):
+        return None
+    run_identity.require_same(path, known, stated)
+    return known
 
 
-def _open(path: Path, trainer: str, settings: Any, manifest: Manifest, stated: Mapping[str, Any]) -> None:
-    """Begin the folder, or make sure that it holds this very training."""
-    identity = path / IDENTITY
-    if identity.is_file():
-        try:
-            known = json.loads(identity.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise CheckpointMismatch(f"{identity}: cannot be read: {error}; give another folder") from error
-        if other := _differences(known, stated):
-            raise CheckpointMismatch(
-                f"{path}: holds a training with other {', '.join(other[:4])}; give another folder"
-            )
-    elif any(not LEFTOVER.fullmatch(p.name) and p.name != _LOCK for p in path.iterdir()):
-        raise UsageError(f"{path}: is not empty and no run folder; give another one")
-    with _written(path):
-        # The identity comes first: a folder left by a kill at any moment can be gone on with.
-        if not identity.is_file():
-            write_json(identity, stated)
-        _sweep(path)
-        if not (path / CONFIG).is_file():
-            _save_config(path / CONFIG, trainer, settings)
-        if not (path / "environment.json").is_file():
-            write_json(path / "environment.json", environment())
-        if not (path / "manifest.jsonl").is_file():
-            manifest.save(path / "manifest.jsonl")
-
-
-def _differences(known: Any, stated: Any, name: str = "") -> list[str]:
-    """Dotted names of what two nested mappings do not share."""
-    if not isinstance(known, Mapping) or not isinstance(stated, Mapping):
-        return [] if known == stated else [name or "trainer"]
-    found = []
-    for key in sorted({*known, *stated}):
-        here = key if name in ("", "settings") else f"{name}.{key}"
-        found += _differences(known.get(key), stated.get(key), here)
-    return found
+def _write_beginning(
+    path: Path, trainer: str, settings: Any, manifest: Manifest, stated: Mapping[str, Any]
+) -> None:
+    """Write whose folder it is, over what was written for a training that never was, or ended earlier."""
+    known = run_identity.known(path)
+    _sweep(path)
+    if known is not None and known != stated:
+        (path / RESULT).unlink(missing_ok=True)
+        if run_identity.fingerprint(known) != run_identity.fingerprint(stated):
+            shutil.rmtree(path / FEATURES, ignore_errors=True)
+            (path / MANIFEST).unlink(missing_ok=True)
+        (path / CONFIG).unlink(missing_ok=True)
+    # The identity comes first: a folder left by a kill at any moment can be gone on with.
+    if known != stated:
+        write_json(path / run_identity.IDENTITY, stated)
+    if not (path / CONFIG).is_file():
+        _save_config(path / CONFIG, trainer, settings)
+    if not (path / "environment.json").is_file():
+        write_json(path / "environment.json", environment())
+    if not (path / MANIFEST).is_file():
+        manifest.save(path / MANIFEST)
 
 
 def _sweep(path: Path) -> None:

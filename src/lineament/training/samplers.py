@@ -14,10 +14,10 @@ from lineament.training.data import Plan
 def balanced(groups: Sequence[Sequence[int]], subjects: int, photos: int, seed: int) -> Plan:
     """Batches of ``photos`` samples of each of ``subjects`` different subjects, by seed and epoch.
 
-    ``groups`` holds the positions of each subject's samples. In an epoch all subjects are seen equally
-    often, but for those of a last incomplete batch, and about as many samples as there are. A subject's
-    samples come in turn, each again only after all others. Raises `NotEnoughSamples` with fewer than two
-    subjects or an empty one.
+    ``groups`` holds the positions of each subject's samples. The last batch may hold fewer subjects. In an
+    epoch all are seen equally often, but for one that would be alone in the last batch, and about as many
+    samples as there are. A subject's samples come in turn, each again only after all others. Raises
+    `NotEnoughSamples` with fewer than two subjects or an empty one.
     """
     if len(groups) < 2 or not all(len(group) for group in groups):
         raise NotEnoughSamples(f"balanced batches need 2 subjects with photos, the data have {len(groups)}")
@@ -45,7 +45,7 @@ def _in_turn(group: Sequence[int], rng: np.random.Generator) -> Iterator[int]:
 
 
 def _different(count: int, width: int, rounds: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Batches of ``width`` different numbers below ``count``, all numbers once a round."""
+    """Batches of ``width`` numbers below ``count``, each once a round; the last of two or more."""
     left: list[int] = []
     for _ in range(rounds):
         order = rng.permutation(count).tolist()
@@ -59,3 +59,5 @@ def _different(count: int, width: int, rounds: int, rng: np.random.Generator) ->
         for start in range(0, whole, width):
             yield order[start : start + width]
         left = order[whole:]
+    if len(left) > 1:
+        yield left

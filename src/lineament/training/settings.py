@@ -16,8 +16,9 @@ class LoopSettings:
     0.1 after each third), after ``warmup_epochs`` of linear rise. Training ends after ``epochs``, after
     ``patience`` epochs without a better monitored figure (None: never), or once the trainer's accuracy on
     the validation split reaches ``stop_at``. ``amp`` computes in bfloat16 or float16 where that is safe.
-    ``workers`` are processes that load pictures, 0 loads in this one. ``threads`` limits the processor
-    threads of torch. A checkpoint is written after each epoch and every ``checkpoint_minutes``.
+    ``workers`` are processes that load pictures, 0 loads in this one. ``threads`` are the processor
+    threads of torch, None: as many as are fastest when it begins. A checkpoint is written after each epoch
+    and every ``checkpoint_minutes``.
     """
 
     epochs: int = 30

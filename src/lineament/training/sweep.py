@@ -30,12 +30,14 @@ from lineament.errors import (
     WeightsUnavailable,
 )
 from lineament.io.manifest import Manifest
+from lineament.training import brought
 from lineament.training.architectures import build
 from lineament.training.baseline import embedding_baseline
 from lineament.training.classifier import ClassifierSettings, train_classifier
-from lineament.training.run_folder import write_json
+from lineament.training.run_folder import RESULT, write_json
 from lineament.training.splits import require_no_leak
 from lineament.training.sweep_tables import BASELINE, Failure, Outcome, summarise, write_tables
+from lineament.training.telling import log
 from lineament.training.transfer_run import rows_by_split
 
 Advance = Callable[[int], None]
@@ -51,14 +53,17 @@ class SweepSettings:
 
     ``architectures`` are names, each trained by every method, or ``NAME:METHOD`` for one method only.
     ``augmentations`` are none, default, or steps with ``+`` between: ``rotate:20+noise``; the word ``unit``
-    among them scales pixels to 0..1 instead of normalising by ImageNet's mean and deviation. ``classifier``
-    holds settings of every cell (see `ClassifierSettings`), ``by_method`` those that one method adds.
+    among them scales pixels to 0..1 instead of normalising by ImageNet's mean and deviation. ``weights``
+    are those brought along, see `brought.weights_for`; networks without begin as ``classifier`` says, from
+    ImageNet's by default. ``classifier`` holds settings of every cell (see `ClassifierSettings`),
+    ``by_method`` those that one method adds.
     """
 
     architectures: tuple[str, ...] = ("reference:scratch", "mobilenet_v2")
     methods: tuple[str, ...] = ("feature-extraction", "fine-tuning")
     augmentations: tuple[str, ...] = ("none", "rotate:20")
     seeds: tuple[int, ...] = (0, 1, 2)
+    weights: tuple[str, ...] = ()
     baseline: Literal["sface", "none"] = "sface"
     classifier: Mapping[str, Any] = field(default_factory=dict)
     by_method: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,6 +92,11 @@ class Cell:
 
 def cells(settings: SweepSettings) -> list[Cell]:
     """The grid in order; raises `ConfigError` or `UnknownName` for a cell that makes no sense."""
+    names = {entry.partition(":")[0] for entry in settings.architectures}
+    for entry in settings.weights:
+        name, equals, _ = entry.partition("=")
+        if equals and name.strip() not in names:
+            raise ConfigError(f"sweep: weights for {name.strip()!r}, which is not among its architectures")
     found: list[Cell] = []
     folders: dict[str, str] = {}
     for entry in settings.architectures:
@@ -115,6 +125,8 @@ def _settings(
     if "unit" in steps:
         values["normalise"] = "unit"
     values |= {"architecture": architecture, "method": method}
+    if method != "scratch" and (start := brought.weights_for(architecture, sweep.weights)) is not None:
+        values["weights"] = start
     values["augment"] = [step for step in steps if step != "unit"]
     told = from_mapping(ClassifierSettings, values, where=f"sweep, {architecture} {method} {augmentation}")
     return replace(told, loop=replace(told.loop, seed=seed))
@@ -135,16 +147,30 @@ def run_sweep(
     require_no_leak(manifest)
     rows_by_split(manifest)
     grid = cells(settings)
+    brought.require_loadable(
+        (cell.architecture, "imagenet" if cell.settings.weights == "auto" else cell.settings.weights)
+        for cell in grid
+        if cell.method != "scratch" and not (out / cell.folder / RESULT).is_file()
+    )
     outcomes: list[Outcome] = []
     if settings.baseline != "none":
         outcomes.append(_baseline(manifest, out, settings))
         _write(manifest, out, outcomes, len(grid))
-    for cell in grid:
+    for number, cell in enumerate(grid, 1):
         outcomes.append(_train(manifest, out, cell))
+        log.info(f"training {number} of {len(grid)}: {_said_of(outcomes[-1])}")
         _write(manifest, out, outcomes, len(grid))
         if advance is not None:
             advance(1)
     return _write(manifest, out, outcomes, len(grid))
+
+
+def _said_of(outcome: Outcome) -> str:
+    name = f"{outcome.architecture}, {outcome.method}, {outcome.augmentation}, seed {outcome.seed}"
+    if outcome.result is None:
+        assert outcome.failure is not None
+        return f"{name}: {outcome.failure.kind}: {outcome.failure.message}"
+    return f"{name}: test accuracy {outcome.result['test']['accuracy']['value']:.3f}"
 
 
 def _write(manifest: Manifest, out: Path, outcomes: Sequence[Outcome], planned: int) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import numpy as np
 
 from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
+from lineament.training import sweep_published
+from lineament.training.classification_report import at_chance
 from lineament.training.run_folder import write_json
 from lineament.training.splits import SPLITS
 
@@ -62,7 +64,7 @@ def summarise(outcomes: Sequence[Outcome], *, data: str, left: int) -> dict[str,
     keys = list(dict.fromkeys((o.architecture, o.method, o.augmentation) for o in outcomes))
     rows = [_row(key, [run for run in runs if _key(run) == key]) for key in keys]
     rows.sort(key=lambda row: -(row["test"]["mean"] if row["test"] else -1.0))
-    networks = [run for run in runs if run["method"] != BASELINE and run["failed"] is None]
+    networks = [run for run in runs if run["method"] != BASELINE and "test" in run]
     guess = {name: networks[0][name] for name in ("chance", "majority")} if networks else {}
     return {"data": data, "left": left, **guess, "rows": rows, "runs": runs}
 
@@ -87,8 +89,8 @@ def _run(outcome: Outcome) -> dict[str, Any]:
             run[name] = result.get(name)
         seconds = result.get("seconds")
         run["seconds"] = sum(seconds.values()) if isinstance(seconds, Mapping) else seconds
-        if outcome.method != BASELINE and result["val"]["accuracy"]["high"] <= result["majority"]:
-            run["failed"], run["error"] = "did not converge", "no better on val than the commonest class"
+        if outcome.method != BASELINE and (words := at_chance(result["test"]["accuracy"], result)):
+            run["failed"], run["error"] = sweep_published.AT_CHANCE, words
     return run
 
 
@@ -155,7 +157,9 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
 def markdown(answer: Mapping[str, Any]) -> str:
     """The table over seeds as Markdown, with what its intervals mean."""
     header, *rows = ([part.replace("|", "\\|") for part in line] for line in lines(answer))
-    text = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    tables = sweep_published.tables(answer, baseline=BASELINE)
+    text = [sweep_published.markdown(tables), "## All, mean over seeds", ""]
+    text += [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
     text += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*text, "", note(answer), ""])
 
@@ -164,7 +168,8 @@ def note(answer: Mapping[str, Any]) -> str:
     """What the figures mean."""
     parts = [
         "Accuracy: mean over seeds and the 95 % interval of that mean (Student's t), which says how much "
-        "training varies; how much depends on the pictures, each run's own interval says."
+        "training varies; how much depends on the pictures, each run's own interval says. "
+        "At chance: that interval, on the split test, reaches down to guessing."
     ]
     if "chance" in answer:
         parts.append(f"Chance {answer['chance']:.3f}, always the commonest class {answer['majority']:.3f}.")
@@ -190,6 +195,13 @@ def _html(answer: Mapping[str, Any]) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     source = package_files("lineament.training").joinpath("sweep.html.j2").read_text("utf-8")
+    tables = sweep_published.tables(answer, baseline=BASELINE)
     return environment.from_string(source).render(
-        answer=answer, splits=SPLITS, cell=cell, told=told, note=note(answer), baseline=BASELINE
+        tables=tables,
+        answer=answer,
+        splits=SPLITS,
+        cell=cell,
+        told=told,
+        note=note(answer),
+        baseline=BASELINE,
     )

@@ -45,6 +45,20 @@ class FineTuning:
             raise ConfigError("fine-tuning: frozen_stages is at least 0")
 
 
+def require_learned(method: Method, start: str, tuning: FineTuning | None = None) -> None:
+    """Raise `ConfigError` where what stays as it is would be random weights that nobody asked for.
+
+    ``start`` is what training begins with: ``none`` are random weights, and so are ``random``, asked for.
+    """
+    frozen = method == "fine-tuning" and tuning is not None and tuning.frozen_stages > 0
+    if start == "none" and (method == "feature-extraction" or frozen):
+        what = "frozen_stages keep" if frozen else "the method feature-extraction keeps"
+        raise ConfigError(
+            f"{what} weights as they are, and these would be random: they have learnt nothing. Train them "
+            "with --method scratch, give learned ones with --weights FILE, or ask for it: --weights random"
+        )
+
+
 class Transferred(nn.Module):
     """A backbone of which parts may be held still, whatever mode the whole is put in, and layers after it.
 

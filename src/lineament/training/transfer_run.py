@@ -14,18 +14,20 @@ from torch.utils.data import Dataset
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training import cards, distributed, features, transfer
+from lineament.training import cards, distributed, features, threads, transfer
 from lineament.training.architectures import build, middle, weights
 from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
 from lineament.training.loop import Progress, Task, fit
 from lineament.training.predictions import Predictions, predict
-from lineament.training.run_folder import RunFolder
+from lineament.training.run_folder import FEATURES, RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, rows_of
+from lineament.training.telling import log
 from lineament.training.transfer import FineTuning, Method, Transferred
 from lineament.training.whole_pictures import require_cut_out
 
+RANDOM_ADVICE = "see --weights, and --method scratch"
 Advance = Callable[[int], None]
 Prepare = Callable[[torch.Tensor], torch.Tensor]
 
@@ -43,7 +45,7 @@ class TransferSettings(Protocol):
 
     @property
     def weights(self) -> str:
-        """To begin with; auto is those of ImageNet, and none for the method scratch."""
+        """To begin with: auto is those of ImageNet, and none for the method scratch."""
 
     @property
     def size(self) -> int:
@@ -80,7 +82,8 @@ def require_sense(settings: TransferSettings) -> None:
         raise ConfigError(f"size is {settings.size}; it lies between 16 and 1024 pixels")
     if settings.variants < 1:
         raise ConfigError(f"variants is {settings.variants}; it is at least 1")
-    if settings.method == "scratch" and settings.weights not in ("auto", "none"):
+    transfer.require_learned(settings.method, settings.weights, settings.fine_tuning)
+    if settings.method == "scratch" and settings.weights not in ("auto", *weights.RANDOM):
         raise ConfigError("the method scratch begins with random weights: leave weights out")
     if settings.feature_layer and settings.method == "scratch":
         raise ConfigError("feature_layer: the middle of a network with random weights has learnt nothing")
@@ -107,7 +110,7 @@ def length(rows: Mapping[str, Sequence[ManifestRow]], settings: TransferSettings
     """How many batches a training tells of at most; it may end early."""
     count = {name: sum(row.repeats for row in found) for name, found in rows.items()}
     size = settings.loop.batch_size
-    steps = settings.loop.epochs * max(1, count["train"] // size)
+    steps = settings.loop.epochs * len(shuffled(count["train"], size, 0)(0))
     if settings.method != "feature-extraction":
         return steps
     variants = settings.variants if settings.augment else 1
@@ -146,8 +149,7 @@ class TransferRun:
         self.extracts = settings.method == "feature-extraction"
         if self.extracts and not distributed.is_alone():
             raise ConfigError("feature-extraction trains in one process: its epochs take no time")
-        if self.loop.threads is not None:
-            torch.set_num_threads(self.loop.threads)
+        torch.set_num_threads(threads.choose(self.loop.threads, self.loop.workers))
         torch.manual_seed(self.loop.seed)
         self.backbone = build(settings.architecture)
         self.backbone.require_size(settings.size)
@@ -155,6 +157,8 @@ class TransferRun:
         if start == "auto":
             start = "none" if settings.method == "scratch" else "imagenet"
         self.trained_from = weights.load(self.backbone, start)
+        if self.trained_from is None and settings.method != "scratch":
+            log.info(f"{settings.method} from random weights, which have learnt nothing: {RANDOM_ADVICE}")
         if settings.feature_layer:
             self.backbone = middle.ended_at(self.backbone, settings.feature_layer, settings.size)
         self.contract = cards.contract(settings.size, settings.normalise)
@@ -179,7 +183,7 @@ class TransferRun:
         new: list[nn.Module],
         pictures: Mapping[str, Pictures],
         task: Callable[[nn.Module, list[dict[str, Any]], Batches, Prepare], Task],
-        curves: Sequence[str] = ("loss", "accuracy"),
+        curves: Sequence[str] = ("loss", "accuracy", "precision", "recall", "auc"),
     ) -> Fitted | None:
         """Train the ``new`` layers of ``whole``, and the backbone as the method says; predict every split.
 
@@ -221,11 +225,12 @@ class TransferRun:
 
     def _features(self, pictures: Mapping[str, Pictures]) -> dict[str, Dataset[Any]]:
         """The same as features, from the run folder or computed into it."""
+        self.folder.begin()
         return {
             name: features.cached(
                 self.backbone,
                 some,
-                self.folder.path / "features" / name,
+                self.folder.path / FEATURES / name,
                 variants=self.settings.variants,
                 batch_size=self.loop.batch_size,
                 device=self.device,

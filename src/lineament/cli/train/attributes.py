@@ -10,6 +10,7 @@ import typer
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.train.app import app
 from lineament.cli.train.options import (
+    RANDOM_WEIGHTS,
     ConfigOption,
     DataArgument,
     OutOption,
@@ -79,7 +80,8 @@ def attributes(
     require_torch()
     from dataclasses import asdict
 
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import Report
+    from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
     from lineament.training.attributes import AttributesSettings, length, train_attributes
     from lineament.training.heads import parse
@@ -100,7 +102,7 @@ def attributes(
     settings = settings_from(AttributesSettings, config, sets, flags)
     manifest = open_dataset(data)
     with Report(json) as report:
-        with progress(length(manifest, settings), "batches") as advance:
+        with followed(length(manifest, settings), "batches") as advance:
             result = train_attributes(manifest, out, settings, advance=advance)
         if not result:
             return  # a further process of torchrun: the first one tells
@@ -111,6 +113,8 @@ def attributes(
 
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
+    from lineament.training.classification_report import at_chance
+
     heads = result["attributes"]
     classes = {name: h for name, h in heads.items() if h["test"]["kind"] == "classes"}
     numbers = {name: h for name, h in heads.items() if h["test"]["kind"] == "number"}
@@ -166,14 +170,16 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
                 for name, head in numbers.items()
             ],
         )
+    for name, head in classes.items():
+        if words := at_chance(head["test"]["accuracy"], head["test"]["guessing"]):
+            report.say(f"{name} is at chance: {words}")
     report.say(f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}")
     for name, epoch in result["overfitting_from"].items():
         if epoch is not None:
             what = "the validation loss" if name == "all" else f"the validation loss of {name}"
             report.say(f"over-fitting: {what} rises after epoch {epoch} while the training loss falls")
     _tell_left_out(report, result, out)
-    if result["trained_from"]:
-        report.say(f"started from: {result['trained_from']}")
+    report.say(f"started from: {result['trained_from'] or RANDOM_WEIGHTS}")
     report.say(f"model, card, curves, ROC and confusion matrices: {out}")
 
 

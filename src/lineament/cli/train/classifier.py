@@ -10,6 +10,7 @@ import typer
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.train.app import app
 from lineament.cli.train.options import (
+    RANDOM_WEIGHTS,
     ConfigOption,
     DataArgument,
     OutOption,
@@ -69,7 +70,8 @@ def classifier(
     not fallen for 5 epochs, or at a validation accuracy of 0.97.
     """
     require_torch()
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import Report
+    from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
     from lineament.training.classifier import ClassifierSettings, length, train_classifier
 
@@ -88,7 +90,7 @@ def classifier(
     settings = settings_from(ClassifierSettings, config, sets, flags)
     manifest = open_dataset(data)
     with Report(json) as report:
-        with progress(length(manifest, settings), "batches") as advance:
+        with followed(length(manifest, settings), "batches") as advance:
             result = train_classifier(manifest, out, settings, advance=advance)
         if not result:
             return  # a further process of torchrun: the first one tells
@@ -118,6 +120,8 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         f"guessing: chance {result['chance']:.3f}, always the commonest class {result['majority']:.3f}; "
         f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}"
     )
+    if result.get("at_chance"):
+        report.say(f"at chance: {result['at_chance']}")
     if result["overfitting_from"] is not None:
         report.say(f"over-fitting: the validation loss rises after epoch {result['overfitting_from']}")
     if result["classes_with_one_picture"]:
@@ -132,6 +136,5 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         report.say(f"rows without a {result['label']} were left out: {told}")
     if sum(result["refused"].values()):
         report.say(f"refused pictures and why: {out / 'refused.txt'}")
-    if result["trained_from"]:
-        report.say(f"started from: {result['trained_from']}")
+    report.say(f"started from: {result['trained_from'] or RANDOM_WEIGHTS}")
     report.say(f"model, card, curves and confusion matrix: {out}")

@@ -69,7 +69,8 @@ def detector(
     detect and analyze take as --detector.
     """
     require_torch()
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import Report
+    from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
     from lineament.training.detector import DetectorSettings, length, train_detector
 
@@ -91,7 +92,7 @@ def detector(
         print("Training from random weights: that takes many pictures. See --weights.", file=sys.stderr)
     manifest = open_dataset(data)
     with Report(json) as report:
-        with progress(length(manifest, settings), "batches") as advance:
+        with followed(length(manifest, settings), "batches") as advance:
             result = train_detector(manifest, out, settings, advance=advance)
         if not result:
             return  # a further process of torchrun: the first one tells

@@ -10,6 +10,7 @@ import typer
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.train.app import app
 from lineament.cli.train.options import (
+    RANDOM_WEIGHTS,
     ConfigOption,
     DataArgument,
     OutOption,
@@ -72,7 +73,8 @@ def embedder(
     subject). The run folder then is an embedder: verify --embedder DIR, after lineament calibrate.
     """
     require_torch()
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import Report
+    from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
     from lineament.training.embedder import length, train_embedder
     from lineament.training.embedder_task import EmbedderSettings
@@ -92,7 +94,7 @@ def embedder(
     settings = settings_from(EmbedderSettings, config, sets, flags)
     manifest = open_dataset(data)
     with Report(json) as report:
-        with progress(length(manifest, settings), "batches") as advance:
+        with followed(length(manifest, settings), "batches") as advance:
             result = train_embedder(manifest, out, settings, advance=advance)
         if not result:
             return  # a further process of torchrun: the first one tells
@@ -126,6 +128,5 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         report.say("no split 'test': the figures of val flatter, because the best epoch was chosen on it")
     if sum(result["refused"].values()):
         report.say(f"refused pictures and why: {out / 'refused.txt'}")
-    if result["trained_from"]:
-        report.say(f"started from: {result['trained_from']}")
+    report.say(f"started from: {result['trained_from'] or RANDOM_WEIGHTS}")
     report.say(f"model, card and curves: {out}; thresholds come from: lineament calibrate")

@@ -10,6 +10,7 @@ import typer
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.train.app import app
 from lineament.cli.train.options import (
+    RANDOM_WEIGHTS,
     ConfigOption,
     DataArgument,
     OutOption,
@@ -56,7 +57,8 @@ def localizer(
     imported. Writes an ONNX file with a card that detect and analyze take as --detector.
     """
     require_torch()
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import Report
+    from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
     from lineament.training.localizer import LocalizerSettings, length, train_localizer
 
@@ -73,7 +75,7 @@ def localizer(
     settings = settings_from(LocalizerSettings, config, sets, flags)
     manifest = open_dataset(data)
     with Report(json) as report:
-        with progress(length(manifest, settings), "batches") as advance:
+        with followed(length(manifest, settings), "batches") as advance:
             result = train_localizer(manifest, out, settings, advance=advance)
         if not result:
             return  # a further process of torchrun: the first one tells
@@ -97,7 +99,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     )
     report.say(
         f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}; "
-        f"started from: {result['trained_from'] or 'random weights'}"
+        f"started from: {result['trained_from'] or RANDOM_WEIGHTS}"
     )
     if result["overfits_from"]:
         report.say(f"over-fitting: the validation loss rises after epoch {result['overfits_from']}")

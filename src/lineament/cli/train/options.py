@@ -28,11 +28,12 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, over the file: loop.epochs=5."),
 ]
+RANDOM_WEIGHTS = "random weights"
 WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        metavar="none|imagenet|FILE",
+        metavar="none|imagenet|FILE|RUN",
         help="Weights to start from; a .pth or .safetensors file.",
     ),
 ]

@@ -39,6 +39,14 @@ def sweep(
         ),
     ] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", metavar="0,1,2")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weights",
+            metavar="NETWORK=FILE|DIR",
+            help="Weights brought along: one file a network (repeat), or a folder of them.",
+        ),
+    ] = None,
     baseline: Annotated[
         str | None,
         typer.Option("--baseline", metavar="sface|none", help="A linear classifier on its embeddings."),
@@ -53,24 +61,29 @@ def sweep(
     finished trainings are kept, failed ones tried again. --strict exits with 1 when one failed.
     """
     require_torch()
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import Report
+    from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
     from lineament.training.sweep import SweepSettings, cells, run_sweep
-    from lineament.training.sweep_tables import lines, note
+    from lineament.training.sweep_published import tables
+    from lineament.training.sweep_tables import BASELINE, lines, note
 
     flags = {
         "architectures": architectures,
         "methods": methods,
         "augmentations": augmentations,
         "seeds": seeds,
+        "weights": weights or None,
         "baseline": baseline,
     }
     settings = settings_from(SweepSettings, config, sets, flags)
     manifest = open_dataset(data)
     with Report(json) as report:
-        with progress(len(cells(settings)), "trainings") as advance:
+        with followed(len(cells(settings)), "trainings") as advance:
             answer = run_sweep(manifest, out, settings, advance=advance)
         report.line(answer)
+        for table in tables(answer, baseline=BASELINE):
+            report.table(table.title, table.header, list(table.lines))
         header, *rows = lines(answer)
         report.table("Accuracy over seeds", header, rows)
         report.say(note(answer))

@@ -28,6 +28,8 @@ from lineament.io.trained import CARD_NAME, TrainedCard
 from lineament.training.architectures import torchvision_models
 from lineament.training.architectures.backbone import Backbone
 
+RANDOM = ("none", "random")
+"""Words for random weights: the second for those who mean it, where such make no sense."""
 State = Mapping[str, torch.Tensor]
 _WRAPPINGS = ("", "body.", "backbone.body.", "module.", "module.body.", "module.backbone.body.", "model.")
 _TABLES = ("state_dict", "model", "model_state_dict")
@@ -37,12 +39,12 @@ _CATALOGUE = {"mobilenet_v2": "mobilenet_v2"}
 def load(backbone: Backbone, weights: str | Path, *, offline: bool | None = None) -> str | None:
     """Put weights into a backbone; returns what a card says of them as ``trained_from``, None for none.
 
-    ``weights``: ``none`` leaves the random ones; ``imagenet``; else a .pth or .safetensors file, or the
-    folder of a training. A class layer in the file is left out. ``offline`` None follows
+    ``weights``: ``none`` and ``random`` leave the random ones; ``imagenet``; else a .pth or .safetensors
+    file, or the folder of a training. A class layer in the file is left out. ``offline`` None follows
     ``LINEAMENT_OFFLINE``. Raises `WeightsUnavailable`, naming the file to get, `DigestMismatch` when a
     published file is damaged, and `WeightsMismatch` when the tensors are not those of this network.
     """
-    if str(weights) == "none":
+    if str(weights) in RANDOM:
         return None
     if str(weights) == "imagenet":
         path, said = published(backbone.name, offline=offline)
@@ -75,6 +77,17 @@ def published(architecture: str, *, offline: bool | None = None) -> tuple[Path, 
     name = url.rsplit("/", 1)[-1]
     path = hub_file(url, offline=assets.offline_by_environment() if offline is None else offline)
     return path, f"torchvision {architecture} {found.name} ({name}), trained on ImageNet-1k; BSD-3-Clause"
+
+
+def published_name(architecture: str) -> str | None:
+    """The name of the file that `published` would give; None where none is published."""
+    if architecture in _CATALOGUE:
+        return catalog.card(_CATALOGUE[architecture]).file
+    if architecture not in torchvision_models.names():
+        return None
+    from torchvision import models
+
+    return str(models.get_model_weights(architecture).DEFAULT.url.rsplit("/", 1)[-1])
 
 
 def hub_file(url: str, *, offline: bool) -> Path:
@@ -201,5 +214,6 @@ def _given(path: Path, architecture: str) -> tuple[Path, str]:
 def _unavailable(what: str, file: str, why: str) -> WeightsUnavailable:
     return WeightsUnavailable(
         f"{what}: its ImageNet weights cannot be had: {why}. Bring the file {file} here and give it with "
-        f"--weights PATH/{file}, or train without: --weights none"
+        f"--weights PATH/{file}, or begin with random weights: --weights none, and --method scratch where "
+        "there are methods"
     )

@@ -1,0 +1,32 @@
+"""What a training says, on stderr: a line an epoch, with a terminal or without; the bar only with one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def followed(total: int | None, label: str) -> Iterator[Callable[[int], None]]:
+    """As `lineament.cli.output.progress`, with what the training says above the bar."""
+    from lineament.cli.output import progress
+    from lineament.training.telling import log
+
+    before, lines = log.level, _Lines()
+    with progress(total, label) as advance:
+        log.addHandler(lines)
+        log.setLevel(logging.INFO)
+        try:
+            yield advance
+        finally:
+            log.setLevel(before)
+            log.removeHandler(lines)
+
+
+class _Lines(logging.Handler):
+    """Prints to whatever stderr is by then: the bar puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
