@@ -1,8 +1,8 @@
 """What the name of a picture says about the picture it was made from.
 
 Some names only one tool writes: Roboflow's ``NAME_EXT.rf.HASH``, the copies of
-`lineament.datasets.augment`, those of Augmentor. Endings such as ``_flip`` and ``_aug_3`` are anybody's, and
-may mean something else; whether they do, the other names tell (`lineament.datasets.versions`).
+`lineament.datasets.augment`, those of Augmentor. Endings such as ``_flip`` and ``_aug_3`` are anybody's,
+and may mean something else; whether they do, the other names tell (`lineament.datasets.versions`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ _MADE = {
     "Roboflow": re.compile(r"(?P<stem>.+)_(?P<ext>[A-Za-z0-9]{2,5})\.rf\.[0-9A-Za-z]{6,64}(?:\.\w+)?"),
     # The whole old name, or the row's id in place of a long one.
     "lineament": re.compile(rf"(?P<name>.+\.{_EXT}|[0-9a-f]{{20}})-\d{{4,}}\.(?:jpg|png)", re.IGNORECASE),
-    "Augmentor": re.compile(
-        rf"(?:.+_)?original_(?P<name>.+\.{_EXT})_[0-9a-f-]{{36}}\.\w+", re.IGNORECASE
-    ),
+    "Augmentor": re.compile(rf"(?:.+_)?original_(?P<name>.+\.{_EXT})_[0-9a-f-]{{36}}\.\w+", re.IGNORECASE),
 }
 
 _CLEAR = (

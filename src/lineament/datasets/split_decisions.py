@@ -79,9 +79,9 @@ def _about_versions(work: Assignment) -> Iterator[Decision]:
     if found.unsure:
         yield Decision(
             "unsure",
-            f"{found.unsure_pictures} pictures may be versions of {len(found.unsure)} photos by the ends of "
-            "their names, but no original is there: only those that look alike stay together; the label "
-            "source_name, equal for the versions of a photo, makes it sure",
+            f"{found.unsure_pictures} pictures may be versions of {len(found.unsure)} photos by the ends "
+            "of their names, but no original is there: only those that look alike stay together; the "
+            "label source_name, equal for the versions of a photo, makes it sure",
             {"pictures": found.unsure_pictures, "photos": len(found.unsure)},
         )
     if found.clips:

@@ -63,7 +63,11 @@ def versions(manifest: Manifest) -> Versions:
                 clips[clip].append(path)
     return Versions(
         tuple(map(ids, sure)),
-        dict(sorted(Counter(work.said[path] for paths in sure for path in paths if path in work.said).items())),
+        dict(
+            sorted(
+                Counter(work.said[path] for paths in sure for path in paths if path in work.said).items()
+            )
+        ),
         sum(map(len, sure)),
         tuple(map(ids, unsure)),
         sum(map(len, unsure)),

@@ -47,8 +47,8 @@ def find_leaks(
     """Every leak, each told once under the plainest kind that explains it.
 
     ``groups`` are sets of ids of near-duplicate rows. ``subjects_apart`` says that a subject may be in one
-    split only; None asks the manifest's last split step. ``named`` is what the names say, where somebody has
-    asked them already. Rows without a split cannot leak.
+    split only; None asks the manifest's last split step. ``named`` is what the names say, where that is
+    known already. Rows without a split cannot leak.
     """
     rows = {row.id: row for row in manifest if row.split is not None}
     photos = photo_keys(manifest)

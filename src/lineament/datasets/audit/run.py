@@ -118,14 +118,14 @@ def _unchecked(manifest: Manifest, files: Files, named: Versions, *, near: bool)
 
     if count := crossing(named.unsure):
         yield (
-            f"{count} photos may have versions in several splits by the ends of their names, but no original "
-            "is there that would make it sure; the label source_name does"
+            f"{count} photos may have versions in several splits by the ends of their names, but no "
+            "original is there that would make it sure; the label source_name does"
         )
     if count := crossing(named.clips.values()):
         yield (
             f"{count} videos have frames in several splits, by their names "
-            f"({next(iter(named.clips))} ...): frames of one video are nearly one picture, and figures would "
-            "flatter; split with --clips"
+            f"({next(iter(named.clips))} ...): frames of one video are nearly one picture, and figures "
+            "would flatter; split with --clips"
         )
     without = sum(row.outcome == "ok" and not row.sha256 for row in manifest)
     if without:
