@@ -364,9 +364,7 @@ def test_pictures_without_a_face_get_copies_too(data: Manifest) -> None:
         images.save(file, rng.integers(0, 255, (50, 60, 3), np.uint8))
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         split = "test" if i == 2 else "train"
-        empty.append(
-            ManifestRow(f"empty{i}", file.name, digest, (60, 50), split=split, outcome="no_face")
-        )
+        empty.append(ManifestRow(f"empty{i}", file.name, digest, (60, 50), split=split, outcome="no_face"))
     result = run(replace(data, rows=(*data.rows, *empty)))
     faces = sum(row.split == "train" for row in data)
     assert result.before == {"with_face": faces, "without_face": 2}
@@ -374,7 +372,10 @@ def test_pictures_without_a_face_get_copies_too(data: Manifest) -> None:
     assert result.manifest.steps[-1]["balance"] == result.to_json()["balance"]
     copies = [row for row in result.manifest if (row.parent or "").startswith("empty")]
     assert {row.outcome for row in copies} == {"no_face"} and {row.split for row in copies} == {"train"}
-    assert len({row.sha256 for row in copies}) == 6 and {row.parent for row in copies} == {"empty0", "empty1"}
+    assert len({row.sha256 for row in copies}) == 6 and {row.parent for row in copies} == {
+        "empty0",
+        "empty1",
+    }
     assert all(row.box is None and (data.folder / row.path).is_file() for row in copies)
 
 

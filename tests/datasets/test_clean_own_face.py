@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,8 +63,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return open_dataset(root)
 
 
-def with_pair(folder: Manifest, **fields: object) -> Manifest:
-    rows = [replace(row, **fields) if row.path.endswith("pair.jpg") else row for row in folder]  # type: ignore[arg-type]
+def with_pair(folder: Manifest, **fields: Any) -> Manifest:
+    rows = [replace(row, **fields) if row.path.endswith("pair.jpg") else row for row in folder]
     return replace(folder, rows=tuple(rows))
 
 

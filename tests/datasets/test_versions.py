@@ -1,4 +1,4 @@
-"""Versions of one photo are known by their rows and names, stay together, and are a leak where they do not."""
+"""Versions of one photo are known by their rows and names, stay together, and are a leak where not."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def together(manifest: Manifest) -> list[set[str]]:
     ],
 )
 def test_names_tell_versions_of_one_photo(paths: tuple[str, ...]) -> None:
-    """Pictures whose names a tool made of one name are one photo's, in whatever split's folder they lie."""
+    """Pictures whose names a tool made of one name are one photo's, whatever split's folder they lie in."""
     manifest = at(*paths, "b.jpg", "c/1.jpg", "d/1.jpg")
     assert together(manifest) == [set(paths)]
 
@@ -102,7 +102,8 @@ def test_a_name_counts_in_its_persons_folder() -> None:
 
 
 def test_frames_of_a_video_are_a_warning_and_an_option() -> None:
-    """Frames are told by words of video in their names, never people's photos; asked to, a split keeps them."""
+    """Frames are told by words of video in their names, people's photos never; asked to, a split keeps
+    them."""
     frames = [f"{clip}_{i:04}.jpg" for clip in ("clip", "trip.mp4", "cam2_frame") for i in range(30)]
     photos = [f"Ann_Lee_{i:04}.jpg" for i in range(30)]
     cut = [row(f"f{i}", None, provenance=Provenance(url=f"file:///v.mp4#t={i}")) for i in range(3)]

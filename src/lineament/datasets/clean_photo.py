@@ -80,8 +80,10 @@ class Looking:
             scores = [
                 float(seen.scores[spots[row.id].face]) if row.id in spots else UNKNOWN_SCORE for row in told
             ]
-            self._given.for_next(own_faces(told, np.array(scores, np.float32)))
+            source = outcome.image.source
+            self._given.known[source] = own_faces(told, np.array(scores, np.float32))
             record["own"] = Sighting.of(self._own.analyze_one(outcome.image)).to_json()
+            del self._given.known[source]
             record["told"] = _marks(told)
         return record
 

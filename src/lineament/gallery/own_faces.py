@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,26 +22,19 @@ _ROOM = 1.5
 
 
 class GivenFaces:
-    """A detector that answers with the faces it was given for the picture at hand, unchanged.
-
-    ``for_next`` is said before each picture, in the thread that then asks: `Analyzer.analyze_one` does.
-    """
+    """A detector that answers with the faces that are known of a picture, by the picture's source."""
 
     gives_landmarks = True
 
-    def __init__(self) -> None:
-        self._next = threading.local()
-
-    def for_next(self, faces: Faces) -> None:
-        """The faces of the next picture that this thread asks about."""
-        self._next.faces = faces
+    def __init__(self, known: Mapping[str, Faces] | None = None) -> None:
+        self.known = dict(known or {})
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
-        """The faces given. Raises `ConfigError` where none were, or for several pictures at once."""
-        faces = self._next.__dict__.pop("faces", None)
-        if len(images) != 1 or faces is None:
-            raise ConfigError("given faces are asked for one picture at a time, with `for_next` before it")
-        return [faces]
+        """The faces known. Raises `ConfigError` for a picture of which nothing is."""
+        for image in images:
+            if image.source not in self.known:
+                raise ConfigError(f"{image.source}: no face of this picture was given")
+        return [self.known[image.source] for image in images]
 
 
 def has_own_face(row: ManifestRow) -> bool:
