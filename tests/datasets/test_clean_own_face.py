@@ -106,7 +106,7 @@ def test_two_faces_in_one_box_are_for_review(folder: Manifest, found: Faces) -> 
 
 
 def test_two_rows_never_share_a_face(folder: Manifest, found: Faces) -> None:
-    """Two people labelled generously in one picture are two faces of it: neither is judged by the other's."""
+    """Two people labelled generously in one picture are two faces of it, each judged by its own."""
     (a,) = (row for row in folder if row.path.endswith("pair.jpg"))
     x0, y0, x1, y1 = box_of_both(found, 0)
     third = (x1 - x0) / 3

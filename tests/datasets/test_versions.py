@@ -87,7 +87,7 @@ def test_names_that_say_nothing_join_nothing(paths: tuple[str, ...]) -> None:
 
 
 def test_a_name_counts_in_its_persons_folder() -> None:
-    """Everybody has a ``1.jpg``: a version of one person's is none of another's, unless a tool states it."""
+    """Everybody has a ``1.jpg``: a version of one person's is no other's, unless a tool states it."""
     rows = [
         row(f"{who}/{name}", who, path=f"{who}/{name}")
         for who in ("Ann", "Bob")

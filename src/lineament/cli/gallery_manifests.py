@@ -21,8 +21,8 @@ def sought(
     found = {path: at for path in paths if (at := manifest_at(path)) is not None}
     if found and not alone:
         raise UsageError(
-            f"{next(iter(found))}: a manifest tells its people and their faces; leave out --subject, --face "
-            "and --largest"
+            f"{next(iter(found))}: a manifest tells its people and their faces; leave out --subject, "
+            "--face and --largest"
         )
     if splits and not found:
         raise UsageError("--split means rows of a manifest; none was given")
