@@ -19,8 +19,9 @@ LEAST_IOU = 0.3
 """Overlap from which a face found may be the one in a given box: people and detectors differ in what they
 take for the face's edge."""
 
-NEARLY = 0.8
-"""Share of the fit chosen from which another choice is nearly as good."""
+NEARLY = 0.6
+"""Share of the fit chosen from which another choice is nearly as good: a second face in a box that is right
+is rare, so doubt costs little."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
