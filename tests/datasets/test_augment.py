@@ -354,6 +354,31 @@ def test_materialised_copies_are_rows_of_the_training_split(data: Manifest) -> N
     assert [row for row in result.manifest if row.step != "augment"] == list(data)
 
 
+def test_pictures_without_a_face_get_copies_too(data: Manifest) -> None:
+    """They grow by the same factor, so the balance of a detector's training stays, and it is told; those of
+    other splits stay as they are."""
+    rng = np.random.default_rng(0)
+    empty = []
+    for i in range(3):
+        file = data.folder / f"empty{i}.png"
+        images.save(file, rng.integers(0, 255, (50, 60, 3), np.uint8))
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        split = "test" if i == 2 else "train"
+        empty.append(ManifestRow(f"empty{i}", file.name, digest, (60, 50), split=split, outcome="no_face"))
+    result = run(replace(data, rows=(*data.rows, *empty)))
+    faces = sum(row.split == "train" for row in data)
+    assert result.before == {"with_face": faces, "without_face": 2}
+    assert result.after == {"with_face": 4 * faces, "without_face": 8}
+    assert result.manifest.steps[-1]["balance"] == result.to_json()["balance"]
+    copies = [row for row in result.manifest if (row.parent or "").startswith("empty")]
+    assert {row.outcome for row in copies} == {"no_face"} and {row.split for row in copies} == {"train"}
+    assert len({row.sha256 for row in copies}) == 6 and {row.parent for row in copies} == {
+        "empty0",
+        "empty1",
+    }
+    assert all(row.box is None and (data.folder / row.path).is_file() for row in copies)
+
+
 def test_repeats_become_pictures(data: Manifest) -> None:
     """A row that balancing repeats five times has, at a factor of two, ten pictures and no repeats."""
     rows = [replace(row, repeats=5) if row.id == "row1" else row for row in data]

@@ -167,13 +167,14 @@ def test_a_number_is_judged_by_its_error(photos: Manifest, runs: Path) -> None:
 
 
 def test_a_detection_serves_one_truth_only() -> None:
-    """The best detection takes the truth it overlaps most; a second one on the same truth stays extra."""
+    """Each truth has one detection at most, and all together fit best, whatever the scores; one more stays
+    extra."""
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10]], np.float32)
     seen = Outcome("x", Status.OK, (50, 10), Faces(boxes, np.array([0.6, 0.9, 0.3])))
     rows = [ManifestRow(str(i), "x", "", box=b) for i, b in enumerate([(0, 0, 10, 10), (0, 0, 9, 10)])]
     chosen, overlap = match(seen, rows, 0.5)
-    assert chosen.tolist() == [1, 0]
-    assert overlap.tolist() == pytest.approx([90 / 110, 0.9])
+    assert chosen.tolist() == [0, 1]
+    assert overlap.tolist() == pytest.approx([1, 80 / 110])
     assert match(seen, rows, 0.95)[0].tolist() == [0, -1]
 
 

@@ -53,7 +53,8 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without aski
 @app.command("enrol")
 def enrol(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATHS...", help="A folder a person; photos with --subject.")
+        list[str],
+        typer.Argument(metavar="PATHS...", help="A folder a person; a manifest; photos with --subject."),
     ],
     subject: Annotated[
         str | None, typer.Option("--subject", metavar="NAME", help="Whose photos these are.")
@@ -68,6 +69,10 @@ def enrol(
     ] = None,
     face: FaceOption = None,
     largest: LargestOption = False,
+    split: Annotated[
+        list[str] | None,
+        typer.Option("--split", metavar="NAME", help="Of a manifest, only rows of this split; repeat."),
+    ] = None,
     min_quality: Annotated[
         float | None,
         typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.5."),
@@ -83,18 +88,24 @@ def enrol(
 ) -> None:
     """Enrol people: `enrol DIR` takes a folder a person, `enrol FILES... --subject NAME` photos of one.
 
+    `enrol MANIFEST`, or a folder with one, enrols each row's own face under its exact name, as reviewed.
+
     A photo is refused when it holds no face, several, a poor one, or one that matches somebody else.
     Enrolling a photo again adds nothing. --face enrols one person of a group photo.
     """
     from lineament.analyzer import Analyzer
+    from lineament.cli import gallery_manifests
     from lineament.cli.output import Report, progress
     from lineament.errors import UsageError
+    from lineament.gallery import manifests
     from lineament.gallery.enrolment import MIN_QUALITY
     from lineament.gallery.gallery import Gallery
     from lineament.gallery.subjects import require_valid
     from lineament.io import calibration_file, sources
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
+    alone = subject is None and face is None and not largest
+    rows_of, paths = gallery_manifests.sought(paths, split, alone=alone)
     if subject is None and (loose := [path for path in paths if not Path(path).is_dir()]):
         raise UsageError(f"{loose[0]} is no folder of people; to enrol photos of one person give --subject")
     if subject is not None:
@@ -105,7 +116,11 @@ def enrol(
     listing = sources.expand(paths if subject is not None else ())
     people = [sources.people(path) for path in paths] if subject is None else []
     files = list(listing)
-    total = len(files) + sum(len(photos) for folder in people for _, photos in folder)
+    total = (
+        len(files)
+        + sum(len(chosen) for chosen, _ in rows_of.values())
+        + sum(len(photos) for folder in people for _, photos in folder)
+    )
     skipped = listing.left_out.others + sum(folder.left_out.others for folder in people)
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
@@ -116,6 +131,8 @@ def enrol(
             f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
         )
         report.say(f"{counts.total()} pictures: {summary}; {opened.people} people in the gallery")
+        for line in (line for _, lines in rows_of for line in lines):
+            report.say(line)
         if skipped:
             report.say(_left_out(skipped))
 
@@ -139,6 +156,7 @@ def enrol(
             ]
         else:
             batches = [opened.enrol_folder(path, largest=largest, allow=allow or ()) for path in paths]
+            batches += [manifests.enrol(opened, chosen, allow or ()) for chosen, _ in rows_of]
         for batch in batches:
             for done in batch:
                 counts[gallery_answers.verdict(done)] += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from lineament.datasets.belonging import Union, link, photo_keys
 from lineament.datasets.given import Given
 from lineament.datasets.shares import Plan
+from lineament.datasets.versions import versions
 from lineament.errors import SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 
@@ -39,7 +40,7 @@ class Assignment:
 
     ``places`` gives the split by row id, ``names`` every split there is, ``units`` what is shared out
     here. ``crossing`` counts the groups that lie in several given splits, ``followed`` by split the rows
-    that came without one and went where their group was.
+    that came without one and went where their group was. ``versions`` are the pictures made of one photo.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class Assignment:
         self.places: dict[str, str] = dict(given.places)
         self.crossing = 0
         self.followed: dict[str, int] = defaultdict(int)
-        united = link(manifest, groups)
+        self.versions = versions(manifest)
+        together = self.versions.clips.values() if plan.clips else ()
+        united = link(manifest, [*self.versions.sure, *together, *groups])
         members: dict[str, list[ManifestRow]] = defaultdict(list)
         for row in manifest:
             if row.outcome != "refused":

@@ -16,30 +16,47 @@ import numpy as np
 
 from lineament.datasets.consensus import Agreement, consensus
 from lineament.datasets.sightings import Sighting
-from lineament.geometry.boxes import iou, nearest_to
+from lineament.geometry.boxes import nearest_to
+from lineament.geometry.placing import place
 from lineament.io.manifest import ManifestRow
 from lineament.types import Float32
-
-LEAST_IOU = 0.3
-"""Overlap from which a face is the one in a given box: boxes of people and detectors differ in what they
-take for the face's edge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A row's face, as its number in the sighting, and what picked it."""
+    """A row's face, as its number in the sighting, and what picked it.
+
+    ``tied`` is a face in the row's box beside another that fits it nearly as well.
+    """
 
     row: ManifestRow
     face: int
-    by: Literal["only", "every", "box", "label", "consensus", "center"]
+    by: Literal["only", "every", "box", "tied", "label", "consensus", "center"]
 
 
-def decided(rows: Sequence[ManifestRow], seen: Sighting, *, every: bool) -> list[Choice] | None:
-    """The choices that need no other photo; None when one does. Empty when no face fits."""
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """The face found in a row's box, and whether another one fits nearly as well."""
+
+    face: int
+    tied: bool
+
+
+def decided(
+    rows: Sequence[ManifestRow],
+    seen: Sighting,
+    *,
+    every: bool,
+    among: Sequence[ManifestRow] | None = None,
+) -> list[Choice] | None:
+    """The choices that need no other photo; None when one does. Empty when no face fits.
+
+    ``among`` are all rows of the photo, where ``rows`` are some: a face found is in one box only.
+    """
     if not len(seen):
         return []
     if any(row.box is not None for row in rows):
-        found = [choice for row in rows if (choice := boxed(row, seen)) is not None]
+        found = boxed(rows, seen, among)
         free = [row for row in rows if row.box is None]
         rest = decided(free, seen, every=every) if free else []
         return None if rest is None else found + rest
@@ -57,19 +74,21 @@ def choose(
     same: Agreement | None,
     *,
     every: bool,
+    among: Sequence[Sequence[ManifestRow]] | None = None,
 ) -> list[list[Choice]]:
     """The choices for all photos of one subject, in their order.
 
-    ``rows`` are those of each photo that name the subject. Without ``same`` there is no subject, and photos
-    have nothing to agree on.
+    ``rows`` are those of each photo that name the subject, ``among`` all of each photo. Without ``same``
+    there is no subject, and photos have nothing to agree on.
     """
-    clear = [decided(r, s, every=every) for r, s in zip(rows, seen, strict=True)]
+    every_row = rows if among is None else among
+    clear = [decided(r, s, every=every, among=a) for r, s, a in zip(rows, seen, every_row, strict=True)]
     agreed = None
     if same is not None and any(found is None for found in clear):
         faces = [_candidates(found, s) for found, s in zip(clear, seen, strict=True)]
         agreed = consensus(faces, same)
     answers = []
-    for mine, sighting, found in zip(rows, seen, clear, strict=True):
+    for mine, sighting, found, others in zip(rows, seen, clear, every_row, strict=True):
         if found is not None:
             answers.append(found)
             continue
@@ -78,7 +97,7 @@ def choose(
             similar = sighting.embeddings @ agreed.template
             if similar.max() >= same.template:
                 face, by = int(similar.argmax()), "consensus"
-        placed = [choice for r in mine if (choice := boxed(r, sighting)) is not None]
+        placed = boxed(mine, sighting, others)
         free = [r for r in mine if r.box is None]
         answers.append(placed + [Choice(r, face, by) for r in free])  # type: ignore[arg-type]
     return answers
@@ -90,24 +109,39 @@ def _candidates(found: list[Choice] | None, seen: Sighting) -> Float32:
     return seen.embeddings[sorted({choice.face for choice in found} & set(seen.detected.tolist()))]
 
 
-def boxed(row: ManifestRow, seen: Sighting) -> Choice | None:
-    """The face of a row with a box: the detected one in it, else the box as the label gives it."""
-    face = in_box(row, seen)
-    if face is not None or row.box is None:
-        return None if face is None else Choice(row, face, "box")
-    for given in sorted(set(range(len(seen))) - set(seen.detected.tolist())):
-        if np.array_equal(seen.boxes[given], np.array(row.box, np.float32)):
-            return Choice(row, given, "label")
-    return None
+def boxed(
+    rows: Sequence[ManifestRow], seen: Sighting, among: Sequence[ManifestRow] | None = None
+) -> list[Choice]:
+    """The faces of the rows with a box: those detected in them, else the boxes as the labels give them."""
+    spots = in_boxes(rows if among is None else among, seen)
+    labelled = sorted(set(range(len(seen))) - set(seen.detected.tolist()))
+    choices = []
+    for row in rows:
+        if row.id in spots:
+            spot = spots[row.id]
+            choices.append(Choice(row, spot.face, "tied" if spot.tied else "box"))
+        elif row.box is not None:
+            own = np.array(row.box, np.float32)
+            same = [face for face in labelled if np.array_equal(seen.boxes[face], own)]
+            choices += [Choice(row, face, "label") for face in same[:1]]
+    return choices
 
 
-def in_box(row: ManifestRow, seen: Sighting) -> int | None:
-    """The face found in the row's box; None when it gives none or no face overlaps it enough."""
-    faces = seen.detected
-    if row.box is None or not len(faces):
-        return None
-    overlap = iou(np.array([row.box], np.float32), seen.boxes[faces])[0]
-    return int(faces[overlap.argmax()]) if overlap.max() >= LEAST_IOU else None
+def in_boxes(rows: Sequence[ManifestRow], seen: Sighting) -> dict[str, Spot]:
+    """The faces found in the boxes of a photo's rows, by row id; rows without one are left out.
+
+    All rows together, as `lineament.geometry.placing` says.
+    """
+    boxed_rows = [row for row in rows if row.box is not None]
+    if not boxed_rows or not len(seen.detected):
+        return {}
+    given = np.array([row.box for row in boxed_rows], np.float32)
+    placed = place(given, seen.boxes[seen.detected], shared=True)
+    return {
+        row.id: Spot(int(seen.detected[face]), bool(tied))
+        for row, face, tied in zip(boxed_rows, placed.face, placed.tied, strict=True)
+        if face >= 0
+    }
 
 
 def central(seen: Sighting) -> int:

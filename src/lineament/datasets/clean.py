@@ -5,7 +5,6 @@ Four checks: is there a face, is it the folder's person, is the picture there tw
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from lineament.analyzer import Analyzer
 from lineament.config import did_you_mean
-from lineament.datasets.choosing import central, in_box
+from lineament.datasets.clean_photo import Looking, Seen, is_done, key_of, seen_rows
 from lineament.datasets.duplicates import (
     KEPT_LAYOUTS,
     Pair,
@@ -27,14 +26,13 @@ from lineament.datasets.duplicates import (
 )
 from lineament.datasets.identity import SURE_MEMBERS, Identities, Verdict, judge
 from lineament.datasets.proposals import Proposal, in_order
-from lineament.datasets.same_picture import Canvas, perceptual_hashes
-from lineament.datasets.sightings import Sighting
+from lineament.datasets.same_picture import Canvas
 from lineament.datasets.threads import in_threads
 from lineament.errors import ConfigError, UsageError
 from lineament.gallery.enrolment import MIN_QUALITY
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow
-from lineament.types import Float32, Status
+from lineament.types import Status
 
 Check = Literal["face", "identity", "duplicates", "quality"]
 CHECKS: tuple[str, ...] = get_args(Check)
@@ -87,24 +85,6 @@ class Cleaning:
     same_person: tuple[tuple[str, str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """One picture: its row, what was seen in it, its hashes. A picture that could not be read has none."""
-
-    row: ManifestRow
-    sighting: Sighting
-    main: int | None
-    pixels: str = ""
-    hashes: tuple[int, int] = (0, 0)
-    bytes: int = 0
-
-    @property
-    def faces(self) -> Float32:
-        """Embeddings of the faces that may be the subject's."""
-        every = self.sighting.embeddings
-        return every if self.row.box is None or self.main is None else every[[self.main]]
-
-
 def clean(
     manifest: Manifest,
     settings: CleanSettings | None = None,
@@ -115,8 +95,9 @@ def clean(
 ) -> Cleaning:
     """Look at every picture of the manifest once and propose; nothing on disk changes.
 
-    With a ``journal`` an interrupted run goes on where it was; it is removed at the end. A row with a box
-    speaks of the face in it, otherwise of the one nearest the centre, or nearest to the folder's consensus.
+    With a ``journal`` an interrupted run goes on where it was; it is removed at the end. A row with box and
+    landmarks speaks of that very face; one with a box of the face found in it, all rows of the picture
+    together; any other of the face nearest the centre, or nearest to the folder's consensus.
     Raises `UsageError` when the journal is one of other settings.
     """
     settings = settings or CleanSettings()
@@ -132,7 +113,7 @@ def clean(
 
 
 def _propose_all(
-    manifest: Manifest, seen: Sequence[_Seen], analyzer: Analyzer, settings: CleanSettings
+    manifest: Manifest, seen: Sequence[Seen], analyzer: Analyzer, settings: CleanSettings
 ) -> Cleaning:
     assert analyzer.model is not None
     prints = _prints(seen)
@@ -184,7 +165,7 @@ def _see_all(
     settings: CleanSettings,
     advance: Callable[[int], None] | None,
     log: Journal | None,
-) -> list[_Seen]:
+) -> list[Seen]:
     """Every row, ordered by path; each picture is looked at once."""
     rows = sorted(manifest, key=lambda row: (row.path, row.id))
     pictures = list({row.path: row for row in rows}.values())
@@ -194,50 +175,29 @@ def _see_all(
         raise UsageError("an unfinished run with other settings is there; remove its journal to begin anew")
     if log is not None and _SETTINGS not in done:
         log.record(_SETTINGS, stated)
-    todo = [row for row in pictures if _key(row) not in done]
+    of_path: dict[str, list[ManifestRow]] = {}
+    for row in rows:
+        of_path.setdefault(row.path, []).append(row)
+    todo = [row for row in pictures if not is_done(done.get(key_of(row)), of_path[row.path])]
     if advance is not None:
         advance(len(pictures) - len(todo))
+    looking = Looking(analyzer, manifest.folder)
 
     def look(row: ManifestRow) -> dict[str, Any]:
-        return _look(analyzer, manifest.file(row))
+        return looking.look(of_path[row.path])
 
     for row, record in in_threads(analyzer.workers, look, todo):
         if log is not None:
-            log.record(_key(row), record)
-        done[_key(row)] = record
+            log.record(key_of(row), record)
+        done[key_of(row)] = record
         if advance is not None:
             advance(1)
-    return [_seen(row, done[_key(row)]) for row in rows]
-
-
-def _key(row: ManifestRow) -> str:
-    return f"{row.sha256}:{row.path}"
-
-
-def _look(analyzer: Analyzer, file: Path) -> dict[str, Any]:
-    outcome = analyzer.analyze_one(file)
-    record = Sighting.of(outcome).to_json()
-    if outcome.image is not None and outcome.error is None:
-        pixels = outcome.image.pixels
-        shape = f"{pixels.shape[1]}x{pixels.shape[0]}:".encode()
-        record["pixels"] = hashlib.sha256(shape + pixels.tobytes()).hexdigest()
-        record["bytes"] = file.stat().st_size
-        record["hashes"] = [f"{value:016x}" for value in perceptual_hashes(pixels)]
-    return record
-
-
-def _seen(row: ManifestRow, record: Mapping[str, Any]) -> _Seen:
-    sighting = Sighting.from_json(record)
-    main = in_box(row, sighting)
-    if main is None and len(sighting):
-        main = central(sighting)
-    plain, mirrored = (int(value, 16) for value in record.get("hashes", ("0", "0")))
-    return _Seen(row, sighting, main, record.get("pixels", ""), (plain, mirrored), record.get("bytes", 0))
+    return [seen for row in pictures for seen in seen_rows(of_path[row.path], done[key_of(row)])]
 
 
 def _one_of_each_copy(
-    seen: Sequence[_Seen], prints: Sequence[Print], pairs: Sequence[Pair]
-) -> dict[str, list[tuple[_Seen, list[str]]]]:
+    seen: Sequence[Seen], prints: Sequence[Print], pairs: Sequence[Pair]
+) -> dict[str, list[tuple[Seen, list[str]]]]:
     """For each subject its pictures, copies taken together: copies agree with each other and prove nothing.
 
     With each picture come the ids of all rows it speaks for.
@@ -245,21 +205,22 @@ def _one_of_each_copy(
     group = {print_.path: number for number, print_ in enumerate(prints)}
     for members in groups(len(prints), pairs):
         group.update((prints[i].path, members[0]) for i in members)
-    found: dict[str, dict[object, tuple[_Seen, list[str]]]] = {}
+    found: dict[str, dict[object, tuple[Seen, list[str]]]] = {}
     for s in seen:
         if s.row.subject is None:
             continue
         # Two rows of one picture with boxes are two faces of it.
-        key = (group.get(s.row.path, s.row.path), None if s.row.box is None else s.main)
+        which = None if s.row.box is None else s.row.id if s.spot is None else s.spot.face
+        key = (group.get(s.row.path, s.row.path), which)
         mine = found.setdefault(s.row.subject, {})
         mine.setdefault(key, (s, []))[1].append(s.row.id)
     return {subject: list(mine.values()) for subject, mine in found.items()}
 
 
-def _wrong_person(s: _Seen, verdict: Verdict, sure: set[str], several: set[str]) -> Proposal | None:
+def _wrong_person(s: Seen, verdict: Verdict, sure: set[str], several: set[str]) -> Proposal | None:
     if verdict.wrong < _DOUBTFUL:
         return None
-    decided = verdict.wrong >= 0.5 and s.row.subject in sure
+    decided = verdict.wrong >= 0.5 and s.row.subject in sure and not s.tied
     action: Literal["remove", "move", "review"] = "remove" if decided else "review"
     if decided and verdict.looks_like in several:
         action = "move"
@@ -271,36 +232,40 @@ def _wrong_person(s: _Seen, verdict: Verdict, sure: set[str], several: set[str])
     )
     if verdict.looks_like is not None:
         detail += f"; {verdict.match:.2f} to {verdict.looks_like}"
+    if s.tied:
+        detail += "; two faces fit the row's box nearly alike, and the other may be meant"
     return _proposal(s, action, "wrong person", verdict.wrong, detail, to=verdict.looks_like)
 
 
-def _not_a_face(s: _Seen) -> Proposal | None:
+def _not_a_face(s: Seen) -> Proposal | None:
     if s.sighting.status is Status.NO_FACE:
         return _proposal(s, "remove", "not a face", NO_FACE, "no face found")
-    if s.main is None:
+    if s.sighting.status is Status.REFUSED:
         return None
-    score = float(s.sighting.scores[s.main])
+    if s.spot is None:
+        return _proposal(s, "review", "not a face", NO_FACE, "faces were found, but none in the row's box")
+    score = float(s.sighting.scores[s.spot.face])
     if score >= _UNSURE_FACE:
         return None
     return _proposal(s, "review", "not a face", 1 - score, f"the detector is {score:.2f} sure of a face")
 
 
-def _poor(s: _Seen, least: float) -> Proposal | None:
-    if s.main is None:
+def _poor(s: Seen, least: float) -> Proposal | None:
+    if s.face is None:
         return None
-    quality = float(s.sighting.quality[s.main])
+    quality = float(s.face.quality[0])
     if quality >= least:
         return None
     action: Literal["remove", "review"] = "remove" if quality < least / 2 else "review"
     return _proposal(s, action, "poor quality", 1 - quality / least, f"quality {quality:.2f} of 1")
 
 
-def _refusal(s: _Seen) -> Proposal:
+def _refusal(s: Seen) -> Proposal:
     return _proposal(s, "review", "refused", 1.0, s.sighting.error or "")
 
 
 def _proposal(
-    s: _Seen,
+    s: Seen,
     action: Literal["remove", "move", "review"],
     reason: Literal["not a face", "wrong person", "poor quality", "refused"],
     score: float,
@@ -312,7 +277,7 @@ def _proposal(
     )
 
 
-def _prints(seen: Iterable[_Seen]) -> list[Print]:
+def _prints(seen: Iterable[Seen]) -> list[Print]:
     """Of every picture that could be read, once."""
     return [
         Print(
@@ -322,8 +287,8 @@ def _prints(seen: Iterable[_Seen]) -> list[Print]:
             s.pixels,
             s.hashes,
             s.sighting.size_wh or (0, 0),
-            None if s.main is None else s.sighting.embeddings[s.main],
-            None if s.main is None else s.sighting.landmarks[s.main],
+            None if s.face is None else s.face.embeddings[0],
+            None if s.face is None else s.face.landmarks[0],
             s.bytes,
             s.row.id,
         )

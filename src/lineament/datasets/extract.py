@@ -228,7 +228,8 @@ class _Run:
         for subject, photos in by_subject.items():
             seen = [_sighting(journal, photo) for photo in photos]
             rows = [[row for row in photo.rows if row.subject == subject] for photo in photos]
-            found = choose(rows, seen, None if subject is None else self.same, every=every)
+            among = [photo.rows for photo in photos]
+            found = choose(rows, seen, None if subject is None else self.same, every=every, among=among)
             for photo, chosen in zip(photos, found, strict=True):
                 choices[photo.path] += chosen
         todo = [

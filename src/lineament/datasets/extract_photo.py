@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lineament import registry
 from lineament.analyzer import Analyzer
 from lineament.datasets import crop_names
-from lineament.datasets.choosing import decided, in_box
+from lineament.datasets.choosing import decided, in_boxes
 from lineament.datasets.opening import sha256_of
 from lineament.datasets.sightings import Sighting
 from lineament.errors import ConfigError, PictureError
@@ -110,11 +110,12 @@ class Extractor:
         """What was seen and the boxes of rows in which it was not; aligned crops need landmarks too."""
         if seen.status is Status.REFUSED:
             return seen
+        found = in_boxes(photo.rows, seen)
         given = {
             row.box: row.landmarks
             for row in photo.rows
             if row.box is not None
-            and in_box(row, seen) is None
+            and row.id not in found
             and (row.landmarks is not None or not self.style.align)
         }
         return seen.with_given([*given], [*given.values()])

@@ -20,7 +20,7 @@ class Plan:
     ``by="photo"`` spreads each subject over the splits (closed set); ``by="subject"`` puts a subject into
     one split only (open set). ``exact`` gives each subject its shares to the nearest photo instead of on
     average; it takes a ``keep`` to leave earlier rows where they were when photos are added. ``resplit``
-    shares out rows anew that came with a split.
+    shares out rows anew that came with a split; ``clips`` keeps frames of one video together.
     """
 
     shares: Mapping[str, float]
@@ -28,6 +28,7 @@ class Plan:
     exact: bool = False
     seed: int = 0
     resplit: bool = False
+    clips: bool = False
 
     def __post_init__(self) -> None:
         if self.by not in ("photo", "subject"):

@@ -77,6 +77,10 @@ class Sighting:
         """Numbers of the faces that the detector found; the others were given by labels."""
         return np.flatnonzero(~np.isnan(self.quality))
 
+    def only(self, face: int) -> Self:
+        """The same with one of its faces, by its number."""
+        return replace(self, table=self.table[face : face + 1])
+
     def with_given(self, boxes: Sequence[Box], landmarks: Sequence[Points | None]) -> Self:
         """The same and faces that labels give, which have neither quality nor embedding."""
         if not boxes:

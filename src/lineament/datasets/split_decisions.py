@@ -50,6 +50,7 @@ def decide(
     if empty:
         raise SplitError(_way_out(work, empty))
     return (
+        *_about_versions(work),
         *_about_given(work, came, pictures),
         *_about_shares(work, pictures),
         *_about_subjects(work, missing),
@@ -63,6 +64,35 @@ def _pictures(rows: Sequence[ManifestRow]) -> dict[str, int]:
         if row.split is not None:
             found[row.split].add(row.path)
     return defaultdict(int, {name: len(paths) for name, paths in found.items()})
+
+
+def _about_versions(work: Assignment) -> Iterator[Decision]:
+    found = work.versions
+    if found.sure:
+        told = ", ".join(f"{name} {count}" for name, count in found.by.items())
+        yield Decision(
+            "versions",
+            f"{found.pictures} pictures are versions of {len(found.sure)} photos, as their names say "
+            f"({told}), and stay together",
+            {"pictures": found.pictures, "photos": len(found.sure), "by": dict(found.by)},
+        )
+    if found.unsure:
+        yield Decision(
+            "unsure",
+            f"{found.unsure_pictures} pictures may be versions of {len(found.unsure)} photos by the ends "
+            "of their names, but no original is there: only those that look alike stay together; the "
+            "label source_name, equal for the versions of a photo, makes it sure",
+            {"pictures": found.unsure_pictures, "photos": len(found.unsure)},
+        )
+    if found.clips:
+        frames = sum(map(len, found.clips.values()))
+        what = f"{frames} rows are, by their names, frames of {len(found.clips)} videos"
+        numbers = {"rows": frames, "clips": len(found.clips), "together": work.plan.clips}
+        if work.plan.clips:
+            yield Decision("clips", f"{what}: those of one video stay together", numbers)
+        else:
+            text = f"{what} ({next(iter(found.clips))} ...) and may be parted; --clips keeps them together"
+            yield Decision("clips", f"warning: {text}", numbers)
 
 
 def _about_given(work: Assignment, came: Given, pictures: Mapping[str, int]) -> Iterator[Decision]:

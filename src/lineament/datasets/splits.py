@@ -1,7 +1,8 @@
 """Assign rows to train, val and test so that nothing that belongs together is parted.
 
-Rows are first grouped: crops and copies of one photo, files with the same bytes, and whatever ``groups``
-links (near-duplicates). A group goes to one split as a whole. With ``by="subject"`` all groups of a
+Rows are first grouped: crops and copies of one photo, files with the same bytes, versions of one photo by
+what their rows and names say (`lineament.datasets.versions`), and whatever ``groups`` links
+(near-duplicates). A group goes to one split as a whole. With ``by="subject"`` all groups of a
 subject do too. Splits that the data came with stay (`lineament.datasets.given`). Pictures without a face
 are assigned like the others, for detectors learn from them and are measured on them, but do not count as a
 subject's rows. How a group finds its split, and what that costs, stands in
@@ -84,6 +85,7 @@ def split(
         "by": plan.by,
         "exact": plan.exact,
         "seed": plan.seed,
+        "clips": plan.clips,
         "given": sorted(given.held),
         "decisions": [decision.to_json() for decision in decisions],
     }

@@ -14,8 +14,9 @@ import numpy as np
 
 from lineament.detectors._wrapping import warp
 from lineament.geometry.alignment import apply, invert
-from lineament.geometry.boxes import center, iou
+from lineament.geometry.boxes import center
 from lineament.geometry.landmarks import roll
+from lineament.geometry.placing import place
 from lineament.geometry.rotation import centered_boxes
 from lineament.protocols import Detector
 from lineament.shown import shown
@@ -69,10 +70,9 @@ def look(detector: Detector, image: Image, box: Float32, angle_deg: float, *, ly
     half = (box[2:] - box[:2]) * np.float32(_scale(box) / 2)
     half = half[::-1] if lying else half
     wanted = np.concatenate([PATCH / 2 - half, PATCH / 2 + half]).astype(np.float32)
-    same = np.flatnonzero(iou(wanted[None], found.boxes)[0] >= SAME_FACE_IOU)
-    if not len(same):
+    first = place(wanted[None], found.boxes, SAME_FACE_IOU).face
+    if first[0] < 0:
         return None
-    first = same[:1]
     back = invert(to_patch)
     return Look(
         angle_deg=angle_deg,

@@ -18,15 +18,12 @@ from lineament.errors import (
     NoFaceFound,
     PictureError,
 )
-from lineament.geometry.boxes import iou
+from lineament.geometry.placing import place
 from lineament.io.manifest import Box
 from lineament.shown import shown
 from lineament.types import Face, Float32, ModelId, Outcome
 
 Advance = Callable[[int], None]
-
-SAME_FACE = 0.3
-"""Overlap (intersection over union) at which a face found is the one a label means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,9 @@ def capture(
 ) -> Captures:
     """Analyse each picture once and keep the embedding of its central face.
 
-    ``boxes`` (xyxy, pixels of the upright picture) name the face that is meant; paths may then repeat. A
-    box that no face overlaps by `SAME_FACE` is a failure to acquire. Raises `ConfigError` for an analyzer
+    ``boxes`` (xyxy, pixels of the upright picture) name the face that is meant; paths may then repeat, and
+    each face found is in one box at most (`lineament.geometry.placing`). A box that none is in is a failure
+    to acquire. Raises `ConfigError` for an analyzer
     without an embedder, `InsufficientData` when no picture at all gave a face.
     """
     if analyzer.model is None:
@@ -86,9 +84,11 @@ def capture(
         wanted.setdefault(path, []).append(row)
     outcomes = analyzer.analyze([str(path) for path in wanted])
     for outcome, places in zip(outcomes, wanted.values(), strict=True):
-        for row in places:
+        named = [None if boxes is None else boxes[row] for row in places]
+        found_in = _placed(outcome, named)
+        for row, box, at in zip(places, named, found_in, strict=True):
             try:
-                face = _face(outcome, None if boxes is None else boxes[row])
+                face = _face(outcome, box, at)
                 assert face.embedding is not None
                 rows[row] = face.embedding.vector
             except (PictureError, FaceError, InvalidArray) as error:
@@ -104,10 +104,21 @@ def capture(
     return Captures(embeddings, tuple(failures[row] for row in sorted(failures)), analyzer.model)
 
 
-def _face(outcome: Outcome, box: Box | None) -> Face:
+def _placed(outcome: Outcome, boxes: Sequence[Box | None]) -> list[int]:
+    """The face in each box, -1 for none."""
+    faces = [-1] * len(boxes)
+    named = [i for i, box in enumerate(boxes) if box is not None]
+    if named and outcome.error is None:
+        given = np.array([boxes[i] for i in named], np.float32)
+        placed = place(given, outcome.faces.boxes, shared=True)
+        for i, face in zip(named, placed.face.tolist(), strict=True):
+            faces[i] = face
+    return faces
+
+
+def _face(outcome: Outcome, box: Box | None, at: int) -> Face:
     if box is None or outcome.error is not None or not len(outcome.faces):
         return central_face(outcome)
-    overlaps = iou(outcome.faces.boxes, np.asarray(box, np.float32)[None])[:, 0]
-    if overlaps.max() < SAME_FACE:
+    if at < 0:
         raise NoFaceFound(f"no face found where {outcome.source} is labelled")
-    return outcome.faces[int(overlaps.argmax())]
+    return outcome.faces[at]

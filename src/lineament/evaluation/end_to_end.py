@@ -20,7 +20,8 @@ from lineament.analyzer import Analyzer
 from lineament.datasets import tables
 from lineament.errors import ConfigError, InsufficientData, SplitError
 from lineament.evaluation.trained_on import require_unseen
-from lineament.geometry.boxes import iou, nearest_to
+from lineament.geometry.boxes import nearest_to
+from lineament.geometry.placing import place
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import numbers, proportions
 from lineament.scoring.rate import Rate
@@ -151,11 +152,11 @@ def evaluate(
     """Analyse every picture of the manifest, or of one split, once, and follow each labelled face.
 
     The truth is the row's subject, or its label ``attribute``. A row's box says which face is meant: the
-    detection that overlaps it with an IoU of ``min_iou`` or more, best detection first. A picture's only
-    row may do without a box: then the face nearest the picture's centre is meant. ``runs`` are the folders
-    of the models trained here. Raises `SplitError` when one was trained on these pictures, `ConfigError`
-    when no model answers for the attribute, or with a number where labels are words, and
-    `InsufficientData` without a labelled face.
+    detection that fits it best, each once, with an IoU of ``min_iou`` or more. A picture's only row may do
+    without a box: then the face nearest the picture's centre is meant. ``runs`` are the folders of the
+    models trained here. Raises `SplitError` when one was trained on these pictures, `ConfigError` when no
+    model answers for the attribute, or with a number where labels are words, and `InsufficientData` without
+    a labelled face.
     """
     if attribute not in [name for one in analyzer.attributes for name in one.names]:
         raise ConfigError(f"no model given answers for {attribute!r}")
@@ -265,20 +266,15 @@ def match(
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Which detection is which row's face, -1 for none, and their IoU: both ``(rows,)``.
 
-    Detections choose in the order of their scores, each the free row it overlaps most.
+    All rows together, each detection once (`lineament.geometry.placing`).
     """
     chosen = np.full(len(rows), -1, np.intp)
     overlap = np.zeros(len(rows))
     boxed = [i for i, row in enumerate(rows) if row.box is not None]
     faces = outcome.faces
     if len(faces) and boxed:
-        truths = np.array([rows[i].box for i in boxed], np.float32)
-        near = iou(faces.boxes, truths).astype(np.float64)
-        for face in np.argsort(-faces.scores, kind="stable"):
-            free = np.where(chosen[boxed] < 0, near[face], -1.0)
-            best = int(free.argmax())
-            if free[best] >= min_iou:
-                chosen[boxed[best]], overlap[boxed[best]] = face, free[best]
+        placed = place(np.array([rows[i].box for i in boxed], np.float32), faces.boxes, min_iou)
+        chosen[boxed], overlap[boxed] = placed.face, placed.overlap
     if len(rows) == 1 and not boxed and len(faces) and outcome.size_wh is not None:
         w, h = outcome.size_wh
         chosen[0] = nearest_to(faces.boxes, (w / 2, h / 2))

@@ -8,9 +8,11 @@ photos only, never of probes.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from lineament.errors import (
@@ -30,6 +32,7 @@ from lineament.gallery.fusion import Fusion
 from lineament.gallery.searching import match
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.geometry import choosing
+from lineament.io.own_files import CROP
 from lineament.protocols import GalleryStore
 from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
 
@@ -118,8 +121,10 @@ def choose(
     if outcome.error is not None:
         raise outcome.error
     boxes = outcome.faces.boxes
+    # A crop of ours was made for its central face, whoever else looks into it.
+    crop = isinstance(source, (str, os.PathLike)) and len(boxes) > 1 and _is_crop(Path(source))
     overriding = Allow.SEVERAL_FACES in allow and face is None and not largest
-    if len(boxes) > 1 and face is None and not largest and not overriding:
+    if len(boxes) > 1 and face is None and not largest and not overriding and not crop:
         raise SeveralFaces(
             f"{choosing.listed(boxes)}, where one is needed; say which with --face N or --face X,Y, or "
             "take the largest with --largest"
@@ -137,6 +142,13 @@ def choose(
     x1, y1, x2, y2 = (float(value) for value in chosen.box)
     taken = Compared(outcome.source, len(boxes), choice.number, (x1, y1, x2, y2), choice.reason)
     return Chosen(taken, chosen, chosen.embedding, seen, outcome.size_wh, tuple(overridden))
+
+
+def _is_crop(path: Path) -> bool:
+    try:
+        return CROP.known(path)
+    except OSError:
+        return False
 
 
 def new_records(

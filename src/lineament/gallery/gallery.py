@@ -51,6 +51,7 @@ from lineament.types import (
 
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer, Source
+    from lineament.io.manifest import Manifest
 
 Asked = int | tuple[float, float] | None
 """A face of a photo: its number from 1, or a point in it, x, y in pixels."""
@@ -196,6 +197,23 @@ class Gallery:
                 yield refused(path, subject, PictureNotFound("no picture in this person's folder"))
         photos = ((subject, file) for subject, files in found for file in files)
         yield from self.enrol_all(photos, largest=largest, allow=allow)
+
+    def enrol_manifest(
+        self,
+        manifest: Manifest | str | os.PathLike[str],
+        *,
+        splits: Iterable[str] = (),
+        allow: Iterable[Allow | str] = (),
+    ) -> Iterator[EnrolOutcome]:
+        """Enrol the rows of a manifest (or its file) under their subjects, each by its own face.
+
+        See `lineament.gallery.manifests` for which rows and which face; ``splits`` takes those of some
+        splits only. Raises `ManifestError`, `SplitError` or `UsageError` before anything is enrolled.
+        """
+        from lineament.gallery import manifests
+
+        chosen = manifests.selected(manifests.opened(manifest), tuple(splits))
+        yield from manifests.enrol(self, chosen, allow)
 
     def enrol_all(
         self,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from lineament.io import heif
+from lineament.io import heif, own_files
 from lineament.io.formats import HEIF_SUFFIXES, SUFFIXES, sniff
 
 _SYSTEM = frozenset(
@@ -100,22 +100,25 @@ def unread_kind(name: str) -> str | None:
 class LeftOut:
     """What was left out: ``pictures`` by kind, files of systems that were ``passed_over``, and ``others``.
 
+    ``own`` are sheets, drawings and plots that this tool drew: what is put out never goes in again.
     The others are no pictures by their names, or hidden; a hidden folder counts once.
     """
 
     pictures: Counter[str] = field(default_factory=Counter)
     passed_over: int = 0
     others: int = 0
+    own: int = 0
 
     def add(self, other: LeftOut) -> None:
         """Count what another walk left out, too."""
         self.pictures += other.pictures
         self.passed_over += other.passed_over
         self.others += other.others
+        self.own += other.own
 
     def total(self) -> int:
         """All of it."""
-        return self.pictures.total() + self.passed_over + self.others
+        return self.pictures.total() + self.passed_over + self.others + self.own
 
     def take(self, path: str, name: str) -> None:
         """Count a file or folder that a walk leaves out."""
@@ -123,6 +126,9 @@ class LeftOut:
             count = _files_below(path)
             self.passed_over += count
             _notice(path, "", count)
+        elif is_picture_name(name) and own_files.is_drawn(path):
+            self.own += 1
+            _notice(path, _OWN, 1)
         elif (kind := unread_kind(name) or _nameless_kind(path, name)) is not None:
             self.pictures[kind] += 1
             _notice(path, kind, 1)
@@ -140,6 +146,11 @@ class LeftOut:
                 f"passed over: {_number(self.passed_over, 'file')} of systems and programs "
                 "(thumbnails, recycle bins ...)"
             )
+        if self.own:
+            said.append(
+                f"passed over: {_number(self.own, 'picture')} that lineament drew (contact sheets, "
+                "drawings, plots)"
+            )
         if self.others:
             said.append(f"left out: {_number(self.others, 'file')} in folders, no pictures by their names")
         return said
@@ -150,9 +161,11 @@ class LeftOut:
             "pictures": dict(sorted(self.pictures.items())),
             "passed_over": self.passed_over,
             "others": self.others,
+            "own": self.own,
         }
 
 
+_OWN = "own"
 _noticed: dict[str, tuple[str, int]] | None = None
 
 
@@ -175,7 +188,9 @@ def gathered() -> LeftOut:
     """What the command under way has left out so far, see `noticing`."""
     found = LeftOut()
     for kind, count in (_noticed or {}).values():
-        if kind:
+        if kind == _OWN:
+            found.own += count
+        elif kind:
             found.pictures[kind] += count
         else:
             found.passed_over += count

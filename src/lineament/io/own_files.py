@@ -7,6 +7,8 @@ result of its own kind, and over nothing else.
 from __future__ import annotations
 
 import json
+import os
+import stat
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ ARRAY_END = b"lineament array\n"
 """Behind the numbers of an ``.npy`` file, where numpy does not look."""
 GENERATOR = '<meta name="generator" content="lineament">'
 _HEAD = 1 << 16
+_MARKED_WITHIN = 512
+"""Bytes in which the text of a picture of ours stands."""
 _JSON_LIMIT = 1 << 28
 
 
@@ -52,6 +56,22 @@ def stamp_jpeg(data: bytes, kind: Kind) -> bytes:
     at = 4 + int.from_bytes(data[4:6], "big")
     text = kind.text.encode("latin-1")
     return data[:at] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + data[at:]
+
+
+def is_drawn(path: str) -> bool:
+    """Whether a file is a sheet, drawing or plot of ours: made to be looked at, never to be read again.
+
+    Only the first bytes are read, so that a walk over many photos stays quick. Crops and augmented copies
+    are pictures to work on, and not meant.
+    """
+    try:
+        # Never waits: a pipe may have the name of a picture.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            head = file.read(_MARKED_WITHIN) if regular else b""
+    except (OSError, ValueError):
+        return False
+    return any(kind.text.encode("latin-1") in head for kind in (SHEET, DRAWING, FIGURE))
 
 
 def _picture_text(path: Path) -> str | None:

@@ -2,7 +2,8 @@
 
 A file named by the user is passed on whatever its suffix, even when it is missing, so that
 `lineament.io.images.load` refuses it by name. In a folder the suffix picks, and what it leaves out is
-counted; a pipe that lies there is left out, because reading it would take what others wait for.
+counted; a pipe that lies there is left out, because reading it would take what others wait for. So are
+sheets, drawings and plots that this tool drew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lineament.errors import UsageError
-from lineament.io import inputs
+from lineament.io import inputs, own_files
 from lineament.io.left_out import LeftOut, is_picture_name, is_system
 
 PathLike = str | os.PathLike[str]
@@ -64,7 +65,7 @@ class Listing:
                 continue
             for name in names:
                 entry = _inside(path, name)
-                is_file = is_picture_name(name) and not _is_pipe(entry)
+                is_file = is_picture_name(name) and not _is_pipe(entry) and not own_files.is_drawn(entry)
                 if _wanted(name) and (_is_folder(entry) or is_file):
                     waiting.append(entry)
                 else:
@@ -119,7 +120,7 @@ def people(folder: PathLike) -> People:
             listing = Listing([path])
             rows.append((name, list(listing)))
             left_out.add(listing.left_out)
-        elif _wanted(name) and is_picture_name(name):
+        elif _wanted(name) and is_picture_name(name) and not own_files.is_drawn(path):
             loose.append(path)
         else:
             left_out.take(path, name)

@@ -11,6 +11,7 @@ from lineament.detectors.yolo import CLASS, DEFAULT_SCORE
 from lineament.errors import InsufficientData, PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest
+from lineament.io.own_files import SHEET
 from lineament.plots import canvas
 from lineament.plots.box_sheet import BoxedPicture, box_sheet
 from lineament.plots.lettering import legible
@@ -71,4 +72,4 @@ def draw(
             continue
         labels = [f"{name}{s:.2f}" for name, s in zip(names, kept.scores, strict=True)]
         pictures.append(BoxedPicture(image.pixels, one.scene.boxes[~one.scene.ignored], kept.boxes, labels))
-    images.save(folder / "predictions.png", box_sheet(pictures))
+    images.save(folder / "predictions.png", box_sheet(pictures), kind=SHEET)

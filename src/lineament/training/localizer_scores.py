@@ -11,6 +11,7 @@ import numpy as np
 from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.own_files import SHEET
 from lineament.plots.box_sheet import BoxedPicture, box_sheet
 from lineament.scoring import classification, proportions, resampling
 from lineament.training.predictions import Predictions
@@ -96,4 +97,4 @@ def draw(path: Path, manifest: Manifest, found: Predictions, rows: Sequence[Mani
                 caption=f"{'face' if logit > 0 else 'no face'}, probability {probability:.2f}",
             )
         )
-    images.save(path, box_sheet(pictures))
+    images.save(path, box_sheet(pictures), kind=SHEET)

@@ -98,8 +98,11 @@ def audit(
             report.say(f"LEAK {kind}: {count}")
         for leak in result.leaks[:10]:
             report.say(f"  {leak.kind}: {leak.detail}")
+        for what in result.unchecked:
+            report.say(f"not checked: {what}")
         if not result.leaks:
-            report.say("no leak" if any(result.counts["splits"]) else "no splits, so nothing to leak")
+            verdict = "no leak" if not result.unchecked else "no leak in what was checked"
+            report.say(verdict if any(result.counts["splits"]) else "no splits, so nothing to leak")
         report.say(f"written: {page}")
     if result.leaks:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -102,8 +103,17 @@ def augment(
         report.say(
             f"{result.made} copies of {len(pictures)} pictures, {result.resumed} of them from before"
         )
+        report.say(
+            f"training pictures with and without a face: {_told(result.before)} before, "
+            f"{_told(result.after)} now"
+        )
         for name, reason in result.refused.items():
             report.say(f"refused: {name}: {reason}")
         if result.out_of_view:
             report.say(f"{result.out_of_view} faces left their copy's picture and have no row there")
         report.say(f"written: {path}")
+
+
+def _told(balance: Mapping[str, int]) -> str:
+    with_face, without = balance["with_face"], balance["without_face"]
+    return f"{with_face:,} : {without:,}" + (f" ({with_face / without:.2g} to 1)" if without else "")

@@ -41,6 +41,10 @@ def split(
     resplit: Annotated[
         bool, typer.Option("--resplit", help="Share out rows anew that came with a split.")
     ] = False,
+    clips: Annotated[
+        bool,
+        typer.Option("--clips", help="Keep frames of one video together, by their names (clip_0001 ...)."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
     out: Annotated[
         Path | None,
@@ -49,7 +53,7 @@ def split(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Split before augmenting: near-duplicates and crops of one photo stay together.
+    """Split before augmenting: versions and crops of one photo and near-duplicates stay together.
 
     Splits that the data came with stay; what is missing beside them is taken from train. --resplit shares
     everything out anew.
@@ -68,6 +72,7 @@ def split(
         exact=exact,
         seed=seed,
         resplit=resplit,
+        clips=clips,
     )
     manifest = open_dataset(data)
     target = out or manifest.folder / "split.jsonl"

@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from lineament.datasets.belonging import Union, photo_keys
+from lineament.datasets.versions import Versions, versions
 from lineament.io.manifest import Manifest, ManifestRow
 
-Kind = Literal["identical", "near_duplicate", "same_photo", "augmented", "subject"]
+Kind = Literal["identical", "near_duplicate", "same_photo", "augmented", "versions", "subject"]
 
 MEANING: dict[Kind, str] = {
     "identical": "the same bytes in several splits",
     "near_duplicate": "nearly the same picture in several splits",
     "same_photo": "crops of one photo in several splits",
     "augmented": "an augmented copy away from the split of its original",
+    "versions": "versions of one photo, as their names or source_name say, in several splits",
     "subject": "one person in several splits that are said to hold different people",
 }
 
@@ -36,18 +38,25 @@ class Leak:
 
 
 def find_leaks(
-    manifest: Manifest, groups: Iterable[Iterable[str]] = (), *, subjects_apart: bool | None = None
+    manifest: Manifest,
+    groups: Iterable[Iterable[str]] = (),
+    *,
+    subjects_apart: bool | None = None,
+    named: Versions | None = None,
 ) -> tuple[Leak, ...]:
     """Every leak, each told once under the plainest kind that explains it.
 
     ``groups`` are sets of ids of near-duplicate rows. ``subjects_apart`` says that a subject may be in one
-    split only; None asks the manifest's last split step. Rows without a split cannot leak.
+    split only; None asks the manifest's last split step. ``named`` is what the names say, where that is
+    known already. Rows without a split cannot leak.
     """
     rows = {row.id: row for row in manifest if row.split is not None}
     photos = photo_keys(manifest)
     apart = split_by_subject(manifest) if subjects_apart is None else subjects_apart
     leaks = [*_identical(rows.values()), *_of_one_photo(rows.values(), photos)]
-    leaks += _near(rows, photos, groups)
+    sources = (named or versions(manifest)).sure
+    leaks += _versions(rows, photos, sources)
+    leaks += _near(rows, photos, sources, groups)
     if apart:
         for subject, own in _grouped(rows.values(), lambda row: row.subject).items():
             leaks += _leak("subject", own, f"{subject}: ")
@@ -83,16 +92,34 @@ def _of_one_photo(rows: Iterable[ManifestRow], photos: dict[str, str]) -> list[L
     return leaks
 
 
-def _near(
-    rows: dict[str, ManifestRow], photos: dict[str, str], groups: Iterable[Iterable[str]]
+def _versions(
+    rows: dict[str, ManifestRow], photos: dict[str, str], sources: Iterable[Iterable[str]]
 ) -> list[Leak]:
     leaks = []
+    for group in sources:
+        own = [rows[key] for key in sorted(group) if key in rows]
+        # Rows of one photo or of equal bytes have been told already.
+        if len({photos[row.id] for row in own}) > 1 and len({row.sha256 for row in own}) > 1:
+            leaks += _leak("versions", own)
+    return leaks
+
+
+def _near(
+    rows: dict[str, ManifestRow],
+    photos: dict[str, str],
+    sources: Iterable[Iterable[str]],
+    groups: Iterable[Iterable[str]],
+) -> list[Leak]:
+    leaks = []
+    of_source = {key: number for number, group in enumerate(sources) for key in group}
     for group in groups:
         own = [rows[key] for key in sorted(group) if key in rows]
         same = Union()
         for row in own:
             same.join(f"photo {photos[row.id]}", f"bytes {row.sha256}")
-        # Rows of one photo or of equal bytes have been told already.
+            if row.id in of_source:
+                same.join(f"source {of_source[row.id]}", f"bytes {row.sha256}")
+        # Rows of one photo, of one source or of equal bytes have been told already.
         if len({same.find(f"bytes {row.sha256}") for row in own}) > 1:
             leaks += _leak("near_duplicate", own)
     return leaks

@@ -73,6 +73,7 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
         "meaning": MEANING,
         "split_names": [shown(name) for name in names if name],
         "near_checked": audit.near_checked,
+        "unchecked": audit.unchecked,
         "subjects_apart": audit.subjects_apart,
         "splits": [
             {

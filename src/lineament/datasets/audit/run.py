@@ -9,6 +9,7 @@ from typing import Any
 from lineament.datasets.audit.figures import Files, check_files, summary
 from lineament.datasets.audit.flattery import Flattery, measure
 from lineament.datasets.audit.leaks import Leak, find_leaks, split_by_subject
+from lineament.datasets.versions import Versions, versions
 from lineament.errors import InsufficientData
 from lineament.io.manifest import Manifest
 
@@ -18,7 +19,8 @@ class Audit:
     """What was found; `leaks` is empty when nothing leaks.
 
     ``sizes`` are ``(w, h)`` by row id. ``notes`` are findings that are no leak and yet should be known.
-    ``flattery`` is None when it was not measured, for the reason in ``why_no_flattery``.
+    ``unchecked`` says in words what could not be looked at, so that no leak there would show. ``flattery``
+    is None when it was not measured, for the reason in ``why_no_flattery``.
     """
 
     manifest: Manifest
@@ -29,6 +31,7 @@ class Audit:
     subjects_apart: bool
     near_checked: bool
     notes: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     flattery: Flattery | None = None
     why_no_flattery: str = ""
 
@@ -42,6 +45,7 @@ class Audit:
             "subjects_apart": self.subjects_apart,
             "near_checked": self.near_checked,
             "notes": list(self.notes),
+            "unchecked": list(self.unchecked),
             "flattery": self.flattery and self.flattery.to_json(),
         }
 
@@ -69,15 +73,17 @@ def audit(
             measured, reason = measure(manifest, seed=seed), ""
         except InsufficientData as error:
             reason = str(error)
+    named = versions(manifest)
     return Audit(
         manifest,
-        find_leaks(manifest, groups or (), subjects_apart=apart),
+        find_leaks(manifest, groups or (), subjects_apart=apart, named=named),
         summary(manifest, files),
         files,
         sizes,
         apart,
         groups is not None,
         tuple(_notes(manifest)),
+        tuple(_unchecked(manifest, files, named, near=groups is not None)),
         measured,
         reason,
     )
@@ -97,3 +103,30 @@ def _notes(manifest: Manifest) -> Iterable[str]:
     usable = sum(row.outcome == "ok" and row.split is None for row in manifest)
     if splits and usable:
         yield f"{usable} usable rows have no split"
+
+
+def _unchecked(manifest: Manifest, files: Files, named: Versions, *, near: bool) -> Iterable[str]:
+    """What nobody looked at: a verdict without it would be taken for more than it is."""
+    if not near:
+        yield "near-duplicates were not looked for (--near does): only bytes, rows and names were compared"
+    elif gone := len(files.missing):
+        yield f"{gone} files are missing and could not be compared by their look"
+    split_of = {row.id: row.split for row in manifest if row.split is not None}
+
+    def crossing(groups: Iterable[Iterable[str]]) -> int:
+        return sum(len({split_of[key] for key in group if key in split_of}) > 1 for group in groups)
+
+    if count := crossing(named.unsure):
+        yield (
+            f"{count} photos may have versions in several splits by the ends of their names, but no "
+            "original is there that would make it sure; the label source_name does"
+        )
+    if count := crossing(named.clips.values()):
+        yield (
+            f"{count} videos have frames in several splits, by their names "
+            f"({next(iter(named.clips))} ...): frames of one video are nearly one picture, and figures "
+            "would flatter; split with --clips"
+        )
+    without = sum(row.outcome == "ok" and not row.sha256 for row in manifest)
+    if without:
+        yield f"{without} rows have no SHA-256, so equal files among them do not show"

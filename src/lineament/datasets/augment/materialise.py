@@ -1,7 +1,8 @@
 """Augmented copies on disk: new pictures and rows for the training split, and for no other.
 
 Each copy is a row with ``parent`` and ``step="augment"``. A row that balancing repeats gets that many
-times more copies, so that repeats become different pictures.
+times more copies, so that repeats become different pictures. Pictures without a face get theirs like all
+others: a detector learns from them what is none, and without them it sees faces in everything.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -41,7 +42,8 @@ class Materialised:
 
     ``made`` counts new pictures, ``resumed`` those of them found finished; ``refused`` names the pictures
     that could not be read, whose rows stay as they are; ``out_of_view`` counts faces of copies that left
-    the picture: less than half of their box is to be seen there.
+    the picture: less than half of their box is to be seen there. ``before`` and ``after`` are the training
+    pictures with and without a face.
     """
 
     manifest: Manifest
@@ -49,6 +51,8 @@ class Materialised:
     resumed: int = 0
     refused: Mapping[str, str] = field(default_factory=dict)
     out_of_view: int = 0
+    before: Mapping[str, int] = field(default_factory=dict)
+    after: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of the command."""
@@ -57,6 +61,7 @@ class Materialised:
             "resumed": self.resumed,
             "refused": dict(self.refused),
             "out_of_view": self.out_of_view,
+            "balance": {"before": dict(self.before), "after": dict(self.after)},
             "rows": len(self.manifest),
         }
 
@@ -66,6 +71,7 @@ def training_rows(
 ) -> dict[str, list[ManifestRow]]:
     """The rows that may be augmented, by picture path; raises `SplitError` for any that may not.
 
+    Pictures without a face are among them, with the row that says so.
     ``unsplit`` says that the manifest has no splits and all of it is for training.
     """
     if split != TRAIN:
@@ -75,7 +81,7 @@ def training_rows(
     wanted = None if unsplit else TRAIN
     by_path: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in manifest:
-        if row.outcome == "ok" and row.step != "augment" and row.repeats:
+        if row.outcome != "refused" and row.step != "augment" and row.repeats:
             by_path[row.path].append(row)
     chosen = {path: rows for path, rows in by_path.items() if any(r.split == wanted for r in rows)}
     for path, rows in chosen.items():
@@ -147,9 +153,20 @@ def materialise(
     finally:
         if done is not None:
             done.__exit__(None, None, None)
+    wanted = None if unsplit else TRAIN
+    before, after = _balance(manifest, wanted), _balance(rows.values(), wanted)
     settings = {"steps": list(pipeline.specs), "seed": pipeline.seed, "factor": factor}
-    result = manifest.with_rows(rows.values(), step="augment", **settings)
-    return Materialised(result, made, resumed, refused, out_of_view)
+    balance = {"before": before, "after": after}
+    result = manifest.with_rows(rows.values(), step="augment", **settings, balance=balance)
+    return Materialised(result, made, resumed, refused, out_of_view, before, after)
+
+
+def _balance(rows: Iterable[ManifestRow], split: str | None) -> dict[str, int]:
+    """Pictures of a split with and without a face."""
+    own = [row for row in rows if row.split == split]
+    faces = {row.path for row in own if row.outcome == "ok"}
+    empty = {row.path for row in own if row.outcome == "no_face"} - faces
+    return {"with_face": len(faces), "without_face": len(empty)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +187,8 @@ class _Run:
 
     def copies(self, faces: Sequence[ManifestRow], copies: int) -> Iterator[ManifestRow]:
         pixels = images.load(self.manifest.file_inside(faces[0])).pixels
-        view = faces_of(pixels, faces)
+        empty = all(face.outcome == "no_face" for face in faces)
+        view = View.of(pixels) if empty else faces_of(pixels, faces)
         source = PurePosixPath(faces[0].path)
         for epoch in range(1, copies + 1):
             changed = self.pipeline(pixels, view.boxes, view.landmarks, key=faces[0].id, epoch=epoch)
@@ -182,7 +200,7 @@ class _Run:
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             seen = in_sight(changed)
             for i, face in enumerate(faces):
-                if not seen[i]:
+                if not empty and not seen[i]:
                     continue
                 yield replace(
                     face,
