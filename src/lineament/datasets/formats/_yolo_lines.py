@@ -25,6 +25,8 @@ from lineament.io.manifest import Box, Points
 LANDMARKS, OUTLINE = "landmarks", "outline"
 _FACE_NUMBERS = 4 + 2 * 5
 _SURVEYED = 2000
+_WITH_CONFIDENCE = (4 + 1, 8 + 1)
+"""Boxes and turned boxes as a prediction saves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ def _shape(
     many = len(values)
     if many == 4:
         return _box(values), None
+    if many in _WITH_CONFIDENCE and meaning.keypoints is None and 0 <= values[-1] <= 1:
+        problems.add("not_taken: confidence", where)
+        return _shape(values[:-1], meaning, problems, where)
     each = _numbers_a_point(values, meaning)
     if each:
         if many != 4 + 5 * each:

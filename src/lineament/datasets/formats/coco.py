@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._coco_entries import by_id, labels_of, objects, read_annotations
+from lineament.datasets.formats._coco_entries import (
+    are_shares,
+    by_id,
+    labels_of,
+    objects,
+    read_annotations,
+)
 from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative
 from lineament.datasets.formats._ids import ById, plain
 from lineament.datasets.formats._json_kinds import json_kind
@@ -101,6 +107,9 @@ def read_file(
             licences.add(key, name)
     faces: dict[str, list[LabelledFace]] = {key: [] for key in pictures}
     lost: dict[str, list[str]] = {key: [] for key in pictures}
+    shares = not own and are_shares(data)
+    if shares:
+        problems.add("boxes_as_shares", where)
     read_annotations(data, pictures, categories, faces, lost, own, problems, where)
     bases = [file.parent, file.parent / "images", root, root / "images"]
     bases += [root / p for p in (split, f"images/{split}", f"{split}2017") if split and p]
@@ -123,6 +132,7 @@ def read_file(
             provenance=_provenance(entry, licences),
             source_name=_source_name(entry),
             located="annotations" in data,
+            normalised=shares,
         )
 
 
