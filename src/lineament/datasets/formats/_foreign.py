@@ -84,9 +84,7 @@ def _xml(text: str) -> str | None:
 
 def _table(text: str) -> str | None:
     if _GOOGLE.match(text):
-        return (
-            "Google's AutoML or Vertex AI, which has no header; name the columns: --format csv:columns=..."
-        )
+        return "Google's AutoML or Vertex AI; name its columns with --format csv:columns="
     header = {cell.strip() for cell in next(csv.reader(text.splitlines()[:1]), [])}
     if {"ImageID", "XMin", "YMin"} <= header:
         return "OpenImages"

@@ -29,8 +29,8 @@ UNSPLIT = "unsplit"
 class ImageFolderConfig:
     """``label``: the folder's name is this label; by default it is the subject.
 
-    ``names``: what file names tell instead, ``{age}_{gender}_{race}_`` of UTKFace: a label each, {subject} and
-    {split} what they say, {} nothing.
+    ``names``: what file names tell instead, ``{age}_{gender}_{race}_`` of UTKFace: a label each,
+    {subject} and {split} what they say, {} nothing.
     """
 
     label: str | None = None
