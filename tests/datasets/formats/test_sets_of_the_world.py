@@ -1,4 +1,4 @@
-"""Whole data sets as tools and their authors publish them: read right, or refused by a name and a way out."""
+"""Whole data sets as tools and their authors publish them: read right, or refused by name."""
 
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ def made(folder: Path, files: dict[str, Any]) -> Path:
     for number, (name, content) in enumerate(files.items()):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if content is PICTURE:
-            content = picture_bytes(number)
-        text = content if isinstance(content, str | bytes) else json.dumps(content)
+        told = picture_bytes(number) if content is PICTURE else content
+        text = told if isinstance(told, str | bytes) else json.dumps(told)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return folder
 
@@ -90,8 +89,8 @@ BOXED: dict[str, dict[str, Any]] = {
         "VOCdevkit/VOC2007/ImageSets/Main/train.txt": "000001\n",
     },
     "makesense.ai": {
-        "labels.csv": "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height\n"
-        "face,10,6,20,12,a.jpg,40,24\n",
+        "labels.csv": "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name\n"
+        "face,10,6,20,12,a.jpg\n",
         "a.jpg": PICTURE,
     },
     "a table from Windows": {
