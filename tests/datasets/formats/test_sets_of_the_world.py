@@ -89,8 +89,7 @@ BOXED: dict[str, dict[str, Any]] = {
         "VOCdevkit/VOC2007/ImageSets/Main/train.txt": "000001\n",
     },
     "makesense.ai": {
-        "labels.csv": "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name\n"
-        "face,10,6,20,12,a.jpg\n",
+        "labels.csv": "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name\nface,10,6,20,12,a.jpg\n",
         "a.jpg": PICTURE,
     },
     "a table from Windows": {
