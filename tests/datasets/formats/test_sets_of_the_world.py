@@ -75,14 +75,6 @@ BOXED: dict[str, dict[str, Any]] = {
         ),
         "a.jpg": PICTURE,
     },
-    "predictions of Ultralytics with their confidence": {
-        "images/a.jpg": PICTURE,
-        "labels/a.txt": "0 0.5 0.5 0.5 0.5 0.91\n",
-    },
-    "turned predictions with their confidence": {
-        "images/a.jpg": PICTURE,
-        "labels/a.txt": "0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75 0.8\n",
-    },
     "VOCdevkit": {
         "VOCdevkit/VOC2007/Annotations/000001.xml": VOC.format("000001.jpg"),
         "VOCdevkit/VOC2007/JPEGImages/000001.jpg": PICTURE,
@@ -256,6 +248,16 @@ def test_what_is_not_read_is_named(name: str, tmp_path: Path) -> None:
     files, said = REFUSED[name]
     with pytest.raises(LineamentError, match=said):
         imported(tmp_path, files)
+
+
+def test_a_confidence_is_told_with_its_way_out(tmp_path: Path) -> None:
+    """What may be an angle as well is not guessed: the picture is refused, with file, line and what to do."""
+    (row,) = imported(
+        tmp_path, {"images/a.jpg": PICTURE, "labels/a.txt": "0 0.5 0.5 0.5 0.5 0.91\n"}
+    ).manifest
+    assert row.outcome == "refused"
+    assert "labels/a.txt, line 1: 5 numbers" in str(row.error)
+    assert "save_conf" in str(row.error)
 
 
 @pytest.mark.parametrize(

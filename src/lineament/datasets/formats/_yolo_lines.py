@@ -25,8 +25,6 @@ from lineament.io.manifest import Box, Points
 LANDMARKS, OUTLINE = "landmarks", "outline"
 _FACE_NUMBERS = 4 + 2 * 5
 _SURVEYED = 2000
-_WITH_CONFIDENCE = (4 + 1, 8 + 1)
-"""Boxes and turned boxes as a prediction saves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +108,6 @@ def _shape(
     many = len(values)
     if many == 4:
         return _box(values), None
-    if many in _WITH_CONFIDENCE and meaning.keypoints is None and 0 <= values[-1] <= 1:
-        problems.add("not_taken: confidence", where)
-        return _shape(values[:-1], meaning, problems, where)
     each = _numbers_a_point(values, meaning)
     if each:
         if many != 4 + 5 * each:
@@ -129,7 +124,10 @@ def _shape(
                 return _box(values), _landmarks(values[4:], 2, problems, where)
         problems.add("polygon_to_box", where)
         return around(pairs(values)), None
-    raise LabelFileError(f"{where}: {many} numbers after the class, which are neither box nor outline")
+    more = "; a confidence (predict without save_conf) or an angle?" if many in (5, 9) else ""
+    raise LabelFileError(
+        f"{where}: {many} numbers after the class, which are neither box nor outline{more}"
+    )
 
 
 def _numbers_a_point(values: Sequence[float], meaning: Meaning) -> int:
