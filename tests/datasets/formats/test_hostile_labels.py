@@ -74,7 +74,7 @@ def test_a_bad_box_is_counted(bbox: object, problem: str | None, outcome: str, t
 
 
 def test_ids_from_0_are_ids(tmp_path: Path) -> None:
-    """COCO files that number from 0 read like any other; we write from 1, and a category keeps its number."""
+    """COCO files that number from 0 read like any other; we write from 1, categories keep theirs."""
     found = coco(tmp_path, [box([1, 2, 10, 10]) | {"id": 0}])
     assert one(found.manifest).box == (1, 2, 11, 12)
     export_labels(found.manifest, tmp_path / "out", "coco")

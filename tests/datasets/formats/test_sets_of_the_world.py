@@ -251,7 +251,7 @@ def test_what_is_not_read_is_named(name: str, tmp_path: Path) -> None:
 
 
 def test_a_confidence_is_told_with_its_way_out(tmp_path: Path) -> None:
-    """What may be an angle as well is not guessed: the picture is refused, with file, line and what to do."""
+    """What may be an angle as well is not guessed: the refusal says file, line and what to do."""
     (row,) = imported(
         tmp_path, {"images/a.jpg": PICTURE, "labels/a.txt": "0 0.5 0.5 0.5 0.5 0.91\n"}
     ).manifest
