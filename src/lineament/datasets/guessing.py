@@ -7,6 +7,7 @@ become people called "train" or "images".
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below
 from lineament.datasets.formats._foreign import looks_like
 from lineament.datasets.formats._layout import is_label_name, label_files, passed_over
+from lineament.datasets.formats._told_by_names import told_by_names
 from lineament.datasets.formats.imagefolder import class_folders
 from lineament.errors import LabelFileError
 from lineament.io.left_out import is_picture_name
+
+_DATE = re.compile(r"(19|20)\d\d([-_. ]?\d\d?){0,2}([ _-].*)?")
 
 
 def detect(source: Path) -> tuple[str, Path] | None:
@@ -35,9 +39,13 @@ def detect(source: Path) -> tuple[str, Path] | None:
             if reader.located and reader.matches(place):
                 return name, place
     _refuse_unread(source)
+    if source.is_dir():
+        _refuse_names(source, places[-1])
     # Of folders within each other the inner one holds the people when there are several in it.
     people = {place: _with_pictures(place) for place in places}
-    for place in [p for p in places if people[p] > 1] or [p for p in places if people[p]]:
+    # A photographer's folders of years within one person's are not people.
+    named = [p for p in places if people[p] and not _by_date(p)] or [p for p in places if people[p]]
+    for place in [p for p in named if people[p] > 1] or named:
         for reader, name in readers:
             if not reader.located and reader.matches(place):
                 return name, place
@@ -48,6 +56,22 @@ def _with_pictures(place: Path) -> int:
     """How many folders of a class hold pictures, counted up to two."""
     folders = (folder for _, folder in class_folders(place))
     return len(list(islice((f for f in folders if next(pictures_below(f), None) is not None), 2)))
+
+
+def _by_date(place: Path) -> bool:
+    """Whether every folder of a class is called by a year, a month or a day."""
+    return all(_DATE.fullmatch(folder.name) for _, folder in class_folders(place))
+
+
+def _refuse_names(source: Path, inner: Path) -> None:
+    """Raise `LabelFileError` for pictures of one folder whose names are their labels."""
+    if _with_pictures(inner) > 1 or (found := told_by_names(inner)) is None:
+        return
+    tool, pattern = found
+    raise LabelFileError(
+        f"{source}: the names of its pictures are their labels (looks like {tool}); "
+        f"say what they tell: --format 'imagefolder:names={pattern}'"
+    )
 
 
 def _refuse_unread(place: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from lineament.errors import ManifestError, UsageError
-from lineament.io import sources
+from lineament.io import left_out, sources
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.io.writing import reading
 
@@ -22,7 +22,6 @@ def open_dataset(path: str | Path) -> Manifest:
     """
     from lineament.datasets.archives import is_archive
     from lineament.datasets.guessing import detect
-    from lineament.datasets.importing import import_labels
 
     path = Path(path)
     if path.is_dir() and (path / MANIFEST_NAME).is_file():
@@ -33,7 +32,7 @@ def open_dataset(path: str | Path) -> Manifest:
             raise UsageError(
                 f"{path}: an archive; unpack it with: lineament dataset import {path} --out DIR"
             )
-        return Manifest.load(path) if detect(path) is None else import_labels(path).manifest
+        return Manifest.load(path) if detect(path) is None else _from_labels(path)
     if not path.is_dir():
         raise UsageError(f"{path}: neither a manifest nor a folder")
     found = detect(path)
@@ -41,7 +40,15 @@ def open_dataset(path: str | Path) -> Manifest:
         found[0] in ("imagefolder", "lfw") and found[1] == path and not _is_split_up(path)
     ):
         return from_people(path)
-    return import_labels(path).manifest
+    return _from_labels(path)
+
+
+def _from_labels(path: Path) -> Manifest:
+    from lineament.datasets.importing import import_labels
+
+    found = import_labels(path)
+    left_out.notice_labels(str(path), found.problems.counts())
+    return found.manifest
 
 
 def _is_split_up(path: Path) -> bool:

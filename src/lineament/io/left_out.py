@@ -100,14 +100,16 @@ def unread_kind(name: str) -> str | None:
 class LeftOut:
     """What was left out: ``pictures`` by kind, files of systems that were ``passed_over``, and ``others``.
 
-    ``own`` are sheets, drawings and plots that this tool drew: what is put out never goes in again.
-    The others are no pictures by their names, or hidden; a hidden folder counts once.
+    The others are no pictures by their names, or hidden; a hidden folder counts once. ``own`` are sheets,
+    drawings and plots that this tool drew: what is put out never goes in again. ``labels`` are the problems
+    of labels that were read on the way, by kind.
     """
 
     pictures: Counter[str] = field(default_factory=Counter)
     passed_over: int = 0
     others: int = 0
     own: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: LeftOut) -> None:
         """Count what another walk left out, too."""
@@ -115,10 +117,12 @@ class LeftOut:
         self.passed_over += other.passed_over
         self.others += other.others
         self.own += other.own
+        self.labels += other.labels
 
     def total(self) -> int:
         """All of it."""
-        return self.pictures.total() + self.passed_over + self.others + self.own
+        counted = self.pictures.total() + self.labels.total()
+        return counted + self.passed_over + self.others + self.own
 
     def take(self, path: str, name: str) -> None:
         """Count a file or folder that a walk leaves out."""
@@ -153,6 +157,9 @@ class LeftOut:
             )
         if self.others:
             said.append(f"left out: {_number(self.others, 'file')} in folders, no pictures by their names")
+        if self.labels:
+            told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.labels.items()))
+            said.append(f"found in the labels: {told}; `dataset import` shows an example of each")
         return said
 
     def to_json(self) -> dict[str, Any]:
@@ -162,11 +169,13 @@ class LeftOut:
             "passed_over": self.passed_over,
             "others": self.others,
             "own": self.own,
+            **({"labels": dict(sorted(self.labels.items()))} if self.labels else {}),
         }
 
 
 _OWN = "own"
 _noticed: dict[str, tuple[str, int]] | None = None
+_noticed_labels: dict[str, Mapping[str, int]] = {}
 
 
 @contextmanager
@@ -176,12 +185,12 @@ def noticing() -> Iterator[None]:
     For a command, so that none can forget to count. Others than pictures and files of systems are not
     gathered: beside labels they are the labels.
     """
-    global _noticed  # noqa: PLW0603
-    before, _noticed = _noticed, {}
+    global _noticed, _noticed_labels
+    before, _noticed, _noticed_labels = (_noticed, _noticed_labels), {}, {}
     try:
         yield
     finally:
-        _noticed = before
+        _noticed, _noticed_labels = before
 
 
 def gathered() -> LeftOut:
@@ -194,7 +203,15 @@ def gathered() -> LeftOut:
             found.pictures[kind] += count
         else:
             found.passed_over += count
+    for problems in _noticed_labels.values():
+        found.labels.update(problems)
     return found
+
+
+def notice_labels(path: str, problems: Mapping[str, int]) -> None:
+    """Let the command under way tell what was wrong with the labels at ``path``, once."""
+    if _noticed is not None:
+        _noticed_labels[os.path.realpath(path)] = problems
 
 
 def _notice(path: str, kind: str, count: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,24 @@ def test_numbers_are_kept(format: str, labelled: Manifest, tmp_path: Path) -> No
     assert classes_of(import_labels(tmp_path / "out").manifest) == NAMES
     lines = [p.read_text().split()[0] for p in sorted((tmp_path / "out").rglob("a*.txt"))]
     assert sorted(lines) == ["0", "0", "1", "1"]
+
+
+@pytest.mark.parametrize("format", ["coco", "roboflow:flavour=coco"])
+def test_coco_keeps_its_numbers_with_their_gaps(format: str, tmp_path: Path) -> None:
+    """Categories of any numbers keep them, also one without a box; YOLO, which has no gaps, tells."""
+    put(tmp_path / "in", "a.jpg", 1)
+    categories = {3: "hat", 7: "face", 90: "mask"}
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 24}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 90, "bbox": [10, 6, 20, 12]}],
+        "categories": [{"id": number, "name": name} for number, name in categories.items()],
+    }
+    (tmp_path / "in" / "c.json").write_text(json.dumps(document))
+    manifest = import_labels(tmp_path / "in").manifest
+    done = export_labels(manifest, tmp_path / "out", format)
+    assert classes_of(import_labels(tmp_path / "out").manifest) == categories
+    assert done.losses["class number"] == 0
+    assert export_labels(manifest, tmp_path / "yolo", "yolo").losses["class number"] == 3
 
 
 def test_a_saved_manifest_keeps_them(labelled: Manifest, tmp_path: Path) -> None:

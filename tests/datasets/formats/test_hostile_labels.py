@@ -74,12 +74,13 @@ def test_a_bad_box_is_counted(bbox: object, problem: str | None, outcome: str, t
 
 
 def test_ids_from_0_are_ids(tmp_path: Path) -> None:
-    """COCO files that number from 0 read like any other, and what we write starts at 1."""
+    """COCO files that number from 0 read like any other; we write from 1, categories keep theirs."""
     found = coco(tmp_path, [box([1, 2, 10, 10]) | {"id": 0}])
     assert one(found.manifest).box == (1, 2, 11, 12)
     export_labels(found.manifest, tmp_path / "out", "coco")
     written = json.loads((tmp_path / "out" / "coco.json").read_text())
-    assert [written[k][0]["id"] for k in ("images", "annotations", "categories")] == [1, 1, 1]
+    assert [written[k][0]["id"] for k in ("images", "annotations")] == [1, 1]
+    assert written["categories"] == [{"id": 0, "name": "face"}]
 
 
 def test_crowds_and_unknown_references_are_kept_or_counted(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lineament.types import LANDMARK_NAMES
 
 _ANNOTATION = {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "keypoints", "num_keypoints"}
 _ANNOTATION |= {"subject", "attributes", "segmentation"}
+STRANGERS = "annotations here are of pictures that the file does not name; one may be of this picture"
 
 
 def objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -81,6 +82,16 @@ def read_annotations(
             f"{where}: none of its {strangers:,} annotations is of a picture in it: image_id "
             f"{annotations[0].get('image_id')!r} is no id of 'images'"
         )
+    for key in faces if strangers else ():
+        if not faces[key] and not lost[key]:
+            lost[key].append(STRANGERS)
+
+
+def are_shares(data: Mapping[str, Any]) -> bool:
+    """Whether every box is in shares of its picture, as Azure writes them: none reaches beyond 1."""
+    boxes = [numbers(annotation.get("bbox")) for annotation in objects(data, "annotations")]
+    told = [v for box in boxes if box is not None and len(box) == 4 for v in box]
+    return bool(told) and all(0 <= v <= 1 for v in told) and any(v % 1 for v in told)
 
 
 def _face(

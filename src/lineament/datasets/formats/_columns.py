@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any
 
 from lineament.datasets import tables
 from lineament.datasets.formats._labelled import (
@@ -19,10 +18,8 @@ from lineament.datasets.formats._labelled import (
     split_name,
 )
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.formats._regions import Region, Shape, corners, holds_regions, regions_in
 from lineament.datasets.tables import Line, Table
-from lineament.io.manifest import Box
-
-Shape = Literal["xyxy", "xywh", "cxcywh"]
 
 SUBJECT: tuple[str, ...] = (
     "subject",
@@ -85,7 +82,6 @@ _NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}
 _FLAGS = {"isvalid": "val", "isval": "val", "istest": "test"}
 _HUMAN_FACE = "/m/0dzct"
 """Open Images' class "Human face"."""
-_ANY_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ class Columns:
     def __init__(self, table: Table, path: str, *, subject: str | None, shape: Shape | None) -> None:
         self.table, self.path = table, path
         self.subject = subject or tables.first(table.header, SUBJECT)
-        self.boxes = box_columns(table.header, shape)
+        self.boxes = box_columns(table.header, shape) or _column_of_regions(table)
         self.split = self._split_column()
         taken = {path, self.subject, self.split}
         self.sizes: tuple[str, str] | None = None
@@ -171,7 +167,7 @@ class Columns:
                 found[column] = cell if value is None else value
         return found
 
-    def faces_of(self, line: Line) -> list[LabelledFace]:
+    def faces_of(self, line: Line, problems: Problems) -> list[LabelledFace]:
         """The faces of a line: none where its cells are empty; raises ValueError for what is no box."""
         if self.boxes is None:
             return []
@@ -182,28 +178,31 @@ class Columns:
         elif self.kind is None and isinstance(labels.get(CLASS), str):
             kind = str(labels.pop(CLASS))
         subject = self.subject_of(line)
-        return [LabelledFace(box, kind, None, subject, labels) for box in self._boxes_of(line)]
+        regions = self._regions(line)
+        for shape in (one.around for one in regions if one.around is not None):
+            problems.add(f"{shape}_to_box", self.table.where(line))
+        return [LabelledFace(one.box, one.kind or kind, None, subject, labels) for one in regions]
 
-    def _boxes_of(self, line: Line) -> list[Box]:
+    def _regions(self, line: Line) -> list[Region]:
         assert self.boxes is not None
         cells = [line[column] for column in self.boxes.columns]
         if all(tables.is_missing(cell) for cell in cells):
             return []
         if len(cells) == 1:
-            return _boxes_in(cells[0], self.boxes.shape)
+            return regions_in(cells[0], self.boxes.shape)
         numbers = [tables.number(cell, comma=self.table.comma) for cell in cells]
         for column, value in zip(self.boxes.columns, numbers, strict=True):
             if value is None:
                 raise ValueError(f"{column} is {line[column]!r}, a number is needed")
-        return [_corners([n for n in numbers if n is not None], self.boxes.shape)]
+        return [Region(corners([n for n in numbers if n is not None], self.boxes.shape))]
 
     def _are_shares(self) -> bool:
         """Whether no side of any box is longer than a pixel: then they are shares of the picture."""
         most, any_box = 0.0, False
         for line in self.table.lines:
             try:
-                for box in self._boxes_of(line):
-                    most, any_box = max(most, *map(abs, box)), True
+                for one in self._regions(line):
+                    most, any_box = max(most, *map(abs, one.box)), True
             except ValueError:
                 continue
             if most > 1.5:
@@ -256,41 +255,13 @@ def box_columns(header: Sequence[str], shape: Shape | None = None) -> BoxColumns
     return BoxColumns((cell,), shape or ("xyxy" if "xyxy" in tables.key(cell) else "xywh"))
 
 
-def _boxes_in(cell: str, shape: Shape) -> list[Box]:
-    """The boxes of one cell: four numbers each, or a region of the VGG Image Annotator."""
-    if cell.startswith("{"):
-        box = _region(cell)
-        return [] if box is None else [box]
-    numbers = [float(text) for text in _ANY_NUMBER.findall(cell)]
-    if len(numbers) % 4:
-        raise ValueError(f"{len(numbers)} numbers in {cell[:60]!r}, a box has four")
-    return [_corners(numbers[i : i + 4], shape) for i in range(0, len(numbers), 4)]
-
-
-def _region(cell: str) -> Box | None:
-    try:
-        told = json.loads(cell)
-        if not told:
-            return None
-        xs, ys = told.get("all_points_x"), told.get("all_points_y")
-        if xs and ys:
-            return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
-        if "cx" in told:
-            rx, ry = float(told.get("r", told.get("rx", 0))), float(told.get("r", told.get("ry", 0)))
-            x, y = float(told["cx"]), float(told["cy"])
-            return x - rx, y - ry, x + rx, y + ry
-        return _corners([float(told[name]) for name in ("x", "y", "width", "height")], "xywh")
-    except (ValueError, TypeError, AttributeError, KeyError):
-        raise ValueError(f"no box in {cell[:60]!r}") from None
-
-
-def _corners(values: Sequence[float], shape: Shape) -> Box:
-    a, b, c, d = values
-    if shape == "xyxy":
-        return a, b, c, d
-    if shape == "xywh":
-        return a, b, a + c, b + d
-    return a - c / 2, b - d / 2, a + c / 2, b + d / 2
+def _column_of_regions(table: Table) -> BoxColumns | None:
+    """The column whose told cells are all lists of regions, as Label Studio writes them."""
+    for column in table.header:
+        told = [cell for line in table.lines if not tables.is_missing(cell := line[column])]
+        if told and all(map(holds_regions, told)):
+            return BoxColumns((column,), "xywh")
+    return None
 
 
 def _attributes(cell: str) -> dict[str, str | float]:

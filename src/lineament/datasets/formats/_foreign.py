@@ -22,10 +22,29 @@ _BY_SUFFIX = {
     ".mat": "MATLAB",
     ".pbtxt": "a TensorFlow label map",
     ".pts": "landmarks of 300-W",
+    ".npy": "an array of numpy",
+    ".sqlite": "a data base, as of AFLW",
+    ".sqlite3": "a data base",
+    ".rec": "records of MXNet",
+    ".lst": "a list of MXNet",
+    ".idx": "an index of MXNet",
+    ".manifest": "a manifest of AWS",
     ".xlsx": "an Excel sheet; save it as CSV",
     ".xls": "an Excel sheet; save it as CSV",
     ".ods": "a spreadsheet; save it as CSV",
 }
+
+
+_BY_LINE = {
+    '"data_row"': "Labelbox",
+    '"source-ref"': "a manifest of AWS",
+    '"imageGcsUri"': "Google's Vertex AI",
+    '"file_name"': "metadata of Hugging Face; save it as metadata.csv",
+}
+_ELLIPSES = re.compile(r"\S+/img_\d+\s*\n\s*\d+\s*\n(-?[\d.e+]+\s+){5}1\s", re.IGNORECASE)
+_URLS = re.compile(r"\d+\s+https?://\S+(\s+-?[\d.]+){4}")
+_GOOGLE = re.compile(r"(TRAIN\w*|VALID\w*|TEST|UNASSIGNED)?,?gs://", re.IGNORECASE)
+_TRACKS = re.compile(r"\d+(,-?[\d.]+){5}(,[^,\n]*)*")
 
 
 def looks_like(file: Path) -> str | None:
@@ -38,7 +57,7 @@ def looks_like(file: Path) -> str | None:
     if suffix in (".json", ".geojson"):
         return _json(file)
     if suffix in (".ndjson", ".jsonl"):
-        return "Labelbox" if '"data_row"' in text else None
+        return next((tool for mark, tool in _BY_LINE.items() if mark in text), None)
     if suffix == ".xml":
         return _xml(text)
     if suffix in (".csv", ".tsv"):
@@ -64,11 +83,15 @@ def _xml(text: str) -> str | None:
 
 
 def _table(text: str) -> str | None:
+    if _GOOGLE.match(text):
+        return "Google's AutoML or Vertex AI; name its columns with --format csv:columns="
     header = {cell.strip() for cell in next(csv.reader(text.splitlines()[:1]), [])}
     if {"ImageID", "XMin", "YMin"} <= header:
         return "OpenImages"
     if {"filename", "region_shape_attributes"} <= header:
         return "VGG VIA's table; export it as JSON"
+    if "pixels" in header:
+        return "FER2013, which holds the pixels themselves; write them to picture files first"
     return None
 
 
@@ -82,4 +105,10 @@ def _lines(text: str) -> str | None:
         return "DOTA"
     if any(_PATH_AND_BOXES.fullmatch(line[:2000]) for line in first):
         return "a list of paths and boxes (keras-yolo3)"
+    if _ELLIPSES.match(text):
+        return "ellipses of FDDB"
+    if any(_URLS.match(line) for line in first):
+        return "a list of addresses, as of VGG-Face: the pictures are to be fetched first"
+    if first and all(_TRACKS.fullmatch(line[:500]) for line in first):
+        return "boxes by number of frame, as of DarkLabel or MOT"
     return "YOLO of pictures that are not here" if looks_like_labels(text) else None

@@ -77,6 +77,9 @@ def _kind_of_entry(entry: Mapping[str, Any]) -> str | None:
         return "Labelbox"
     if {"annotations", "completions"} & entry.keys() and "data" in entry:
         return "Label Studio's own JSON"
+    regions = [one for value in entry.values() if isinstance(value, list) for one in value[:1]]
+    if any(isinstance(one, dict) and "original_width" in one for one in regions):
+        return "Label Studio's JSON-MIN"
     if {"label", "bbox", "image"} <= entry.keys() or "annotation_id" in entry:
         return "Label Studio's JSON-MIN"
     if {"image_id", "bbox", "score"} <= entry.keys():
@@ -85,6 +88,12 @@ def _kind_of_entry(entry: Mapping[str, Any]) -> str | None:
         return "BDD100K or Scalabel"
     if "asset" in entry or "assets" in entry:
         return "VoTT"
+    if "task_id" in entry and ("response" in entry or "params" in entry):
+        return "Scale"
+    if isinstance(entry.get("project"), dict) and {"metadata", "view"} <= entry.keys():
+        return "VGG VIA 3's project; open it in VIA 2, or export it as COCO"
+    if {"source-ref", "source"} & entry.keys() and any(key.endswith("-metadata") for key in entry):
+        return "a manifest of AWS"
     return None
 
 

@@ -146,8 +146,3 @@ def numbered(pictures: Iterable[LabelledPicture], known: Mapping[int, str]) -> d
     used = {face.kind for picture in pictures for face in picture.faces}
     ordered = [*dict.fromkeys(names), *sorted(used - set(names))] or [FACE]
     return {name: number for number, name in enumerate(ordered)}
-
-
-def kinds_in(pictures: Iterable[LabelledPicture]) -> list[str]:
-    """Every class used, sorted, so that equal data sets get equal numbers; never empty."""
-    return sorted({face.kind for picture in pictures for face in picture.faces}) or [FACE]

@@ -9,30 +9,45 @@ from pathlib import Path
 
 from lineament.datasets.formats._labelled import split_name
 from lineament.io.left_out import is_system
+from lineament.io.own_files import (
+    ANSWERS,
+    CALIBRATION,
+    DECISIONS,
+    ERROR_TABLE,
+    EVALUATION,
+    MANIFEST,
+    PAGE,
+    PROPOSALS,
+)
 
 LABEL_SUFFIXES = frozenset(
     """.txt .xml .json .jsonl .ndjson .geojson .csv .tsv .yaml .yml .names .labels .data .mat .pbtxt
-    .tfrecord .record .parquet .arff .pts .xlsx .xls .ods .html""".split()  # noqa: SIM905
+    .tfrecord .record .parquet .arff .pts .xlsx .xls .ods .html .npy .sqlite .sqlite3 .manifest .lst .rec
+    .idx .xmi""".split()  # noqa: SIM905
 )
 _STRUCTURE = frozenset(
     """image images img imgs picture pictures photo photos jpegimages jpeg jpg png frames label labels
-    labeled labelled unlabeled unlabelled annotation annotations annots annos segmentationclass
-    segmentationobject imagesets masks data dataset datasets unsplit""".split()  # noqa: SIM905
+    labeled labelled unlabeled unlabelled query gallery annotation annotations annots annos
+    segmentationclass segmentationobject imagesets masks data dataset datasets unsplit""".split()  # noqa: SIM905
 )
 _QUALIFIERS = frozenset(("set", "sets", "obj", "split", "part", "subset", "raw", "all"))
 _TOOLS = frozenset(
-    """anno txt txts xml xmls json jsons yolo voc coco pascal darknet labelimg labelme bbox bboxes
+    """anno bounding txt txts xml xmls json jsons yolo voc coco pascal darknet labelimg labelme bbox bboxes
     box boxes gt face faces detection""".split()  # noqa: SIM905
 )
-# README.roboflow.txt and the like say nothing of single pictures, LFW's lists name comparisons, and ours
-# stand beside a manifest.
+# README.roboflow.txt and the like say nothing of single pictures, LFW's lists name people and comparisons.
 _DOCUMENT = re.compile(
     r"(readme|read_me|licen[cs]e|copying|notice|citation|cite|credit|attribution|authors|change|version|about"
     r"|requirements|terms|sha\d|md5|checksum)[^/]*\.(txt|html)"
-    r"|(pairs|people|lfw)[\w-]*\.txt|(manifest|proposals|review)\.jsonl",
+    r"|((mis)?matchpairs|pairs|people)(dev\w*|[_-]\d+|_\w*train|_\w*test)?\.(txt|csv)"
+    r"|lfw[_-]?(all)?names\.(txt|csv)|(manifest|proposals|review)\.jsonl",
     re.IGNORECASE,
 )
-_OWN = b'{"lineament_manifest"'
+_OWN_KINDS = (MANIFEST, ANSWERS, PROPOSALS, DECISIONS, CALIBRATION, EVALUATION, PAGE, ERROR_TABLE)
+_OWN_SUFFIXES = frozenset((".json", ".jsonl", ".html", ".csv"))
+_TAKEOUT = re.compile(
+    rb'"photoTakenTime"\s*:|\A\s*\{\s*"title"\s*:\s*"[^"]*"\s*(,\s*"(description|access)"|\})'
+)
 
 
 def passed_over(name: str) -> bool:
@@ -61,6 +76,8 @@ def split_among(folders: Iterable[str]) -> str | None:
 def is_structure(name: str) -> bool:
     """Whether a folder's name is part of a layout (a split, ``images``, ``labels``), never a person."""
     found = words(name)
+    if any(w in _TOOLS for w in found) and split_of(name) is not None:
+        return True
     if split_of(name) is not None or any(word in _STRUCTURE for word in found):
         return all(split_name(w) or w in _STRUCTURE | _QUALIFIERS for w in found)
     return False
@@ -89,16 +106,22 @@ def label_files(folder: Path) -> Iterator[Path]:
     for base, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not passed_over(name))
         for name in sorted(names):
-            if not passed_over(name) and is_label_name(name) and not _is_own(Path(base) / name):
-                yield Path(base) / name
+            file = Path(base) / name
+            if not passed_over(name) and is_label_name(name) and not says_nothing_of_faces(file):
+                yield file
 
 
-def _is_own(file: Path) -> bool:
-    """Whether the file is a manifest of ours, under whatever name a step wrote it."""
-    if file.suffix != ".jsonl":
-        return False
+def says_nothing_of_faces(file: Path) -> bool:
+    """Whether a step of ours wrote the file, or it is what Google Takeout tells of a photo or an album."""
+    suffix = file.suffix.lower()
     try:
-        with file.open("rb") as opened:
-            return opened.read(len(_OWN)) == _OWN
-    except OSError:
+        if suffix not in _OWN_SUFFIXES or not file.stat().st_size:
+            return False
+        if suffix == ".json":
+            with file.open("rb") as opened:
+                head = opened.read(2**16)
+            if _TAKEOUT.search(head) and b'"people"' not in head:
+                return True
+        return any(kind.known(file) for kind in _OWN_KINDS)
+    except (OSError, ValueError):
         return False

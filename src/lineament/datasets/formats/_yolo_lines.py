@@ -124,7 +124,10 @@ def _shape(
                 return _box(values), _landmarks(values[4:], 2, problems, where)
         problems.add("polygon_to_box", where)
         return around(pairs(values)), None
-    raise LabelFileError(f"{where}: {many} numbers after the class, which are neither box nor outline")
+    more = "; a confidence (predict without save_conf) or an angle?" if many in (5, 9) else ""
+    raise LabelFileError(
+        f"{where}: {many} numbers after the class, which are neither box nor outline{more}"
+    )
 
 
 def _numbers_a_point(values: Sequence[float], meaning: Meaning) -> int:

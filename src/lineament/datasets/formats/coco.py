@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._coco_entries import by_id, labels_of, objects, read_annotations
+from lineament.datasets.formats._coco_entries import (
+    are_shares,
+    by_id,
+    labels_of,
+    objects,
+    read_annotations,
+)
 from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative
 from lineament.datasets.formats._ids import ById, plain
 from lineament.datasets.formats._json_kinds import json_kind
@@ -27,7 +33,6 @@ from lineament.datasets.formats._labelled import (
     Frame,
     LabelledFace,
     LabelledPicture,
-    kinds_in,
     split_in,
 )
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
@@ -54,10 +59,10 @@ class Coco:
     unique_stems = False
     importable = True
     rank = 20
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: CocoConfig) -> None:
         self.frame = config.frame
+        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there is a JSON file with images, annotations and categories."""
@@ -68,8 +73,10 @@ class Coco:
         files = _files(source) or _only_json(source)
         if not files:
             raise LabelFileError(f"{source}: holds no JSON file")
+        numbers: dict[int, str] = {}
+        self.classes = numbers
         for file in files:
-            yield from read_file(file, root, problems)
+            yield from read_file(file, root, problems, classes=numbers)
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """Where they were: COCO names pictures by path."""
@@ -79,13 +86,22 @@ class Coco:
         """``annotations/instances_SPLIT.json``, or ``coco.json`` for pictures without a split."""
         for split in sorted({p.split for p in pictures}, key=lambda s: s or ""):
             name = "coco.json" if split is None else f"annotations/instances_{portable(split)}.json"
-            write_file([p for p in pictures if p.split == split], folder / name, split)
+            members = [p for p in pictures if p.split == split]
+            write_file(members, folder / name, split, classes=self.classes)
 
 
 def read_file(
-    file: Path, root: Path, problems: Problems, *, split: str | None = None
+    file: Path,
+    root: Path,
+    problems: Problems,
+    *,
+    split: str | None = None,
+    classes: dict[int, str] | None = None,
 ) -> Iterator[LabelledPicture]:
-    """The images of one file; raises `LabelFileError` when ids cannot tell which is which."""
+    """The images of one file; raises `LabelFileError` when ids cannot tell which is which.
+
+    ``classes`` receives the names of its categories by their numbers.
+    """
     data = read_json(file)
     where = relative(file, root)
     info = data.get("info")
@@ -93,6 +109,9 @@ def read_file(
     split = told if isinstance(told, str) else split or split_in(file)
     own = isinstance(info, dict) and info.get("description") == _OWN
     categories = by_id(data, "categories", where, "name") if "categories" in data else ById()
+    for number, category in categories.items():
+        if classes is not None and number.isdecimal():
+            classes.setdefault(int(number), str(category["name"]))
     pictures = by_id(data, "images", where, "file_name", problems)
     licences: ById[str] = ById()
     for entry in objects(data, "licenses"):
@@ -101,6 +120,9 @@ def read_file(
             licences.add(key, name)
     faces: dict[str, list[LabelledFace]] = {key: [] for key in pictures}
     lost: dict[str, list[str]] = {key: [] for key in pictures}
+    shares = not own and are_shares(data)
+    if shares:
+        problems.add("boxes_as_shares", where)
     read_annotations(data, pictures, categories, faces, lost, own, problems, where)
     bases = [file.parent, file.parent / "images", root, root / "images"]
     bases += [root / p for p in (split, f"images/{split}", f"{split}2017") if split and p]
@@ -123,15 +145,29 @@ def read_file(
             provenance=_provenance(entry, licences),
             source_name=_source_name(entry),
             located="annotations" in data,
+            normalised=shares,
         )
 
 
 def write_file(
-    pictures: Iterable[LabelledPicture], file: Path, split: str | None, *, source_names: bool = False
+    pictures: Iterable[LabelledPicture],
+    file: Path,
+    split: str | None,
+    *,
+    source_names: bool = False,
+    classes: Mapping[int, str] | None = None,
 ) -> None:
-    """Write one COCO file; images and annotations are numbered from 1."""
+    """Write one COCO file; images and annotations are numbered from 1.
+
+    ``classes`` keep their numbers, used or not; others come after them.
+    """
     pictures = list(pictures)
-    kinds = {kind: number for number, kind in enumerate(kinds_in(pictures), 1)}
+    kinds: dict[str, int] = {}
+    for number, kind in sorted((classes or {}).items()):
+        kinds.setdefault(kind, number)
+    free = max(kinds.values(), default=0) + 1
+    new = sorted({face.kind for picture in pictures for face in picture.faces} - kinds.keys())
+    kinds |= {kind: number for number, kind in enumerate(new or [FACE] * (not kinds), free)}
     licences = sorted({p.provenance.licence for p in pictures if p.provenance.licence is not None})
     pointed = any(face.landmarks is not None for p in pictures for face in p.faces)
     images: list[dict[str, Any]] = []

@@ -24,8 +24,9 @@ from lineament.datasets.formats import _own_table, formats
 from lineament.datasets.formats._columns import Columns, Shape, merged
 from lineament.datasets.formats._files import locate, pictures_below, relative
 from lineament.datasets.formats._labelled import CLASS, Frame, LabelledFace, LabelledPicture
-from lineament.datasets.formats._layout import passed_over
+from lineament.datasets.formats._layout import is_label_name, passed_over, says_nothing_of_faces
 from lineament.datasets.formats._naming import FolderNames, portable_path
+from lineament.datasets.formats._people import person_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.tables import Line, Table
 from lineament.errors import ConfigError, LabelFileError
@@ -80,6 +81,9 @@ class Csv:
             raise LabelFileError(self._no_table(source))
         grouped: dict[str, list[tuple[Columns | Table, Line]]] = {}
         for file in files:
+            if source.is_dir() and _is_answer_sheet(file):
+                problems.add("not_taken: a sample of answers", relative(file, root))
+                continue
             table = tables.read_table(file, relative(file, root), columns=self.columns)
             means = table if table.own else self._columns(table, root)
             if isinstance(means, Columns):
@@ -116,7 +120,8 @@ class Csv:
         """The tables of a folder and of the folders in it that have a column of pictures."""
         for file in _tables_in(source):
             table = tables.sniffed(file, self.columns)
-            if table is None or not table.lines:
+            document = source.is_dir() and (not is_label_name(file.name) or says_nothing_of_faces(file))
+            if table is None or not table.lines or document:
                 continue
             wide = len(table.header) > 1 or file.suffix.lower() != ".txt"
             root = source if source.is_dir() else source.parent
@@ -208,6 +213,12 @@ def _none_there(means: Columns, name: str) -> str:
     )
 
 
+def _is_answer_sheet(file: Path) -> bool:
+    """Whether the table shows how to hand in answers: its labels are made up."""
+    name = tables.key(file.stem)
+    return "submission" in name or name in ("sampleanswers", "answersample")
+
+
 def _is_of_originals(file: Path, root: Path) -> bool:
     """Whether boxes belong to other pictures: CelebA's, beside its aligned ones that were cut by them."""
     aligned = any(p.is_dir() and "align" in p.name for p in (*root.iterdir(), *file.parent.iterdir()))
@@ -235,6 +246,8 @@ def _picture(path: str, members: Sequence[tuple[Columns, Line]], problems: Probl
     if len(splits) > 1:
         problems.add("in_two_splits", path)
     subjects = list(dict.fromkeys(s for m, line in plain if (s := m.subject_of(line)) is not None))
+    if all(means.subject is None for means, _ in members) and (person := person_of(path)) is not None:
+        subjects = [person]
     labels, contradicted = merged([means.labels_of(line) for means, line in plain])
     split, wheres = next(iter(splits), None), [means.table.where(line) for means, line in members]
     if contradicted is not None or len(subjects) > 1:
@@ -247,7 +260,7 @@ def _picture(path: str, members: Sequence[tuple[Columns, Line]], problems: Probl
     faces: list[LabelledFace] = []
     for means, line in boxed:
         try:
-            found = means.faces_of(line)
+            found = means.faces_of(line, problems)
         except ValueError as error:
             return LabelledPicture(path, split=split, broken=f"{means.table.where(line)}: {error}")
         if not found and len(boxed) > 1:

@@ -18,6 +18,7 @@ from lineament.datasets.formats._labelled import Frame, LabelledPicture
 from lineament.datasets.formats._layout import is_structure, passed_over, split_of
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.formats._told_by_names import NamePattern
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow
 
@@ -26,9 +27,14 @@ UNSPLIT = "unsplit"
 
 @dataclass(frozen=True, slots=True)
 class ImageFolderConfig:
-    """``label``: the folder's name is this label; by default it is the subject."""
+    """``label``: the folder's name is this label; by default it is the subject.
+
+    ``names``: what file names tell instead, ``{age}_{gender}_{race}_`` of UTKFace: a label each,
+    {subject} and {split} what they say, {} nothing.
+    """
 
     label: str | None = None
+    names: str | None = None
 
 
 @formats.register("imagefolder", ImageFolderConfig)
@@ -44,9 +50,12 @@ class ImageFolder:
 
     def __init__(self, config: ImageFolderConfig) -> None:
         self.label = config.label
+        self.names = None if config.names is None else NamePattern(config.names)
 
     def matches(self, source: Path) -> bool:
         """Whether a folder of a class holds a picture."""
+        if self.names is not None:
+            return source.is_dir() and next(pictures_below(source), None) is not None
         return source.is_dir() and any(
             next(pictures_below(folder), None) is not None for _, folder in class_folders(source)
         )
@@ -55,6 +64,9 @@ class ImageFolder:
         """One entry a picture."""
         if not source.is_dir():
             raise LabelFileError(f"{source}: not a folder")
+        if self.names is not None:
+            yield from self.names.pictures(source, root, problems)
+            return
         for split, folder in class_folders(source):
             for path in pictures_below(folder):
                 yield LabelledPicture(

@@ -6,7 +6,6 @@ with underscores. An export numbers each subject's pictures, so file names chang
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from lineament.datasets.formats._files import pictures_below, relative
 from lineament.datasets.formats._labelled import Frame, LabelledPicture
 from lineament.datasets.formats._layout import is_structure
 from lineament.datasets.formats._naming import FolderNames, portable_path
+from lineament.datasets.formats._people import is_named_after
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats.imagefolder import folders_in
 from lineament.errors import LabelFileError
@@ -94,4 +94,4 @@ def base_folder(source: Path) -> Path | None:
 
 
 def _fits(path: Path, name: str) -> bool:
-    return re.fullmatch(re.escape(name) + r"_\d{4,}", path.stem) is not None
+    return is_named_after(path.stem, name)

@@ -62,9 +62,11 @@ class Roboflow:
         common = _provenance(source)
         files = _annotations(source)
         if files:
+            numbers: dict[int, str] = {}
+            self.classes = numbers
             for file in files:
-                split = file.parent.name
-                for picture in coco.read_file(file, root, problems, split=split_name(split) or split):
+                split = split_name(file.parent.name) or file.parent.name
+                for picture in coco.read_file(file, root, problems, split=split, classes=numbers):
                     yield _finished(picture, common)
             return
         inner = _inner(source)
@@ -87,7 +89,8 @@ class Roboflow:
                 members = [
                     replace(p, path=PurePosixPath(p.path).name) for p in pictures if p.split == split
                 ]
-                coco.write_file(members, folder / _folder(split) / _ANNOTATIONS, split, source_names=True)
+                file = folder / _folder(split) / _ANNOTATIONS
+                coco.write_file(members, file, split, source_names=True, classes=self.classes)
         else:
             write_data(pictures, folder, {s: f"{_folder(s)}/images" for s in splits}, classes=self.classes)
         licences = {p.provenance.licence or "" for p in pictures}

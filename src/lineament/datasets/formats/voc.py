@@ -81,11 +81,13 @@ class Voc:
         if not files:
             raise LabelFileError(f"{source}: holds no XML file")
         folder = source if source.is_dir() else source.parent
-        splits = _splits(folder, problems)
+        splits: dict[Path, dict[str, str]] = {}
         pictures, labels = Partners(folder, pictures_below(folder)), Partners(folder, files)
         for file in files:
-            stem = _stem(file, folder)
-            split = splits.get(stem, split_among(file.parent.relative_to(folder).parts))
+            kit, stem = _kit(file, folder)
+            if kit not in splits:
+                splits[kit] = _splits(kit, problems)
+            split = splits[kit].get(stem, split_among(file.parent.relative_to(folder).parts))
             try:
                 picture = self._picture(file, folder, root, split, pictures, labels, problems)
             except LabelFileError as error:
@@ -111,8 +113,9 @@ class Voc:
         if tree.tag != "annotation":
             problems.add("not_an_annotation", where)
             return None
-        bases = [folder / "JPEGImages", file.parent, folder, folder / "images"]
-        bases.insert(0, folder / "JPEGImages" / PurePosixPath(_stem(file, folder)).parent)
+        kit, stem = _kit(file, folder)
+        bases = [kit / "JPEGImages" / PurePosixPath(stem).parent, kit / "JPEGImages"]
+        bases += [file.parent, folder, folder / "images"]
         name = (tree.findtext("filename") or "").strip()
         path = picture_of(file, name, root, bases, pictures, labels, problems)
         faces: list[LabelledFace] = []
@@ -160,9 +163,11 @@ def _files(source: Path, *, limit: int | None = None) -> list[Path]:
     return files_below(source, [".xml"], limit=limit)
 
 
-def _stem(file: Path, folder: Path) -> str:
+def _kit(file: Path, folder: Path) -> tuple[Path, str]:
+    """The folder that holds ``Annotations``, as VOC2007 in VOCdevkit, and the name of the picture in it."""
     parts = file.relative_to(folder).with_suffix("").parts
-    return "/".join(parts[1:] if parts[0] == "Annotations" else parts)
+    at = parts.index("Annotations") if "Annotations" in parts[:-1] else -1
+    return folder.joinpath(*parts[: max(at, 0)]), "/".join(parts[at + 1 :])
 
 
 def _splits(folder: Path, problems: Problems) -> dict[str, str]:
