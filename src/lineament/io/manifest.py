@@ -48,7 +48,8 @@ class ManifestRow:
 
     ``path`` is relative to the manifest's folder, with ``/``. ``sha256`` is of the file's bytes. ``box``
     (xyxy) and ``landmarks`` (five points) are in pixels of the upright picture. ``labels`` holds attributes
-    and classes. ``parent`` is the id of the row this one was cut or augmented from, ``step`` what made it.
+    and classes. ``parent`` is the id of the row this one was augmented from, or that all crops of one photo
+    share: of one of its rows, or of what those were made from. ``step`` is what made the row.
     ``repeats`` is how often an epoch sees it: balancing up refers, it never copies.
     """
 
