@@ -67,7 +67,7 @@ def manifest_of(root: Path, files: Sequence[Path]) -> Manifest:
     for file in files:
         path, digest = file.relative_to(root).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()
         rows.append(ManifestRow(row_id(digest, path), path, digest))
-    return Manifest(tuple(sorted(rows, key=lambda row: row.id)), root)
+    return Manifest(tuple(sorted(rows, key=lambda row: row.id)), folder=root)
 
 
 def main() -> None:
