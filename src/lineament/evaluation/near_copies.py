@@ -101,7 +101,10 @@ class NearCopies:
 def repeated_pictures(
     manifest: Manifest, split: str | None, *, workers: int | None = None
 ) -> dict[str, int]:
-    """How many pictures of a split are copies of others there, and their ``groups``; needs no embeddings."""
+    """How many ``pictures`` of a split are copies of others there, and in how many ``groups``.
+
+    It needs no embeddings: pictures are linked as a split links them.
+    """
     rows = [row for row in manifest if row.outcome == "ok" and split in (None, row.split)]
     paths = {row.id: row.path for row in rows}
     files = [

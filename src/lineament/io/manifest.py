@@ -175,7 +175,12 @@ class Manifest:
                 for number, line in enumerate(file, 2):
                     try:
                         rows.append(ManifestRow.from_json(json.loads(line)))
-                    except (json.JSONDecodeError, ManifestError) as error:
+                    except json.JSONDecodeError as error:
+                        raise ManifestError(
+                            f"{path}, line {number}: not whole JSON: {line.strip()[:40]!r}; the file was cut "
+                            "off or changed: make it again with the command that wrote it"
+                        ) from error
+                    except ManifestError as error:
                         raise ManifestError(f"{path}, line {number}: {error}") from error
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ManifestError(f"{path}: cannot be read as a manifest: {error}") from error
