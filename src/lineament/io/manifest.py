@@ -177,8 +177,8 @@ class Manifest:
                         rows.append(ManifestRow.from_json(json.loads(line)))
                     except json.JSONDecodeError as error:
                         raise ManifestError(
-                            f"{path}, line {number}: not whole JSON: {line.strip()[:40]!r}; the file was cut "
-                            "off or changed: make it again with the command that wrote it"
+                            f"{path}, line {number}: not whole JSON: {line.strip()[:40]!r}; the file was "
+                            "cut off or changed: make it again with the command that wrote it"
                         ) from error
                     except ManifestError as error:
                         raise ManifestError(f"{path}, line {number}: {error}") from error
