@@ -82,7 +82,9 @@ def training_rows(
         if len({row.split for row in rows}) > 1:
             raise SplitError(f"{path}: its faces are in several splits; split again before augmenting")
     if not chosen:
-        raise SplitError(f"no row is in the split {TRAIN!r}: split first, or say that all is for training")
+        raise SplitError(
+            f"no row is in the split {TRAIN!r}: split first (lineament dataset split), or say --unsplit where all is for training"
+        )
     return chosen
 
 
