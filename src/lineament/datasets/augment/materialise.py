@@ -83,7 +83,8 @@ def training_rows(
             raise SplitError(f"{path}: its faces are in several splits; split again before augmenting")
     if not chosen:
         raise SplitError(
-            f"no row is in the split {TRAIN!r}: split first (lineament dataset split), or say --unsplit where all is for training"
+            f"no row is in the split {TRAIN!r}: split first (lineament dataset split), or say --unsplit "
+            "where all is for training"
         )
     return chosen
 
