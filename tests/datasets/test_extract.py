@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from lineament.datasets.crop_names import crop_stems, folded, inside
 from lineament.datasets.extract import Extraction, ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.sightings import Sighting
+from lineament.datasets.splits import Plan, parse_shares, split
 from lineament.errors import ConfigError, ManifestError, OutputError, UsageError
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.geometry.crop_style import CropStyle
@@ -130,6 +132,44 @@ def test_a_given_box_picks_the_face(photos: Path, tmp_path: Path, analyzer: Anal
     by = {row.subject: row.labels["chosen_by"] for row in result.manifest}
     assert by == {"l": "box", "r": "box", "nobody": "label"}
     assert (result.photos, result.faces, result.undetected, result.from_labels) == (1, 3, 0, 1)
+
+
+@pytest.mark.parametrize("faces", ["one", "all"])
+@pytest.mark.parametrize("from_boxes", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+def test_crops_of_one_photo_belong_together(
+    tmp_path: Path, faces: Literal["one", "all"], from_boxes: bool, named: bool
+) -> None:
+    """All crops of a photo stay in one split, whatever row of it they were cut for; and crops of crops."""
+    photos, rng, rows = tmp_path / "photos", np.random.default_rng(3), []
+    for n in range(6):
+        pixels = rng.integers(0, 256, (120, 300, 3), np.uint8)
+        images.save(photos / f"{n}.png", pixels)
+        for face in range(3):
+            left = 100.0 * face
+            rows.append(
+                ManifestRow(
+                    f"{n}-{face}",
+                    f"{n}.png",
+                    str(n),
+                    box=(left + 10, 10, left + 90, 90),
+                    subject=f"p{face}" if named else None,
+                )
+            )
+    first = extract(
+        Manifest(tuple(rows), folder=photos),
+        tmp_path / "crops",
+        ExtractSettings(faces=faces, from_boxes=from_boxes),
+    ).manifest
+    again = extract(first, tmp_path / "again", ExtractSettings(from_boxes=True)).manifest
+    for crops in (first, again):
+        assert len(crops) == 18
+        done = split(crops, Plan(parse_shares("50/50"), exact=True))
+        assert done.groups == 6
+        places = {row.path.split("-")[0]: set[str | None]() for row in crops}
+        for row in done.manifest:
+            places[row.path.split("-")[0]].add(row.split)
+        assert all(len(held) == 1 for held in places.values())
 
 
 def test_turned_photos_give_upright_crops(tmp_path: Path, analyzer: Analyzer) -> None:
@@ -253,12 +293,12 @@ def test_a_full_disk_ends_in_a_named_error(
     """When the disk refuses, the run stops by name, and goes on to the same end once there is room."""
     save, calls = images.save, 0
 
-    def full(path: Path, pixels: images.UInt8, *, quality: int = 92) -> None:
+    def full(path: Path, pixels: images.UInt8, **how: Any) -> None:
         nonlocal calls
         calls += 1
         if calls > 3:
             raise OSError(28, "No space left on device")
-        save(path, pixels, quality=quality)
+        save(path, pixels, **how)
 
     monkeypatch.setattr(extraction.images, "save", full)
     with pytest.raises(OutputError, match="No space left on device"):

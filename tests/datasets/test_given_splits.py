@@ -160,6 +160,14 @@ def test_a_split_without_a_picture_is_an_error_with_the_way_out(
     pytest.fail("no seed left a split empty")
 
 
+def test_subjects_that_share_pictures_are_not_called_one() -> None:
+    """Copies of one picture under two names keep both together, and the error says that it is for this."""
+    data = people(2, 10)
+    linked = [{data.rows[0].id, next(r.id for r in data.rows if r.subject != data.rows[0].subject)}]
+    with pytest.raises(SplitError, match="copies of each other make one group of 2 subjects"):
+        split(data, Plan(SHARES, by="subject"), linked)
+
+
 def test_a_large_group_is_explained() -> None:
     """One group of 60 % leaves 40 % to share out: it goes to train whichever its hash, and that is told."""
     data = people(10, 20)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lineament.datasets.augment.materialise import materialise
+from lineament.datasets.augment.materialise import faces_of, materialise
 from lineament.datasets.augment.pipeline import STEPS, Pipeline
 from lineament.datasets.augment.sight import GONE, VISIBLE, in_sight
 from lineament.datasets.augment.view import View
+from lineament.errors import ConfigError
 from lineament.geometry.polygons import shares_inside
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.training.data import Pictures, fitted
+from lineament.training.localizer import rows_for, target
 from lineament.training.scenes import Scenes, placement_of, scenes_of
 
 SPECS = {
@@ -63,6 +67,59 @@ def test_disk_and_training_label_the_same_faces(spec: str, tmp_path: Path) -> No
             back = (boxes - np.tile(placement.offset_xy, 2)) / np.tile(placement.scale_xy, 2)
             on_disk = np.array(sorted(copies[f".augmented/{scene.path}-{epoch:04}.png"]))
             np.testing.assert_allclose(np.array(sorted(back.tolist())), on_disk, atol=0.02)
+
+
+@pytest.mark.parametrize("spec", ALL)
+def test_a_localizer_sees_what_is_on_disk(spec: str, tmp_path: Path) -> None:
+    """Of several faces it takes the largest in the picture, which a draw can make another one; the draw is
+    that of the copy on disk, whose rule counts all faces."""
+    made, pipeline = corners(tmp_path, 3), Pipeline([spec], seed=4)
+    unequal = []
+    for row in made:
+        assert row.box is not None
+        x, y, _, _ = row.box
+        side = 60.0 - 7 * int(row.id[1])
+        unequal.append(replace(row, box=(x, y, x + side, y + side)))
+    data = replace(made, rows=tuple(unequal))
+    copies: dict[str, list[ManifestRow]] = {}
+    for row in materialise(data, pipeline, 3, suffix=".png").manifest:
+        if row.step == "augment":
+            copies.setdefault(row.path, []).append(row)
+    rows = rows_for(data, "train")
+    drawn = Pictures(data, rows, target, size=300, fit="stretch", augment=pipeline, whole=True)
+    for index, row in enumerate(rows):
+        for epoch in (1, 2):
+            pixels, told, _ = drawn[index, epoch]
+            on_disk = copies[f".augmented/{row.path}-{epoch:04}.png"]
+            view = fitted(faces_of(images.load(data.file(on_disk[0])).pixels, on_disk), 300, "stretch")
+            np.testing.assert_array_equal(pixels, view.pixels)
+            np.testing.assert_allclose(told["box"], target(on_disk[0], view)["box"], atol=1e-3)
+
+
+@pytest.mark.parametrize("spec", ALL)
+@pytest.mark.parametrize("landmarks", [False, True])
+def test_pictures_without_a_box_are_changed_alike(spec: str, landmarks: bool, tmp_path: Path) -> None:
+    """A picture of which no box is known is drawn as one of which nothing is known: on disk as in training,
+    and no step is kept from it."""
+    rng, points = np.random.default_rng(6), tuple((40.0 + 9 * i, 50.0 + 5 * i) for i in range(5))
+    images.save(tmp_path / "a.png", rng.integers(0, 256, (120, 160, 3), np.uint8))
+    row = ManifestRow(
+        "a", "a.png", "a" * 64, (160, 120), split="train", landmarks=points if landmarks else None
+    )
+    data, pipeline = Manifest((row,), folder=tmp_path), Pipeline([spec], seed=4)
+    if spec.startswith("inside:"):
+        with pytest.raises(ConfigError, match="no training row has a box"):
+            materialise(data, pipeline, 4)
+        return
+    copies = {r.path: r for r in materialise(data, pipeline, 4, suffix=".png").manifest if r.id != "a"}
+    assert len(copies) == 3
+    original, changed = images.load(tmp_path / "a.png").pixels, False
+    for epoch in (1, 2, 3):
+        copy = images.load(tmp_path / ".augmented" / f"a.png-{epoch:04}.png").pixels
+        bare = pipeline(original, key="a", epoch=epoch).pixels
+        np.testing.assert_array_equal(copy, bare)
+        changed |= copy.shape != original.shape or bool((copy != original).any())
+    assert changed
 
 
 @pytest.mark.parametrize("spec", [SPECS["rotate"], SPECS["zoom"], SPECS["crop"], "zoom:low=50,high=60"])

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
+from lineament.datasets.opening import open_dataset
 from lineament.evaluation.capture import Captures
-from lineament.evaluation.near_copies import near_copies
+from lineament.evaluation.near_copies import near_copies, repeated_pictures
 from lineament.evaluation.people import open_people
 from lineament.io import images
 from lineament.types import ModelId, UInt8
@@ -108,6 +109,7 @@ def with_thumbnails(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ["evaluate", "verification", "--all"],
         ["evaluate", "identification", "--hold-back", "2", "--images"],
+        ["evaluate", "quality", "--pairs", "99", "--images"],
     ],
 )
 def test_the_commands_warn(with_thumbnails: Path, command: list[str]) -> None:
@@ -122,3 +124,46 @@ def test_the_commands_warn(with_thumbnails: Path, command: list[str]) -> None:
     silent = CliRunner().invoke(app, [*command, str(with_thumbnails), "--json", "-", "--no-near"])
     assert json.loads(silent.stdout.splitlines()[0])["near_copies"] is None
     assert "warning" not in silent.stderr
+
+
+def test_the_pairs_of_a_list_are_judged(with_thumbnails: Path, tmp_path: Path) -> None:
+    """Of listed pairs those that are made count: copies among the mated ones are told, others are not."""
+    lines = [
+        "1,obama/obama_2009_congress_240.jpg,obama/obama_2009_congress_640.jpg,1",
+        "1,obama/obama_2009_congress_240.jpg,obama/obama_2010_white_house_640.jpg,1",
+        "1,obama/obama_2009_congress_640.jpg,obama/obama_2010_white_house_1200.jpg,1",
+        "1,biden/biden_2013_portrait_640.jpg,collins/collins_nasa_640.jpg,0",
+        "1,obama/obama_2009_congress_640.jpg,collins/collins_nasa_1200.jpg,0",
+    ]
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("fold,image1,image2,same\n" + "\n".join(lines) + "\n")
+    command = ["evaluate", "verification", "--pairs", str(listed), "--images", str(with_thumbnails)]
+    run = CliRunner().invoke(app, [*command, "--json", "-"])
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.stdout.splitlines()[0])["near_copies"]
+    assert found["mated_comparisons"] == 1 and found["of_mated_comparisons"] == 3
+    assert found["without_copies"] == 1
+    assert "warning: 1 of 3 mated comparisons" in run.stderr
+
+
+@pytest.mark.parametrize("side", [64, 96, 160])
+def test_tiny_thumbnails_are_found_without_their_embedding(tmp_path: Path, side: int) -> None:
+    """A thumbnail too small for a near embedding is found by its size and shape; another photo of the
+    person, as small, is none."""
+    (tmp_path / "Obama").mkdir()
+    for name in PHOTOS[:2]:
+        images.save(tmp_path / "Obama" / f"{name}.jpg", _photo(name), quality=92)
+    for name, other in (("thumb", PHOTOS[0]), ("tiny", PHOTOS[2])):
+        pixels = _photo(other)
+        small = _resized(pixels, side / min(pixels.shape[:2]))
+        images.save(tmp_path / "Obama" / f"{name}.jpg", small, quality=85)
+    people = open_people(tmp_path)
+    found = near_copies(people, _captures(len(people), alike=0.3), workers=1)
+    assert (found.pictures, found.between, found.mated) == (1, 1, 6)
+
+
+def test_repeated_pictures_need_no_people(with_thumbnails: Path) -> None:
+    """Where no persons are compared the copies are counted among all pictures of the split."""
+    manifest = open_dataset(with_thumbnails)
+    assert repeated_pictures(manifest, None) == {"pictures": 12, "groups": 4}
+    assert repeated_pictures(manifest, "test") == {"pictures": 0, "groups": 0}

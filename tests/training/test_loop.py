@@ -22,8 +22,8 @@ from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples, Tra
 from lineament.io.manifest import Manifest
 from lineament.training import optimisers
 from lineament.training.data import Batch
-from lineament.training.loop import Progress, Row
 from lineament.training.settings import LoopSettings
+from lineament.training.tasks import Progress, Row
 
 SCRIPT = Path(__file__).with_name("small_training.py")
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lineament.datasets import crop_names
+from lineament.datasets.belonging import link
 from lineament.datasets.choosing import Choice, choose
 from lineament.datasets.consensus import Agreement
 from lineament.datasets.extract_photo import LOOK_SIDE, Extractor, ExtractSettings, Photo, see_photos
@@ -32,7 +33,7 @@ from lineament.datasets.output_folder import (
 from lineament.datasets.sightings import Sighting
 from lineament.datasets.threads import in_threads
 from lineament.datasets.worker_processes import Workers
-from lineament.errors import OutputError, UsageError
+from lineament.errors import OutputError, PictureError, UsageError
 from lineament.geometry.crop_style import moved
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
@@ -159,6 +160,7 @@ class _Run:
         assert model is not None
         self.same = Agreement.of(model)
         self.photos = _photos(source)
+        self.origins = link(source)
 
     def run(self, stated: Mapping[str, Any]) -> Extraction:
         resuming = (self.out / JOURNAL_NAME).exists()
@@ -214,8 +216,17 @@ class _Run:
         return all(self._intact(*crop) for crop in seen["crops"].values())
 
     def _intact(self, relative: str, digest: str) -> bool:
+        """Whether a crop is as it was written; one that a power failure left unreadable is taken away."""
         path = self.out / relative
-        return path.is_file() and sha256_of(path) == digest
+        if not path.is_file():
+            return False
+        if sha256_of(path) == digest:
+            return True
+        try:
+            images.load(path)
+        except PictureError:
+            path.unlink()
+        return False
 
     def _choose_all(self, journal: Journal) -> dict[str, list[Choice]]:
         """Decide the photos with several faces by their subject's other photos, and write their crops."""
@@ -308,7 +319,7 @@ class _Run:
             box=_rounded(box),
             landmarks=None if np.isnan(points).any() else tuple(_rounded(point) for point in points),
             labels=labels,
-            parent=row.id,
+            parent=self.origins.find(row.id),
             step="extract",
             outcome="ok",
             error=None,

@@ -71,7 +71,10 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
         except ValueError:
             raise ConfigError(f"{text!r}: {part!r} is no number; a split reads 70/20/10") from None
     if len(names) != len(values) or len(set(names)) != len(names) or not all(names):
-        raise ConfigError(f"{text!r}: {len(values)} shares need as many different names, not {len(names)}")
+        raise ConfigError(
+            f"{text!r}: {len(values)} shares need {len(values)} different names, such as "
+            f"{','.join(NAMES.get(len(values), ('a', 'b', '...')))}; given: {','.join(names)}"
+        )
     for name, value in zip(names, values, strict=True):
         if not math.isfinite(value) or value <= 0:
             raise ConfigError(f"{text!r}: {name} gets {value:g}: leave it out, or give it more than 0")

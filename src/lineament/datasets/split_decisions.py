@@ -241,6 +241,10 @@ def _way_out(work: Assignment, empty: Sequence[str]) -> str:
     if not count:
         return f"{start}the data hold no picture that could be read"
     there = f"there are only {count} {what}" if count != 1 else f"there is only one {one}"
+    people = {row.subject for unit in work.units for row in unit.rows if row.subject is not None}
+    if plan.by == "subject" and len(people) > count:
+        groups = "one group" if count == 1 else f"{count} groups"
+        there = f"pictures that are copies of each other make {groups} of {len(people)} subjects"
     fewer = "ask for fewer splits" + (", or drop --by subject" if plan.by == "subject" else "")
     if count < len(work.shares):
         return f"{start}{there} for {len(work.shares)} splits; {fewer}, or add pictures"

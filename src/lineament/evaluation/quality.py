@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
-from lineament.evaluation.capture import Failure, _face
+from lineament.evaluation.capture import Captures, Failure, _face
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.scoring import discard, operating_points, similarity
@@ -68,6 +68,7 @@ class QualityReport:
     """Every measure on the same mated comparisons of ``subjects`` people; ``errors`` of them fail.
 
     ``clusters`` are, by figure, each person's errors and remaining comparisons, under digests of the names.
+    ``compared`` are the rows of the pictures compared, of which ``captures`` are.
     """
 
     measures: Mapping[str, MeasureReport]
@@ -80,6 +81,8 @@ class QualityReport:
     failures: tuple[Failure, ...]
     model: ModelId
     clusters: Mapping[str, Counts]
+    captures: Captures
+    compared: tuple[Index, Index]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; the keys are explained in docs/reference/detection-metrics.md."""
@@ -147,6 +150,8 @@ def evaluate(
         failures=tuple(failures),
         model=analyzer.model,
         clusters=clusters,
+        captures=Captures(vectors, tuple(failures), analyzer.model),
+        compared=(first, second),
     )
 
 

@@ -50,7 +50,8 @@ class ManifestRow:
 
     ``path`` is relative to the manifest's folder, with ``/``. ``sha256`` is of the file's bytes. ``box``
     (xyxy) and ``landmarks`` (five points) are in pixels of the upright picture. ``labels`` holds attributes
-    and classes. ``parent`` is the id of the row this one was cut or augmented from, ``step`` what made it.
+    and classes. ``parent`` is the id of the row this one was augmented from, or that all crops of one photo
+    share: of one of its rows, or of what those were made from. ``step`` is what made the row.
     ``repeats`` is how often an epoch sees it: balancing up refers, it never copies.
     """
 
@@ -194,7 +195,12 @@ class Manifest:
                 for number, line in enumerate(file, 2):
                     try:
                         rows.append(ManifestRow.from_json(json.loads(line)))
-                    except (json.JSONDecodeError, ManifestError) as error:
+                    except json.JSONDecodeError as error:
+                        raise ManifestError(
+                            f"{path}, line {number}: not whole JSON: {line.strip()[:40]!r}; the file was "
+                            "cut off or changed: make it again with the command that wrote it"
+                        ) from error
+                    except ManifestError as error:
                         raise ManifestError(f"{path}, line {number}: {error}") from error
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ManifestError(f"{path}: cannot be read as a manifest: {error}") from error

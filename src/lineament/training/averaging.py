@@ -16,7 +16,7 @@ RAMP = 2000
 
 
 class WeightAverage:
-    """A `lineament.training.loop.Held` that follows the weights of ``trained``.
+    """A `lineament.training.tasks.Held` that follows the weights of ``trained``.
 
     ``model`` is the average: in step n, decay(n) of what it was and 1 - decay(n) of the weights, where
     decay(n) is ``DECAY * (1 - exp(-n / RAMP))``. Running means of normalisation are averaged too, counters

@@ -12,7 +12,7 @@ from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
 from lineament.plots import canvas
 from lineament.plots.curves import curves_figure
-from lineament.training.loop import Progress, Row
+from lineament.training.tasks import Progress, Row
 
 
 class TensorBoard:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from lineament.datasets.augment.materialise import faces_of
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.view import View
 from lineament.errors import LineamentError, NotEnoughSamples, PictureError, TrainingError
@@ -63,7 +64,8 @@ class Pictures(Dataset[Any]):
 
     ``fit``: cover fills the square from the picture's middle, stretch bends the sides. Boxes and landmarks
     of the view are in pixels of the result. A row is seen as often as its ``repeats`` says, each time
-    augmented differently.
+    augmented differently. With ``whole`` the view has all labelled faces of the picture, in the order of
+    their ids, and is drawn as `dataset augment` draws it.
     """
 
     def __init__(
@@ -75,12 +77,18 @@ class Pictures(Dataset[Any]):
         size: int,
         fit: Fit = "cover",
         augment: Pipeline | None = None,
+        whole: bool = False,
     ) -> None:
         self.manifest = manifest
         self.entries = [(row, copy) for row in rows for copy in range(row.repeats)]
         if not self.entries:
             raise NotEnoughSamples("a split holds no pictures; see: lineament dataset split")
         self.target, self.size, self.fit, self.augment = target, size, fit, augment
+        self._faces: dict[str, list[ManifestRow]] = {}
+        paths = {row.path for row in rows} if whole else set()
+        for row in manifest:
+            if row.path in paths and row.outcome == "ok":
+                self._faces.setdefault(row.path, []).append(row)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -92,11 +100,10 @@ class Pictures(Dataset[Any]):
             pixels = images.load(self.manifest.file(row)).pixels
         except PictureError as error:
             return row.id, f"{type(error).__name__}: {error}"
-        boxes = None if row.box is None else [row.box]
-        points = None if row.landmarks is None else [row.landmarks]
-        view = View.of(pixels, boxes, points)
+        faces = self._faces.get(row.path, [row])
+        view = faces_of(pixels, faces)
         if self.augment is not None:
-            name = row.id if copy == 0 else f"{row.id}#{copy}"
+            name = faces[0].id if copy == 0 else f"{faces[0].id}#{copy}"
             view = self.augment(view.pixels, view.boxes, view.landmarks, key=name, epoch=epoch)
         view = fitted(view, self.size, self.fit)
         return view.pixels, self.target(row, view), index

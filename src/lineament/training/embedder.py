@@ -26,11 +26,12 @@ from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, in_order, shuffled
 from lineament.training.data import Plan as BatchPlan
 from lineament.training.embedder_task import EmbedderNet, EmbedderSettings, EmbedderTask
-from lineament.training.loop import Progress, fit
+from lineament.training.loop import fit
 from lineament.training.predictions import predict
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.samplers import balanced
 from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.tasks import Progress
 from lineament.training.unseen import (
     People,
     Verified,

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from lineament.datasets.augment.pipeline import Pipeline
+from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
 from lineament.detectors.localizer import BOX, FACE
 from lineament.errors import ConfigError, NotEnoughSamples
@@ -233,7 +234,9 @@ def train_localizer(
         network = LocalizerNetwork(backbone, settings)
         augment = Pipeline(settings.augment, seed=settings.loop.seed) if settings.augment else None
         size, many = settings.size, settings.loop.batch_size
-        train = Pictures(manifest, rows["train"], target, size=size, fit="stretch", augment=augment)
+        train = Pictures(
+            manifest, rows["train"], target, size=size, fit="stretch", augment=augment, whole=True
+        )
         task = LocalizerTask(network, _in_order(manifest, rows["val"], settings), settings)
         names = ("loss", "face_loss", "box_loss", "iou", "accuracy", "precision", "recall", "auc")
         progress = fit(
@@ -281,11 +284,14 @@ def length(manifest: Manifest, settings: LocalizerSettings) -> int:
 
 
 def target(row: ManifestRow, view: View) -> Mapping[str, Any]:
-    """``face`` 1 or 0, and ``box`` as shares of the sides."""
+    """``face`` 1 or 0, and ``box``, the largest still in the picture, as shares of the sides."""
     box = np.zeros(4, np.float32)
     if row.box is not None:
         w, h = view.size_wh
-        box = np.clip(view.boxes[0] / np.array([w, h, w, h], np.float32), 0, 1).astype(np.float32)
+        sides = view.boxes[:, 2:] - view.boxes[:, :2]
+        areas = np.where(in_sight(view), sides.prod(axis=1), -1.0)
+        largest = view.boxes[int(np.nanargmax(areas))]
+        box = np.clip(largest / np.array([w, h, w, h], np.float32), 0, 1).astype(np.float32)
     return {"face": np.float32(row.box is not None), "box": box}
 
 

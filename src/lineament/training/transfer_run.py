@@ -18,11 +18,12 @@ from lineament.training import cards, distributed, features, threads, transfer
 from lineament.training.architectures import build, middle, weights
 from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
-from lineament.training.loop import Progress, Task, fit
+from lineament.training.loop import fit
 from lineament.training.predictions import Predictions, predict
 from lineament.training.run_folder import FEATURES, RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, rows_of
+from lineament.training.tasks import Progress, Task
 from lineament.training.telling import log
 from lineament.training.transfer import FineTuning, Method, Transferred
 from lineament.training.whole_pictures import require_cut_out

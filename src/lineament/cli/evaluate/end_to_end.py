@@ -9,7 +9,7 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
-from lineament.cli.evaluate.shared import rate_cell
+from lineament.cli.evaluate.shared import rate_cell, tell_repeated
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     AttributesOption,
@@ -61,6 +61,9 @@ def end_to_end(
         typer.Option("--faces", metavar="FILE", help="Write how each face ended, one JSON object a line."),
         Writes(ANSWERS),
     ] = None,
+    near: Annotated[
+        bool, typer.Option("--near/--no-near", help="Warn where pictures are copies of others.")
+    ] = True,
     json: JsonOption = None,
     save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -100,6 +103,7 @@ def end_to_end(
         settings = {"detector": detector, "split": split, "min_iou": min_iou}
         given = {"classifier": list(classifier or ()), "attributes": list(attributes or ())}
         answer = {**found.to_json(), **settings, **given}
+        answer |= tell_repeated(report, manifest, None if split == "all" else split, analyzer.workers, near)
         report.line(answer)
         _tell(report, found)
         if faces is not None:

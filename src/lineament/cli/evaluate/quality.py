@@ -11,12 +11,14 @@ import typer
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
+    NearOption,
     PlotsOption,
     check_plots,
     exit_strict,
     rate_cell,
     say_failures,
     say_left_out,
+    tell_near,
     write_figures,
 )
 from lineament.cli.options import (
@@ -46,6 +48,7 @@ def quality(
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Mated pairs a person, at most.")] = 10,
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other pairs.")] = 0,
+    near: NearOption = True,
     detector: DetectorOption = "yunet",
     plots: PlotsOption = None,
     json: JsonOption = None,
@@ -71,6 +74,7 @@ def quality(
             )
         answer = {**found.to_json(), "detector": detector, "precision": precision, "seed": seed}
         answer["compared_with_training"] = compared
+        answer |= tell_near(report, people, found.captures, analyzer.workers, near, compared=found.compared)
         report.line(answer)
         say_failures(report, found.failures)
         say_left_out(report, people)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.evaluation.capture import Captures, Failure
+    from lineament.evaluation.near_copies import Labelled, Rows
     from lineament.evaluation.people import LabelledPictures
+    from lineament.io.manifest import Manifest
     from lineament.scoring.rate import Rate
 
 PlotsOption = Annotated[
@@ -42,17 +44,40 @@ NearOption = Annotated[
 
 
 def tell_near(
-    report: Report, people: LabelledPictures, captures: Captures, workers: int | None, wanted: bool
+    report: Report,
+    people: Labelled,
+    captures: Captures,
+    workers: int | None,
+    wanted: bool,
+    *,
+    compared: tuple[Rows, Rows] | None = None,
 ) -> dict[str, Any]:
     """Say what copies of one picture make of the comparisons; the part of the JSON that holds it."""
     from lineament.evaluation.near_copies import near_copies
 
     if not wanted:
         return {"near_copies": None}
-    found = near_copies(people, captures, workers=workers)
+    found = near_copies(people, captures, compared=compared, workers=workers)
     if (warning := found.warning()) is not None:
         report.say(warning)
     return {"near_copies": found.to_json()}
+
+
+def tell_repeated(
+    report: Report, manifest: Manifest, split: str | None, workers: int | None, wanted: bool
+) -> dict[str, Any]:
+    """Say how many pictures are copies of others, where no persons are compared; the part of the JSON."""
+    from lineament.evaluation.near_copies import repeated_pictures
+
+    if not wanted:
+        return {"near_copies": None}
+    found = repeated_pictures(manifest, split, workers=workers)
+    if found["pictures"]:
+        report.say(
+            f"warning: {found['pictures']:,} pictures are copies of others: their faces count several "
+            "times, and intervals are too narrow. Take copies out with lineament dataset clean"
+        )
+    return {"near_copies": found}
 
 
 def open_analyzer(

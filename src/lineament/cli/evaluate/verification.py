@@ -146,7 +146,7 @@ def verification(
         files = {"pairs": pairs, "templates": templates}
         with Report(json) as report, open_analyzer(*opened) as analyzer:
             failures = _listed(
-                report, listed, members, files, images, compared, analyzer, settings, plots, save_to
+                report, listed, members, files, images, compared, analyzer, settings, plots, save_to, near
             )
     exit_strict(strict, failures)
 
@@ -162,11 +162,13 @@ def _listed(
     settings: dict[str, str],
     plots: Path | None,
     save_to: Path | None,
+    near: bool,
 ) -> Sequence[Failure]:
     from lineament.cli.output import progress
     from lineament.datasets.opening import sha256_of
     from lineament.evaluation import templates as ijb
     from lineament.evaluation import verification as protocol
+    from lineament.evaluation.near_copies import Whose
 
     if members is None:
         with progress(len(listed.pictures), "pictures") as advance:
@@ -179,6 +181,10 @@ def _listed(
         what = f"{len(members.ids):,} templates of {len(members.pictures):,} pictures"
     answer = {**found.to_json(), "templates": members is not None, **settings}
     answer["compared_with_training"] = compared
+    if members is None:
+        mated = listed.first[listed.same], listed.second[listed.same]
+        whose = Whose([images / name for name in listed.pictures], listed.subjects.tolist())
+        answer |= tell_near(report, whose, found.captures, analyzer.workers, near, compared=mated)
     report.line(answer)
     say_failures(report, found.captures.failures)
     report.say(

@@ -229,10 +229,14 @@ def warp(view: View, transform: Float64, size_wh: tuple[int, int], border: Borde
 
 
 def _shares(view: View, transform: Float64, size_wh: tuple[int, int]) -> Float32:
-    """How much of each box is to be seen after a map, of what was in the picture before."""
+    """How much of each box is to be seen after a map, of what was in the picture before.
+
+    Of a face without a box nobody can tell; its share stays.
+    """
     boxes = box_geometry.clip(view.boxes, view.size_wh)
     corners = apply(transform, boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)).astype(np.float64)
-    return np.asarray(view.shares * shares_inside(corners, size_wh), np.float32)
+    unknown = np.isnan(view.boxes).any(axis=1)
+    return np.asarray(view.shares * np.where(unknown, 1.0, shares_inside(corners, size_wh)), np.float32)
 
 
 def _part(

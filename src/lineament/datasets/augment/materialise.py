@@ -88,7 +88,10 @@ def training_rows(
         if len({row.split for row in rows}) > 1:
             raise SplitError(f"{path}: its faces are in several splits; split again before augmenting")
     if not chosen:
-        raise SplitError(f"no row is in the split {TRAIN!r}: split first, or say that all is for training")
+        raise SplitError(
+            f"no row is in the split {TRAIN!r}: split first (lineament dataset split), or say --unsplit "
+            "where all is for training"
+        )
     return chosen
 
 
@@ -108,7 +111,7 @@ def materialise(
     Copies go below ``folder`` in the manifest's folder, under the paths of their parents. With a
     ``journal`` an interrupted run goes on where it stopped; it stays until the caller has saved the
     manifest and removes it. Raises `SplitError` for what is not training data, `ConfigError` for a factor
-    below 2, `ManifestError` when the disk refuses.
+    below 2 or a step inside of boxes where there are none, `ManifestError` when the disk refuses.
     """
     if factor < 2:
         raise ConfigError(f"a factor of {factor} makes no copies")
@@ -120,6 +123,12 @@ def materialise(
     if below.is_absolute() or ".." in below.parts or not below.parts:
         raise ManifestError(f"{folder!r} does not lie below the manifest")
     pictures = training_rows(manifest, unsplit=unsplit)
+    within = [spec for spec in pipeline.specs if spec.startswith("inside:")]
+    if within and all(row.box is None for faces in pictures.values() for row in faces):
+        raise ConfigError(
+            f"{within[0]}: no training row has a box to stay inside of; name the step without inside:, or "
+            "import labels with boxes"
+        )
     run = _Run(manifest, pipeline, below, suffix)
     rows = {row.id: row for row in manifest}
     made = resumed = out_of_view = 0

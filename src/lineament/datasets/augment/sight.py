@@ -38,7 +38,7 @@ def taken(step: Step, view: View, rng: np.random.Generator) -> View:
     """What a step makes of a view, drawn so that no face becomes a remainder, where that can be."""
     if not isinstance(step, Moving):
         return step(view, rng)
-    whole = view.shares >= VISIBLE
+    whole = (view.shares >= VISIBLE) & ~np.isnan(view.boxes).any(axis=1)
     best, fewest = step.rest(view), len(whole) + 1 if whole.sum() > CROWD else 1
     for _ in range(TRIES):
         move = step.draw(view, rng)
@@ -46,7 +46,7 @@ def taken(step: Step, view: View, rng: np.random.Generator) -> View:
             return view
         shares = move.shares(view)
         left = int((whole & (shares < VISIBLE) & (shares > GONE)).sum())
-        if left < fewest and not (whole.any() and not (shares >= VISIBLE).any()):
+        if left < fewest and not (whole.any() and not (shares[whole] >= VISIBLE).any()):
             best, fewest = move, left
             if not left:
                 break

@@ -136,8 +136,11 @@ def read(path: Path) -> State:
         else:
             values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both libraries raise many kinds for damaged and hostile files
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise WeightsMismatch(f"{path}: no file of weights: {reason}") from error
+        # What the libraries say advises what is unsafe, or speaks of their insides.
+        raise WeightsMismatch(
+            f"{path}: no file of weights that can be read safely, or a damaged one: give a .safetensors "
+            "file, a .pth of torch.save(model.state_dict()), or a run folder"
+        ) from error
     for table in _TABLES:
         if isinstance(values, Mapping) and isinstance(values.get(table), Mapping):
             values = values[table]
