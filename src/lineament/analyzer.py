@@ -25,9 +25,11 @@ from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
 from lineament.geometry.crops import cut
 from lineament.io import catalog, forks, images, inputs
+from lineament.io.first_imports import import_first
 from lineament.io.onnx import Precision, cores
 from lineament.io.opencv import one_thread_each
 from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.quality.score import assess
 from lineament.shown import shown
 from lineament.types import (
     Compared,
@@ -234,6 +236,7 @@ class Analyzer:
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
+                import_first()
                 self._pool = ThreadPoolExecutor(self.workers, "lineament")
             return self._pool
 
@@ -337,8 +340,6 @@ class Analyzer:
                     embeddings=units[rows], embedding_lengths=lengths[rows], model=self.embedder.model
                 )
         if self.quality:
-            from lineament.quality.score import assess
-
             for picture in found:
                 assert picture.crops is not None
                 picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))
