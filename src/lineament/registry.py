@@ -87,6 +87,10 @@ class Registry(Generic[T]):
         chain[0].settings |= {name: str(value) for name, value in settings.items()}
         return _written(chain)
 
+    def innermost(self, spec: str) -> str:
+        """The name or folder that a spec's wrappers are around in the end; raises as `create`."""
+        return self._chain(spec)[-1].written
+
     def made(self, given: Any, method: str) -> T:
         """What a caller gave for a part: a name or run folder to `create`, or the object itself.
 

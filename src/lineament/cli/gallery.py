@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli import gallery_answers
+from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
@@ -158,6 +159,8 @@ def identify(
         typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in."),
         Writes(),
     ] = None,
+    scores: ScoresOption = False,
+    sheet: SheetOption = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
     target_fmr: SearchFmrOption = None,
@@ -169,8 +172,10 @@ def identify(
 ) -> None:
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
     from lineament.analyzer import Analyzer
+    from lineament.cli.drawing import Sheet
     from lineament.cli.output import Report, progress
     from lineament.cli.pictures import Drawings
+    from lineament.cli.videos import Videos
     from lineament.gallery.gallery import Gallery
     from lineament.gallery.searching import outgrown, strangers_share
     from lineament.io import calibration_file, sources
@@ -183,11 +188,13 @@ def identify(
     files = list(listing)
     if draw is not None:
         make_folder(draw)
-    drawings = Drawings(draw)
+    drawings, on_sheet, videos = Drawings(draw), Sheet(sheet), Videos()
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
     threshold = None
-    analyzer = Analyzer(detector, precision=precision, workers=workers, keep_images=draw is not None)
+    analyzer = Analyzer(
+        detector, precision=precision, workers=workers, keep_images=draw is not None or sheet is not None
+    )
 
     def tell() -> None:
         report.table(None, ("picture", "face", "decision", "subject", "similarity", "next"), rows)
@@ -206,7 +213,9 @@ def identify(
                 report.say(f"warning: {warning}")
         if listing.left_out.others:
             report.say(_left_out(listing.left_out.others))
+        videos.tell(report)
         drawings.tell(report)
+        on_sheet.write(report)
 
     with (
         Gallery(gallery, analyzer, threshold=known, target_fmr=target_fmr, create=False) as opened,
@@ -216,16 +225,20 @@ def identify(
     ):
         for number, found in enumerate(opened.identify(files, top), 1):
             counts[found.outcome.status] += 1
+            videos.look(found.outcome)
             for match in found.matches:
                 counts[match.decision] += 1
                 threshold = match.threshold
             labels = gallery_answers.labels_of(found) if draw is not None else ()
             counts["numbered"] += gallery_answers.numbered(labels)
-            drawn = drawings.add(found.outcome, number, partial(gallery_answers.drawing, found, labels))
+            drawn = drawings.add(
+                found.outcome, number, partial(gallery_answers.drawing, found, labels, scores)
+            )
+            on_sheet.add(found.outcome, gallery_answers.named(found))
             rows += gallery_answers.identify_rows(found)
             report.line({**gallery_answers.identified_json(found, labels), **drawn})
             advance(1)
-    if drawings.refused or (strict and counts[Status.REFUSED]):
+    if videos or drawings.refused or (strict and counts[Status.REFUSED]):
         raise typer.Exit(1)
 
 

@@ -136,22 +136,24 @@ def labels_of(found: Identified) -> tuple[str, ...]:
     """
     from lineament.plots.lettering import legible
 
-    return legible(
-        [
-            f"{match.subject} {match.candidates[0].similarity:.2f}"
-            if match.subject is not None
-            else "no match"
-            for match in found.matches
-        ]
-    )
+    return legible(named(found))
 
 
-def drawing(found: Identified, labels: Sequence[str], image: Image) -> UInt8:
-    """The picture with a label at each face."""
+def named(found: Identified) -> list[str]:
+    """A name with its similarity, or "no match", of each face."""
+    return [
+        f"{match.subject} {match.candidates[0].similarity:.2f}" if match.subject is not None else "no match"
+        for match in found.matches
+    ]
+
+
+def drawing(found: Identified, labels: Sequence[str], scores: bool, image: Image) -> UInt8:
+    """The picture with a label at each face, and the detection's score where that is wanted."""
+    from lineament.cli.drawing import with_scores
     from lineament.plots.annotate import MATCH, NO_MATCH, annotate
 
     colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
-    return annotate(image, found.outcome.faces, labels, colours)
+    return annotate(image, found.outcome.faces, with_scores(labels, found.outcome, scores), colours)
 
 
 def identified_json(found: Identified, labels: Sequence[str] = ()) -> dict[str, Any]:
