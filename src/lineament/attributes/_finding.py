@@ -49,8 +49,8 @@ def finding(
         used = os.fspath(asked)
         told += [
             f"warning: {one.card.name} was trained on faces cut by the boxes of {one.card.data.detector}, "
-            f"and these are found by {used}: its answers may be wrong; leave --detector out, or train it on "
-            f"`dataset extract --detector {used}`"
+            f"these are found by {used}: its answers may be wrong; leave the detector out, or train on "
+            f"crops by `dataset extract --detector {used}`"
             for one in trained
             if _boxes_of(used) != _boxes_of(str(one.card.data.detector))
         ]

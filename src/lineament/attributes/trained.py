@@ -122,7 +122,8 @@ class Trained:
 def open_classifiers(folders: Sequence[str], reject_below: str | None = None) -> list[Trained]:
     """Classifiers of people from their run folders, or ``FOLDER:prefix=my_``.
 
-    ``reject_below`` is for all of them, see `TrainedConfig`. Raises `ConfigError` for anything else, saying what it is and how that is asked for.
+    ``reject_below`` is for all of them, see `TrainedConfig`. Raises `ConfigError` for anything else, saying
+    what it is and how that is asked for.
     """
     return [_classifier(spec, reject_below) for spec in several(folders)]
 

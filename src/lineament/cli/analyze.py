@@ -85,16 +85,15 @@ def _of_strangers(people: Trained) -> Iterator[str]:
     """What a classifier says of somebody it does not know."""
     name, count = people.card.name, len(people.card.heads[0].classes)
     if people.rejection is not None:
-        named = people.rejection.record.get("named") or {}
+        named = people.rejection.record["named"]
         yield (
-            f"{name} names nobody below {people.reject_below:.4f}: of {named.get('n', 0):,} faces of strangers "
-            f"it then named {named.get('value', float('nan')):.1%} "
-            f"({named.get('low', float('nan')):.1%} to {named.get('high', float('nan')):.1%})"
+            f"{name} names nobody below {people.reject_below:.4f}; of {named['n']:,} faces of strangers it "
+            f"then named {named['value']:.1%} ({named['low']:.1%} to {named['high']:.1%})"
         )
     elif people.reject_below:
         yield f"{name} names nobody below {people.reject_below:g}; how many strangers pass was not measured"
     elif people.card.heads[0].name == "subject":
         yield (
-            f"{name} takes every face for one of its {count:,} people, a stranger's too. With strangers about: "
-            f"`lineament evaluate strangers {name} PHOTOS` and --reject-below measured, or a gallery"
+            f"{name} takes every face for one of its {count:,} people, a stranger's too; with strangers "
+            f"about: `lineament evaluate strangers {name} PHOTOS` and --reject-below measured, or a gallery"
         )

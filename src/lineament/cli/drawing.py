@@ -1,4 +1,4 @@
-"""What is written at a face that is drawn, and the sheet of all of them: ``--draw``, ``--scores``, ``--sheet``."""
+"""What is written at a face that is drawn, and the sheet of all: ``--draw``, ``--scores``, ``--sheet``."""
 
 from __future__ import annotations
 

@@ -177,7 +177,6 @@ def identify(
     from lineament.cli.pictures import Drawings
     from lineament.cli.videos import Videos
     from lineament.gallery.gallery import Gallery
-    from lineament.gallery.searching import outgrown, strangers_share
     from lineament.io import calibration_file, sources
     from lineament.io.writing import make_folder
     from lineament.types import Decision, Status
@@ -204,13 +203,8 @@ def identify(
         report.say(f"{seen} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
         if counts["numbered"]:
             report.say(gallery_answers.numbered_note(counts["numbered"]))
-        if threshold is not None:
-            people = opened.people
-            strangers = strangers_share(threshold, people)
-            report.say(f"decided by threshold {threshold}")
-            report.say(f"at which about {strangers:.1%} of strangers match one of {people} people")
-            if (warning := outgrown(threshold, people)) is not None:
-                report.say(f"warning: {warning}")
+        for line in gallery_answers.decided_by(threshold, opened.people):
+            report.say(line)
         if listing.left_out.others:
             report.say(_left_out(listing.left_out.others))
         videos.tell(report)

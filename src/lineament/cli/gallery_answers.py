@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
     from lineament.gallery.gallery import Gallery, Identified
-    from lineament.types import Compared, Image, Match, Record, UInt8
+    from lineament.types import Compared, Image, Match, Record, Threshold, UInt8
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
 
@@ -106,6 +106,20 @@ def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     lines.append(f"searches are decided by threshold {threshold}")
     lines.append(f"at which about {strangers:.1%} of strangers match somebody")
     return record, lines if warning is None else [*lines, f"warning: {warning}"]
+
+
+def decided_by(threshold: Threshold | None, people: int) -> list[str]:
+    """What to tell of the threshold of searches among so many people; nothing where none decided."""
+    from lineament.gallery.searching import outgrown, strangers_share
+
+    if threshold is None:
+        return []
+    strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
+    return [
+        f"decided by threshold {threshold}",
+        f"at which about {strangers:.1%} of strangers match one of {people} people",
+        *([] if warning is None else [f"warning: {warning}"]),
+    ]
 
 
 def identify_rows(found: Identified) -> list[Sequence[object]]:

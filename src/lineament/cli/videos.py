@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Videos:
         from lineament.io.formats import looks_like
 
         if isinstance(outcome.error, UnsupportedFormat):
-            with suppress(OSError), open(outcome.source, "rb") as file:
+            with suppress(OSError), Path(outcome.source).open("rb") as file:
                 if looks_like(file.read(_HEAD)).endswith("video"):
                     self._met.append(outcome.source)
 
@@ -36,7 +37,7 @@ class Videos:
         if self._met:
             count = "1 video" if len(self._met) == 1 else f"{len(self._met)} videos"
             report.say(
-                f"{count} given, {self._met[0]} the first, where pictures are wanted; take pictures out of it: "
-                "lineament dataset collect NAMES.txt --source video --from FILE --subject NAME --out DIR "
-                "--purpose TEXT"
+                f"{count} given, {self._met[0]} the first, where pictures are wanted; take pictures "
+                "out of it: lineament dataset collect NAMES.txt --source video --from FILE --subject NAME "
+                "--out DIR --purpose TEXT"
             )

@@ -73,7 +73,7 @@ class Strangers:
 
 
 def photos_in(data: Path, *, split: str | None = None) -> list[Photo]:
-    """Pictures of a manifest (of a split), of a folder a person, or of a folder, each then somebody else."""
+    """Pictures of a manifest (of a split), a folder a person, or one folder, each then somebody else."""
     path = data / MANIFEST_NAME if (data / MANIFEST_NAME).is_file() else data
     if path.is_file() and own_files.MANIFEST.known(path):
         manifest = Manifest.load(path)

@@ -19,8 +19,9 @@ def seen_by(
 ) -> UInt8:
     """The crop uint8 ``(S, S, 3)`` of the face nearest the picture's centre, cut as the card says.
 
-    The face is found by the detector of the training unless another is given, or by YuNet. ``whole`` takes the picture as it is, resized: for crops, and for models of whole pictures. Raises the
-    picture's error, `NoFaceFound`, `NoLandmarks`, or `ConfigError` for a card without a size.
+    The face is found by the detector of the training unless another is given, or by YuNet. ``whole`` takes
+    the picture as it is, resized: for crops, and for models of whole pictures. Raises the picture's error,
+    `NoFaceFound`, `NoLandmarks`, or `ConfigError` for a card without a size.
     """
     size = card.input.size
     if size is None:

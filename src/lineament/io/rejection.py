@@ -1,4 +1,4 @@
-"""From which probability on a classifier's answer is taken for a name: ``rejection.json`` in its run folder.
+"""Below which probability a classifier names nobody: ``rejection.json`` in its run folder.
 
 Beside the card and not in it, so that a model measured later keeps the card it was exported with.
 """
@@ -46,6 +46,8 @@ def load(run: Path, card: TrainedCard) -> Rejection:
         if values.pop(_KEY) != 1:
             raise ConfigError(f"{path}: of a newer lineament; measure again")
         found = Rejection(float(values["below"]), str(values["model"]), dict(values["record"]))
+        for name in ("value", "low", "high", "n"):
+            float(found.record["named"][name])
     except FileNotFoundError:
         raise ConfigError(
             f"{run}: from which probability on it names somebody was not measured; do it with "

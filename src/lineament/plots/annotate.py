@@ -24,8 +24,8 @@ def annotate(
     """A copy of the picture, uint8 ``(H, W, 3)``, with boxes, landmarks and labels, by default the score.
 
     There is one label a face, of several lines perhaps; an empty one is left out. A line that no font of
-    this system draws rightly is its face's number, from 1 (`lineament.plots.lettering.legible`). Line and letter sizes follow the picture's size, so that a 4,000
-    pixel photo stays readable.
+    this system draws rightly is its face's number, from 1 (`lineament.plots.lettering.legible`). Line and
+    letter sizes follow the picture's size, so that a 4,000 pixel photo stays readable.
     """
     canvas = PillowImage.fromarray(image.pixels)
     draw = ImageDraw.Draw(canvas)

@@ -45,11 +45,11 @@ class NamedSheet:
         number = len(self._cells) + 1
         lines = []
         for line in (*label.splitlines(), source):
-            line = shown(line, limit=_LETTERS_A_LINE)
-            if letters(line, _LETTER) is None:
-                self.legend.append(f"{number} is {line}")
-                line = str(number)
-            lines.append(line)
+            written = shown(line, limit=_LETTERS_A_LINE)
+            if letters(written, _LETTER) is None:
+                self.legend.append(f"{number} is {shown(line)}")
+                written = str(number)
+            lines.append(written)
         self._cells.append((_cell(image, np.asarray(box, np.float64) / image.scale), lines))
 
     def picture(self) -> UInt8:
@@ -76,7 +76,7 @@ def _cell(image: Image, box: np.ndarray) -> PillowImage.Image:
     """The face with what is around it, and its box."""
     h, w = image.hw
     side = float((box[2:] - box[:2]).max()) * (1 + 2 * _AROUND)
-    side = min(max(side, 8.0), float(max(h, w)))
+    side = min(max(side, 8.0), float(min(h, w)))
     middle = (box[:2] + box[2:]) / 2
     low = [_within(float(m) - side / 2, side, whole) for m, whole in zip(middle, (w, h), strict=True)]
     left, top = round(low[0]), round(low[1])

@@ -18,7 +18,7 @@ from lineament.cli.evaluate.shared import (
     say_failures,
     write_figures,
 )
-from lineament.cli.options import ModelsDetectorOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.options import JsonOption, ModelsDetectorOption, StrictOption, WorkersOption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
