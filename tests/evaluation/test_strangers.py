@@ -49,9 +49,7 @@ def strangers(tmp_path: Path) -> Path:
     return tmp_path / "strangers"
 
 
-def test_it_is_chosen_on_half_and_measured_on_the_other(
-    run: Path, strangers: Path, tmp_path: Path
-) -> None:
+def test_it_is_chosen_on_half_and_measured_on_the_other(run: Path, strangers: Path, tmp_path: Path) -> None:
     """The record keeps counts and intervals; known people in their own strong light stay named."""
     for colour, tint in (("red", (1.6, 0.5, 0.4)), ("blue", (0.4, 0.5, 1.6))):
         _tinted(tmp_path / "known" / colour, "b", tint)
