@@ -78,7 +78,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_used_unless_another_is_named(
     runs: Path, models: list[str], asked: str | None, used: str, told: str
 ) -> None:
-    """Told either way; another is warned of where its boxes are others. Older cards load and say nothing."""
+    """Told either way; another one is warned of where its boxes differ. Older cards say nothing."""
     with Analyzer(asked, None, [str(runs / name) for name in models if name], quality=False) as analyzer:
         assert analyzer.detector_spec == used
         said = " | ".join(analyzer.told)
@@ -86,7 +86,7 @@ def test_it_is_used_unless_another_is_named(
 
 
 def test_a_haar_classifier_is_given_haars_boxes(runs: Path) -> None:
-    """The boxes of `analyze --classifier RUN` are those of --detector haar, and say so; YuNet's are others."""
+    """`analyze --classifier RUN` has the boxes of --detector haar, and says so; YuNet's are others."""
 
     def boxes(*words: str) -> tuple[list[object], str]:
         run = CliRunner().invoke(app, ["analyze", PORTRAIT, *words, "--json", "-"])
