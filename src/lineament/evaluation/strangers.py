@@ -149,8 +149,8 @@ def _answers(
         try:
             face = central_face(outcome)
         except LineamentError:
-            face = None
-        if face is not None:
+            pass  # counted by its absence
+        else:
             found[file] = str(face.attributes[name]), float(face.probabilities[name])
         if advance is not None:
             advance(1)
