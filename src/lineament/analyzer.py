@@ -19,15 +19,18 @@ from typing import Any, Self, TypeAlias, get_args
 import numpy as np
 
 from lineament import registry
+from lineament.attributes._finding import finding
 from lineament.config import did_you_mean
 from lineament.errors import ConfigError, FaceError, NoLandmarks, PictureError, UsageError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
 from lineament.geometry.crops import cut
 from lineament.io import catalog, forks, images, inputs
+from lineament.io.first_imports import import_first
 from lineament.io.onnx import Precision, cores
 from lineament.io.opencv import one_thread_each
 from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.quality.score import assess
 from lineament.shown import shown
 from lineament.types import (
     Compared,
@@ -75,7 +78,8 @@ class Analyzer:
     """Takes pictures through every step; one `Outcome` a picture, in the order given.
 
     ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``), folders of
-    finished trainings, or objects.
+    finished trainings, or objects. Without a detector, that by which the faces were cut that the
+    ``attributes`` were trained on is used, and else YuNet; ``told`` says so, and warns of another one.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
@@ -85,7 +89,7 @@ class Analyzer:
 
     def __init__(
         self,
-        detector: Spec | Detector = "yunet",
+        detector: Spec | Detector | None = None,
         embedder: Spec | Embedder | None = "sface",
         attributes: Sequence[Spec | AttributeClassifier] | Spec | AttributeClassifier = (),
         *,
@@ -115,7 +119,12 @@ class Analyzer:
         self.embedder = _embedder(embedder, precision)
         self.attributes = tuple(registry.attributes.made(a, "predict") for a in _each(attributes))
         _require_distinct(self.attributes)
-        self.detector = registry.detectors.made(detector, "detect")
+        found = finding(detector, self.attributes)
+        self.told = found.told
+        self.detector_spec = (
+            os.fspath(found.detector) if isinstance(found.detector, str | os.PathLike) else None
+        )
+        self.detector = registry.detectors.made(found.detector, "detect")
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
@@ -234,6 +243,7 @@ class Analyzer:
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
+                import_first()
                 self._pool = ThreadPoolExecutor(self.workers, "lineament")
             return self._pool
 
@@ -337,8 +347,6 @@ class Analyzer:
                     embeddings=units[rows], embedding_lengths=lengths[rows], model=self.embedder.model
                 )
         if self.quality:
-            from lineament.quality.score import assess
-
             for picture in found:
                 assert picture.crops is not None
                 picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))

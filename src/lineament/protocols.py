@@ -31,7 +31,10 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds faces."""
+    """Finds faces.
+
+    One that leaves out faces below a score tells it by an attribute ``score``.
+    """
 
     gives_landmarks: bool
 

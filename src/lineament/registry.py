@@ -81,6 +81,16 @@ class Registry(Generic[T]):
             settings["base"] = _written(wrapped)
         return factory(from_mapping(config, settings, where=f"{self.kind} {first.name}"))
 
+    def changed(self, spec: str, **settings: Any) -> str:
+        """The spec with these settings in place of its own, for what is named first; raises as `create`."""
+        chain = self._chain(spec)
+        chain[0].settings |= {name: str(value) for name, value in settings.items()}
+        return _written(chain)
+
+    def innermost(self, spec: str) -> str:
+        """The name or folder that a spec's wrappers are around in the end; raises as `create`."""
+        return self._chain(spec)[-1].written
+
     def made(self, given: Any, method: str) -> T:
         """What a caller gave for a part: a name or run folder to `create`, or the object itself.
 

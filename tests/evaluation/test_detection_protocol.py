@@ -22,6 +22,7 @@ from lineament.evaluation.page import render
 from lineament.evaluation.record import Record
 from lineament.evaluation.truths import read_truths
 from lineament.io import images
+from lineament.registry import detectors
 from lineament.types import Faces
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -44,7 +45,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(photos: Path) -> dict[str, Faces]:
     """What YuNet finds at its own threshold, once for the module: these stand in for hand-made labels."""
-    detector = detection.open_detector("yunet:score=0.6").detector
+    detector = detectors.create("yunet:score=0.6")
     pictures = [images.load(photos / name) for name in NAMES]
     return dict(zip(NAMES, detector.detect(pictures), strict=True))
 
@@ -100,13 +101,6 @@ def test_the_score_lowered_for_average_precision_changes_no_sure_face(
         kept = everything[everything.scores >= 0.6]
         np.testing.assert_allclose(kept.boxes, sure.boxes, atol=1e-3)
         np.testing.assert_allclose(kept.scores, sure.scores, atol=1e-6)
-
-
-def test_a_threshold_in_the_spec_is_kept() -> None:
-    """Who asks for a threshold, or for a detector that has none, is measured with just that."""
-    given = detection.open_detector("yunet:score=0.8")
-    assert (given.score, given.lowest, given.spec) == (0.8, 0.8, "yunet:score=0.8")
-    assert detection.open_detector("haar").score is None
 
 
 def test_small_faces_are_ignored_not_missed(labelled: Path, found: dict[str, Faces]) -> None:

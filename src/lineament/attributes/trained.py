@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from lineament.config import several
 from lineament.errors import CardMismatch, ConfigError, NoLandmarks, UnknownName
 from lineament.geometry.crop_style import CropStyle
+from lineament.io import rejection
 from lineament.io.inputs import found_in, pictures
 from lineament.io.onnx import Precision
 from lineament.io.trained import open_trained
 from lineament.registry import attributes
 from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
+
+NOBODY = "nobody known"
+"""The answer for a face that no class is probable enough for."""
 
 _BATCH = 32
 
@@ -28,12 +33,18 @@ class TrainedConfig:
     """``model`` is the folder of a finished training.
 
     ``prefix`` stands before the names of its answers, so that two models for one attribute can be used side
-    by side.
+    by side. A face whose likeliest class is less probable than ``reject_below`` is answered by `NOBODY`;
+    `MEASURED` takes the value that the run folder holds (`lineament.io.rejection`).
     """
 
     model: Path
     prefix: str = ""
     precision: Precision = "exact"
+    reject_below: float | Literal["measured"] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.reject_below != rejection.MEASURED and not 0 <= float(self.reject_below) <= 1:
+            raise ConfigError("reject_below is a probability from 0 to 1, or measured")
 
 
 @attributes.register("trained", TrainedConfig)
@@ -55,6 +66,9 @@ class Trained:
                 raise ConfigError(
                     f"{config.model}: output {head.name} is of kind {head.kind}, no attribute"
                 )
+        asked = config.reject_below
+        self.rejection = rejection.load(config.model, card) if asked == rejection.MEASURED else None
+        self.reject_below = self.rejection.below if self.rejection else float(asked)
         self._size = card.input.size
         self._style = card.crop or CropStyle(self._size)
         self.names = tuple(config.prefix + head.name for head in card.heads)
@@ -98,20 +112,23 @@ class Trained:
                 found[name] = AttributeScores(name, tuple(numbers), (), np.zeros((count, 0), np.float32))
                 continue
             p = np.zeros((count, len(head.classes)), np.float32) if values is None else softmax(values)
-            best = tuple(head.classes[i] for i in p.argmax(axis=1)) if count else ()
+            best = tuple(
+                head.classes[row.argmax()] if row.max() >= self.reject_below else NOBODY for row in p
+            )
             found[name] = AttributeScores(name, best, head.classes, p)
         return found
 
 
-def open_classifiers(folders: Sequence[str]) -> list[Trained]:
+def open_classifiers(folders: Sequence[str], reject_below: str | None = None) -> list[Trained]:
     """Classifiers of people from their run folders, or ``FOLDER:prefix=my_``.
 
-    Raises `ConfigError` for anything else, saying what it is and how that is asked for.
+    ``reject_below`` is for all of them, see `TrainedConfig`. Raises `ConfigError` for anything else, saying
+    what it is and how that is asked for.
     """
-    return [_classifier(spec) for spec in several(folders)]
+    return [_classifier(spec, reject_below) for spec in several(folders)]
 
 
-def _classifier(spec: str) -> Trained:
+def _classifier(spec: str, reject_below: str | None) -> Trained:
     name = spec.partition(":")[0]
     if name in attributes.names() and name != "trained":
         raise ConfigError(
@@ -120,7 +137,8 @@ def _classifier(spec: str) -> Trained:
         )
     try:
         # By the registry, so that settings after the folder mean the same everywhere.
-        opened = attributes.create(spec)
+        more = {} if reject_below is None else {"reject_below": reject_below}
+        opened = attributes.create(attributes.changed(spec, **more))
     except UnknownName:
         raise ConfigError(
             f"classifier {spec!r}: no such folder; give that of a finished `lineament train classifier`"

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     AttributesOption,
     ClassifierOption,
-    DetectorOption,
     JsonOption,
+    ModelsDetectorOption,
     PrecisionOption,
+    RejectBelowOption,
     StrictOption,
     WorkersOption,
 )
 from lineament.cli.targets import Writes
 
+if TYPE_CHECKING:
+    from lineament.attributes.trained import Trained
+
 
 def analyze(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
-    detector: DetectorOption = "yunet",
+    detector: ModelsDetectorOption = None,
     attributes: AttributesOption = None,
     classifier: ClassifierOption = None,
+    reject_below: RejectBelowOption = None,
     age: Annotated[bool, typer.Option("--age", help="Estimate age in years.")] = False,
     gender: Annotated[bool, typer.Option("--gender", help="Estimate gender.")] = False,
     draw: Annotated[
         Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here."), Writes()
     ] = None,
+    scores: ScoresOption = False,
+    sheet: SheetOption = None,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -37,20 +46,54 @@ def analyze(
 ) -> None:
     """Find faces and measure them: landmarks, pose, quality; attributes and who it is where asked.
 
-    A model trained here is given by the folder of its training.
+    A model trained here is given by the folder of its training. Faces are found by the detector that cut
+    its training pictures, unless another is named.
     """
     from lineament.analyzer import Analyzer
     from lineament.attributes.trained import open_classifiers
     from lineament.cli.pictures import run
+    from lineament.errors import UsageError
 
     named = [name for name, wanted in (("age", age), ("gender", gender)) if wanted]
+    if reject_below is not None and not classifier:
+        raise UsageError("--reject-below is of a classifier; give its folder: --classifier DIR")
+    people = open_classifiers(classifier or (), reject_below)
     asked = list(dict.fromkeys([*named, *(attributes or ())]))
     analyzer = Analyzer(
         detector=detector,
-        attributes=[*asked, *open_classifiers(classifier or ())],
+        attributes=[*asked, *people],
         precision=precision,
         workers=workers,
     )
     answers = [name for one in analyzer.attributes for name in one.names]
     columns = ("score", "box", "quality", "size", "yaw", "sharpness")
-    run(analyzer, paths, json=json, strict=strict, draw=draw, columns=columns, attributes=answers)
+    run(
+        analyzer,
+        paths,
+        json=json,
+        strict=strict,
+        draw=draw,
+        columns=columns,
+        attributes=answers,
+        scores=scores,
+        sheet=sheet,
+        notes=[*analyzer.told, *(line for one in people for line in _of_strangers(one))],
+    )
+
+
+def _of_strangers(people: Trained) -> Iterator[str]:
+    """What a classifier says of somebody it does not know."""
+    name, count = people.card.name, len(people.card.heads[0].classes)
+    if people.rejection is not None:
+        named = people.rejection.record["named"]
+        yield (
+            f"{name} names nobody below {people.reject_below:.4f}; of {named['n']:,} faces of strangers it "
+            f"then named {named['value']:.1%} ({named['low']:.1%} to {named['high']:.1%})"
+        )
+    elif people.reject_below:
+        yield f"{name} names nobody below {people.reject_below:g}; how many strangers pass was not measured"
+    elif people.card.heads[0].name == "subject":
+        yield (
+            f"{name} takes every face for one of its {count:,} people, a stranger's too; with strangers "
+            f"about: `lineament evaluate strangers {name} PHOTOS` and --reject-below measured, or a gallery"
+        )

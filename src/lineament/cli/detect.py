@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lineament.cli.drawing import ScoresOption
 from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
 from lineament.cli.targets import Writes
 
@@ -17,6 +18,7 @@ def detect(
     draw: Annotated[
         Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here."), Writes()
     ] = None,
+    scores: ScoresOption = False,
     json: JsonOption = None,
     strict: StrictOption = False,
     workers: WorkersOption = None,
@@ -29,4 +31,12 @@ def detect(
     from lineament.cli.pictures import run
 
     analyzer = Analyzer(detector=detector, embedder=None, quality=False, workers=workers)
-    run(analyzer, paths, json=json, strict=strict, draw=draw, columns=("score", "box", "attempt"))
+    run(
+        analyzer,
+        paths,
+        json=json,
+        strict=strict,
+        draw=draw,
+        scores=scores,
+        columns=("score", "box", "attempt"),
+    )

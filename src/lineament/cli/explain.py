@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineament.cli.options import DEFAULT_PRECISION, DetectorOption, JsonOption, PrecisionOption
+from lineament.cli.options import (
+    DEFAULT_PRECISION,
+    DetectorOption,
+    JsonOption,
+    ModelsDetectorOption,
+    PrecisionOption,
+)
 from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ def activations(
         typer.Option("--layer", metavar="NAME", help="Which; may be repeated. Default: spread over depth."),
     ] = None,
     layers: Annotated[int, typer.Option("--layers", min=1, help="How many, where none is named.")] = 6,
-    detector: DetectorOption = "yunet",
+    detector: ModelsDetectorOption = None,
     whole: WholeOption = False,
     json: JsonOption = None,
 ) -> None:
@@ -106,7 +112,7 @@ def saliency(
         str | None,
         typer.Option("--class", metavar="NAME", help="What speaks for this class; default: the likeliest."),
     ] = None,
-    detector: DetectorOption = "yunet",
+    detector: ModelsDetectorOption = None,
     whole: WholeOption = False,
     json: JsonOption = None,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli import gallery_answers
+from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
@@ -176,6 +177,8 @@ def identify(
         typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in."),
         Writes(),
     ] = None,
+    scores: ScoresOption = False,
+    sheet: SheetOption = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",
     target_fmr: SearchFmrOption = None,
@@ -187,10 +190,11 @@ def identify(
 ) -> None:
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
     from lineament.analyzer import Analyzer
+    from lineament.cli.drawing import Sheet
     from lineament.cli.output import Report, progress
     from lineament.cli.pictures import Drawings
+    from lineament.cli.videos import Videos
     from lineament.gallery.gallery import Gallery
-    from lineament.gallery.searching import outgrown, strangers_share
     from lineament.io import calibration_file, sources
     from lineament.io.writing import make_folder
     from lineament.types import Decision, Status
@@ -201,11 +205,13 @@ def identify(
     files = list(listing)
     if draw is not None:
         make_folder(draw)
-    drawings = Drawings(draw)
+    drawings, on_sheet, videos = Drawings(draw), Sheet(sheet), Videos()
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
     threshold = None
-    analyzer = Analyzer(detector, precision=precision, workers=workers, keep_images=draw is not None)
+    analyzer = Analyzer(
+        detector, precision=precision, workers=workers, keep_images=draw is not None or sheet is not None
+    )
 
     def tell() -> None:
         report.table(None, ("picture", "face", "decision", "subject", "similarity", "next"), rows)
@@ -215,16 +221,13 @@ def identify(
         report.say(f"{seen} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
         if counts["numbered"]:
             report.say(gallery_answers.numbered_note(counts["numbered"]))
-        if threshold is not None:
-            people = opened.people
-            strangers = strangers_share(threshold, people)
-            report.say(f"decided by threshold {threshold}")
-            report.say(f"at which about {strangers:.1%} of strangers match one of {people} people")
-            if (warning := outgrown(threshold, people)) is not None:
-                report.say(f"warning: {warning}")
+        for line in gallery_answers.decided_by(threshold, opened.people):
+            report.say(line)
         if listing.left_out.others:
             report.say(_left_out(listing.left_out.others))
+        videos.tell(report)
         drawings.tell(report)
+        on_sheet.write(report)
 
     with (
         Gallery(gallery, analyzer, threshold=known, target_fmr=target_fmr, create=False) as opened,
@@ -234,16 +237,20 @@ def identify(
     ):
         for number, found in enumerate(opened.identify(files, top), 1):
             counts[found.outcome.status] += 1
+            videos.look(found.outcome)
             for match in found.matches:
                 counts[match.decision] += 1
                 threshold = match.threshold
             labels = gallery_answers.labels_of(found) if draw is not None else ()
             counts["numbered"] += gallery_answers.numbered(labels)
-            drawn = drawings.add(found.outcome, number, partial(gallery_answers.drawing, found, labels))
+            drawn = drawings.add(
+                found.outcome, number, partial(gallery_answers.drawing, found, labels, scores)
+            )
+            on_sheet.add(found.outcome, gallery_answers.named(found))
             rows += gallery_answers.identify_rows(found)
             report.line({**gallery_answers.identified_json(found, labels), **drawn})
             advance(1)
-    if drawings.refused or (strict and counts[Status.REFUSED]):
+    if videos or drawings.refused or (strict and counts[Status.REFUSED]):
         raise typer.Exit(1)
 
 

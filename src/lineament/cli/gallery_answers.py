@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
     from lineament.gallery.gallery import Gallery, Identified
-    from lineament.types import Compared, Image, Match, Record, UInt8
+    from lineament.types import Compared, Image, Match, Record, Threshold, UInt8
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
 
@@ -108,6 +108,20 @@ def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     return record, lines if warning is None else [*lines, f"warning: {warning}"]
 
 
+def decided_by(threshold: Threshold | None, people: int) -> list[str]:
+    """What to tell of the threshold of searches among so many people; nothing where none decided."""
+    from lineament.gallery.searching import outgrown, strangers_share
+
+    if threshold is None:
+        return []
+    strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
+    return [
+        f"decided by threshold {threshold}",
+        f"at which about {strangers:.1%} of strangers match one of {people} people",
+        *([] if warning is None else [f"warning: {warning}"]),
+    ]
+
+
 def identify_rows(found: Identified) -> list[Sequence[object]]:
     """One row a face, or one for a picture without."""
     from lineament.types import Status
@@ -136,22 +150,24 @@ def labels_of(found: Identified) -> tuple[str, ...]:
     """
     from lineament.plots.lettering import legible
 
-    return legible(
-        [
-            f"{match.subject} {match.candidates[0].similarity:.2f}"
-            if match.subject is not None
-            else "no match"
-            for match in found.matches
-        ]
-    )
+    return legible(named(found))
 
 
-def drawing(found: Identified, labels: Sequence[str], image: Image) -> UInt8:
-    """The picture with a label at each face."""
+def named(found: Identified) -> list[str]:
+    """A name with its similarity, or "no match", of each face."""
+    return [
+        f"{match.subject} {match.candidates[0].similarity:.2f}" if match.subject is not None else "no match"
+        for match in found.matches
+    ]
+
+
+def drawing(found: Identified, labels: Sequence[str], scores: bool, image: Image) -> UInt8:
+    """The picture with a label at each face, and the detection's score where that is wanted."""
+    from lineament.cli.drawing import with_scores
     from lineament.plots.annotate import MATCH, NO_MATCH, annotate
 
     colours = [MATCH if match.subject is not None else NO_MATCH for match in found.matches]
-    return annotate(image, found.outcome.faces, labels, colours)
+    return annotate(image, found.outcome.faces, with_scores(labels, found.outcome, scores), colours)
 
 
 def identified_json(found: Identified, labels: Sequence[str] = ()) -> dict[str, Any]:

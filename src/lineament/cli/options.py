@@ -25,6 +25,15 @@ DetectorOption = Annotated[
         help="yunet, centerface, haar, retry:yunet, yunet:score=0.8, the folder of a training ...",
     ),
 ]
+ModelsDetectorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        metavar="NAME[:SETTINGS]",
+        help="yunet, haar, the folder of a training ... Default: that which cut the faces the model was "
+        "trained on, else yunet.",
+    ),
+]
 AttributesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,6 +46,14 @@ ClassifierOption = Annotated[
     list[str] | None,
     typer.Option(
         "--classifier", metavar="DIR", help="Say who it is: the folder of a classifier's training."
+    ),
+]
+RejectBelowOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reject-below",
+        metavar="P|measured",
+        help="Name nobody below this probability; measured: that of `lineament evaluate strangers`.",
     ),
 ]
 StrictOption = Annotated[

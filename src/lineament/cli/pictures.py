@@ -12,12 +12,16 @@ from typing import Any
 import typer
 
 from lineament.analyzer import Analyzer
+from lineament.cli.drawing import Sheet, answer, said_of, with_scores
+from lineament.cli.gallery_answers import numbered_note
 from lineament.cli.output import Report, error_json, picture_json, progress
+from lineament.cli.videos import Videos
 from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.io import images, sources
 from lineament.io.own_files import DRAWING
 from lineament.io.writing import make_folder
 from lineament.plots.annotate import annotate
+from lineament.plots.lettering import legible
 from lineament.types import Face, Image, Outcome, Status, UInt8
 
 CELLS: dict[str, Callable[[Face], object]] = {
@@ -40,15 +44,22 @@ def run(
     draw: Path | None,
     columns: Sequence[str],
     attributes: Sequence[str] = (),
+    scores: bool = False,
+    sheet: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Analyse, print a row a face and a total, and exit with 1 on a refusal when strict."""
+    """Analyse, print a row a face and a total, and exit with 1 on a refusal when strict.
+
+    ``notes`` are told before anything else.
+    """
+    on_sheet, videos = Sheet(sheet), Videos()
     if draw is not None:
         make_folder(draw)
     listing = sources.expand(paths)
     files = list(listing)
-    analyzer.keep_images = draw is not None
+    analyzer.keep_images = draw is not None or sheet is not None
     counts: Counter[Status] = Counter()
-    faces = 0
+    faces = numbered = 0
     rows: list[list[object]] = []
     drawings = Drawings(draw)
 
@@ -58,17 +69,29 @@ def run(
         report.say(f"{counts.total()} pictures: {summary}; {faces} faces")
         if (others := listing.left_out.others) > 0:
             report.say(f"{others} files in folders are no pictures by their names and were left out")
+        videos.tell(report)
         drawings.tell(report)
+        on_sheet.write(report)
+        if numbered:
+            report.say(numbered_note(numbered))
 
     with Report(json) as report, report.at_the_end(tell), progress(len(files), "pictures") as advance:
+        for note in notes:
+            report.say(note)
         for outcome in analyzer.analyze(files):
             counts[outcome.status] += 1
+            videos.look(outcome)
             faces += len(outcome.faces)
-            drawn = drawings.add(outcome, counts.total(), partial(annotate, faces=outcome.faces))
+            said = [said_of(face) for face in outcome.faces]
+            labels = with_scores(said, outcome, scores)
+            numbered += 0 if draw is None else sum(map(_unwritten, labels))
+            drawing = partial(annotate, faces=outcome.faces, labels=labels)
+            drawn = drawings.add(outcome, counts.total(), drawing)
+            on_sheet.add(outcome, said)
             rows += _rows(outcome, columns, attributes)
             report.line({**picture_json(outcome), **drawn})
             advance(1)
-    if drawings.refused or (strict and counts[Status.REFUSED]):
+    if videos or drawings.refused or (strict and counts[Status.REFUSED]):
         raise typer.Exit(1)
 
 
@@ -81,19 +104,16 @@ def _rows(outcome: Outcome, columns: Sequence[str], attributes: Sequence[str]) -
             outcome.source,
             i + 1,
             *(CELLS[column](face) for column in columns),
-            *(_attribute(face, name) for name in attributes),
+            *(answer(face, name) for name in attributes),
         ]
         for i, face in enumerate(outcome.faces)
     ]
 
 
-def _attribute(face: Face, name: str) -> str:
-    """A class with its probability, or a number."""
-    value = face.attributes[name]
-    if not isinstance(value, str):
-        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
-    p = face.probabilities.get(name)
-    return value if p is None else f"{value} {p:.2f}"
+def _unwritten(label: str) -> int:
+    """How many lines of a label no font here can write."""
+    lines = label.splitlines()
+    return sum(a != b for a, b in zip(lines, legible(lines), strict=True))
 
 
 class Drawings:

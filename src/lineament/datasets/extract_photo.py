@@ -147,8 +147,11 @@ def see_photos(out: Path, settings: ExtractSettings) -> Callable[[Photo], dict[s
 
 
 def _detector(settings: ExtractSettings) -> Detector:
-    if settings.rotate is None:
-        return registry.detectors.create(settings.detector)
-    if settings.detector.partition(":")[0] == "retry":
-        return registry.detectors.create(settings.detector, step_deg=settings.rotate)
-    return registry.detectors.create("retry", base=settings.detector, step_deg=settings.rotate)
+    spec = settings.detector
+    return registry.detectors.create(spec if settings.rotate is None else turning(spec, settings.rotate))
+
+
+def turning(detector: str, step_deg: float) -> str:
+    """The spec of a detector that also turns the picture by steps until a face shows."""
+    retry = detector if detector.partition(":")[0] == "retry" else f"retry:{detector}"
+    return registry.detectors.changed(retry, step_deg=step_deg)

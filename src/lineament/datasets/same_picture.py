@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dctn
 
 from lineament.datasets.glances import Fit, in_pixels, small_look
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
@@ -41,7 +42,6 @@ _DETAIL = 8.0
 def perceptual_hashes(pixels: UInt8) -> tuple[int, int]:
     """The 64-bit hash of a picture and that of its mirror image."""
     import cv2
-    from scipy.fft import dctn
 
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from lineament.io.first_imports import import_first
 from lineament.io.opencv import one_thread_each
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ def in_threads(workers: int, work: Callable[[T], R], items: Iterable[T]) -> Iter
         with one_thread_each():
             return work(item)
 
+    import_first()
     with ThreadPoolExecutor(workers, "lineament") as pool:
         try:
             for item in items:

@@ -37,6 +37,7 @@ class CenterFace:
 
     def __init__(self, config: CenterFaceConfig | None = None) -> None:
         self.config = config or CenterFaceConfig()
+        self.score = self.config.score
         path = derived(assets.fetch(catalog.card("centerface")), "rgb8-dynamic-1", _open_dimensions)
         self._session = open_session(path)
 

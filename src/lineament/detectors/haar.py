@@ -15,6 +15,7 @@ import numpy as np
 
 from lineament.errors import ConfigError
 from lineament.io.inputs import pictures
+from lineament.io.opencv import import_cv2
 from lineament.registry import detectors
 from lineament.types import Faces, Image
 
@@ -58,7 +59,9 @@ class Haar:
 
     def __init__(self, config: HaarConfig | None = None) -> None:
         self.config = config or HaarConfig()
+        self.score = self.config.score
         self._local = threading.local()
+        import_cv2()  # here, and not first in the threads that it is handed to
 
     def __reduce__(self) -> tuple[object, ...]:
         return Haar, (self.config,)  # the classifiers of the threads are made anew
@@ -96,9 +99,7 @@ class Haar:
         """This thread's classifier: one may not be shared between threads."""
         cascade: CascadeClassifier | None = getattr(self._local, "cascade", None)
         if cascade is None:
-            import cv2
-            import cv2.data
-
+            cv2 = import_cv2()
             name = f"haarcascade_frontalface_{self.config.cascade}.xml"
             cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / name))
             self._local.cascade = cascade

@@ -47,6 +47,7 @@ class Landmarked:
     def __init__(self, config: LandmarkedConfig | None = None, *, detector: Detector | None = None) -> None:
         self.config = config or LandmarkedConfig()
         self.base = detector or create_base("landmarked", self.config.base)
+        self.score: float | None = getattr(self.base, "score", None)
         self._yunet = YuNet(YuNetConfig(score=self.config.score))
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:

@@ -44,6 +44,7 @@ class Localizer:
         self, config: LocalizerConfig | None = None, *, trained: TrainedModel | None = None
     ) -> None:
         self.config = config or LocalizerConfig()
+        self.score = self.config.score
         if trained is None:
             if not self.config.model:
                 raise ConfigError("localizer: name a run folder: localizer:model=FOLDER")

@@ -84,6 +84,7 @@ class Retry:
         if detector is None:
             detector = create_base("retry", self.config.base)
         self.base = detector
+        self.score: float | None = getattr(detector, "score", None)
         self.gives_landmarks = self.base.gives_landmarks
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:

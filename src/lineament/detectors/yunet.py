@@ -39,6 +39,7 @@ class YuNet:
 
     def __init__(self, config: YuNetConfig | None = None) -> None:
         self.config = config or YuNetConfig()
+        self.score = self.config.score
         path = derived(assets.fetch(catalog.card("yunet")), "rgb8-joined-1", _open_dimensions)
         self._session = open_session(path)
 

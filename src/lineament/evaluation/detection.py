@@ -1,7 +1,7 @@
 """Detection on labelled pictures: COCO's figures, WIDER FACE's, recall by size and by label.
 
-Average precision looks at all scores, so the detector's own threshold is lowered to `LOWEST_SCORE` where it
-has one; precision, recall and F1 are told at a stated score.
+Average precision looks at all scores, so a detector's threshold is lowered to `LOWEST_SCORE`; precision,
+recall and F1 are told at the threshold that it is used at, or at a stated score.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _NOT_A_GROUP = {"iscrowd", "ignore", "ignored", "difficult", "invalid", "source_
 class OpenDetector:
     """A detector made ready to be measured.
 
-    ``score`` is the one it would be used at, None where it has no threshold of its own. ``lowest`` is the
-    least score it returns here.
+    ``score`` is the one it would be used at: that of its spec, else its own, which for a detector trained
+    here is its card's. It is None where it has no threshold. ``lowest`` is the least score it returns here.
     """
 
     detector: Detector
@@ -53,15 +53,19 @@ class OpenDetector:
 
 
 def open_detector(spec: str) -> OpenDetector:
-    """Create a detector; one that has a threshold, and none in its spec, gets `LOWEST_SCORE`."""
+    """Create a detector that returns faces down to `LOWEST_SCORE`, whatever threshold it is used at.
+
+    One that wraps another stays as it is: with other scores it would search otherwise.
+    """
     detector = registry.detectors.create(spec)
-    if not {"score", "nms"} <= registry.detectors.settings(spec):
-        return OpenDetector(detector, spec, None, None)
-    own = float(detector.config.score)  # type: ignore[attr-defined]
-    if "score=" in spec or own <= LOWEST_SCORE:
+    own = getattr(detector, "score", None)
+    settings = registry.detectors.settings(spec)
+    if own is None and {"score", "nms"} <= settings:
+        own = detector.config.score  # type: ignore[attr-defined]
+    if own is None or own <= LOWEST_SCORE or "score" not in settings or "base" in settings:
         return OpenDetector(detector, spec, own, own)
-    lowered = registry.detectors.create(spec, score=LOWEST_SCORE)
-    return OpenDetector(lowered, spec, own, LOWEST_SCORE)
+    lowered = registry.detectors.create(registry.detectors.changed(spec, score=LOWEST_SCORE))
+    return OpenDetector(lowered, spec, float(own), LOWEST_SCORE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +114,8 @@ class DetectionReport:
             "pictures_elsewhere": truths.elsewhere,
             "pictures_without_labels": truths.unlabelled,
             "label_format": truths.format,
+            "split": truths.split or "all",
+            "pictures_of_other_splits": truths.other_splits,
             "label_problems": dict(truths.problems),
         }
 

@@ -19,12 +19,19 @@ from lineament.datasets.formats._labelled import LabelledPicture
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.guessing import detect
 from lineament.datasets.importing import Advance, Imported, import_labels
+from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import UsageError
-from lineament.io.manifest import ManifestRow
+from lineament.io import own_files
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring.matching import Mask
 from lineament.types import Float64
 
 Labels = Mapping[str, str | float]
+
+ALL = "all"
+"""In place of a split's name: every row."""
+
+OWN_FORMAT = "manifest"
 
 _IGNORE = ("ignore", "ignored", "difficult", "invalid")
 """Labels by which data sets mark faces that are neither to be found nor wrong to find (VOC, WIDER FACE)."""
@@ -57,6 +64,7 @@ class Truths:
     ``missing_faces`` are faces of pictures that are not there at all; their sizes are not known.
     ``unusable`` maps pictures left out to what is wrong with their labels, ``elsewhere`` counts labelled
     pictures outside the folder asked for, ``unlabelled`` pictures in it that the labels do not name.
+    ``split`` is what was read, None for all; ``other_splits`` counts the pictures left out for it.
     ``digest`` is of the labels and the pictures' bytes.
     """
 
@@ -69,53 +77,133 @@ class Truths:
     problems: Mapping[str, int]
     format: str
     digest: str
+    split: str | None = None
+    other_splits: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """Labels as rows of a manifest whose folder is ``root``, whatever they were written as.
+
+    ``entries`` are what the labels say of pictures that cannot be read, for which the rows have no boxes.
+    """
+
+    manifest: Manifest
+    root: Path
+    format: str
+    problems: Mapping[str, int]
+    missing_faces: int
+    entries: Mapping[str, LabelledPicture]
 
 
 def read_truths(
-    images: Path, labels: Path, format: str | None = None, advance: Advance | None = None
+    images: Path | None,
+    labels: Path,
+    format: str | None = None,
+    advance: Advance | None = None,
+    *,
+    split: str | None = ALL,
 ) -> Truths:
     """Read the labels of the pictures in a folder; the format is detected unless given.
 
-    Raises `UsageError` when nothing is there or the labels hold no boxes, `LabelFileError` when they cannot
-    be read.
+    ``labels`` may also be a manifest, or a folder with one: ``images`` is then only needed to narrow it.
+    ``split`` is the one to read, ``all`` of them, or None: test where these pictures have that split, else
+    all. Raises `UsageError` when nothing is there or the labels hold no boxes, `ManifestError` and
+    `LabelFileError` when they cannot be read.
     """
-    images, labels = images.absolute(), labels.absolute()
-    if not images.is_dir():
+    images, labels = None if images is None else images.absolute(), labels.absolute()
+    if images is not None and not images.is_dir():
         raise UsageError(f"no folder of images at {images}")
     if not labels.exists():
         raise UsageError(f"{labels}: there is nothing")
+    own = _manifest_at(labels) if format in (None, OWN_FORMAT) else None
+    if own is not None:
+        read = _of_manifest(own)
+    elif format == OWN_FORMAT:
+        raise UsageError(f"{labels}: not a manifest of lineament; leave out --format {OWN_FORMAT}")
+    elif images is None:
+        raise UsageError(f"{labels}: say where the pictures are that these labels are of: --images DIR")
+    else:
+        read = _of_labels(images, labels, format, advance)
+    return _told(read, images or read.root, labels, split, looked_for=images is not None)
+
+
+def _told(read: _Read, images: Path, labels: Path, split: str | None, *, looked_for: bool) -> Truths:
+    rows: dict[str, list[ManifestRow]] = {}
+    for row in read.manifest:
+        rows.setdefault(row.path, []).append(row)
+    inside = {path: its for path, its in sorted(rows.items()) if images in (read.root / path).parents}
+    split = _split_of(inside, split)
+    chosen = {path: its for path, its in inside.items() if split in (None, its[0].split)}
+    if not chosen and inside:
+        there = sorted({str(its[0].split) for its in inside.values() if its[0].split})
+        raise UsageError(
+            f"{labels}: no picture is in the split {split!r}; "
+            + (f"there are {', '.join(there)}" if there else "it is not split; leave out --split")
+        )
+    pictures, unusable, missing_faces = [], {}, read.missing_faces
+    for path, its in chosen.items():
+        error = next((row.error or "refused" for row in its if row.outcome == "refused"), None)
+        boxed = any(row.box is not None for row in its)
+        if error is not None and error.startswith("LabelFileError"):
+            unusable[path] = error
+        elif error is not None and path in read.entries:
+            pictures.append(_unreadable(path, read.entries[path], error))
+        elif error is not None and not boxed and read.format == OWN_FORMAT:
+            unusable[path] = f"{error}; and the manifest does not say what is on it"
+        elif any(row.box is None and row.outcome == "ok" for row in its):
+            unusable[path] = "a face whose box is not known"
+        elif read.format == OWN_FORMAT and not (read.root / path).is_file():
+            missing_faces += sum(row.box is not None for row in its)
+        else:
+            pictures.append(_picture(path, its, error))
+    if not any(len(one.boxes) for one in pictures):
+        raise UsageError(f"{labels}: read as {read.format}, it holds no box of a face in {images}")
+    return Truths(
+        folder=read.root,
+        pictures=tuple(pictures),
+        missing_faces=missing_faces,
+        unusable=unusable,
+        elsewhere=len(rows) - len(inside),
+        unlabelled=_unlabelled(images, read.root, rows) if looked_for else 0,
+        problems=read.problems,
+        format=read.format,
+        digest=read.manifest.digest(),
+        split=split,
+        other_splits=len(inside) - len(chosen),
+    )
+
+
+def _split_of(rows: Mapping[str, list[ManifestRow]], split: str | None) -> str | None:
+    """The split to read, None for all."""
+    if split == ALL:
+        return None
+    if split is not None:
+        return split
+    return "test" if any(its[0].split == "test" for its in rows.values()) else None
+
+
+def _unlabelled(images: Path, root: Path, rows: Mapping[str, list[ManifestRow]]) -> int:
+    return sum(path.relative_to(root).as_posix() not in rows for path in pictures_below(images))
+
+
+def _manifest_at(labels: Path) -> Manifest | None:
+    """The manifest there, None where other labels are."""
+    path = labels / MANIFEST_NAME if labels.is_dir() else labels
+    return Manifest.load(path) if path.is_file() and own_files.MANIFEST.known(path) else None
+
+
+def _of_manifest(manifest: Manifest) -> _Read:
+    return _Read(manifest, manifest.folder.absolute(), OWN_FORMAT, {}, 0, {})
+
+
+def _of_labels(images: Path, labels: Path, format: str | None, advance: Advance | None) -> _Read:
     root = Path(os.path.commonpath([images, labels if labels.is_dir() else labels.parent]))
     with pictures_in(images):
         found = import_labels(labels, format, root=root, advance=advance)
         entries = _entries(found, labels, root)
-    rows: dict[str, list[ManifestRow]] = {}
-    for row in found.manifest:
-        rows.setdefault(row.path, []).append(row)
-    pictures, unusable, elsewhere = [], {}, 0
-    for path, its_rows in sorted(rows.items()):
-        if images not in (root / path).parents:
-            elsewhere += 1
-        elif its_rows[0].outcome == "refused":
-            reason = its_rows[0].error or "refused"
-            if reason.startswith("LabelFileError"):
-                unusable[path] = reason
-            else:
-                pictures.append(_unreadable(path, entries.get(path), reason))
-        else:
-            pictures.append(_picture(path, its_rows))
-    if not any(len(one.boxes) for one in pictures):
-        raise UsageError(f"{labels}: read as {found.format}, it holds no box of a face in {images}")
-    return Truths(
-        folder=root,
-        pictures=tuple(pictures),
-        missing_faces=_missing_faces(found),
-        unusable=unusable,
-        elsewhere=elsewhere,
-        unlabelled=sum(p.relative_to(root).as_posix() not in rows for p in pictures_below(images)),
-        problems=found.problems.counts(),
-        format=found.format,
-        digest=found.manifest.digest(),
-    )
+    problems = found.problems.counts()
+    return _Read(found.manifest, root, found.format, problems, _missing_faces(found), entries)
 
 
 def _entries(found: Imported, labels: Path, root: Path) -> dict[str, LabelledPicture]:
@@ -134,9 +222,9 @@ def _missing_faces(found: Imported) -> int:
     return found.problems["missing_picture" if table else "face_of_missing_picture"]
 
 
-def _picture(path: str, rows: list[ManifestRow]) -> TruePicture:
+def _picture(path: str, rows: list[ManifestRow], error: str | None) -> TruePicture:
     faces = [row for row in rows if row.box is not None]
-    return _true_picture(path, [row.box for row in faces if row.box], [row.labels for row in faces])
+    return _true_picture(path, [row.box for row in faces if row.box], [row.labels for row in faces], error)
 
 
 def _unreadable(path: str, entry: LabelledPicture | None, error: str) -> TruePicture:

@@ -15,12 +15,13 @@ from lineament.types import Face, UInt8
 
 
 def seen_by(
-    card: TrainedCard, picture: str, *, detector: str | Detector = "yunet", whole: bool = False
+    card: TrainedCard, picture: str, *, detector: str | Detector | None = None, whole: bool = False
 ) -> UInt8:
     """The crop uint8 ``(S, S, 3)`` of the face nearest the picture's centre, cut as the card says.
 
-    ``whole`` takes the picture as it is, resized: for crops, and for models of whole pictures. Raises the
-    picture's error, `NoFaceFound`, `NoLandmarks`, or `ConfigError` for a card without a size.
+    The face is found by the detector of the training unless another is given, or by YuNet. ``whole`` takes
+    the picture as it is, resized: for crops, and for models of whole pictures. Raises the picture's error,
+    `NoFaceFound`, `NoLandmarks`, or `ConfigError` for a card without a size.
     """
     size = card.input.size
     if size is None:
@@ -28,7 +29,7 @@ def seen_by(
     if whole:
         return resized(images.load(picture).pixels, size)
     style = card.crop or CropStyle(size, align=card.input.alignment == "arcface_112")
-    return cut(picture, style, size, detector)
+    return cut(picture, style, size, detector or card.data.detector or "yunet")
 
 
 def aligned(picture: str, size: int, *, detector: str | Detector = "yunet") -> UInt8:

@@ -74,6 +74,11 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
     (b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
+    (b"\0\0\x01\xba", "an MPEG video"),
+    (b"\0\0\x01\xb3", "an MPEG video"),
+    (b"FLV\x01", "a Flash video"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media video"),
+    (b"OggS", "an Ogg video"),
     (b"RIFF", "a RIFF file, but no WebP"),
     (b"\x80\x02", "a Python pickle"),
     (b"\x80\x04", "a Python pickle"),
@@ -97,6 +102,12 @@ def sniff(data: bytes) -> Format | None:
 
 def looks_like(data: bytes) -> str:
     """What refused content seems to be, in words, for the error message."""
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "an AVI video"
+    if data[:1] == b"\x47" == data[188:189]:
+        return "an MPEG video"
+    if data[4:8] in (b"moov", b"mdat", b"wide"):
+        return "an MP4 or QuickTime video"
     for magic, words in _REFUSED:
         if data.startswith(magic):
             return words

@@ -174,6 +174,7 @@ DECISIONS = Kind(
     lines_with(("sha256", "path", "id", "choice"), optional=("to", "by", "reason", "score", "at")),
 )
 CALIBRATION = Kind("a threshold that `calibrate` wrote", _object_with("lineament_calibration"))
+REJECTION = Kind("what `evaluate strangers` wrote", _object_with("lineament_rejection"))
 EVALUATION = Kind("an evaluation that --save wrote", _object_with("lineament_evaluation"))
 PAGE = Kind("a page of lineament", _page)
 ARRAY = Kind("an array of lineament", _array)

@@ -68,6 +68,13 @@ class Opened:
     inverted: bool = False
 
 
+def import_plugins() -> None:
+    """Import the decoders of every format that can be read here, as the first of its pictures would."""
+    for format, (module, _) in _PLUGIN.items():
+        if format is not Format.HEIF or heif.available():
+            importlib.import_module(module)
+
+
 def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
     """Read the header only; raises a `PictureError` when it is damaged, or too large to be read safely."""
     if format is Format.TIFF:

@@ -52,12 +52,17 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class TrainedData:
-    """What a model was trained on: the manifest's digest, rows by split, and the digest of its file."""
+    """What a model was trained on: the manifest's digest, rows by split, and the digest of its file.
+
+    ``detector`` is the spec of the detector by whose boxes the faces were cut out, None where none was, or
+    where a card older than this field does not say.
+    """
 
     digest: str
     rows: Mapping[str, int] = field(default_factory=dict)
     subjects: int = 0
     steps: tuple[str, ...] = ()
+    detector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A picture with its faces drawn in: boxes, landmarks and one label a face."""
+"""A picture with its faces drawn in: boxes, landmarks and what is said of each, line by line."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def annotate(
     labels: Sequence[str] | None = None,
     colours: Sequence[tuple[int, int, int]] | None = None,
 ) -> UInt8:
-    """A copy of the picture, uint8 ``(H, W, 3)``, with boxes, landmarks and labels (one a face).
+    """A copy of the picture, uint8 ``(H, W, 3)``, with boxes, landmarks and labels, by default the score.
 
-    A label that no font of this system draws rightly is its face's number, from 1
-    (`lineament.plots.lettering.legible`). Line and letter sizes follow the picture's size, so that a 4,000
-    pixel photo stays readable.
+    There is one label a face, of several lines perhaps; an empty one is left out. A line that no font of
+    this system draws rightly is its face's number, from 1 (`lineament.plots.lettering.legible`). Line and
+    letter sizes follow the picture's size, so that a 4,000 pixel photo stays readable.
     """
     canvas = PillowImage.fromarray(image.pixels)
     draw = ImageDraw.Draw(canvas)
@@ -40,13 +40,18 @@ def annotate(
             for x, y in face.landmarks / image.scale:
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
         text = labels[i] if labels else f"{face.score:.2f}"
-        written = legible_letters(text, i + 1, size)
-        left, top, right, bottom = written.box()
-        pad = round(3 * unit)
-        width, height = right - left + 2 * pad, bottom - top + 2 * pad
+        lines = [legible_letters(line, i + 1, size) for line in text.splitlines() if line]
+        if not lines:
+            continue
+        boxes = [line.box() for line in lines]
+        pad, step = round(3 * unit), round(1.35 * size)
+        width = max(right - left for left, _, right, _ in boxes) + 2 * pad
+        above = -min(boxes[0][1], -0.7 * size)
+        height = above + (len(lines) - 1) * step + max(boxes[-1][3], 0.0) + 2 * pad
         # Above the box where there is room, otherwise inside it; never off the picture.
         x = min(max(0.0, x1), max(0.0, canvas.width - width))
-        y = y1 - height if y1 >= height else min(y1, canvas.height - height)
+        y = y1 - height if y1 >= height else max(0.0, min(y1, canvas.height - height))
         draw.rectangle((x, y, x + width, y + height), fill=colour)
-        written.draw(draw, (x + pad - left, y + pad - top), (255, 255, 255))
+        for number, (line, box) in enumerate(zip(lines, boxes, strict=True)):
+            line.draw(draw, (x + pad - box[0], y + pad + above + number * step), (255, 255, 255))
     return np.asarray(canvas, np.uint8)

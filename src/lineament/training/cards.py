@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
+from lineament.datasets.extract_photo import turning
 from lineament.errors import ConfigError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract
@@ -49,4 +50,17 @@ def data_of(manifest: Manifest) -> TrainedData:
         rows=dict(sorted(Counter(str(row.split) for row in usable).items())),
         subjects=len({row.subject for row in usable if row.subject is not None}),
         steps=tuple(str(step.get("step")) for step in manifest.steps),
+        detector=detector_of(manifest),
     )
+
+
+def detector_of(manifest: Manifest) -> str | None:
+    """The detector by whose boxes the rows were cut from photos, as the last step ``extract`` tells."""
+    for step in reversed(manifest.steps):
+        told = step.get("settings")
+        if step.get("step") == "extract" and isinstance(told, dict):
+            spec, rotate = told.get("detector"), told.get("rotate")
+            if told.get("from_boxes") or not isinstance(spec, str):
+                return None
+            return spec if rotate is None else turning(spec, float(rotate))
+    return None

@@ -9,6 +9,7 @@ from lineament.cli.evaluate import (
     liveness,
     quality,
     report,
+    strangers,
     verification,
 )
 from lineament.cli.evaluate.app import app
@@ -23,5 +24,6 @@ __all__ = [
     "liveness",
     "quality",
     "report",
+    "strangers",
     "verification",
 ]

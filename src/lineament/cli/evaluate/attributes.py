@@ -18,7 +18,7 @@ from lineament.cli.evaluate.shared import (
     say_failures,
     write_figures,
 )
-from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.options import JsonOption, ModelsDetectorOption, StrictOption, WorkersOption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def attributes(
         str | None,
         typer.Option("--split", help="Of the data; all for every row. Default: test where there is one."),
     ] = None,
-    detector: DetectorOption = "yunet",
+    detector: ModelsDetectorOption = None,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -76,6 +76,9 @@ def attributes(
         Report(json) as report,
         Analyzer(detector, None, [model], quality=False, workers=workers) as analyzer,
     ):
+        detector = str(analyzer.detector_spec)
+        for line in analyzer.told:
+            report.say(line)
         with progress(len({row.path for row in manifest}), "pictures") as advance:
             found = evaluate(
                 manifest,

@@ -25,14 +25,27 @@ if TYPE_CHECKING:
 @app.command("detection")
 def detection(
     *,
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The labelled pictures.")],
     labels: Annotated[
         Path,
-        typer.Option("--labels", metavar="FILE", help="Boxes in any format that dataset import reads."),
+        typer.Option(
+            "--labels", metavar="FILE", help="A manifest, or boxes in any format that dataset import reads."
+        ),
     ],
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="The labelled pictures; of a manifest not needed."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split", help="Of the pictures; all for every one. Default: test where there are splits."
+        ),
+    ] = None,
     label_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="coco, yolo, voc, wider ...; else detected."),
+        typer.Option(
+            "--format", metavar="NAME", help="manifest, coco, yolo, voc, wider ...; else detected."
+        ),
     ] = None,
     detector: DetectorOption = "yunet",
     min_side: Annotated[
@@ -71,7 +84,7 @@ def detection(
     from lineament.evaluation.truths import read_truths
 
     check_plots(plots)
-    truths = read_truths(images, labels, label_format)
+    truths = read_truths(images, labels, label_format, split=split)
     compared = require_pictures_unseen((truths.folder / one.path for one in truths.pictures), (detector,))
     opened = open_detector(detector)
     with Report(json) as report:
@@ -95,8 +108,14 @@ def detection(
             save(
                 save_to,
                 "detection",
-                f"{images.name}, {len(truths.pictures):,} pictures",
-                protocol={"data": truths.digest, "min_side": min_side, "iou": 0.5, "matching": "COCO"},
+                f"{(images or labels).name}, {len(truths.pictures):,} pictures",
+                protocol={
+                    "data": truths.digest,
+                    **({} if truths.split is None else {"split": truths.split}),
+                    "min_side": min_side,
+                    "iou": 0.5,
+                    "matching": "COCO",
+                },
                 system={"detector": opened.spec, "score": found.rates.score, "lowest_score": opened.lowest},
                 # A record names no pictures.
                 answer={**answer, "pictures_with_unusable_labels": len(truths.unusable)},
@@ -112,6 +131,7 @@ def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
     report.say(
         f"{len(truths.pictures):,} pictures ({len(found.failures)} refused), {found.matches.truths:,} "
         f"faces that count, {ignored:,} ignored; labels read as {truths.format}"
+        + (f", split {truths.split}" if truths.split else "")
     )
     for count, what in (
         (
@@ -119,6 +139,7 @@ def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
             "faces of pictures that are not there, counted as missed whatever their size",
         ),
         (len(truths.unusable), "pictures left out, because their labels cannot be used"),
+        (truths.other_splits, f"pictures of other splits than {truths.split}, left out"),
         (truths.elsewhere, "labelled pictures outside the folder, left out"),
         (truths.unlabelled, "pictures in the folder that the labels do not name, left out"),
     ):
@@ -140,7 +161,8 @@ def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
     report.table("All faces (IoU 0.5 unless stated)", ("figure", "value", "95 %", "of"), rows)
     if lowest is not None and lowest > 0.1:
         report.say(
-            f"average precision without detections below {lowest:g}: lower than it would be with them"
+            f"average precision without detections below {lowest:g}, which this detector does not give: "
+            "lower than it would be with them"
         )
     rows = [(name, *_cells(rate)) for name, rate in found.by_size.items() if rate is not None]
     for label, by_value in found.by_label.items():

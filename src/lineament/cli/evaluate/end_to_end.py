@@ -14,8 +14,8 @@ from lineament.cli.options import (
     DEFAULT_PRECISION,
     AttributesOption,
     ClassifierOption,
-    DetectorOption,
     JsonOption,
+    ModelsDetectorOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -40,7 +40,7 @@ _WHAT = {
 def end_to_end(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest of whole photos, or labels.")],
     *,
-    detector: DetectorOption = "yunet",
+    detector: ModelsDetectorOption = None,
     classifier: ClassifierOption = None,
     attributes: AttributesOption = None,
     attribute: Annotated[
@@ -90,6 +90,9 @@ def end_to_end(
         judged = attribute or analyzer.attributes[-1 if classifier else 0].names[0]
         if split is None:
             split = "test" if any(row.split == "test" for row in manifest) else "all"
+        detector = str(analyzer.detector_spec)
+        for line in analyzer.told:
+            report.say(line)
         with progress(len({row.path for row in manifest}), "pictures") as advance:
             found = evaluate(
                 manifest,

@@ -15,6 +15,7 @@ from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest, passing
 from lineament.datasets.collect.width import Width
 from lineament.errors import BadAnswer, CollectError, ForbiddenUrl, Unreachable
+from lineament.io.first_imports import import_first
 from lineament.io.manifest import Provenance
 
 _MAX_PAGES = 200
@@ -82,6 +83,7 @@ def gather(
     stop = stop or threading.Event()
     job = _Job(collection, search, guest, per_subject, width, stop)
     outcomes: queue.Queue[Gathered | BaseException | None] = queue.Queue(maxsize=1_000)
+    import_first()
     with ThreadPoolExecutor(workers, "collect") as pool:
         for person in collection.people.values():
             pool.submit(_work, job, person, outcomes)

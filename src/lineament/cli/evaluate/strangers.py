@@ -1,0 +1,81 @@
+"""``lineament evaluate strangers``: below which probability a classifier should name nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineament.cli.evaluate.app import app
+from lineament.cli.evaluate.shared import rate_cell
+from lineament.cli.options import JsonOption, ModelsDetectorOption, WorkersOption
+
+
+@app.command("strangers")
+def strangers(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a classifier's training.")],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="STRANGERS", help="Photos of people it was not trained on; or a manifest."),
+    ],
+    *,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known",
+            metavar="DATA",
+            help="Photos of its own people that it was not trained on: what rejecting costs them. "
+            "Of a manifest the split test.",
+        ),
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--share", help="Of the strangers, so many may still be named.")
+    ] = 0.05,
+    detector: ModelsDetectorOption = None,
+    json: JsonOption = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Measure on strangers below which probability nobody is named, and keep it in the run folder.
+
+    It is chosen on half of the strangers and measured on the others. `analyze --classifier RUN
+    --reject-below measured` then uses it.
+    """
+    from lineament.attributes.trained import Trained
+    from lineament.cli.output import Report, progress
+    from lineament.evaluation.strangers import measure, photos_in
+    from lineament.io import rejection
+    from lineament.registry import attributes
+
+    met = photos_in(data)
+    own = [] if known is None else photos_in(known, split=_split_of(known))
+    with Report(json) as report:
+        with progress(len(met) + len(own), "pictures") as advance:
+            found = measure(run, met, own, share=share, detector=detector, workers=workers, advance=advance)
+        model = attributes.create(str(run))
+        assert isinstance(model, Trained)
+        path = rejection.save(run, found.rejection(model))
+        report.line(found.to_json())
+        report.say(f"{found.people:,} strangers; {found.without:,} pictures without a usable face left out")
+        report.say(
+            f"nobody is named below {found.below:.4f}, chosen on {found.chosen_on:,} faces of half of them "
+            f"so that at most {share:.1%} are named"
+        )
+        report.say(f"of the others' {found.named.n:,} faces are named: {rate_cell(found.named)}")
+        if found.kept is not None and found.right is not None:
+            report.say(f"of {found.kept.n:,} faces of known people are named: {rate_cell(found.kept)}")
+            report.say(f"and named rightly: {rate_cell(found.right)}")
+        report.say(
+            f"wrote {path}; use it: lineament analyze PHOTO --classifier {run} --reject-below measured"
+        )
+
+
+def _split_of(known: Path) -> str | None:
+    from lineament.datasets.opening import MANIFEST_NAME
+    from lineament.io import own_files
+    from lineament.io.manifest import Manifest
+
+    path = known / MANIFEST_NAME if known.is_dir() else known
+    if not path.is_file() or not own_files.MANIFEST.known(path):
+        return None
+    return "test" if any(row.split == "test" for row in Manifest.load(path)) else None

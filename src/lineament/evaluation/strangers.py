@@ -1,0 +1,161 @@
+"""What a classifier of people says of strangers, and below which probability it should name nobody.
+
+The probability is chosen on one half of the strangers so that at most a wanted share of them is named, and
+that share is measured on the other half; of people it knows, how many it then still names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lineament.analyzer import Analyzer, central_face
+from lineament.attributes.trained import Trained
+from lineament.datasets.opening import MANIFEST_NAME
+from lineament.errors import ConfigError, InsufficientData, LineamentError, UsageError
+from lineament.evaluation.trained_on import require_pictures_unseen
+from lineament.io import own_files, sources
+from lineament.io.manifest import Manifest
+from lineament.io.rejection import Rejection
+from lineament.scoring import proportions
+from lineament.scoring.rate import Rate
+from lineament.scoring.thresholds import at_rate
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture and whose face it shows."""
+
+    file: Path
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """What `measure` found. ``chosen_on`` and ``named.n`` count faces of strangers, of different people.
+
+    ``named`` is the share of strangers that is still named; ``kept`` and ``right`` are the shares of known
+    faces that are named at all, and rightly: None without photos of known people. ``without`` counts the
+    pictures without a usable face.
+    """
+
+    below: float
+    share: float
+    chosen_on: int
+    people: int
+    named: Rate
+    kept: Rate | None
+    right: Rate | None
+    without: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        rates = {"named": self.named, "kept": self.kept, "right": self.right}
+        return {
+            "reject_below": self.below,
+            "target_share": self.share,
+            "chosen_on": self.chosen_on,
+            "strangers": self.people,
+            "pictures_without_face": self.without,
+            **{name: None if rate is None else rate.to_json() for name, rate in rates.items()},
+        }
+
+    def rejection(self, model: Trained) -> Rejection:
+        """What the run folder keeps."""
+        return Rejection(self.below, model.card.sha256, self.to_json())
+
+
+def photos_in(data: Path, *, split: str | None = None) -> list[Photo]:
+    """Pictures of a manifest (of a split), a folder a person, or one folder, each then somebody else."""
+    path = data / MANIFEST_NAME if (data / MANIFEST_NAME).is_file() else data
+    if path.is_file() and own_files.MANIFEST.known(path):
+        manifest = Manifest.load(path)
+        rows = [row for row in manifest if row.outcome == "ok" and split in (None, row.split)]
+        found = [Photo(manifest.file(row), row.subject or row.path) for row in rows]
+    elif data.is_dir():
+        files = [Path(file) for file in sources.expand([str(data)])]
+        found = [Photo(file, file.name if file.parent == data else file.parent.name) for file in files]
+    else:
+        raise UsageError(f"{data}: neither a manifest nor a folder of photos")
+    if not found:
+        raise UsageError(f"{data}: holds no photos" + (f" of the split {split}" if split else ""))
+    return list({photo.file: photo for photo in found}.values())
+
+
+def measure(
+    run: Path,
+    strangers: Sequence[Photo],
+    known: Sequence[Photo] = (),
+    *,
+    share: float = 0.05,
+    detector: str | None = None,
+    workers: int | None = None,
+    advance: Advance | None = None,
+) -> Strangers:
+    """Choose and measure; of each picture the face nearest its centre is meant.
+
+    Raises `SplitError` for pictures the classifier was trained on, `UsageError` for strangers that it
+    knows, and `InsufficientData` for fewer than two strangers.
+    """
+    if not 0 < share < 1:
+        raise ConfigError("the share of strangers that may be named lies between 0 and 1")
+    require_pictures_unseen((photo.file for photo in (*strangers, *known)), (str(run),))
+    with Analyzer(detector, None, [str(run)], quality=False, workers=workers) as analyzer:
+        (model,) = analyzer.attributes
+        if not isinstance(model, Trained) or model.card.job != "classifier":
+            raise ConfigError(f"{run}: not the folder of a classifier's training")
+        classes = model.card.heads[0].classes
+        both = sorted({photo.person for photo in strangers} & set(classes))
+        if both:
+            raise UsageError(
+                f"{', '.join(both[:5])}: no strangers, the classifier names them; leave them out"
+            )
+        seen = _answers(analyzer, model.names[0], (*strangers, *known), advance)
+    met = [(p, seen[p.file]) for p in strangers if p.file in seen]
+    people = {person: i for i, person in enumerate(sorted({p.person for p, _ in met}, key=_mixed))}
+    if len(people) < 2:
+        raise InsufficientData(f"{len(people)} strangers with a face: half choose, half measure; give more")
+    choosing = np.array([people[photo.person] % 2 == 0 for photo, _ in met])
+    sure = np.array([probability for _, (_, probability) in met])
+    # As written into the file and compared later: a float32, and never rounded down.
+    below = float(np.nextafter(np.float32(at_rate(sure[choosing], share)), np.float32(2)))
+    whose = np.array([photo.person for photo, _ in met])
+    named = proportions.of_flags(sure[~choosing] >= below, whose[~choosing])
+    own = [(p.person, *seen[p.file]) for p in known if p.file in seen and p.person in classes]
+    kept = right = None
+    if own:
+        persons = np.array([person for person, _, _ in own])
+        taken = np.array([probability >= below for _, _, probability in own])
+        kept = proportions.of_flags(taken, persons)
+        right = proportions.of_flags(taken & np.array([a == b for a, b, _ in own]), persons)
+    without = len({p.file for p in (*strangers, *known)}) - len(seen)
+    return Strangers(below, share, int(choosing.sum()), len(people), named, kept, right, without)
+
+
+def _answers(
+    analyzer: Analyzer, name: str, photos: Sequence[Photo], advance: Advance | None
+) -> dict[Path, tuple[str, float]]:
+    """The likeliest person and its probability by picture, of those with a usable face."""
+    files = list(dict.fromkeys(photo.file for photo in photos))
+    found: dict[Path, tuple[str, float]] = {}
+    for file, outcome in zip(files, analyzer.analyze([str(file) for file in files]), strict=True):
+        try:
+            face = central_face(outcome)
+        except LineamentError:
+            pass  # counted by its absence
+        else:
+            found[file] = str(face.attributes[name]), float(face.probabilities[name])
+        if advance is not None:
+            advance(1)
+    return found
+
+
+def _mixed(person: str) -> str:
+    return hashlib.sha256(person.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,60 @@
+"""Below which probability a classifier names nobody: ``rejection.json`` in its run folder.
+
+Beside the card and not in it, so that a model measured later keeps the card it was exported with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lineament.errors import CardMismatch, ConfigError
+from lineament.io.own_files import REJECTION
+from lineament.io.trained import TrainedCard
+from lineament.io.writing import replacing
+
+FILE = "rejection.json"
+MEASURED: Literal["measured"] = "measured"
+_KEY = "lineament_rejection"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Below which probability nobody is named, of which file by its SHA-256, and the ``record`` of how."""
+
+    below: float
+    model: str
+    record: Mapping[str, Any]
+
+
+def save(run: Path, found: Rejection) -> Path:
+    """Write it into the run folder; raises `OutputError`."""
+    values = {_KEY: 1, "below": found.below, "model": found.model, "record": dict(found.record)}
+    with replacing(run / FILE, REJECTION) as file:
+        file.write(json.dumps(values, indent=2, allow_nan=False) + "\n")
+    return run / FILE
+
+
+def load(run: Path, card: TrainedCard) -> Rejection:
+    """Read it; raises `ConfigError` where none was measured, `CardMismatch` for that of other weights."""
+    path = run / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop(_KEY) != 1:
+            raise ConfigError(f"{path}: of a newer lineament; measure again")
+        found = Rejection(float(values["below"]), str(values["model"]), dict(values["record"]))
+        for name in ("value", "low", "high", "n"):
+            float(found.record["named"][name])
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{run}: from which probability on it names somebody was not measured; do it with "
+            f"`lineament evaluate strangers {run} STRANGERS`, or give the value: --reject-below 0.9"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}; measure again") from error
+    if found.model != card.sha256:
+        raise CardMismatch(f"{path}: measured with other weights than this run holds; measure again")
+    return found
