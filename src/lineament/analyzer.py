@@ -20,7 +20,7 @@ import numpy as np
 
 from lineament import registry
 from lineament.attributes._finding import finding
-from lineament.config import did_you_mean
+from lineament.config import did_you_mean, require_whole
 from lineament.errors import ConfigError, FaceError, NoLandmarks, PictureError, UsageError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
@@ -100,9 +100,10 @@ class Analyzer:
         keep_images: bool = False,
     ) -> None:
         if precision not in get_args(Precision):
-            raise ConfigError(f"precision {precision!r}{did_you_mean(precision, get_args(Precision))}")
-        if batch_size < 1 or (workers is not None and workers < 1):
-            raise ConfigError("analyzer: workers and batch_size are at least 1")
+            raise ConfigError(f"precision {precision!r}{did_you_mean(str(precision), get_args(Precision))}")
+        require_whole("batch_size", batch_size)
+        if workers is not None:
+            require_whole("workers", workers)
         self._made_of = {
             "detector": detector,
             "embedder": embedder,
@@ -207,6 +208,11 @@ class Analyzer:
             raise ConfigError("verify needs an embedder")
         if threshold is None:
             threshold = catalog.card_of(self.model).threshold(target_fmr)
+        if not isinstance(threshold, Threshold):
+            raise ConfigError(
+                f"threshold: {threshold!r:.80} is no Threshold; give one that `lineament calibrate` wrote, "
+                "or a false match rate: target_fmr=0.0001"
+            )
         threshold.require_for_pairs()
         threshold.model.require(self.model)
         outcomes = list(self.analyze([a, b]))
@@ -367,12 +373,12 @@ def compared(
 
     Raises as that does, with the picture's name, and the outcome's own error.
     """
-    if outcome.error is not None:
-        raise outcome.error
     faces = outcome.faces
     try:
+        if outcome.error is not None:
+            raise outcome.error
         choice = choose(faces.boxes, outcome.size_wh or (0, 0), face=face, largest=largest)
-    except FaceError as error:
+    except (PictureError, FaceError) as error:
         raise type(error)(f"{outcome.source}: {error}") from error
     x1, y1, x2, y2 = (float(value) for value in faces.boxes[choice.row])
     return Compared(outcome.source, len(faces), choice.number, (x1, y1, x2, y2), choice.reason)
@@ -470,7 +476,7 @@ def _embedder(spec: Spec | Embedder | None, precision: str) -> Embedder | None:
 
 
 def _each(attributes: Any) -> Sequence[Spec | AttributeClassifier]:
-    one = isinstance(attributes, str | os.PathLike) or hasattr(attributes, "predict")
+    one = isinstance(attributes, str | os.PathLike) or not isinstance(attributes, Iterable)
     return [attributes] if one else list(attributes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import operator
 import tomllib
 import types
 import typing
@@ -57,6 +58,16 @@ def did_you_mean(word: str, known: typing.Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+def require_whole(name: str, value: object) -> None:
+    """Raise `ConfigError` unless ``value`` is a whole number of at least 1."""
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ConfigError(f"{name}: expected a whole number of at least 1, got {value!r:.80}")
 
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}

@@ -74,9 +74,19 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LineamentError(Exception):
     """Base of every error raised on purpose; ``str()`` of one says what to do next."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way to another process, also where ``__init__`` takes more than the message."""
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[LineamentError], args: tuple[Any, ...]) -> LineamentError:
+    return kind.__new__(kind, *args)
 
 
 class UsageError(LineamentError):

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from lineament.config import require_whole
 from lineament.errors import (
     ConfigError,
     FaceError,
@@ -113,6 +114,10 @@ class Gallery:
         self._threshold = threshold
         self._given = analyzer
         self._made: Analyzer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings and the place of the gallery; an analyzer of its own is made anew where needed."""
+        return {**self.__dict__, "_made": None}
 
     @property
     def store(self) -> GalleryStore:
@@ -274,6 +279,7 @@ class Gallery:
 
     def identify(self, sources: Iterable[Source] | Source, k: int = 5) -> Iterator[Identified]:
         """Search every face of every picture; a picture that cannot be read is in its outcome."""
+        require_whole("k", k)
         # Only a disputed face has to be known again, and the digest of a large photo takes a while.
         digests = self.store.count(RecordKind.DISPUTE) > 0
         for outcome in self.analyzer.analyze(sources, digests=digests):
@@ -287,6 +293,12 @@ class Gallery:
 
         Raises `ModelMismatch` when the gallery holds another model's embeddings.
         """
+        require_whole("k", k)
+        if not isinstance(faces, Faces):
+            raise ConfigError(
+                f"expected the Faces of an outcome, got {type(faces).__name__}: give outcome.faces, "
+                "or faces[:1] for one of them"
+            )
         return self._identify(faces, k, None)
 
     def _identify(self, faces: Faces, k: int, seen: list[Sighting] | None) -> tuple[Match, ...]:
@@ -328,6 +340,10 @@ class Gallery:
 
         Raises as `verify`.
         """
+        if not isinstance(embedding, Embedding):
+            raise ConfigError(
+                f"expected an Embedding, got {type(embedding).__name__}: give outcome.faces[0].embedding"
+            )
         return self._verify(embedding, subject, None)
 
     def _verify(self, embedding: Embedding, subject: str, seen: Sighting | None) -> Verification:
@@ -429,6 +445,7 @@ class Gallery:
             made.close()
 
     def __enter__(self) -> Self:
+        _ = self.store
         return self
 
     def __exit__(

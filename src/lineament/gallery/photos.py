@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lineament.config import did_you_mean
@@ -38,6 +38,8 @@ def refused(source: Any, subject: str, error: LineamentError) -> EnrolOutcome:
 
 def allowances(allow: Iterable[Allow | str] | str) -> frozenset[Allow]:
     """The refusals to override; raises `ConfigError` for a name that is none."""
+    if not isinstance(allow, Iterable):
+        raise ConfigError(f"allow: {allow!r:.80} is none; give a list of {', '.join(sorted(Allow))}")
     return frozenset(map(_allowed, [allow] if isinstance(allow, str) else allow))
 
 
@@ -45,6 +47,8 @@ def _pairs(photos: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(photos, tuple) and len(photos) == 2 and isinstance(photos[0], str):
         # Two pairs would be a tuple of two tuples, so this is one.
         photos = [photos]
+    if isinstance(photos, Mapping):
+        photos = photos.items()
     if inputs.is_one(photos):
         raise ConfigError(f"expected pairs of a subject and a photo, got {photos!r:.80}")
     for pair in photos:
@@ -57,4 +61,4 @@ def _allowed(name: Allow | str) -> Allow:
     try:
         return Allow(name)
     except ValueError:
-        raise ConfigError(f"allow: {name!r}{did_you_mean(str(name), list(Allow))}") from None
+        raise ConfigError(f"allow: {name!r}{did_you_mean(str(name), [a.value for a in Allow])}") from None

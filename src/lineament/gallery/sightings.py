@@ -7,7 +7,6 @@ face a little otherwise, so its embedding is another one, but the photo is the s
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lineament.geometry.boxes import area, intersection, iou
+from lineament.io import inputs
 from lineament.types import Float32, Image, Outcome, Record, Threshold
 
 SAME_FACE = 0.3
@@ -32,20 +32,20 @@ _WITHIN = 0.9
 class Sighting:
     """A face of a photo: ``picture`` is the digest of its pixels, ``box`` float32 ``(4,)``.
 
-    ``others`` float32 ``(N, 4)`` are the boxes of the other faces found with it. ``file`` is what galleries
-    kept before they kept boxes: the SHA-256 of the photo as it was given.
+    ``others`` float32 ``(N, 4)`` are the boxes of the other faces found with it. ``files`` are what
+    galleries may have kept before they kept boxes: the SHA-256 of the photo as it was given.
     """
 
     picture: str
     box: Float32
     vector: Float32
     others: Float32
-    file: str | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> Sequence[str]:
         """Every digest under which a store may know the photo."""
-        return [self.picture] if self.file is None else [self.picture, self.file]
+        return [self.picture, *self.files]
 
     def is_in(self, record: Record, threshold: Threshold) -> bool:
         """Whether a stored record is of this very face.
@@ -54,7 +54,7 @@ class Sighting:
         """
         similar = threshold.accepts(float(record.vector @ self.vector))
         if record.box is None:
-            return record.picture == self.file and similar
+            return record.picture in self.files and similar
         if record.picture != self.picture:
             return False
         fit = _fit(record.box, self.box)
@@ -69,7 +69,7 @@ def sighting(source: Any, outcome: Outcome, row: int) -> Sighting:
     assert faces.embeddings is not None
     vector = faces.embeddings[row]
     others = np.delete(faces.boxes, row, axis=0)
-    return Sighting(_picture(outcome, vector), faces.boxes[row], vector, others, _file(source))
+    return Sighting(_picture(outcome, vector), faces.boxes[row], vector, others, _files(source, vector))
 
 
 def of_one_face(one: Record, other: Record) -> bool:
@@ -99,19 +99,24 @@ def _picture(outcome: Outcome, vector: Float32) -> str:
     return hashlib.sha256(vector.tobytes()).hexdigest()
 
 
-def _file(source: Any) -> str | None:
-    """SHA-256 of the picture as it was given: a file's bytes, or an array's."""
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(os.fsdecode(source))
-        try:
-            if not path.is_file():  # a pipe cannot be read twice
-                return None
-            with path.open("rb") as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError:
-            return None  # gone since it was read
+def _files(source: Any, vector: Float32) -> tuple[str, ...]:
+    """Every SHA-256 under which a gallery without boxes may know the photo.
+
+    It kept that of a file's bytes, of an array, and, for what it could not read twice, of the embedding. A
+    picture that another library opened from a file is of that file.
+    """
+    found = [hashlib.sha256(vector.tobytes()).hexdigest()]
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return hashlib.sha256(source).hexdigest()
+        return (*found, hashlib.sha256(source).hexdigest())
     if isinstance(source, Image):
-        return hashlib.sha256(repr(source.hw).encode() + source.pixels.tobytes()).hexdigest()
-    return None
+        found.append(hashlib.sha256(repr(source.hw).encode() + source.pixels.tobytes()).hexdigest())
+    try:
+        name = inputs.name_of(source)
+        if name is not None and Path(name).is_file():  # a pipe cannot be read twice
+            with Path(name).open("rb") as file:
+                return (*found, hashlib.file_digest(file, "sha256").hexdigest())
+        if hasattr(source, "getbuffer"):  # a stream in memory
+            return (*found, hashlib.sha256(source.getbuffer()).hexdigest())
+    except (OSError, ValueError):  # gone, or closed, since it was read
+        pass
+    return tuple(found)

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from lineament.config import did_you_mean, from_mapping
-from lineament.errors import InsufficientData, UnknownName
+from lineament.errors import ConfigError, InsufficientData, UnknownName
 from lineament.types import Interval, ModelId, Threshold
 
 
@@ -111,6 +111,8 @@ class ModelCard:
         Raises `InsufficientData` when it was never measured, naming the rates that were: thresholds are
         not interpolated.
         """
+        if isinstance(target_rate, bool | str) or not isinstance(target_rate, SupportsFloat):
+            raise ConfigError(f"target rate: expected a number such as 0.001, got {target_rate!r:.80}")
         for row in self.thresholds:
             if row.kind == kind and abs(row.target_rate - target_rate) <= 1e-9 * target_rate:
                 return Threshold(

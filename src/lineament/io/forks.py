@@ -12,6 +12,11 @@ import weakref
 from types import TracebackType
 from typing import Protocol
 
+from lineament.errors import StoreError
+
+_FORK_WAIT_S = 1.0
+"""How long a fork waits for a search or a write under way in another thread."""
+
 
 class Renewable(Protocol):
     """Something that holds threads, locks or connections."""
@@ -21,7 +26,26 @@ class Renewable(Protocol):
         ...
 
 
+class Prepared(Renewable, Protocol):
+    """Something that must not be in use, or not be open, at the moment of a fork."""
+
+    def prepare_fork(self) -> None:
+        """Called in the parent before it forks."""
+        ...
+
+    def resume_after_fork(self) -> None:
+        """Called in the parent afterwards."""
+        ...
+
+
 _renewables: weakref.WeakSet[Renewable] = weakref.WeakSet()
+_prepared: weakref.WeakSet[Prepared] = weakref.WeakSet()
+
+
+def prepare_for_forks(thing: Prepared) -> None:
+    """Have ``thing`` told before and after every fork while it lives, in the parent and in the child."""
+    _prepared.add(thing)
+    _renewables.add(thing)
 
 
 def renew_in_children(thing: Renewable) -> None:
@@ -57,10 +81,68 @@ class Lock:
         self.release()
 
 
+class StoreLock:
+    """A re-entrant lock that a fork waits for, a moment at most, so that a child finds nothing half done.
+
+    In a child that was forked while somebody held it all the same it is never got: `StoreError`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._taken = False
+        self._interrupted = False
+
+    def __enter__(self) -> None:
+        if self._interrupted:
+            raise StoreError(
+                "this gallery was being read or written when this process was forked, and cannot be used "
+                "in it; fork while nothing is under way, or start the process anew (the spawn method)"
+            )
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        self._lock.release()
+
+    def hold_for_fork(self) -> bool:
+        """Whether nobody is at work, the forking thread included; held until `resume`."""
+        self._taken = self._lock.acquire(timeout=_FORK_WAIT_S)
+        return self._taken and self._depth == 0
+
+    def resume(self) -> None:
+        """After the fork, in the parent."""
+        if self._taken:
+            self._taken = False
+            self._lock.release()
+
+    def renew(self) -> None:
+        """After the fork, in the child: free, whoever held it."""
+        self._interrupted = self._interrupted or not self._taken or self._depth > 0
+        # The forking thread may be inside the lock: what it leaves then is this one.
+        depth = self._depth if self._taken else 0
+        self._lock, self._depth, self._taken = threading.RLock(), depth, False
+        for _ in range(depth):
+            self._lock.acquire()
+
+
+def _prepare_all() -> None:
+    for thing in list(_prepared):
+        thing.prepare_fork()
+
+
+def _resume_all() -> None:
+    for thing in list(_prepared):
+        thing.resume_after_fork()
+
+
 def _renew_all() -> None:
     for thing in list(_renewables):
         thing.renew_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # there is no fork on Windows
-    os.register_at_fork(after_in_child=_renew_all)
+    os.register_at_fork(before=_prepare_all, after_in_parent=_resume_all, after_in_child=_renew_all)

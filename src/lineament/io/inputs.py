@@ -55,7 +55,7 @@ class Held:
 def is_one(given: Any) -> bool:
     """Whether this is a single source, right or wrong, and not a collection of them."""
     plain = (str, os.PathLike, bytes, bytearray, memoryview, Image, Outcome, Mapping)
-    if isinstance(given, plain) or _is_pillow(given) or hasattr(given, "read"):
+    if isinstance(given, (*plain, type)) or _is_pillow(given) or hasattr(given, "read"):
         return True
     if _is_array(given):
         return not _lists_sources(given)

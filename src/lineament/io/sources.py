@@ -108,11 +108,14 @@ def people(folder: PathLike) -> People:
     A sub-folder without pictures is there with an empty list. Raises `UsageError` when ``folder`` is none
     or cannot be read.
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise UsageError(f"a folder of people is given as a path, not as {type(folder).__name__}")
     root = os.fspath(folder)
     try:
         names = _names(root)
     except (OSError, ValueError) as error:
-        raise UsageError(f"not a folder of people: {getattr(error, 'strerror', None) or error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{root!r:.200} is not a folder of people: {reason}") from None
     rows, loose, left_out = [], [], LeftOut()
     for name in names:
         path = _inside(root, name)

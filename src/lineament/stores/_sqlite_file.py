@@ -82,6 +82,22 @@ def connect(path: Path, *, create: bool, vfs: str | None) -> apsw.Connection | N
     return db
 
 
+def closed() -> apsw.Connection:
+    """A connection that is closed: whoever uses it is told so."""
+    db = apsw.Connection("")
+    db.close()
+    return db
+
+
+def is_open(db: apsw.Connection) -> bool:
+    """Whether a connection was not closed yet."""
+    try:
+        db.filename  # noqa: B018
+    except apsw.ConnectionClosedError:
+        return False
+    return True
+
+
 def _log_can_be_made(path: Path) -> bool:
     """Whether the folder takes the log beside the file: without that the file can only be read."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

@@ -6,18 +6,19 @@ process.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 from unicodedata import normalize
 
 import numpy as np
 
 from lineament.config import several
-from lineament.errors import ConfigError, InvalidArray, ModelMismatch
+from lineament.errors import ConfigError, InvalidArray, ModelMismatch, UsageError
+from lineament.io import forks
 from lineament.search.exact import require_queries, similarities
 from lineament.types import Float32, Hit, ModelId, Record, RecordKind
 
@@ -30,10 +31,10 @@ def open_url(location: str, *, create: bool = True) -> MemoryStore:
 
 
 class MemoryStore:
-    """Keeps everything in this process."""
+    """Keeps everything in this process; a forked child goes on with a copy of its own."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = forks.StoreLock()
         self._records: dict[str, Record] = {}
         self._of_subject: dict[str, dict[str, Record]] = {}
         self._of_picture: dict[str, dict[str, Record]] = {}
@@ -44,6 +45,26 @@ class MemoryStore:
         self._revision = 0
         # What was under each id before the transaction changed it, oldest first; None outside of one.
         self._before: list[tuple[str, Record | None]] | None = None
+        forks.prepare_for_forks(self)
+
+    def prepare_fork(self) -> None:
+        """Before a fork: wait for what is under way, so that the child's copy is whole."""
+        self._lock.hold_for_fork()
+
+    def resume_after_fork(self) -> None:
+        """After a fork, in the parent."""
+        self._lock.resume()
+
+    def renew_after_fork(self) -> None:
+        """After a fork, in the child."""
+        self._lock.renew()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: what another process enrolled in its copy would be lost unseen."""
+        raise UsageError(
+            "a memory: gallery lives in one process and cannot be pickled; use a sqlite: gallery, which "
+            "several processes may hold"
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

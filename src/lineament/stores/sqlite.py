@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,11 +16,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 
 from lineament.config import several
 from lineament.errors import ConfigError, StoreError
+from lineament.io import forks
 from lineament.search.exact import ExactIndex, require_queries
+from lineament.stores import _sqlite_carried as carried
 from lineament.stores import _sqlite_file as file
 from lineament.stores import _sqlite_reading as reading
 from lineament.stores._sqlite_rows import COLUMNS, UPSERT, record_of, row_of
@@ -51,6 +53,11 @@ def open_url(location: str, *, create: bool = True) -> SqliteStore:
     return SqliteStore(path, create=create)
 
 
+def _existing(path: Path) -> SqliteStore:
+    """The gallery that was there where the store was pickled."""
+    return SqliteStore(path, create=False)
+
+
 class SqliteStore:
     """A gallery in one file, which only its owner can read.
 
@@ -62,21 +69,62 @@ class SqliteStore:
     ) -> None:
         # Absolute, so that neither the name ":memory:" nor a later chdir changes what is meant.
         self.path = Path(path).absolute()
-        self._lock = threading.RLock()
+        self._lock = forks.StoreLock()
+        self._vfs = vfs
+        self._connection: apsw.Connection | None = None
         self._depth = 0
         self._writing = False
         self._indexes: dict[RecordKind, ExactIndex] = {}
         self._seen = (-1, -1)
         self._erasing = False
         self._frozen: reading.State | None = None
-        opened = file.connect(self.path, create=create, vfs=vfs)
-        self.read_only = opened is None
-        if opened is None:
+        self.read_only = False
+        self._open(create)
+        forks.prepare_for_forks(self)
+
+    def _open(self, create: bool) -> None:
+        carried.require_none(self.path)
+        self._connection = file.connect(self.path, create=create, vfs=self._vfs)
+        self.read_only = self._connection is None
+        if self.read_only:
             self._open_to_read()
             return
-        self._db = opened
         with suppress(StoreError):  # an erasure that a crash or a reader cut short; tried again later
             self._purge(wait_ms=1000)
+
+    @property
+    def _db(self) -> apsw.Connection:
+        """The connection, opened again at the first use after a fork."""
+        carried.require_none(self.path)
+        if self._connection is None:
+            self._open(create=False)
+        assert self._connection is not None
+        return self._connection
+
+    def prepare_fork(self) -> None:
+        """Before a fork: close the file, as no connection may cross one; it is opened again when used."""
+        at_rest = self._lock.hold_for_fork()
+        if at_rest and self._connection is not None and file.is_open(self._connection):
+            if carried.is_carried(self.path):
+                return
+            self._connection.close()
+            self._connection = None
+            # Not kept: another file may lie there when it is opened again.
+            self._indexes, self._seen = {}, (-1, -1)
+
+    def resume_after_fork(self) -> None:
+        """After a fork, in the parent."""
+        self._lock.resume()
+
+    def renew_after_fork(self) -> None:
+        """After a fork, in the child: what was in use cannot be used, nor its file in another way."""
+        if self._connection is not None and file.is_open(self._connection):
+            carried.abandon(self.path, self._connection)
+        self._lock.renew()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels as the place of its file, which is opened anew."""
+        return _existing, (self.path,)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -296,7 +344,10 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file; the last process to do so folds the log into it."""
         with self._lock:
-            self._db.close()
+            if self._connection is None:  # since a fork: nothing is open
+                self._connection = file.closed()
+            elif not carried.is_carried(self.path):
+                self._connection.close()
             self._indexes.clear()
 
     def _sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -310,7 +361,7 @@ class SqliteStore:
 
     def _open_to_read(self) -> None:
         opened = reading.open_to_read(self.path)
-        self._db, self._frozen = opened.db, opened.state
+        self._connection, self._frozen = opened.db, opened.state
         self._indexes, self._seen = {}, (-1, -1)
 
     def _follow(self) -> None:
