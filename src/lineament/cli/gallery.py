@@ -156,7 +156,7 @@ def identify(
     draw: Annotated[
         Path | None,
         typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in."),
-        Writes(),
+        Writes(apart=True),
     ] = None,
     gallery: GalleryOption = None,
     detector: DetectorOption = "yunet",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -154,6 +154,7 @@ class LeftOut:
 
 
 _noticed: dict[str, tuple[str, int]] | None = None
+_told: set[str] = set()
 
 
 @contextmanager
@@ -163,18 +164,29 @@ def noticing() -> Iterator[None]:
     For a command, so that none can forget to count. Others than pictures and files of systems are not
     gathered: beside labels they are the labels.
     """
-    global _noticed  # noqa: PLW0603
-    before, _noticed = _noticed, {}
+    global _noticed, _told
+    before, _noticed, _told = (_noticed, _told), {}, set()
     try:
         yield
     finally:
-        _noticed = before
+        _noticed, _told = before
 
 
 def gathered() -> LeftOut:
     """What the command under way has left out so far, see `noticing`."""
+    return _sum((_noticed or {}).values())
+
+
+def untold() -> LeftOut:
+    """What was `gathered` since this was last asked: so each answer of a command tells what is new."""
+    new = {path: found for path, found in (_noticed or {}).items() if path not in _told}
+    _told.update(new)
+    return _sum(new.values())
+
+
+def _sum(noticed: Iterable[tuple[str, int]]) -> LeftOut:
     found = LeftOut()
-    for kind, count in (_noticed or {}).values():
+    for kind, count in noticed:
         if kind:
             found.pictures[kind] += count
         else:
