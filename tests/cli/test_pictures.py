@@ -112,3 +112,21 @@ def test_wrong_words_end_in_named_errors(tmp_path: Path) -> None:
     images.save(tmp_path / "sky.png", images.load(PORTRAIT).pixels[:60, :60].copy())
     with pytest.raises(NoFaceFound):
         run("verify", PORTRAIT, str(tmp_path / "sky.png"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dataset", "split", "{}", "50/50"),
+        ("dataset", "split", "{}", "nonsense"),
+        ("gallery", "enrol", "{}", "--gallery", "sqlite:{}/g.db"),
+        ("evaluate", "verification", "--all", "{}"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_what_was_left_out_is_told_by_a_command_that_fails(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """What a walk left out before an error is told, once; a command that ends before its walk has none."""
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "IMG_1.jxl").write_bytes(b"\xff\x0a" + bytes(40))
+    result = CliRunner().invoke(app, [word.format(tmp_path) for word in words])
+    assert result.output.count("JPEG XL") == ("nonsense" not in words)

@@ -203,6 +203,48 @@ def test_two_options_do_not_write_one_file(tmp_path: Path) -> None:
     both = guarded(callback, {"json": str(tmp_path / "out"), "save_to": tmp_path / "link"})
     with pytest.raises(UsageError, match="two options"), both:
         pass
+    drawn = guarded(COMMANDS["detect",].callback, {"json": str(tmp_path / "out"), "draw": tmp_path / "out"})
+    with pytest.raises(UsageError, match="two options"), drawn:
+        pass
+    assert not (tmp_path / "out").exists()
+
+
+FOLDERS_APART = [p for p in TARGETS if written_by(COMMANDS[p.values[0]].callback)[p.values[1]].apart]
+
+
+@pytest.mark.parametrize(("words", "name"), FOLDERS_APART)
+def test_pictures_are_not_written_into_a_folder_that_is_read(
+    words: tuple[str, ...], name: str, tmp_path: Path
+) -> None:
+    """The next run would take them for photos, and enrol them: the folder itself, one below it (also where
+    nothing is yet), another spelling and a link to it are refused before the work. A folder beside it, one
+    above it, the folder of a photo that is named by itself, and that of a trained model are not."""
+    photos = tmp_path / "photos"
+    (photos / "ann").mkdir(parents=True)
+    shutil.copy(SAMPLES / "obama_2012_portrait.jpg", photos / "ann" / "a.jpg")
+    (tmp_path / "link").symlink_to("photos")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "card.json").write_text("{}")
+    callback = COMMANDS[words].callback
+    for place in ("photos", "photos/ann", "photos/new/deep", "link", "link/new", "photos/../photos/x"):
+        refused = guarded(callback, {"some_input": [str(photos)], name: tmp_path / place})
+        with pytest.raises(UsageError, match="lies inside"), refused:
+            pass
+    fine = {
+        "photos-drawn": photos,
+        ".": photos,
+        "photos": photos / "ann" / "a.jpg",
+        "run/x": tmp_path / "run",
+    }
+    for place, given in fine.items():
+        with guarded(callback, {"some_input": [str(given)], name: tmp_path / place}):
+            pass
+
+
+def test_folders_of_pictures_are_known_to_be_apart() -> None:
+    """Whatever draws or copies pictures into a folder of the user's choice has the mark."""
+    marked = {p.values[1] for p in FOLDERS_APART}
+    assert {"draw", "plots", "errors", "out"} <= marked and len(FOLDERS_APART) >= 10
 
 
 def run(*words: object) -> Any:
@@ -259,7 +301,7 @@ def test_running_a_command_again_writes_over_its_earlier_results(tmp_path: Path,
     for words in (
         ("detect", people, "--json", out / "a.jsonl", "--draw", out / "drawn"),
         ("models", "list", "--json", out / "m.jsonl"),
-        ("dataset", "split", people, "50/50", "--json", out / "s.jsonl"),
+        ("dataset", "split", people, "50/50", "--exact", "--json", out / "s.jsonl"),
         ("dataset", "audit", people, "--no-near", "--no-experiment", "--json", out / "p.jsonl"),
         ("dataset", "duplicates", people, "--out", out / "d.jsonl"),
     ):
@@ -274,19 +316,19 @@ def test_running_a_command_again_writes_over_its_earlier_results(tmp_path: Path,
 def test_a_manifest_that_is_read_is_never_written(tmp_path: Path, people: Path) -> None:
     """The manifest given, the one that its folder is opened by, and the default name when that is the one
     read: each is refused and unchanged, though a manifest is what would be written."""
-    assert run("dataset", "split", people, "50/50").exit_code == 0
+    assert run("dataset", "split", people, "50/50", "--exact").exit_code == 0
     split = people / "split.jsonl"
     shutil.copy(split, people / "manifest.jsonl")
     before = split.read_bytes()
     for words in (
-        ("dataset", "split", split, "50/50"),
-        ("dataset", "split", people, "50/50", "--out", people / "manifest.jsonl"),
+        ("dataset", "split", split, "50/50", "--exact"),
+        ("dataset", "split", people, "50/50", "--exact", "--out", people / "manifest.jsonl"),
         ("dataset", "balance", split, "--at-least", "1", "--out", split),
     ):
         result = run(*words)
         assert isinstance(result.exception, WouldOverwrite), (words, result.output)
         assert split.read_bytes() == before == (people / "manifest.jsonl").read_bytes()
-    assert run("dataset", "split", people, "50/50", "--keep", split).exit_code == 0  # carried on
+    assert run("dataset", "split", people, "50/50", "--exact", "--keep", split).exit_code == 0  # carried on
     assert MANIFEST.known(split)
 
 

@@ -173,3 +173,20 @@ def test_asking_whether_it_is_there_imports_nothing() -> None:
         "assert not any('pi_heif' in name for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("blocked"), ModuleNotFoundError("none"), OSError("libheif.so.1")]
+)
+def test_a_decoder_that_does_not_load_is_an_absent_one(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not installed, hidden, or of libraries that this machine lacks: the refusal names the extra."""
+
+    def load(name: str) -> object:
+        raise error
+
+    monkeypatch.setattr(heif, "import_module", load)
+    assert not heif.available()
+    with pytest.raises(UnsupportedFormat, match=r"lineament\[heif\]"):
+        heif.require()

@@ -145,3 +145,20 @@ def test_a_command_gathers_each_path_once(tmp_path: Path) -> None:
 def test_kinds_do_not_overlap() -> None:
     """A suffix is read or is not."""
     assert not SUFFIXES & set(left_out._UNREAD)
+
+
+def test_each_answer_tells_what_is_new(tmp_path: Path) -> None:
+    """Two answers of one command, and its end, share what was left out: nothing twice, nothing never.
+    Another command begins anew."""
+    put(tmp_path, "a/one.jxl", "b/two.jxl", "b/@eaDir/x.jpg")
+    for _ in range(2):
+        with left_out.noticing():
+            list(sources.expand([str(tmp_path / "a")]))
+            assert left_out.untold().to_json()["pictures"] == {"JPEG XL": 1}
+            list(sources.expand([str(tmp_path)]))
+            assert left_out.untold().to_json() == {
+                "pictures": {"JPEG XL": 1},
+                "passed_over": 1,
+                "others": 0,
+            }
+            assert left_out.untold().total() == 0 and left_out.gathered().total() == 3

@@ -35,7 +35,9 @@ def analyze(
     age: Annotated[bool, typer.Option("--age", help="Estimate age in years.")] = False,
     gender: Annotated[bool, typer.Option("--gender", help="Estimate gender.")] = False,
     draw: Annotated[
-        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here."), Writes()
+        Path | None,
+        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
+        Writes(apart=True),
     ] = None,
     scores: ScoresOption = False,
     sheet: SheetOption = None,

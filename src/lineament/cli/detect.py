@@ -16,7 +16,9 @@ def detect(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
     detector: DetectorOption = "yunet",
     draw: Annotated[
-        Path | None, typer.Option("--draw", metavar="DIR", help="Write annotated copies here."), Writes()
+        Path | None,
+        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
+        Writes(apart=True),
     ] = None,
     scores: ScoresOption = False,
     json: JsonOption = None,

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="See inside trained models and inside a match.")
 
 OutOption = Annotated[
-    Path, typer.Option("--out", metavar="DIR", help="Where the pictures and arrays (.npy) go."), Writes()
+    Path,
+    typer.Option("--out", metavar="DIR", help="Where the pictures and arrays (.npy) go."),
+    Writes(apart=True),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished training.")]
 PictureArgument = Annotated[str, typer.Argument(metavar="PICTURE", help="A photo.")]

@@ -175,7 +175,7 @@ def identify(
     draw: Annotated[
         Path | None,
         typer.Option("--draw", metavar="DIR", help="Write the pictures with names drawn in."),
-        Writes(),
+        Writes(apart=True),
     ] = None,
     scores: ScoresOption = False,
     sheet: SheetOption = None,

@@ -70,7 +70,7 @@ class Report(AbstractContextManager["Report"]):
 
     def _tell_left_out(self) -> None:
         """What walks through folders left out, in the last line of JSON and in words."""
-        found = left_out.gathered()
+        found = left_out.untold()
         if found.total():
             self.line({"left_out": found.to_json()})
             for sentence in found.sentences():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,9 +20,13 @@ from lineament.io.own_files import NEW, Kind
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """Marks an option or argument that names what is written: a file of a kind, or, without, a folder."""
+    """Marks an option or argument that names what is written: a file of a kind, or, without, a folder.
+
+    A folder of pictures is ``apart``: in a folder that is read, the next run would take them for photos.
+    """
 
     kind: Kind | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,12 @@ class Guarded(TyperCommand):
         from lineament.io import left_out
 
         with guarded(self.callback, ctx.params), left_out.noticing():
-            result = super().invoke(ctx)
+            try:
+                result = super().invoke(ctx)
+            finally:  # ended before its answer began, or without one
+                for sentence in left_out.untold().sentences():
+                    with suppress(OSError, ValueError):
+                        print(sentence, file=sys.stderr, flush=True)
             if ctx.params.get("strict") and left_out.gathered().pictures:
                 raise typer.Exit(1)
             return result
@@ -60,10 +71,11 @@ def written_by(callback: Callable[..., Any] | None) -> dict[str, Writes]:
     return {name: mark for name, mark in _marks(callback) if isinstance(mark, Writes)}
 
 
-def _marks(callback: Callable[..., Any] | None) -> Iterator[tuple[str, object]]:
+@cache
+def _marks(callback: Callable[..., Any] | None) -> tuple[tuple[str, object], ...]:
     assert callback is not None
-    for name, hint in get_type_hints(inspect.unwrap(callback), include_extras=True).items():
-        yield from ((name, mark) for mark in getattr(hint, "__metadata__", ()))
+    hints = get_type_hints(inspect.unwrap(callback), include_extras=True)
+    return tuple((name, mark) for name, hint in hints.items() for mark in getattr(hint, "__metadata__", ()))
 
 
 @contextmanager
@@ -81,16 +93,35 @@ def guarded(callback: Callable[..., Any] | None, values: Mapping[str, Any]) -> I
             value = values.get(name)
             if value is None or value == "-":
                 continue
+            if value == "":
+                raise UsageError(f"the name given for {name} is empty; name a file")
             if mark.kind is None:
                 writing.require_folder(value)
-                continue
-            if mark.kind is NEW and os.path.lexists(value):
+                if mark.apart:
+                    _require_apart(value, inputs)
+                place = os.path.realpath(value)
+            elif mark.kind is NEW and os.path.lexists(value):
                 raise StoreError(f"{value} exists already and is not overwritten; name another file")
-            place = os.fspath(writing.require(value, mark.kind))
+            else:
+                place = os.fspath(writing.require(value, mark.kind))
             if place in seen and not writing.is_stream(place):
                 raise UsageError(f"{value}: is to be written by two options, {seen[place]} and {name}")
             seen[place] = name
         yield
+
+
+def _require_apart(folder: str | Path, inputs: Iterable[str | Path]) -> None:
+    from lineament.errors import UsageError
+    from lineament.io.trained import CARD_NAME
+
+    real = Path(os.path.realpath(folder))
+    for read in inputs:
+        known = Path(os.path.realpath(read))
+        if real.is_relative_to(known) and known.is_dir() and not (known / CARD_NAME).exists():
+            raise UsageError(
+                f"{folder}: lies inside {read}, which this command reads: the next run would take the "
+                "pictures written there for photos; name a folder outside"
+            )
 
 
 def _paths(value: Any) -> Iterator[str | Path]:

@@ -8,7 +8,7 @@ them repeats it and is ignored, as the standard asks (ISO/IEC 23000-22, 7.3.6.7)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib import import_module
 
 from lineament.errors import CorruptPicture, UnsupportedFormat
 
@@ -17,8 +17,12 @@ _MAX_BOXES = 10_000
 
 
 def available() -> bool:
-    """Whether HEIC and HEIF can be read here; imports nothing."""
-    return find_spec("pi_heif") is not None
+    """Whether HEIC and HEIF can be read here: the decoder is installed, and loads on this machine."""
+    try:
+        import_module("pi_heif")
+    except (ImportError, OSError):  # OSError: a library of it that this machine cannot load
+        return False
+    return True
 
 
 def require() -> None:

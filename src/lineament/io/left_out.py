@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -176,6 +176,7 @@ class LeftOut:
 _OWN = "own"
 _noticed: dict[str, tuple[str, int]] | None = None
 _noticed_labels: dict[str, Mapping[str, int]] = {}
+_told: set[str] = set()
 
 
 @contextmanager
@@ -185,25 +186,38 @@ def noticing() -> Iterator[None]:
     For a command, so that none can forget to count. Others than pictures and files of systems are not
     gathered: beside labels they are the labels.
     """
-    global _noticed, _noticed_labels
-    before, _noticed, _noticed_labels = (_noticed, _noticed_labels), {}, {}
+    global _noticed, _noticed_labels, _told
+    before = _noticed, _noticed_labels, _told
+    _noticed, _noticed_labels, _told = {}, {}, set()
     try:
         yield
     finally:
-        _noticed, _noticed_labels = before
+        _noticed, _noticed_labels, _told = before
 
 
 def gathered() -> LeftOut:
     """What the command under way has left out so far, see `noticing`."""
+    return _sum((_noticed or {}).values(), _noticed_labels.values())
+
+
+def untold() -> LeftOut:
+    """What was `gathered` since this was last asked: so each answer of a command tells what is new."""
+    found = [found for path, found in (_noticed or {}).items() if path not in _told]
+    labels = [problems for path, problems in _noticed_labels.items() if f"labels of {path}" not in _told]
+    _told.update(_noticed or (), (f"labels of {path}" for path in _noticed_labels))
+    return _sum(found, labels)
+
+
+def _sum(noticed: Iterable[tuple[str, int]], labels: Iterable[Mapping[str, int]]) -> LeftOut:
     found = LeftOut()
-    for kind, count in (_noticed or {}).values():
+    for kind, count in noticed:
         if kind == _OWN:
             found.own += count
         elif kind:
             found.pictures[kind] += count
         else:
             found.passed_over += count
-    for problems in _noticed_labels.values():
+    for problems in labels:
         found.labels.update(problems)
     return found
 

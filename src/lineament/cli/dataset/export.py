@@ -15,7 +15,7 @@ from lineament.cli.targets import Writes
 @app.command("export")
 def export(
     dataset: Annotated[Path, typer.Argument(help="A manifest, a folder with one, or any labelled folder.")],
-    out: Annotated[Path, typer.Argument(help="A new or empty folder."), Writes()],
+    out: Annotated[Path, typer.Argument(help="A new or empty folder."), Writes(apart=True)],
     *,
     format: Annotated[
         str,

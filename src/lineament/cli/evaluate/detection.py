@@ -65,7 +65,7 @@ def detection(
         typer.Option(
             "--errors", metavar="DIR", help="Draw the worst pictures there, and list every error."
         ),
-        Writes(),
+        Writes(apart=True),
     ] = None,
     drawings: Annotated[int, typer.Option("--drawings", min=0, help="How many pictures to draw.")] = 20,
     plots: PlotsOption = None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PlotsOption = Annotated[
     Path | None,
     typer.Option("--plots", metavar="DIR", help="Write figures (PNG) there; needs the extra 'plots'."),
-    Writes(),
+    Writes(apart=True),
 ]
 
 EmbedderOption = Annotated[
