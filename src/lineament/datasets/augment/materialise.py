@@ -95,6 +95,17 @@ def training_rows(
     return chosen
 
 
+def _require_usable(manifest: Manifest, pipeline: Pipeline, factor: int, below: PurePosixPath) -> None:
+    if factor < 2:
+        raise ConfigError(f"a factor of {factor} makes no copies")
+    if pipeline.normalise is not None:
+        raise ConfigError("normalised pictures are not written to disk; leave normalise to training")
+    if any(row.step == "augment" for row in manifest):
+        raise ManifestError("the manifest holds augmented rows already; start from the one before")
+    if below.is_absolute() or ".." in below.parts or not below.parts:
+        raise ManifestError(f"{str(below)!r} does not lie below the manifest")
+
+
 def materialise(
     manifest: Manifest,
     pipeline: Pipeline,
@@ -113,15 +124,8 @@ def materialise(
     manifest and removes it. Raises `SplitError` for what is not training data, `ConfigError` for a factor
     below 2 or a step inside of boxes where there are none, `ManifestError` when the disk refuses.
     """
-    if factor < 2:
-        raise ConfigError(f"a factor of {factor} makes no copies")
-    if pipeline.normalise is not None:
-        raise ConfigError("normalised pictures are not written to disk; leave normalise to training")
-    if any(row.step == "augment" for row in manifest):
-        raise ManifestError("the manifest holds augmented rows already; start from the one before")
     below = PurePosixPath(folder)
-    if below.is_absolute() or ".." in below.parts or not below.parts:
-        raise ManifestError(f"{folder!r} does not lie below the manifest")
+    _require_usable(manifest, pipeline, factor, below)
     pictures = training_rows(manifest, unsplit=unsplit)
     within = [spec for spec in pipeline.specs if spec.startswith("inside:")]
     if within and all(row.box is None for faces in pictures.values() for row in faces):
