@@ -119,7 +119,7 @@ def enrol(
     files = list(listing)
     total = (
         len(files)
-        + sum(len(chosen) for chosen, _ in rows_of.values())
+        + sum(len(chosen) for chosen, _ in rows_of)
         + sum(len(photos) for folder in people for _, photos in folder)
     )
     skipped = listing.left_out.others + sum(folder.left_out.others for folder in people)

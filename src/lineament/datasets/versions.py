@@ -108,17 +108,17 @@ class _Names:
             found = ending_of(stem)
             if found is not None and (not found.front or (scope, found.stem) in by_stem):
                 ended[scope, found.stem] += [(key, found) for key in keys]
-        shapes = Counter(_shape(stem, group) for stem, group in ended.items())
+        shapes = Counter(_shape(base, group) for base, group in ended.items())
         unsure = []
-        for stem, group in sorted(ended.items()):
-            members = [*by_stem.get(stem, ()), *(key for key, _ in group)]
+        for base, group in sorted(ended.items()):
+            members = [*by_stem.get(base, ()), *(key for key, _ in group)]
             # August comes with days too; that several photos have the same ones is a tool's work.
-            counted = shapes[_shape(stem, group)] > 1 and all("aug" in found.words for _, found in group)
-            if stem in by_stem or counted or all(found.clear for _, found in group):
+            counted = shapes[_shape(base, group)] > 1 and all("aug" in found.words for _, found in group)
+            if base in by_stem or counted or all(found.clear for _, found in group):
                 for key, _ in group:
                     self._join(members[0], key)
                     self.said |= {path: "endings" for path in self.paths[key] if path not in self.said}
-                for other in by_stem.get(stem, ()):
+                for other in by_stem.get(base, ()):
                     self._join(members[0], other)
             elif len(members) > 1:
                 unsure.append([path for key in members for path in self.paths[key]])

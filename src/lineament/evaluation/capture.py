@@ -85,10 +85,10 @@ def capture(
     outcomes = analyzer.analyze([str(path) for path in wanted])
     for outcome, places in zip(outcomes, wanted.values(), strict=True):
         named = [None if boxes is None else boxes[row] for row in places]
-        found_in = _placed(outcome, named)
+        found_in = faces_in(outcome, named)
         for row, box, at in zip(places, named, found_in, strict=True):
             try:
-                face = _face(outcome, box, at)
+                face = face_of(outcome, box, at)
                 assert face.embedding is not None
                 rows[row] = face.embedding.vector
             except (PictureError, FaceError, InvalidArray) as error:
@@ -104,7 +104,7 @@ def capture(
     return Captures(embeddings, tuple(failures[row] for row in sorted(failures)), analyzer.model)
 
 
-def _placed(outcome: Outcome, boxes: Sequence[Box | None]) -> list[int]:
+def faces_in(outcome: Outcome, boxes: Sequence[Box | None]) -> list[int]:
     """The face in each box, -1 for none."""
     faces = [-1] * len(boxes)
     named = [i for i, box in enumerate(boxes) if box is not None]
@@ -116,7 +116,8 @@ def _placed(outcome: Outcome, boxes: Sequence[Box | None]) -> list[int]:
     return faces
 
 
-def _face(outcome: Outcome, box: Box | None, at: int) -> Face:
+def face_of(outcome: Outcome, box: Box | None, at: int) -> Face:
+    """The face that was found in a box, or without a box the central one; raises as `central_face`."""
     if box is None or outcome.error is not None or not len(outcome.faces):
         return central_face(outcome)
     if at < 0:

@@ -128,7 +128,7 @@ def near_copies(
     by_subject: dict[Any, list[int]] = defaultdict(list)
     for row in np.flatnonzero(~captures.failed).tolist():
         by_subject[people.subjects[row]].append(row)
-    near: dict[int, NDArray[np.int64]] = {}
+    near: dict[int, Rows] = {}
     for rows in by_subject.values():
         near |= _near(captures, people.pictures, np.array(rows))
 
@@ -176,7 +176,7 @@ def _near(captures: Captures, pictures: Sequence[Path], rows: NDArray[np.int64])
     vectors = captures.embeddings[rows]
     sizes = np.array([_size(pictures[row]) for row in rows.tolist()], np.float64)
     sides, shapes = sizes.min(axis=1), sizes[:, 0] / sizes[:, 1]
-    found = {}
+    found: dict[int, Rows] = {}
     for at, row in enumerate(rows[:-1]):
         cosine = vectors[at + 1 :] @ vectors[at]
         smaller = np.minimum(sides[at + 1 :], sides[at])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
-from lineament.evaluation.capture import Captures, Failure, _face
+from lineament.evaluation.capture import Captures, Failure, face_of, faces_in
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.scoring import discard, operating_points, similarity
@@ -172,7 +172,7 @@ def _faces(
     outcomes = analyzer.analyze([str(path) for path in people.pictures])
     for outcome, box in zip(outcomes, people.boxes, strict=True):
         try:
-            faces.append(_face(outcome, box))
+            faces.append(face_of(outcome, box, faces_in(outcome, [box])[0]))
         except (PictureError, FaceError, InvalidArray) as error:
             faces.append(None)
             refused = outcome.error is not None
