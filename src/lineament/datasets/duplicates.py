@@ -113,7 +113,7 @@ def find_duplicates(
 
 
 def confirmed(
-    near: Mapping[int, NDArray[np.int64]],
+    near: Mapping[int, NDArray[np.integer[Any]]],
     layouts: Callable[[int], tuple[Canvas, ...]],
     looks: Callable[[int], tuple[UInt8, ...]] | None = None,
     *,
@@ -154,7 +154,7 @@ class _Looks:
         """Keep the small looks at a picture, by its edges and by its face where one is known."""
         self._views[i] = tuple((look, outline(look)) for look in self._looks(i))
 
-    def confirmed(self, i: int, others: NDArray[np.int64]) -> Iterator[Pair]:
+    def confirmed(self, i: int, others: NDArray[np.integer[Any]]) -> Iterator[Pair]:
         """The pairs that a picture makes with others: the likeliest few of them are laid over it."""
         fits: dict[int, tuple[int, Fit]] = {}
         for view, (look, _) in enumerate(self._views[i]):
