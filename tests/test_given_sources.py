@@ -425,7 +425,6 @@ def test_an_embedder_takes_a_batch_and_says_how_one_crop_becomes_one() -> None:
 
 PARTS = [
     ("detector", 5),
-    ("detector", None),
     ("detector", OneFace),
     ("embedder", OneFace()),
     ("attributes", [7]),

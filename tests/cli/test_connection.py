@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.errors import ConfigError, UnknownName
+from lineament.errors import ConfigError
 from lineament.geometry.crop_style import CropStyle
 from tiny_models import COLOURS, people_run, several_run, variant
 
@@ -68,5 +68,5 @@ def test_wrong_models_are_named(runs: Path, tmp_path: Path) -> None:
         run("--classifier", str(runs / "attr"))
     with pytest.raises(ConfigError, match="which is no detector"):
         run("--detector", str(runs / "cls"))
-    with pytest.raises(UnknownName, match="runs/nothing"):
+    with pytest.raises(ConfigError, match="runs/nothing.*no folder that is there"):
         run("--attributes", "runs/nothing")

@@ -301,7 +301,7 @@ def test_running_a_command_again_writes_over_its_earlier_results(tmp_path: Path,
     for words in (
         ("detect", people, "--json", out / "a.jsonl", "--draw", out / "drawn"),
         ("models", "list", "--json", out / "m.jsonl"),
-        ("dataset", "split", people, "50/50", "--exact", "--json", out / "s.jsonl"),
+        ("dataset", "split", people, "50/50", "--by", "subject", "--exact", "--json", out / "s.jsonl"),
         ("dataset", "audit", people, "--no-near", "--no-experiment", "--json", out / "p.jsonl"),
         ("dataset", "duplicates", people, "--out", out / "d.jsonl"),
     ):

@@ -232,8 +232,11 @@ def test_nothing_there_is_wrong_usage(tmp_path: Path, labelled: Path) -> None:
         read_truths(tmp_path / "none", labelled / "labels.json")
     with pytest.raises(UsageError, match="there is nothing"):
         read_truths(labelled / "photos", tmp_path / "none.json")
+    photo = next((labelled / "photos").glob("*.*"))
+    (tmp_path / "classes" / "ann").mkdir(parents=True)
+    (tmp_path / "classes" / "ann" / photo.name).write_bytes(photo.read_bytes())
     with pytest.raises(UsageError, match="no box"):
-        read_truths(labelled, labelled, "imagefolder")
+        read_truths(tmp_path / "classes", tmp_path / "classes", "imagefolder")
 
 
 def test_a_saved_record_pairs_pictures_and_names_none(labelled: Path, tmp_path: Path) -> None:

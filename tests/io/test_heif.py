@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -158,23 +156,6 @@ def test_every_brand_is_known(brand: str) -> None:
     assert sniff(b"\0\0\0\x18ftypisom\0\0\0\0isommp42") is None
 
 
-def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message is the command to type."""
-    monkeypatch.setattr(heif, "find_spec", lambda name: None)
-    assert not heif.available()
-    with pytest.raises(UnsupportedFormat, match=r"pip install 'lineament\[heif\]'"):
-        images.load(FILES["plain"])
-
-
-def test_asking_whether_it_is_there_imports_nothing() -> None:
-    """`available` is asked for each folder; the library is loaded with the first picture."""
-    code = (
-        "import sys; from lineament.io import heif, images; heif.available();"
-        "assert not any('pi_heif' in name for name in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
-
-
 @pytest.mark.parametrize(
     "error", [ImportError("blocked"), ModuleNotFoundError("none"), OSError("libheif.so.1")]
 )
@@ -189,4 +170,4 @@ def test_a_decoder_that_does_not_load_is_an_absent_one(
     monkeypatch.setattr(heif, "import_module", load)
     assert not heif.available()
     with pytest.raises(UnsupportedFormat, match=r"lineament\[heif\]"):
-        heif.require()
+        images.load(FILES["plain"])

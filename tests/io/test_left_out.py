@@ -160,5 +160,6 @@ def test_each_answer_tells_what_is_new(tmp_path: Path) -> None:
                 "pictures": {"JPEG XL": 1},
                 "passed_over": 1,
                 "others": 0,
+                "own": 0,
             }
             assert left_out.untold().total() == 0 and left_out.gathered().total() == 3

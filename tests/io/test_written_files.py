@@ -108,6 +108,9 @@ def earlier(kind: str, folder: Path) -> Path:
         from lineament.io import bundles
 
         bundles.export(path, [])
+    elif kind == "REJECTION":
+        with writing.replacing(path, own_files.REJECTION) as file:
+            file.write('{"lineament_rejection": 1}')
     elif kind == "ERROR_TABLE":
         with writing.replacing(path, own_files.ERROR_TABLE) as file:
             file.write("picture,drawing,error,x1,y1,x2,y2,score\n")

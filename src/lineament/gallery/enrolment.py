@@ -34,6 +34,7 @@ from lineament.gallery.sightings import Sighting, sighting
 from lineament.geometry import choosing
 from lineament.io.own_files import CROP
 from lineament.protocols import GalleryStore
+from lineament.shown import shown
 from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
 
 MIN_QUALITY = 0.5
@@ -81,6 +82,8 @@ class Chosen:
     seen: Sighting
     size_wh: tuple[int, int] | None
     overridden: tuple[Allow, ...] = ()
+
+    __repr__ = shown
 
     @property
     def id(self) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from lineament.geometry.boxes import area, intersection, iou
 from lineament.io import inputs
+from lineament.shown import shown
 from lineament.types import Float32, Image, Outcome, Record, Threshold
 
 SAME_FACE = 0.3
@@ -41,6 +42,8 @@ class Sighting:
     vector: Float32
     others: Float32
     files: tuple[str, ...] = ()
+
+    __repr__ = shown
 
     @property
     def pictures(self) -> Sequence[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.geometry.boxes import area, center, iou
+from lineament.shown import shown
 from lineament.types import Float32, Float64
 
 LEAST_IOU = 0.3
@@ -34,6 +35,8 @@ class Placed:
     face: NDArray[np.intp]
     overlap: Float32
     tied: NDArray[np.bool_]
+
+    __repr__ = shown
 
 
 def place(given: Float32, found: Float32, least: float = LEAST_IOU, *, shared: bool = False) -> Placed:
