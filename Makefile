@@ -4,12 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PHOTOS ?=
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test test-all check bench docs clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: $(VENV)/.dev           ## the tests
+test: $(VENV)/.dev           ## the tests, but for whole trainings and the like, which take as long again
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0 -m "not slow"
+	@echo "left out: tests marked slow (whole trainings, signals, many processes); make test-all runs them too"
+
+test-all: $(VENV)/.dev       ## all tests
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0
 
 check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contract, docs
@@ -18,7 +22,7 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/build.py --check
-	$(MAKE) test
+	$(MAKE) test-all
 
 bench: $(VENV)/.dev          ## speed and accuracy; DATA=folder of real photos
 	$(BIN)/python -m benchmarks.pipeline --data "$(DATA)"

@@ -1,7 +1,9 @@
 """Being here puts this folder on the import path, so that every test can use ``hostile``."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Trainings are compared bit for bit, which holds for one number of threads only.
@@ -9,3 +11,44 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test waits on a clock: a busy machine is no failure.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
+
+# Whole trainings, real signals and many processes: `make test` leaves them out, `make check` runs them.
+_LONG = (
+    "cli/test_first_imports.py",
+    "cli/test_stopping.py",
+    "datasets/formats/test_hostile_labels.py",
+    "datasets/test_worker_processes.py",
+    "explain/test_match.py",
+    "stores/test_forks.py",
+    "test_processes.py",
+    *(
+        f"training/test_{name}.py"
+        for name in (
+            "attributes",
+            "brought",
+            "centres",
+            "classifier",
+            "data",
+            "detector",
+            "distributed",
+            "embedder",
+            "export",
+            "face_networks",
+            "localizer",
+            "loop",
+            "run_folder",
+            "starts",
+            "sweep",
+            "telling",
+            "transfer",
+            "whole_pictures",
+        )
+    ),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of long files."""
+    for item in items:
+        if str(item.path.relative_to(Path(__file__).parent).as_posix()).startswith(_LONG):
+            item.add_marker(pytest.mark.slow)
