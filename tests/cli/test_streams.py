@@ -111,7 +111,7 @@ def test_json_goes_to_streams_of_every_kind(tmp_path: Path) -> None:
         (["dataset", "import", "people"], 10, 0),
         (["dataset", "import", "people", "--out", "out"], 20_000, 0),
         (["dataset", "export", "people", "out", "--format", "csv"], 20_000, 0),
-        (["dataset", "split", "people", "50/50", "--no-near", "--out", "people/out"], 10, 0),
+        (["dataset", "split", "people", "train=100", "--no-near", "--out", "people/out"], 10, 0),
         (["dataset", "extract", "people", "out"], 2000, 0),
         (["dataset", "audit", "people", "--out", "out", "--no-near"], 3000, 0),
         (["models", "bundle", "out", "yunet"], 2000, 0),

