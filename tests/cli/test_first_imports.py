@@ -73,7 +73,7 @@ def test_fifty_cold_starts(people: Path, tmp_path: Path) -> None:
             "4",
         ],
         ["dataset", "clean", str(people), "--workers", "4"],
-        ["dataset", "split", str(people), "--out", str(people / "split.jsonl")],
+        ["dataset", "split", str(people), "train=100", "--out", str(people / "split.jsonl")],
         ["evaluate", "verification", "--all", str(people), "--workers", "4"],
     ]
     again = ["detect", str(people), "--detector", "haar", "--workers", "4"]

@@ -147,7 +147,6 @@ def test_all_sorts_models_out_by_licence(cache: Path) -> None:
         ("pull", "--file", "x"),
         ("pull", "yunet", "sface", "--file", "x"),
         ("pull", "--file", "x", "--bundle", "y", "yunet"),
-        ("list", "--json", ""),
     ],
 )
 def test_wrong_usage_is_a_usage_error(cache: Path, arguments: tuple[str, ...]) -> None:

@@ -86,7 +86,9 @@ def test_analyze_then_names_nobody_below_it(run: Path, strangers: Path) -> None:
 
     assert subject()[0] != NOBODY and subject("--reject-below", "0")[0] != NOBODY
     named, said = subject("--reject-below", "measured")
-    assert (named == NOBODY) == (face()[0]["probabilities"]["subject"] < round(below, 6))
+    sure = face()[0]["probabilities"]["subject"]
+    # The answer's number is rounded: the limit may be this very face's.
+    assert abs(sure - below) < 1e-6 or (named == NOBODY) == (sure < below)
     assert f"names nobody below {below:.4f}" in said and "of 4 faces of strangers" in said
     assert subject("--reject-below", "1")[0] == NOBODY
     assert subject()[1].count("takes every face for one of its 3 people") == 1

@@ -42,7 +42,7 @@ SETTINGS = EmbedderSettings(
     scale=16.0,
     photos_each=3,
     augment=("flip",),
-    loop=LoopSettings(epochs=8, batch_size=12, learning_rate=3e-3, patience=None),
+    loop=LoopSettings(epochs=12, batch_size=12, learning_rate=3e-3, patience=None),
 )
 
 

@@ -329,7 +329,7 @@ def test_a_full_disk_ends_the_run_by_name_and_damages_nothing(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Exception, match="No space left") as caught:
         collect(site, tmp_path, [ADA])
-    assert type(caught.value).__name__ == "CollectError"
+    assert type(caught.value).__name__ == "OutputError"
     monkeypatch.undo()
     assert len(open_dataset(tmp_path)) == 2
     _, manifest = collect(site, tmp_path, [ADA])
