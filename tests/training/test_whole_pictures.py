@@ -78,6 +78,15 @@ TRAININGS: dict[str, Callable[[Manifest, Path], Any]] = {
 
 
 @pytest.mark.parametrize("trainer", TRAININGS)
+def test_cutting_comes_before_splitting(trainer: str, tmp_path: Path) -> None:
+    """Data without any split are told to be cut out, not to be split in vain."""
+    data = boxed(tmp_path)
+    whole = Manifest(tuple(replace(row, split=None) for row in data), folder=data.folder)
+    with pytest.raises(NotCutOut, match="dataset extract"):
+        TRAININGS[trainer](whole, tmp_path / "run")
+
+
+@pytest.mark.parametrize("trainer", TRAININGS)
 def test_every_trainer_of_whole_pictures_has_the_gate(trainer: str, tmp_path: Path) -> None:
     """Two faces of a picture are refused with the numbers and the way out, before anything is written."""
     data = boxed(tmp_path / "data")

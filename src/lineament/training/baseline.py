@@ -19,7 +19,7 @@ from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import proportions
 from lineament.training.classes import SUBJECT, Classes, classes_of
 from lineament.training.splits import SPLITS, require_no_leak, rows_of
-from lineament.training.whole_pictures import require_cut_out
+from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 from lineament.types import Float32, Image, UInt8
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -40,6 +40,7 @@ def embedding_baseline(
     except ImportError as error:
         raise MissingExtra("the baseline", "train") from error
     require_no_leak(manifest)
+    require_cut_out_unless_split(manifest)
     rows_by = {split: rows_of(manifest, split) for split in SPLITS}
     require_cut_out(manifest, [row for found in rows_by.values() for row in found])
     classes = classes_of(rows_by, label)

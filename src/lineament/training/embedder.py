@@ -41,7 +41,7 @@ from lineament.training.unseen import (
     supported,
     verify,
 )
-from lineament.training.whole_pictures import require_cut_out
+from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 
 Advance = Callable[[int], None]
 HEAD = "embedding"
@@ -75,6 +75,7 @@ class _Data:
     def __init__(self, manifest: Manifest, settings: EmbedderSettings) -> None:
         require_no_leak(manifest)
         self.crop = _aligned(manifest, settings)
+        require_cut_out_unless_split(manifest)
         rows = {name: rows_of(manifest, name, required=name != "test") for name in ("train", "val", "test")}
         require_cut_out(manifest, [row for found in rows.values() for row in found])
         require_apart(rows["train"], val=rows["val"], test=rows["test"])

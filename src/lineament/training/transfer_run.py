@@ -26,7 +26,7 @@ from lineament.training.splits import SPLITS, rows_of
 from lineament.training.tasks import Progress, Task
 from lineament.training.telling import log
 from lineament.training.transfer import FineTuning, Method, Transferred
-from lineament.training.whole_pictures import require_cut_out
+from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 
 RANDOM_ADVICE = "see --weights, and --method scratch"
 Advance = Callable[[int], None]
@@ -97,6 +97,7 @@ def rows_by_split(manifest: Manifest) -> dict[str, Sequence[ManifestRow]]:
 
     Raises `NotCutOut` for faces inside pictures, of which nobody would know whose label counts.
     """
+    require_cut_out_unless_split(manifest)
     found: dict[str, Sequence[ManifestRow]] = {
         split: [r for r in rows_of(manifest, split) if r.repeats]
         if split == "train"

@@ -48,6 +48,12 @@ def require_cut_out(manifest: Manifest, rows: Iterable[ManifestRow]) -> None:
     )
 
 
+def require_cut_out_unless_split(manifest: Manifest) -> None:
+    """The same for data without any split: cutting comes first, and splitting would be done in vain."""
+    if all(row.split is None for row in manifest):
+        require_cut_out(manifest, [row for row in manifest if row.outcome == "ok"])
+
+
 def _is_crop(row: ManifestRow, steps: dict[str, str]) -> bool:
     return row.step == "extract" or (row.parent is not None and steps.get(row.parent) == "extract")
 
