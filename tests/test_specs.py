@@ -108,7 +108,7 @@ def _read(spec: str) -> list[tuple[str, dict[str, str]]]:
         ("retry:retry:yunet", "cannot wrap itself"),
         ("yunet:haar", "yunet wraps no other detector"),
         ("yunet,score=0.8", "settings follow a colon: yunet:score=0.8"),
-        ("no/such/folder:score=0.5", "no folder that is there"),
+        ("nowhere/at/all:score=0.5", "no folder that is there"),
         (r"C:\runs\det:score=0.5", "no folder that is there"),
         (r"retry:C:\runs\det", "no folder that is there"),
     ],

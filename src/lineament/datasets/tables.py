@@ -204,6 +204,8 @@ def _parsed(text: str, name: str, notes: tuple[str, ...], columns: Sequence[str]
     elif len(lines) > 1 and re.fullmatch(r"\s*\d+\s*", lines[0]):
         skipped, separator = 1, " "
     body = "".join(text.splitlines(keepends=True)[skipped:])
+    if lines and OWN in lines[0]:  # written by us, whatever its cells look like
+        separator = ","
     separator = separator or _separator(body)
     rows = _rows(body, separator, name, skipped)
     if not rows:
