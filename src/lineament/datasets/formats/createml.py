@@ -6,7 +6,7 @@ every entry has ``image`` (older: ``imagefilename``) and ``annotations`` of ``la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ class CreateMl(ReadOnly):
 
     name = "createml"
     rank = 28
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: CreateMlConfig) -> None:
         self.frame = config.frame

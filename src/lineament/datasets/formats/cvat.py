@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -40,7 +40,6 @@ class Cvat(ReadOnly):
 
     name = "cvat"
     rank = 26
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: CvatConfig) -> None:
         self.frame = config.frame

@@ -42,7 +42,6 @@ class Datumaro(ReadOnly):
 
     name = "datumaro"
     rank = 30
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: DatumaroConfig) -> None:
         self.frame = config.frame

@@ -7,7 +7,7 @@ of boxes alone (its ``val``) have only the first four.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,6 @@ class RetinaFace(ReadOnly):
 
     name = "retinaface"
     rank = 25
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: RetinaFaceConfig) -> None:
         self.frame = config.frame

@@ -48,7 +48,6 @@ class Supervisely(ReadOnly):
 
     name = "supervisely"
     rank = 29
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: SuperviselyConfig) -> None:
         self.frame = config.frame

@@ -46,7 +46,6 @@ class Via(ReadOnly):
 
     name = "via"
     rank = 27
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: ViaConfig) -> None:
         self.frame = config.frame
