@@ -55,6 +55,8 @@ def _run() -> int | str | None:
     except SystemExit as ended:  # of the flush
         return ended.code
     except KeyboardInterrupt:
+        if stopping.status() is None:  # a training hears Ctrl-C itself, to end a step whole
+            _complain(stopping.told())
         return 130
     except LineamentError as error:
         if isinstance(error, OutputError) or stopping.status() is None:

@@ -79,8 +79,7 @@ def status() -> int | None:
 
 def told() -> str:
     """One line on how it ended."""
-    assert _State.number is not None
-    word = _WORDS[signal.Signals(_State.number).name]
+    word = _WORDS[signal.Signals(_State.number or signal.SIGINT).name]
     return f"{word}; what was finished is kept{f' ({_State.done})' if _State.done else ''}"
 
 

@@ -285,3 +285,13 @@ def test_subjects_that_share_a_folder_name_stay_apart(tmp_path: Path) -> None:
     folders = [p.parent.name for p in (tmp_path / "out").rglob("*.jpg")]
     assert len(set(folders)) == len(names)
     assert done.losses["subject"] == 5
+
+
+@pytest.mark.parametrize("subject", ["TEST", "Train", "images", "Labels", "val2017"])
+@pytest.mark.parametrize("format", ["lfw", "coco", "labelme", "csv", "roboflow"])
+def test_anybody_may_be_called_like_a_folder(format: str, subject: str, tmp_path: Path) -> None:
+    """A format that is named is read as such: a subject called like a split is a subject still."""
+    row = face_row(tmp_path / "in", "a.jpg", 0, 1, subject=subject, box=(2.0, 3.0, 13.0, 19.0))
+    export_labels(Manifest((row,), (), tmp_path / "in"), tmp_path / "out", format)
+    (back,) = import_labels(tmp_path / "out", format).manifest
+    assert back.subject == subject

@@ -49,7 +49,7 @@ class Lfw:
 
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry a picture; a name that does not fit its folder is counted and kept."""
-        base = base_folder(source)
+        base = base_folder(source) or base_folder(source, named=True)
         if base is None:
             raise LabelFileError(f"{source}: not in the layout of LFW")
         for folder in folders_in(base):
@@ -81,12 +81,15 @@ class Lfw:
         """Nothing: names and folders are the labels."""
 
 
-def base_folder(source: Path) -> Path | None:
-    """The folder of the people's folders: this one, its ``images``, or one called like lfw."""
+def base_folder(source: Path, *, named: bool = False) -> Path | None:
+    """The folder of the people's folders: this one, its ``images``, or one called like lfw.
+
+    Where the user ``named`` the format, somebody may be called Test.
+    """
     for base in (source, source / "images", *(p for p in folders_in(source) if p.name.startswith("lfw"))):
         looked = [(folder, next(pictures_below(folder), None)) for folder in folders_in(base)[:_LOOKED_AT]]
         if looked and all(
-            path is not None and _fits(path, folder.name) and not is_structure(folder.name)
+            path is not None and _fits(path, folder.name) and (named or not is_structure(folder.name))
             for folder, path in looked
         ):
             return base
