@@ -10,7 +10,9 @@ picture is moved by it and looked at again before it is believed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -63,7 +65,7 @@ def small_look(canvas: UInt8) -> UInt8:
 
 def outline(look: UInt8) -> Float32:
     """The detail of half a look as a vector of unit length; zero where there is nothing to see."""
-    inner = _inner(_half(look))
+    inner = _inner(_half(look)).ravel()
     length = float(np.linalg.norm(inner))
     return np.asarray(inner / length if length > 0.5 else np.zeros_like(inner), np.float32)
 
@@ -72,7 +74,8 @@ class Surroundings:
     """What small maps make of one look and of its mirror image."""
 
     def __init__(self, look: UInt8) -> None:
-        self._fitters = [_Fitter(look), _Fitter(np.ascontiguousarray(look[:, ::-1]))]
+        plain = _Fitter(look)
+        self._fitters = [plain, plain.mirrored()]
 
     def nearest(
         self, look: Callable[[int], UInt8], outlines: Float32, *, least: float, most: int
@@ -100,15 +103,26 @@ class _Space:
         self._side = len(look)
         down, right = np.gradient(look)
         at = np.arange(self._side, dtype=np.float32) - (self._side - 1) / 2
-        x, y = np.meshgrid(at, at)
-        parts = (look, right, right * x, right * y, down, down * x, down * y)
-        columns = np.stack([_inner(np.asarray(part, np.float32)) for part in parts], axis=1)
+        x, y = at[None, :], at[:, None]
+        parts = np.stack((look, right, right * x, right * y, down, down * x, down * y), axis=2)
+        columns = _inner(np.asarray(parts, np.float32)).reshape(-1, parts.shape[2])
         self._sizes = np.maximum(np.linalg.norm(columns, axis=0), 1e-3)
-        self._parts = np.asarray(columns / self._sizes, np.float32)
+        self._take(np.asarray(columns / self._sizes, np.float32))
+
+    def _take(self, parts: Float32) -> None:
+        self._parts = parts
         # A ten-thousandth keeps a look that is flat, or flat one way, from dividing by nothing.
-        mixed = (self._parts.T @ self._parts).astype(np.float64) + 1e-4 * np.eye(len(parts))
+        mixed = (parts.T @ parts).astype(np.float64) + 1e-4 * np.eye(parts.shape[1])
         self._unmixed = np.linalg.inv(mixed)
         self._apart = np.linalg.inv(np.linalg.cholesky(mixed)).T.astype(np.float32)
+
+    def mirrored(self) -> _Space:
+        """That of the mirror image: the same columns from right to left, where left is right now."""
+        other = copy(self)
+        side = math.isqrt(len(self._parts))
+        seen = self._parts.reshape(side, side, -1)[:, ::-1].reshape(self._parts.shape)
+        other._take(np.ascontiguousarray(seen * np.array((1, -1, 1, -1, 1, -1, 1), np.float32)))
+        return other
 
     def share(self, outlines: Float32) -> Float32:
         """Length of each row's part that lies in the space, in [0, 1]."""
@@ -116,7 +130,7 @@ class _Space:
 
     def step(self, look: Float32, where: Float64, least: float) -> Float64 | None:
         """A better map than ``where`` for another look; None if that one correlates below ``least``."""
-        seen = _inner(_moved(look, where))
+        seen = _inner(_moved(look, where)).ravel()
         likeness = self._parts.T @ seen
         if likeness[0] < least * float(np.linalg.norm(seen)):
             return None
@@ -133,9 +147,14 @@ class _Space:
 class _Fitter:
     """Brings other looks onto one, coarse first."""
 
-    def __init__(self, look: UInt8) -> None:
+    def __init__(self, look: UInt8, coarse: _Space | None = None) -> None:
         self._look = look.astype(np.float32)
-        self.coarse = _Space(_half(look))
+        self.coarse = coarse or _Space(_half(look))
+
+    def mirrored(self) -> _Fitter:
+        """That of the mirror image."""
+        look = np.ascontiguousarray(self._look[:, ::-1])
+        return _Fitter(np.asarray(look, np.uint8), self.coarse.mirrored())
 
     @cached_property
     def _fine(self) -> _Space:
@@ -175,9 +194,10 @@ def _half(look: UInt8) -> Float32:
 
 
 def _inner(look: Float32) -> Float32:
+    """The detail of a look, or of several one behind the other, without its edges."""
     edge = len(look) // _MARGIN
-    fine = (look - _blurred(look, _COARSE * len(look) / SIDE))[edge:-edge, edge:-edge].ravel()
-    return np.asarray(fine - fine.mean(), np.float32)
+    fine = (look - _blurred(look, _COARSE * len(look) / SIDE))[edge:-edge, edge:-edge]
+    return np.asarray(fine - fine.mean(axis=(0, 1)), np.float32)
 
 
 def _blurred(look: Float32, sigma: float) -> Float32:

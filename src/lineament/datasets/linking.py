@@ -25,6 +25,7 @@ from lineament.datasets.same_picture import Canvas, perceptual_hashes
 from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.opencv import one_thread_each
 from lineament.types import Float32, UInt8
 
 _MIN_SIDE = 256
@@ -61,7 +62,8 @@ def linked(
     prints: list[Print] = []
     for path, rows in sorted(by_path.items()):
         try:
-            prints.append(_print(pixels(path), rows[0], layouts(path)))
+            with one_thread_each():
+                prints.append(_print(pixels(path), rows[0], layouts(path)))
         except PictureError:
             pass
         finally:
