@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from lineament.datasets.filling import copy_picture
 from lineament.datasets.formats import LabelFormat, formats
 from lineament.datasets.formats._files import new_folder
 from lineament.datasets.formats._frames import box_to_stored, points_to_stored, upright_size
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, kind_of
 from lineament.datasets.formats._naming import FolderNames, Names
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.importing import Seen, copy_picture, look, read
+from lineament.datasets.label_rows import Seen, look, read
 from lineament.errors import LabelFileError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
 

@@ -23,7 +23,7 @@ from lineament.datasets import tables
 from lineament.datasets.formats import _own_table, formats
 from lineament.datasets.formats._columns import Columns, merged
 from lineament.datasets.formats._files import locate, pictures_below, relative
-from lineament.datasets.formats._labelled import CLASS, Frame, LabelledFace, LabelledPicture
+from lineament.datasets.formats._labelled import CLASS, BoxConfig, Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import is_label_name, passed_over, says_nothing_of_faces
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._people import person_of
@@ -43,7 +43,7 @@ _PATTERN = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class CsvConfig:
+class CsvConfig(BoxConfig):
     """``path``: the column of pictures, or a pattern of columns: ``path={person}/{file}.jpg``.
 
     ``subject``: the column that names the subject. ``columns``: the columns of a table without a header,
@@ -68,7 +68,7 @@ class Csv:
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: CsvConfig) -> None:
-        self.frame, self.config = config.frame, config
+        self.frame, self.empty, self.config = config.frame, config.empty, config
         self.columns = tuple(filter(None, config.columns.split("/")))
 
     def matches(self, source: Path) -> bool:

@@ -30,7 +30,7 @@ from lineament.datasets.formats._files import (
 )
 from lineament.datasets.formats._labelled import (
     FACE,
-    Frame,
+    BoxConfig,
     LabelledFace,
     LabelledPicture,
     split_name,
@@ -51,11 +51,10 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True, slots=True)
-class VocConfig:
-    """``first``: the number of the first pixel, 1 as in VOC or 0. ``frame``: as in `LabelFormat`."""
+class VocConfig(BoxConfig):
+    """``first``: the number of the first pixel, 1 as in VOC or 0."""
 
     first: int = 1
-    frame: Frame = "auto"
 
 
 @formats.register("voc", VocConfig)
@@ -69,7 +68,7 @@ class Voc:
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: VocConfig) -> None:
-        self.first, self.frame = config.first, config.frame
+        self.first, self.frame, self.empty = config.first, config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first XML files is an annotation."""
