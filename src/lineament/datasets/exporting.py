@@ -85,10 +85,10 @@ def export_labels(
 
 
 def classes_of(manifest: Manifest) -> dict[int, str]:
-    """Names of classes by number, as the import of the data found them; empty where it found no numbers."""
+    """Names of classes by number, as import or join found them; empty where there were no numbers."""
     for step in manifest.steps:
         told = step.get("classes")
-        if step.get("step") == "import" and isinstance(told, dict):
+        if step.get("step") in ("import", "join") and isinstance(told, dict):
             return {int(number): str(kind) for number, kind in told.items() if str(number).isdecimal()}
     return {}
 

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.filling import fill, require_import
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, reading_within
+from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.guessing import detect, places_in
 from lineament.datasets.label_rows import Advance, Imported, read
 from lineament.datasets.opening import MANIFEST_NAME
+from lineament.datasets.unlabelled import OPTION, WITHOUT_LABELS
 from lineament.errors import LineamentError, UsageError
-from lineament.io.manifest import Manifest
+from lineament.io.manifest import Manifest, ManifestRow
+from lineament.kinds import is_face
 
-__all__ = ["Advance", "Imported", "import_dataset", "import_labels", "summary"]
+__all__ = ["Advance", "Imported", "boxes_of", "import_dataset", "import_labels", "offer", "summary"]
 
 
 def import_labels(
@@ -103,6 +107,11 @@ def import_dataset(
     return path, found
 
 
+def boxes_of(rows: Iterable[ManifestRow]) -> dict[str, int]:
+    """How many boxes there are of each class."""
+    return dict(sorted(Counter(kind_of(row.labels)[0] for row in rows if row.box is not None).items()))
+
+
 def copies_of(manifest: Manifest) -> dict[str, Path]:
     """The pictures to copy beside a manifest: all but refused ones, which nobody looked at."""
     rows = {row.path: row for row in manifest if row.outcome != "refused"}
@@ -133,14 +142,24 @@ def _from_archive(
     return out / MANIFEST_NAME, found
 
 
+def offer(found: Imported) -> str | None:
+    """The format's spec that takes the pictures without labels, which were left out, for empty ones."""
+    located = any(row.box is not None or row.outcome == "no_face" for row in found.manifest)
+    if not located or not found.problems[WITHOUT_LABELS]:
+        return None
+    return formats.changed(found.format, **{OPTION: "true"})
+
+
 def summary(found: Imported) -> dict[str, Any]:
-    """Counts of an import: pictures, rows, faces with a box, subjects, splits, outcomes."""
+    """Counts of an import: pictures, rows, boxes by class, those of faces, subjects, splits, outcomes."""
     rows = found.manifest.rows
+    boxes = boxes_of(rows)
     return {
         "format": found.format,
         "pictures": len({row.path for row in rows}),
         "rows": len(rows),
-        "faces": sum(row.box is not None for row in rows),
+        "faces": sum(count for kind, count in boxes.items() if is_face(kind)),
+        "boxes": boxes,
         "subjects": len({row.subject for row in rows} - {None}),
         "splits": dict(sorted(Counter(row.split for row in rows if row.split is not None).items())),
         "no_face": sum(row.outcome == "no_face" for row in rows),

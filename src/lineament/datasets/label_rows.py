@@ -31,14 +31,7 @@ from lineament.datasets.filling import Filled
 from lineament.datasets.formats import LabelFormat
 from lineament.datasets.formats._files import folders_outside, relative
 from lineament.datasets.formats._frames import box_to_upright, points_to_upright, upright_size
-from lineament.datasets.formats._labelled import (
-    CLASS,
-    FACE,
-    LabelledFace,
-    LabelledPicture,
-    Labels,
-    repeated,
-)
+from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, Labels, repeated
 from lineament.datasets.formats._layout import label_files
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.opening import sha256_of
@@ -47,6 +40,7 @@ from lineament.errors import LabelFileError, PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, outside, row_id
 from lineament.io.sources import lies_within
+from lineament.kinds import CLASS, FACE
 
 Advance = Callable[[int], None]
 

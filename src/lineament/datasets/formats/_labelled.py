@@ -11,14 +11,10 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from lineament.io.manifest import Box, ManifestRow, Points, Provenance
+from lineament.kinds import CLASS, FACE
 
 Frame = Literal["auto", "upright", "stored"]
 Labels = Mapping[str, str | float]
-
-FACE = "face"
-"""The class of a face that nothing else is known of: it becomes no label."""
-CLASS = "class"
-"""The label that holds any other class."""
 
 _SPLITS = {
     "train": "train",

@@ -27,17 +27,12 @@ from lineament.datasets.formats._coco_entries import (
 from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative
 from lineament.datasets.formats._ids import ById, plain
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import (
-    FACE,
-    BoxConfig,
-    LabelledFace,
-    LabelledPicture,
-    split_in,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow, Provenance
+from lineament.kinds import FACE
 from lineament.types import LANDMARK_NAMES
 
 _OWN = "face boxes in upright pixels"

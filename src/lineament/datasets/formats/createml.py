@@ -13,11 +13,12 @@ from typing import Any
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, load_json, locate, relative
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import FACE, BoxConfig, LabelledFace, LabelledPicture, split_in
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._outlines import numbers
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
+from lineament.kinds import FACE
 
 
 @formats.register("createml", BoxConfig)

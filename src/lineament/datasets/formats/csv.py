@@ -23,7 +23,7 @@ from lineament.datasets import tables
 from lineament.datasets.formats import _own_table, formats
 from lineament.datasets.formats._columns import Columns, merged
 from lineament.datasets.formats._files import locate, pictures_below, relative
-from lineament.datasets.formats._labelled import CLASS, BoxConfig, Frame, LabelledFace, LabelledPicture
+from lineament.datasets.formats._labelled import BoxConfig, Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import is_label_name, passed_over, says_nothing_of_faces
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._people import person_of
@@ -32,6 +32,7 @@ from lineament.datasets.formats._regions import Shape
 from lineament.datasets.tables import Line, Table
 from lineament.errors import ConfigError, LabelFileError
 from lineament.io.manifest import ManifestRow
+from lineament.kinds import CLASS
 
 _MOST_TABLES = 30
 """Of a folder; one with more holds a table a picture, which is another format."""

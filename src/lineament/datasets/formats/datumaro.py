@@ -14,7 +14,6 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, locate, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import (
-    FACE,
     BoxConfig,
     LabelledFace,
     LabelledPicture,
@@ -26,6 +25,7 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
+from lineament.kinds import FACE
 
 
 @formats.register("datumaro", BoxConfig)

@@ -26,13 +26,7 @@ from lineament.datasets.formats._files import (
     sniff,
 )
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import (
-    FACE,
-    BoxConfig,
-    LabelledFace,
-    LabelledPicture,
-    label_value,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, label_value
 from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._outlines import around
@@ -40,6 +34,7 @@ from lineament.datasets.formats._partners import Partners, picture_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box, ManifestRow, Points
+from lineament.kinds import FACE
 from lineament.types import LANDMARK_NAMES
 
 _MAX_BYTES = 2**28  # a file may carry its whole picture as text

@@ -18,13 +18,7 @@ import numpy as np
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, pictures_below, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import (
-    FACE,
-    BoxConfig,
-    LabelledFace,
-    LabelledPicture,
-    label_value,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, label_value
 from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._outlines import around, numbers
 from lineament.datasets.formats._partners import Partners
@@ -32,6 +26,7 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
+from lineament.kinds import FACE
 
 
 @formats.register("supervisely", BoxConfig)

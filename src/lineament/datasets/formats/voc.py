@@ -28,13 +28,7 @@ from lineament.datasets.formats._files import (
     relative,
     sniff,
 )
-from lineament.datasets.formats._labelled import (
-    FACE,
-    BoxConfig,
-    LabelledFace,
-    LabelledPicture,
-    split_name,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_name
 from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._outlines import around, number, turned
@@ -42,6 +36,7 @@ from lineament.datasets.formats._partners import Partners, picture_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box, ManifestRow
+from lineament.kinds import FACE
 
 _ROOT = re.compile(r"<annotation[\s>/]")
 _FIELDS = ("pose", "truncated", "difficult", "occluded")

@@ -17,7 +17,7 @@ from typing import Any
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import new_text, relative
-from lineament.datasets.formats._labelled import FACE, BoxConfig, LabelledFace, LabelledPicture, numbered
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, numbered
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import (
@@ -33,6 +33,7 @@ from lineament.datasets.formats._yolo_folders import Labels, looks_like_folders,
 from lineament.datasets.formats._yolo_lines import meaning_of
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow
+from lineament.kinds import FACE
 
 
 @dataclass(frozen=True, slots=True)

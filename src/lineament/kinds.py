@@ -1,0 +1,69 @@
+"""What boxes are of: most sets label faces, some heads, persons or bodies, and those are not called faces.
+
+A class is taken for one of faces (``happy``, ``mask``, ``Ann``) unless a word of its name says that it is
+another part or the whole of a person: ``head``, ``Human head``, ``head_with_helmet``, ``pedestrian``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+FACE = "face"
+"""The class of a box that nothing else is known of."""
+CLASS = "class"
+"""The label that holds any other class, and the attribute by which a detector tells it."""
+
+_ONE_OF = {
+    "head": "heads",
+    "person": "persons",
+    "body": "bodies",
+    "pedestrian": "pedestrians",
+    "torso": "torsos",
+    "hand": "hands",
+    "human": "humans",
+}
+_OTHERS = {*_ONE_OF, *_ONE_OF.values(), "people", "fullbody", "upperbody"}
+_FACES = {"face", "faces", "facial"}
+_PLAIN = (
+    {plural: one for one, plural in _ONE_OF.items()} | {one: one for one in _ONE_OF} | {"people": "person"}
+)
+
+
+def is_face(kind: str) -> bool:
+    """Whether boxes of a class are of faces."""
+    words = set(_words(kind))
+    return bool(words & _FACES) or not words & _OTHERS
+
+
+def noun(kinds: Iterable[str], count: int = 2) -> str:
+    """What boxes of these classes are called together: face, heads, boxes."""
+    called = {_called(kind) for kind in kinds} or {FACE}
+    if len(called) > 1 or (one := called.pop()) is None:
+        return "box" if count == 1 else "boxes"
+    return one if count == 1 else _ONE_OF.get(one, f"{one}s")
+
+
+def counted(boxes: Mapping[str, int]) -> str:
+    """Numbers of boxes by class in words: ``12 faces``, ``3 faces and 25 heads``."""
+    totals: dict[str | None, int] = {}
+    for kind, count in boxes.items():
+        called = _called(kind)
+        totals[called or kind] = totals.get(called or kind, 0) + count
+    told = []
+    for name, count in sorted(totals.items(), key=lambda item: (item[0] != FACE, str(item[0]))):
+        known = name == FACE or name in _ONE_OF
+        told.append(f"{count:,} {noun([str(name)], count)}" if known else f"{count:,} boxes of {name}")
+    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told) or "0 faces"
+
+
+def _called(kind: str) -> str | None:
+    """The word for one box of a class; None where the class is of neither faces nor a plain other thing."""
+    if is_face(kind):
+        return FACE
+    plain = [_PLAIN[word] for word in _words(kind) if word in _PLAIN and word not in ("human", "humans")]
+    return plain[0] if len(set(plain)) == 1 else None if plain else _PLAIN.get(kind.casefold())
+
+
+def _words(kind: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower())
