@@ -23,11 +23,11 @@ _ONE_OF = {
     "hand": "hands",
     "human": "humans",
 }
-_OTHERS = {*_ONE_OF, *_ONE_OF.values(), "people", "fullbody", "upperbody"}
+_HEAD = ("kopf", "köpfe", "cabeza", "cabezas", "cabeça", "tête", "têtes", "голова", "головы", "头", "人头")
+_OTHERS = {*_HEAD, *_ONE_OF, *_ONE_OF.values(), "people", "fullbody", "upperbody"}
 _FACES = {"face", "faces", "facial"}
-_PLAIN = (
-    {plural: one for one, plural in _ONE_OF.items()} | {one: one for one in _ONE_OF} | {"people": "person"}
-)
+_PLAIN = {word: one for one, many in _ONE_OF.items() for word in (one, many)}
+_PLAIN |= {"people": "person", **dict.fromkeys(_HEAD, "head")}
 
 
 def is_face(kind: str) -> bool:

@@ -146,8 +146,8 @@ def tell_copies(report: Report, filled: Filled) -> None:
     if not (filled.kept or filled.replaced or filled.left):
         return
     report.say(
-        f"{filled.copied:,} pictures copied, {filled.kept:,} were there, {filled.replaced:,} took the place "
-        "of earlier ones"
+        f"{filled.copied:,} pictures copied, {filled.kept:,} were there, {filled.replaced:,} took the "
+        "place of earlier ones"
         + (f"; {filled.left:,} of before are in the manifest no more, and stay" if filled.left else "")
     )
 

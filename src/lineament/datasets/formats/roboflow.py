@@ -1,7 +1,8 @@
 """Roboflow exports: ``train``, ``valid``, ``test``, renamed pictures and two README files.
 
 COCO has ``SPLIT/_annotations.coco.json`` beside the pictures, YOLO ``data.yaml`` and ``SPLIT/images``. Also
-read: its exports for darknet, Pascal VOC, CreateML and as a table (``SPLIT/_annotations.csv``).
+read: its exports for darknet, Pascal VOC, CreateML and as tables, of boxes (``SPLIT/_annotations.csv``) and
+of classes without boxes (``SPLIT/_classes.csv``, see `_one_hot`).
 Pictures are called ``NAME_EXT.rf.HASH.EXT``; several hashes of one NAME are augmented copies, so the name
 before upload becomes the label ``source_name``. Licence and address come from ``README.dataset.txt`` or
 ``data.yaml``. Roboflow strips EXIF by default ("auto-orient",
@@ -29,6 +30,7 @@ from lineament.io.manifest import ManifestRow, Provenance
 
 _ANNOTATIONS = "_annotations.coco.json"
 _RENAMED = re.compile(r"(?P<stem>.+)_(?P<suffix>[A-Za-z0-9]{2,5})\.rf\.[0-9a-zA-Z]{6,64}")
+_TABLES = ("*/_annotations.csv", "*/_classes.csv", "_classes.csv")
 _UNSPLIT = "unsplit"
 
 
@@ -109,7 +111,9 @@ def _inner(source: Path, empty: bool | None = None) -> LabelFormat | None:
     file = source / "data.yaml"
     named = any((source / name).is_file() for name in ("README.roboflow.txt", "README.dataset.txt"))
     if not (
-        named or (file.is_file() and "roboflow:" in sniff(file)) or any(source.glob("*/_annotations.csv"))
+        named
+        or (file.is_file() and "roboflow:" in sniff(file))
+        or any(any(source.glob(place)) for place in _TABLES)
     ):
         return None
     readers = (formats.create(name, empty=empty) for name in ("yolo", "voc", "createml", "csv"))
