@@ -7,7 +7,7 @@ another part or the whole of a person: ``head``, ``Human head``, ``head_with_hel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 FACE = "face"
 """The class of a box that nothing else is known of."""
@@ -33,7 +33,26 @@ _PLAIN |= {"people": "person", **dict.fromkeys(_HEAD, "head")}
 def is_face(kind: str) -> bool:
     """Whether boxes of a class are of faces."""
     words = set(_words(kind))
-    return bool(words & _FACES) or not words & _OTHERS
+    return not words & _OTHERS or (bool(words & _FACES) and "or" not in words)
+
+
+def found_by(detector: object) -> tuple[str, ...]:
+    """The classes that a detector finds, under any wrappers; faces where it does not say."""
+    while (base := getattr(detector, "base", None)) is not None:
+        detector = base
+    return tuple(getattr(detector, "classes", ())) or (FACE,)
+
+
+def tells_class(kinds: Sequence[str]) -> bool:
+    """Whether a box of one of these classes has to say of which: several, or one that is not of faces."""
+    return len(kinds) > 1 or not all(map(is_face, kinds))
+
+
+def alike(kinds: Iterable[str], others: Iterable[str]) -> set[str]:
+    """Those of the classes that any of the others means too, by its name or by what it is called."""
+    others = list(others)
+    called = {_called(kind) for kind in others} - {None}
+    return {kind for kind in kinds if kind in others or _called(kind) in called}
 
 
 def noun(kinds: Iterable[str], count: int = 2) -> str:
