@@ -38,7 +38,8 @@ def test_several_true_in_a_line_are_labels(tmp_path: Path) -> None:
     found = imported(
         tmp_path,
         {
-            "train/_classes.csv": "filename, beard, glasses, hat\na_jpg.rf.0a1b2c3d.jpg, 1, 1, 0\nb.jpg, 0, 0, 0\n",
+            "train/_classes.csv": "filename, beard, glasses, hat\n"
+            "a_jpg.rf.0a1b2c3d.jpg, 1, 1, 0\nb.jpg, 0, 0, 0\n",
             "valid/_classes.csv": "filename, beard, glasses, hat\nc.jpg, 0, 1, 0\n",
         },
     )

@@ -96,7 +96,10 @@ def extract(
             f"without a face (undetected.txt), {done.refused} refused (refused.txt)"
         )
         if done.from_labels:
-            report.say(f"{done.from_labels} {things} were cut by their label's box alone (chosen_by: label)")
+            report.say(
+                f"{done.from_labels} {things} were cut by their label's box alone "
+                "(chosen_by: label)"
+            )
         if done.resumed:
             report.say(f"{done.resumed} photos were done by an earlier run")
         for group in done.twins:
