@@ -49,13 +49,7 @@ def test_only_what_is_missing_is_copied(data: Path, tmp_path: Path) -> None:
     drawn(data / "Dan" / "1.png", 5)
     _, found = import_dataset(data, out=out, replace=True)
     after = state(out)
-    assert found.filled is not None
-    assert (found.filled.copied, found.filled.kept, found.filled.replaced, found.filled.left) == (
-        2,
-        0,
-        1,
-        1,
-    )
+    assert found.filled == Filled(copied=2, kept=0, replaced=1, left=1)
     assert {name for name in before if after[name] == before[name]} == {
         "notes.txt",
         "Ann/mine.png",
@@ -136,9 +130,7 @@ def test_nothing_of_the_users_is_replaced(meddle: object, data: Path, tmp_path: 
     before = state(tmp_path)
     with pytest.raises(LineamentError) as refusal:
         import_dataset(data, out=out, replace=True)
-    assert isinstance(refusal.value, WouldOverwrite | UsageError) or "cannot be written" in str(
-        refusal.value
-    )
+    assert isinstance(refusal.value, WouldOverwrite | UsageError | OutputError)
     assert str(out) in str(refusal.value)
     assert state(tmp_path) == before
 

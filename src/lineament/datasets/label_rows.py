@@ -40,7 +40,7 @@ from lineament.errors import LabelFileError, PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, outside, row_id
 from lineament.io.sources import lies_within
-from lineament.kinds import CLASS, FACE
+from lineament.kinds import CLASS, FACE, noun
 
 Advance = Callable[[int], None]
 
@@ -201,12 +201,13 @@ def _rows(
     rows: list[tuple[int | None, ManifestRow]] = []
     for number, face in enumerate(faces):
         trouble = _trouble(face, size)
+        where = f"{entry.path}, {noun([face.kind], 1)} {number + 1}"
         if trouble is not None:
-            problems.add(trouble, f"{entry.path}, face {number + 1}")
+            problems.add(trouble, where)
         if trouble not in (None, "box_over_edge"):
             lost.append(trouble)
         elif number in twice:
-            problems.add("face_twice", f"{entry.path}, face {number + 1}")
+            problems.add("face_twice", where)
         else:
             row = _face_row(base, entry, face, number)
             rows.append((number, dataclasses.replace(row, **kept[number]) if kept else row))
