@@ -154,6 +154,7 @@ def summary(found: Imported) -> dict[str, Any]:
     """Counts of an import: pictures, rows, boxes by class, those of faces, subjects, splits, outcomes."""
     rows = found.manifest.rows
     boxes = boxes_of(rows)
+    placed = {(row.path, row.split) for row in rows if row.split is not None}
     return {
         "format": found.format,
         "pictures": len({row.path for row in rows}),
@@ -162,6 +163,7 @@ def summary(found: Imported) -> dict[str, Any]:
         "boxes": boxes,
         "subjects": len({row.subject for row in rows} - {None}),
         "splits": dict(sorted(Counter(row.split for row in rows if row.split is not None).items())),
+        "pictures_by_split": dict(sorted(Counter(split for _, split in placed).items())),
         "no_face": sum(row.outcome == "no_face" for row in rows),
         "no_face_assumed": found.assumed,
         "refused": sum(row.outcome == "refused" for row in rows),

@@ -261,7 +261,7 @@ def _common_cut(
 
 def _told(source: Source, folder: str) -> dict[str, Any]:
     rows = source.manifest.rows
-    splits = Counter(row.split for row in rows if row.split is not None)
+    splits = Counter(split for _, split in {(row.path, row.split) for row in rows} if split is not None)
     return {
         "name": folder,
         "read": source.read,

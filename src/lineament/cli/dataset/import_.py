@@ -124,7 +124,11 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
     if found.filled:
         tell_copies(report, found.filled)
     if counts["splits"]:
-        report.table("Splits", ("split", "rows"), counts["splits"].items())
+        report.table(
+            "Splits",
+            ("split", "pictures", "rows"),
+            [(name, counts["pictures_by_split"][name], rows) for name, rows in counts["splits"].items()],
+        )
     tell_problems(report, found.problems)
     if offered:
         report.say(f"{WITHOUT_A_LABEL}: --format {offered}")
