@@ -6,6 +6,7 @@ so threads scale, and nothing has to be handed from process to process.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeAlias, get_args
 
@@ -29,6 +31,7 @@ from lineament.io import catalog, forks, images, inputs
 from lineament.io.first_imports import import_first
 from lineament.io.onnx import Precision, cores
 from lineament.io.opencv import one_thread_each
+from lineament.kinds import found_by, is_face, noun
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.quality.score import assess
 from lineament.shown import shown
@@ -48,6 +51,8 @@ from lineament.types import (
 
 Source: TypeAlias = "inputs.Source | Outcome"
 Spec: TypeAlias = "str | os.PathLike[str]"
+
+_log = logging.getLogger("lineament")
 
 _PIXELS_A_STEP = 16_000_000
 """Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
@@ -126,6 +131,8 @@ class Analyzer:
             os.fspath(found.detector) if isinstance(found.detector, str | os.PathLike) else None
         )
         self.detector = registry.detectors.made(found.detector, "detect")
+        if self.embedder or self.attributes:
+            _tell_of_others(found_by(self.detector), self.detector_spec)
         if (self.embedder or self.attributes or quality) and not self.detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
@@ -458,6 +465,19 @@ def _naming(*sources: str) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"while analysing {', '.join(sources)}")
         raise
+
+
+@cache
+def _tell_of_others(kinds: tuple[str, ...], spec: str | None) -> None:
+    """Warn, once for each, where what a detector finds goes on as faces and is none."""
+    others = [kind for kind in kinds if not is_face(kind)]
+    if others:
+        _log.warning(
+            "%s finds %s, not faces: what it finds is taken on as if it were the face inside, by landmarks "
+            "seen there or else guessed; for recognition and attributes name a detector of faces",
+            spec or "the detector",
+            noun(others),
+        )
 
 
 def _embedder(spec: Spec | Embedder | None, precision: str) -> Embedder | None:

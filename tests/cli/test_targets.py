@@ -51,6 +51,7 @@ NAMES = {"out", "json", "save_to", "plots", "draw", "errors", "log", "apply", "p
 READS_THOUGH = {
     ("models", "pull", "bundle"),
     ("dataset", "import", "replace"),
+    ("dataset", "merge", "replace"),
     ("dataset", "collect", "contact"),
 }
 

@@ -20,6 +20,7 @@ from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.io import images, sources
 from lineament.io.own_files import DRAWING
 from lineament.io.writing import make_folder
+from lineament.kinds import CLASS, FACE, counted, found_by, noun, tells_class
 from lineament.plots.annotate import annotate
 from lineament.plots.lettering import legible
 from lineament.types import Face, Image, Outcome, Status, UInt8
@@ -59,14 +60,17 @@ def run(
     files = list(listing)
     analyzer.keep_images = draw is not None or sheet is not None
     counts: Counter[Status] = Counter()
-    faces = numbered = 0
+    kinds = found_by(analyzer.detector)
+    found: Counter[str] = Counter(dict.fromkeys(kinds, 0))
+    attributes = [*attributes, *([CLASS] if tells_class(kinds) and CLASS not in attributes else [])]
+    numbered = 0
     rows: list[list[object]] = []
     drawings = Drawings(draw)
 
     def tell() -> None:
-        report.table(None, ("picture", "face", *columns, *attributes), rows)
+        report.table(None, ("picture", noun(kinds, 1), *columns, *attributes), rows)
         summary = ", ".join(f"{counts[status]} {status}" for status in Status)
-        report.say(f"{counts.total()} pictures: {summary}; {faces} faces")
+        report.say(f"{counts.total()} pictures: {summary}; {counted(found)}")
         if (others := listing.left_out.others) > 0:
             report.say(f"{others} files in folders are no pictures by their names and were left out")
         videos.tell(report)
@@ -81,23 +85,26 @@ def run(
         for outcome in analyzer.analyze(files):
             counts[outcome.status] += 1
             videos.look(outcome)
-            faces += len(outcome.faces)
+            found.update(str(face.attributes.get(CLASS, FACE)) for face in outcome.faces)
             said = [said_of(face) for face in outcome.faces]
             labels = with_scores(said, outcome, scores)
             numbered += 0 if draw is None else sum(map(_unwritten, labels))
             drawing = partial(annotate, faces=outcome.faces, labels=labels)
             drawn = drawings.add(outcome, counts.total(), drawing)
             on_sheet.add(outcome, said)
-            rows += _rows(outcome, columns, attributes)
+            rows += _rows(outcome, columns, attributes, noun(kinds, 1))
             report.line({**picture_json(outcome), **drawn})
             advance(1)
     if videos or drawings.refused or (strict and counts[Status.REFUSED]):
         raise typer.Exit(1)
 
 
-def _rows(outcome: Outcome, columns: Sequence[str], attributes: Sequence[str]) -> list[list[object]]:
+def _rows(
+    outcome: Outcome, columns: Sequence[str], attributes: Sequence[str], thing: str
+) -> list[list[object]]:
     if outcome.status is not Status.OK:
-        reason = "no face" if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
+        error = outcome.error
+        reason = f"no {thing}" if error is None else f"{type(error).__name__}: {error}"
         return [[outcome.source, "-", reason]]
     return [
         [

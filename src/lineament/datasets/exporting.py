@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from lineament.datasets.filling import copy_picture
 from lineament.datasets.formats import LabelFormat, formats
 from lineament.datasets.formats._files import new_folder
 from lineament.datasets.formats._frames import box_to_stored, points_to_stored, upright_size
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, kind_of
 from lineament.datasets.formats._naming import FolderNames, Names
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.importing import Seen, copy_picture, look, read
+from lineament.datasets.label_rows import Seen, look, read
 from lineament.errors import LabelFileError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
 
@@ -84,10 +85,10 @@ def export_labels(
 
 
 def classes_of(manifest: Manifest) -> dict[int, str]:
-    """Names of classes by number, as the import of the data found them; empty where it found no numbers."""
+    """Names of classes by number, as import or join found them; empty where there were no numbers."""
     for step in manifest.steps:
         told = step.get("classes")
-        if step.get("step") == "import" and isinstance(told, dict):
+        if step.get("step") in ("import", "join") and isinstance(told, dict):
             return {int(number): str(kind) for number, kind in told.items() if str(number).isdecimal()}
     return {}
 

@@ -15,8 +15,9 @@ import numpy as np
 from lineament.errors import CardMismatch, ConfigError
 from lineament.io.inputs import pictures
 from lineament.io.trained import TrainedModel, open_trained
+from lineament.kinds import CLASS, tells_class
 from lineament.registry import detectors
-from lineament.types import Faces, Float32, Image, UInt8
+from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
 
 FACE, BOX = "face", "box"
 """Outputs of the network: one logit ``(N, 1)``, and xyxy as shares of the sides, ``(N, 4)``."""
@@ -36,7 +37,10 @@ class LocalizerConfig:
 
 @detectors.register("localizer", LocalizerConfig)
 class Localizer:
-    """Finds the face of a picture, if it has one. Safe to call from several threads."""
+    """Finds the face of a picture, if it has one. Safe to call from several threads.
+
+    One that was trained on boxes of another class (heads) says so in the attribute ``class``.
+    """
 
     gives_landmarks = False
 
@@ -53,6 +57,7 @@ class Localizer:
         if card.head(FACE).kind != "face" or card.head(BOX).kind != "box" or card.input.size is None:
             raise CardMismatch(f"{card.name}: its card describes no face and box")
         self._trained, self.size = trained, card.input.size
+        self.classes = card.head(FACE).classes
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """The face of each picture, or none; its box ends at the picture's edges."""
@@ -69,7 +74,10 @@ class Localizer:
         box = np.clip(box, 0, 1) * np.array([w, h, w, h], np.float32)
         if not np.isfinite(box).all() or not (box[2:] > box[:2]).all():
             return Faces.none(landmarks=False)
-        return Faces(boxes=_column(box[None]), scores=_column([score]))
+        attributes = {}
+        if self.classes and tells_class(self.classes):
+            attributes[CLASS] = AttributeScores(CLASS, self.classes, self.classes, _column([[score]]))
+        return Faces(boxes=_column(box[None]), scores=_column([score]), attributes=attributes)
 
 
 def _column(values: object) -> Float32:

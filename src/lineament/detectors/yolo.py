@@ -19,11 +19,9 @@ from lineament.geometry.boxes import clip, nms
 from lineament.geometry.letterbox import Placement, letterbox
 from lineament.io.inputs import pictures
 from lineament.io.trained import TrainedModel, open_trained
+from lineament.kinds import CLASS, tells_class
 from lineament.registry import detectors
 from lineament.types import AttributeScores, Faces, Float32, Image, UInt8
-
-CLASS = "class"
-"""The attribute that says which of several classes a box is of."""
 
 DEFAULT_SCORE = 0.25
 SCORE = "score"
@@ -58,8 +56,8 @@ class YoloConfig:
 class Yolo:
     """Finds what its network was trained for. Safe to call from several threads.
 
-    Of a network with several classes each face has the attribute ``class``, with the classes'
-    probabilities, which need not add up to 1.
+    Of a network with several classes, or one that is not of faces (`lineament.kinds`), each finding has the
+    attribute ``class``, with the classes' probabilities, which need not add up to 1.
     """
 
     def __init__(self, config: YoloConfig | None = None, *, trained: TrainedModel | None = None) -> None:
@@ -147,7 +145,7 @@ def decode(
         values = answer[4 + count :, rows].T.reshape(-1, 5, per_point)[..., :2]
         points = placement.to_picture(values)
     attributes = {}
-    if count > 1:
+    if tells_class(classes):
         names = tuple(classes[k] for k in kind[rows])
         attributes[CLASS] = AttributeScores(CLASS, names, tuple(classes), probabilities[rows])
     return Faces(boxes=boxes, scores=scores, landmarks=points, attributes=attributes)

@@ -19,6 +19,7 @@ from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.truths import TruePicture, Truths
+from lineament.kinds import noun
 from lineament.protocols import Detector
 from lineament.scoring import detection_rates, matching, wider
 from lineament.scoring.detection import Curve, curve
@@ -116,6 +117,8 @@ class DetectionReport:
             "label_format": truths.format,
             "split": truths.split or "all",
             "pictures_of_other_splits": truths.other_splits,
+            "boxes": dict(truths.boxes),
+            "boxes_of_other_classes": dict(truths.other_kinds),
             "label_problems": dict(truths.problems),
         }
 
@@ -193,8 +196,8 @@ def compare(
     matches = matching.match(pictures)
     if not matches.truths:
         raise InsufficientData(
-            f"none of the {len(matches.counted)} labelled faces counts: all are ignored, or have a side "
-            f"below {min_side:g} px"
+            f"none of the {len(matches.counted)} labelled {noun(truths.boxes)} counts: all are ignored, or "
+            f"have a side below {min_side:g} px"
         )
     return DetectionReport(
         truths=truths,

@@ -7,22 +7,24 @@ picture whose *labels* cannot be used is left out, named and counted, as nobody 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, pictures_in
-from lineament.datasets.formats._labelled import LabelledPicture
+from lineament.datasets.formats._labelled import LabelledPicture, kind_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.guessing import detect
-from lineament.datasets.importing import Advance, Imported, import_labels
+from lineament.datasets.importing import Advance, Imported, import_labels, offer
 from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import UsageError
 from lineament.io import own_files
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.kinds import CLASS, FACE, alike, is_face
 from lineament.scoring.matching import Mask
 from lineament.types import Float64
 
@@ -65,7 +67,9 @@ class Truths:
     ``unusable`` maps pictures left out to what is wrong with their labels, ``elsewhere`` counts labelled
     pictures outside the folder asked for, ``unlabelled`` pictures in it that the labels do not name.
     ``split`` is what was read, None for all; ``other_splits`` counts the pictures left out for it.
-    ``digest`` is of the labels and the pictures' bytes.
+    ``digest`` is of the labels and the pictures' bytes. ``boxes`` counts the labelled boxes by class, and
+    ``other_kinds`` those left out because the detector does not look for them. ``offer`` is the format's
+    spec that takes the unlabelled for pictures without anything.
     """
 
     folder: Path
@@ -79,6 +83,9 @@ class Truths:
     digest: str
     split: str | None = None
     other_splits: int = 0
+    boxes: Mapping[str, int] = field(default_factory=dict)
+    other_kinds: Mapping[str, int] = field(default_factory=dict)
+    offer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +101,7 @@ class _Read:
     problems: Mapping[str, int]
     missing_faces: int
     entries: Mapping[str, LabelledPicture]
+    offer: str | None = None
 
 
 def read_truths(
@@ -158,7 +166,7 @@ def _told(read: _Read, images: Path, labels: Path, split: str | None, *, looked_
         else:
             pictures.append(_picture(path, its, error))
     if not any(len(one.boxes) for one in pictures):
-        raise UsageError(f"{labels}: read as {read.format}, it holds no box of a face in {images}")
+        raise UsageError(f"{labels}: read as {read.format}, it holds no box in {images}")
     return Truths(
         folder=read.root,
         pictures=tuple(pictures),
@@ -171,7 +179,36 @@ def _told(read: _Read, images: Path, labels: Path, split: str | None, *, looked_
         digest=read.manifest.digest(),
         split=split,
         other_splits=len(inside) - len(chosen),
+        boxes=_by_kind(pictures),
+        offer=read.offer,
     )
+
+
+def looked_for(truths: Truths, kinds: Sequence[str]) -> Truths:
+    """The truths of the classes that a detector looks for, where there are any of those; else all.
+
+    A detector of faces misses nothing where it does not find a labelled head.
+    """
+    wanted = {kind for kind in truths.boxes if is_face(kind)} if any(map(is_face, kinds)) else set()
+    wanted |= alike(truths.boxes, kinds)
+    if not wanted or wanted == set(truths.boxes):
+        return truths
+    pictures = tuple(_of_kinds(one, wanted) for one in truths.pictures)
+    left = {kind: count for kind, count in truths.boxes.items() if kind not in wanted}
+    return replace(truths, pictures=pictures, boxes=_by_kind(pictures), other_kinds=left)
+
+
+def _of_kinds(one: TruePicture, kinds: Collection[str]) -> TruePicture:
+    kept = np.array([kind_of(labels)[0] in kinds for labels in one.labels], bool)
+    labels = tuple(labels for labels, keep in zip(one.labels, kept, strict=True) if keep)
+    return replace(
+        one, boxes=one.boxes[kept], ignored=one.ignored[kept], crowd=one.crowd[kept], labels=labels
+    )
+
+
+def _by_kind(pictures: Iterable[TruePicture]) -> dict[str, int]:
+    counts = Counter(kind_of(labels)[0] for one in pictures for labels in one.labels)
+    return dict(sorted(counts.items()))
 
 
 def _split_of(rows: Mapping[str, list[ManifestRow]], split: str | None) -> str | None:
@@ -203,7 +240,8 @@ def _of_labels(images: Path, labels: Path, format: str | None, advance: Advance 
         found = import_labels(labels, format, root=root, advance=advance)
         entries = _entries(found, labels, root)
     problems = found.problems.counts()
-    return _Read(found.manifest, root, found.format, problems, _missing_faces(found), entries)
+    missing = _missing_faces(found)
+    return _Read(found.manifest, root, found.format, problems, missing, entries, offer(found))
 
 
 def _entries(found: Imported, labels: Path, root: Path) -> dict[str, LabelledPicture]:
@@ -238,7 +276,7 @@ def _unreadable(path: str, entry: LabelledPicture | None, error: str) -> TruePic
         told_before = any(b == tuple(box.tolist()) for b in boxes)
         if np.isfinite(box).all() and (box[2:] > box[:2]).all() and not told_before:
             boxes.append(tuple(box.tolist()))
-            labels.append(face.labels)
+            labels.append({**face.labels, **({} if face.kind == FACE else {CLASS: face.kind})})
     return _true_picture(path, boxes, labels, error)
 
 

@@ -159,7 +159,8 @@ class LeftOut:
             said.append(f"left out: {_number(self.others, 'file')} in folders, no pictures by their names")
         if self.labels:
             told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.labels.items()))
-            said.append(f"found in the labels: {told}; `dataset import` shows an example of each")
+            more = " and how to take those for empty ones" if self.labels["picture_without_labels"] else ""
+            said.append(f"found in the labels: {told}; `dataset import` shows an example of each{more}")
         return said
 
     def to_json(self) -> dict[str, Any]:

@@ -38,10 +38,10 @@ class Head:
     """One output of the network.
 
     ``classes``: logits over ``classes``. ``number``: a value in the units of ``unit``. ``face``: one logit,
-    above 0 for a face. ``box``: xyxy as shares of the input's sides. ``embedding``: a vector, not of unit
-    length. ``yolo``: ``(N, 4 + classes, anchors)``, centre x, centre y, width, height in input pixels, then
-    class probabilities. ``boxes``: ``(M, 4)`` xyxy in input pixels, beside the outputs ``scores`` and
-    ``labels``.
+    above 0 for a face, or for what the one of ``classes`` says (a head). ``box``: xyxy as shares of the
+    input's sides. ``embedding``: a vector, not of unit length. ``yolo``: ``(N, 4 + classes, anchors)``,
+    centre x, centre y, width, height in input pixels, then class probabilities. ``boxes``: ``(M, 4)`` xyxy
+    in input pixels, beside the outputs ``scores`` and ``labels``.
     """
 
     name: str

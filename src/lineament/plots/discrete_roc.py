@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def discrete_roc_figure(curve: Curve, *, pictures: int, title: str = "Detection") -> Figure:
+def discrete_roc_figure(
+    curve: Curve, *, pictures: int, things: str = "faces", title: str = "Detection"
+) -> Figure:
     """Recall over the number of false positives in the whole set (the discrete ROC of FDDB)."""
     figure, axes = canvas(
         f"{title}: discrete ROC, {pictures:,} pictures",
         "false positives in all pictures (logarithmic from 1)",
-        "share of faces found",
+        f"share of {things} found",
     )
     axes.step(curve.false_positives, curve.recall, where="post", color=ACCENT, linewidth=1.6)
     axes.set_xscale("symlog", linthresh=1)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.detectors.yolo import CLASS, DEFAULT_SCORE
+from lineament.detectors.yolo import DEFAULT_SCORE
 from lineament.errors import InsufficientData, PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest
 from lineament.io.own_files import SHEET
+from lineament.kinds import CLASS
 from lineament.plots import canvas
 from lineament.plots.box_sheet import BoxedPicture, box_sheet
 from lineament.plots.lettering import legible

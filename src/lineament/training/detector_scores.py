@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lineament.detectors.yolo import CLASS, decode
+from lineament.detectors.yolo import decode
 from lineament.errors import InsufficientData
 from lineament.geometry import boxes as box_geometry
+from lineament.kinds import CLASS
 from lineament.scoring import detection, detection_rates
 from lineament.scoring.matching import Matches, PictureBoxes, match
 from lineament.shown import shown

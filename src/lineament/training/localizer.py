@@ -24,6 +24,7 @@ from lineament.detectors.localizer import BOX, FACE
 from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
+from lineament.kinds import is_face
 from lineament.training import cards, distributed, localizer_scores, transfer
 from lineament.training.architectures import Backbone, build, weights
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
@@ -32,7 +33,7 @@ from lineament.training.export import export
 from lineament.training.loop import fit
 from lineament.training.predictions import predict
 from lineament.training.run_folder import open_run
-from lineament.training.scenes import empty_rows
+from lineament.training.scenes import classes_of, empty_rows
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, require_no_leak, rows_of
 
@@ -321,6 +322,12 @@ def _area(row: ManifestRow) -> float:
     return 0.0 if row.box is None else (row.box[2] - row.box[0]) * (row.box[3] - row.box[1])
 
 
+def _other_kind(manifest: Manifest) -> tuple[str, ...]:
+    """The class of the boxes, where they are not of faces."""
+    kinds = classes_of(rows_of(manifest, "train"), (), one_class=True)
+    return () if is_face(kinds[0]) else kinds
+
+
 def _card(
     manifest: Manifest,
     settings: LocalizerSettings,
@@ -334,7 +341,7 @@ def _card(
         file="",
         sha256="",
         input=cards.contract(settings.size, settings.normalise),
-        heads=(Head(FACE, "face"), Head(BOX, "box")),
+        heads=(Head(FACE, "face", _other_kind(manifest)), Head(BOX, "box")),
         data=cards.data_of(manifest),
         trained_from=trained_from,
         fit="stretch",

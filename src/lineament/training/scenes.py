@@ -8,7 +8,7 @@ one here by a hash of its bytes, in the proportions of the others.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,13 +24,12 @@ from lineament.geometry import boxes as box_geometry
 from lineament.geometry.letterbox import Placement, letterbox
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.kinds import CLASS, FACE, is_face
 from lineament.scoring.matching import Mask
 from lineament.shown import shown
 from lineament.training.data import Key
 from lineament.types import Float32
 
-FACE = "face"
-_CLASS = "class"
 _CROWD = "iscrowd"
 
 
@@ -59,12 +58,19 @@ def classes_of(rows: Sequence[ManifestRow], declared: Sequence[str], *, one_clas
     if not seen:
         raise NotEnoughSamples("not one picture has a box; label faces first, or import labels with boxes")
     if one_class:
-        return (declared[0] if declared else FACE,)
+        return (declared[0] if declared else _one_name(seen),)
     if declared and (unknown := sorted(set(seen) - set(declared))):
         raise UndeclaredLabel(
             f"boxes of the classes {', '.join(unknown)} are there, declared are {', '.join(declared)}"
         )
     return tuple(declared) or tuple(sorted(seen))
+
+
+def _one_name(kinds: Collection[str]) -> str:
+    """What one class of boxes of all these is called: what they are, never faces unless they are."""
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return FACE if all(map(is_face, kinds)) else "-or-".join(sorted(kinds, key=is_face))
 
 
 def scenes_of(
@@ -199,4 +205,4 @@ def _scene(rows: Sequence[ManifestRow], classes: Sequence[str], min_side: float,
 
 
 def _kind(row: ManifestRow) -> str:
-    return str(row.labels.get(_CLASS, FACE))
+    return str(row.labels.get(CLASS, FACE))

@@ -9,6 +9,7 @@ from lineament.cli.dataset import (
     export,
     extract,
     import_,
+    joined,
     review,
     split,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "export",
     "extract",
     "import_",
+    "joined",
     "review",
     "split",
 ]

@@ -78,8 +78,10 @@ def extract(
     from lineament.config import from_mapping
     from lineament.datasets.extract import ExtractSettings
     from lineament.datasets.extract import extract as run
+    from lineament.datasets.importing import boxes_of
     from lineament.datasets.opening import open_dataset
     from lineament.geometry.crop_style import CropStyle
+    from lineament.kinds import noun
 
     values = {"detector": detector, "rotate": rotate, "faces": faces, "precision": precision}
     style = CropStyle(size, margin, align)
@@ -88,12 +90,16 @@ def extract(
     with Report(json) as report, progress(len({row.path for row in manifest}), "photos") as advance:
         done = run(manifest, out, settings, workers=workers, advance=advance)
         report.line(done.to_json())
+        things = noun(boxes_of(manifest))
         report.say(
-            f"{done.photos} photos: {done.faces} faces, {done.undetected} without a face (undetected.txt), "
-            f"{done.refused} refused (refused.txt)"
+            f"{done.photos} photos: {done.faces} {things if from_boxes else 'faces'}, {done.undetected} "
+            f"without a face (undetected.txt), {done.refused} refused (refused.txt)"
         )
         if done.from_labels:
-            report.say(f"{done.from_labels} faces were cut by their label's box alone (chosen_by: label)")
+            report.say(
+                f"{done.from_labels} {things} were cut by their label's box alone "
+                "(chosen_by: label)"
+            )
         if done.resumed:
             report.say(f"{done.resumed} photos were done by an earlier run")
         for group in done.twins:

@@ -1,4 +1,4 @@
-"""``lineament dataset import``: a labelled folder or archive to a manifest."""
+"""``lineament dataset import``: labelled folders or archives to a manifest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.dataset.app import app
+from lineament.cli.dataset.joined import WITHOUT_A_LABEL, DifferingOption, answer_joined
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
 
@@ -18,26 +19,36 @@ if TYPE_CHECKING:
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="A folder, a label file, or a .zip or .tar.* archive.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="Folders, label files, or .zip and .tar.* archives."),
+    ],
     *,
     format: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--format",
             metavar="NAME[:SETTINGS]",
-            help="coco, yolo, voc:first=0, imagefolder:label=emotion ...; found out when not given.",
+            help="coco, yolo, voc:first=0, labelme:empty=true, imagefolder:label=emotion ...; found out "
+            "when not given. Of several sources: one for all, or one each (guess: find out).",
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Copy pictures there, beside the manifest; needed for archives."
+            "--out",
+            metavar="DIR",
+            help="Copy pictures there, beside the manifest; needed for archives and several sources.",
         ),
-        Writes(),
+        Writes(apart=True),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Write over a manifest that is there already.")
+        bool,
+        typer.Option(
+            "--replace", help="Write over the manifest of an earlier import; copy what its folder lacks."
+        ),
     ] = False,
+    differing: DifferingOption = "refuse",
     follow_links: Annotated[
         bool,
         typer.Option("--follow-links", help="Read what links lead to outside the folder, too."),
@@ -47,35 +58,77 @@ def import_(
 ) -> None:
     """Write manifest.jsonl for labelled pictures; what is wrong with them is counted and shown.
 
-    Without --out the manifest is written into the folder itself.
+    Without --out the manifest is written into the folder itself. Several sources become one data set, as
+    with dataset merge.
     """
     from lineament.cli.output import Report, progress
     from lineament.datasets.importing import import_dataset
+    from lineament.datasets.joined_folder import GUESS, join_folders
+    from lineament.errors import UsageError
 
+    formats = format or []
     with Report(json) as report:
-        with progress(None, "pictures") as advance:
-            path, found = import_dataset(
-                source, format, out=out, replace=replace, follow_links=follow_links, advance=advance
-            )
-        _answer(report, path, found)
-    if strict and found.problems:
+        if len(sources) > 1:
+            if out is None:
+                raise UsageError("several sources need --out, the folder of the data set they become")
+            with progress(None, "pictures") as advance:
+                joined = join_folders(
+                    sources,
+                    formats,
+                    out=out,
+                    differing=differing,
+                    replace=replace,
+                    follow_links=follow_links,
+                    advance=advance,
+                )
+            answer_joined(report, *joined)
+            problems = joined[1].problems
+        else:
+            if len(formats) > 1:
+                raise UsageError(f"{len(formats)} formats for one source: name one")
+            with progress(None, "pictures") as advance:
+                named = next((name for name in formats if name != GUESS), None)
+                path, found = import_dataset(
+                    sources[0], named, out=out, replace=replace, follow_links=follow_links, advance=advance
+                )
+            _answer(report, path, found)
+            problems = found.problems
+    if strict and problems:
         raise typer.Exit(1)
 
 
 def _answer(report: Report, path: Path, found: Imported) -> None:
-    from lineament.datasets.importing import summary
+    from dataclasses import asdict
 
-    counts = summary(found)
-    report.line({"manifest": path, **counts, "problems": found.problems.to_json()})
-    report.say(
-        f"{found.format}: {counts['pictures']:,} pictures, {counts['faces']:,} faces with a box, "
-        f"{counts['subjects']:,} subjects, {counts['refused']:,} refused -> {path}"
+    from lineament.cli.dataset.joined import tell_copies, tell_problems
+    from lineament.datasets.importing import offer, summary
+    from lineament.kinds import counted
+
+    counts, offered = summary(found), offer(found)
+    report.line(
+        {
+            "manifest": path,
+            **counts,
+            "problems": found.problems.to_json(),
+            **({"if_they_hold_no_face": f"--format {offered}"} if offered else {}),
+            **({"copies": asdict(found.filled)} if found.filled else {}),
+        }
     )
+    report.say(
+        f"{found.format}: {counts['pictures']:,} pictures, {counted(counts['boxes'])} with a box, "
+        f"{counts['no_face']:,} pictures without, {counts['subjects']:,} subjects, "
+        f"{counts['refused']:,} refused -> {path}"
+    )
+    if found.assumed:
+        report.say(f"{found.assumed:,} of the pictures without have no label that says so")
+    if found.filled:
+        tell_copies(report, found.filled)
     if counts["splits"]:
-        report.table("Splits", ("split", "rows"), counts["splits"].items())
-    if found.problems:
         report.table(
-            "Found on the way",
-            ("what", "how often", "for example"),
-            ((kind, tally.count, tally.examples[0]) for kind, tally in found.problems),
+            "Splits",
+            ("split", "pictures", "rows"),
+            [(name, counts["pictures_by_split"][name], rows) for name, rows in counts["splits"].items()],
         )
+    tell_problems(report, found.problems)
+    if offered:
+        report.say(f"{WITHOUT_A_LABEL}: --format {offered}")

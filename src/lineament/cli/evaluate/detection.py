@@ -81,12 +81,15 @@ def detection(
     from lineament.cli.output import Report, progress
     from lineament.evaluation.detection import evaluate, open_detector
     from lineament.evaluation.trained_on import require_pictures_unseen
-    from lineament.evaluation.truths import read_truths
+    from lineament.evaluation.truths import looked_for, read_truths
+    from lineament.kinds import found_by
 
     check_plots(plots)
     truths = read_truths(images, labels, label_format, split=split)
     compared = require_pictures_unseen((truths.folder / one.path for one in truths.pictures), (detector,))
     opened = open_detector(detector)
+    finds = found_by(opened.detector)
+    truths = looked_for(truths, finds)
     with Report(json) as report:
         with progress(len(truths.pictures), "pictures") as advance:
             found = evaluate(
@@ -96,7 +99,7 @@ def detection(
         answer["compared_with_training"] = compared
         report.line(answer)
         say_failures(report, found.failures)
-        _say(report, found, opened.lowest)
+        _say(report, found, opened.lowest, finds)
         if errors is not None:
             from lineament.evaluation.detection_errors import write_errors
 
@@ -125,26 +128,40 @@ def detection(
     exit_strict(strict, found.failures)
 
 
-def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
+def _say(report: Report, found: DetectionReport, lowest: float | None, finds: Sequence[str]) -> None:
+    from lineament.kinds import alike, counted, noun
+
     truths, rates = found.truths, found.rates
+    things, offered = noun(truths.boxes), truths.offer
     ignored = len(found.matches.counted) - found.matches.truths
     report.say(
         f"{len(truths.pictures):,} pictures ({len(found.failures)} refused), {found.matches.truths:,} "
-        f"faces that count, {ignored:,} ignored; labels read as {truths.format}"
+        f"{things} that count, {ignored:,} ignored; labels read as {truths.format}"
         + (f", split {truths.split}" if truths.split else "")
     )
     for count, what in (
         (
             truths.missing_faces,
-            "faces of pictures that are not there, counted as missed whatever their size",
+            f"{things} of pictures that are not there, counted as missed whatever their size",
         ),
         (len(truths.unusable), "pictures left out, because their labels cannot be used"),
         (truths.other_splits, f"pictures of other splits than {truths.split}, left out"),
         (truths.elsewhere, "labelled pictures outside the folder, left out"),
-        (truths.unlabelled, "pictures in the folder that the labels do not name, left out"),
+        (
+            truths.unlabelled,
+            "pictures in the folder that the labels do not name, left out"
+            + (f"; if they hold no {noun(truths.boxes, 1)}: --format {offered}" if offered else ""),
+        ),
     ):
         if count:
             report.say(f"{count:,} {what}")
+    if truths.other_kinds:
+        report.say(f"{counted(truths.other_kinds)} left out: the detector looks for {noun(finds)}")
+    elif not alike(truths.boxes, finds):
+        report.say(
+            f"warning: the labels are of {things}, the detector finds {noun(finds)}, with other boxes: "
+            "these figures do not tell how well it finds what it looks for"
+        )
     for path, reason in truths.unusable.items():
         report.say(f"left out: {path}: {reason}")
     if truths.problems:
@@ -158,7 +175,7 @@ def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
         (f"WIDER FACE {level}, by {found.wider_levels}", *_cells(rate))
         for level, rate in found.wider.items()
     ]
-    report.table("All faces (IoU 0.5 unless stated)", ("figure", "value", "95 %", "of"), rows)
+    report.table(f"All {things} (IoU 0.5 unless stated)", ("figure", "value", "95 %", "of"), rows)
     if lowest is not None and lowest > 0.1:
         report.say(
             f"average precision without detections below {lowest:g}, which this detector does not give: "
@@ -169,12 +186,13 @@ def _say(report: Report, found: DetectionReport, lowest: float | None) -> None:
         rows += [(f"{label}: {value}", *_cells(rate)) for value, rate in by_value.items()]
     report.table(
         f"Recall at score {rates.score:g}, by shorter side and by label",
-        ("faces", "recall", "95 %", "of"),
+        (things, "recall", "95 %", "of"),
         rows,
     )
 
 
 def _figures(found: DetectionReport) -> dict[str, Figure]:
+    from lineament.kinds import noun
     from lineament.plots.discrete_roc import discrete_roc_figure
     from lineament.plots.precision_recall import f1_figure, precision_recall_figure
 
@@ -182,7 +200,9 @@ def _figures(found: DetectionReport) -> dict[str, Figure]:
     return {
         "precision_recall": precision_recall_figure(named),
         "f1_by_score": f1_figure({"F1": found.curve}, score=found.rates.score),
-        "discrete_roc": discrete_roc_figure(found.curve, pictures=len(found.truths.pictures)),
+        "discrete_roc": discrete_roc_figure(
+            found.curve, pictures=len(found.truths.pictures), things=noun(found.truths.boxes)
+        ),
     }
 
 

@@ -25,13 +25,15 @@ class LabelFormat(Protocol):
     ``frame`` is the picture that boxes are measured on: ``upright``, as ``stored`` (EXIF not applied), or
     ``auto``, which goes by the size the label file states. ``classes`` are the names of classes by their
     numbers, where the format has numbers: known after reading, and given before writing, so that numbers
-    survive (`_labelled.numbered`). ``located`` tells whether it stores boxes: then
+    survive (`_labelled.numbered`). ``empty`` is the user's word on pictures that no label names: true, they
+    hold no face; None leaves it to the format. ``located`` tells whether it stores boxes: then
     a picture without any holds no face. ``unique_stems`` tells that pictures which differ only in their
     suffix would share a label file. ``importable`` is false for what is only written, and read back to
     check. ``rank`` orders formats where several fit a folder: the lowest wins.
     """
 
     frame: Frame
+    empty: bool | None
     located: bool
     unique_stems: bool
     importable: bool

@@ -9,17 +9,11 @@ from pathlib import PurePath
 from typing import Any
 
 from lineament.datasets import tables
-from lineament.datasets.formats._labelled import (
-    CLASS,
-    FACE,
-    LabelledFace,
-    label_value,
-    split_in,
-    split_name,
-)
+from lineament.datasets.formats._labelled import LabelledFace, label_value, split_in, split_name
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._regions import Region, Shape, corners, holds_regions, regions_in
 from lineament.datasets.tables import Line, Table
+from lineament.kinds import CLASS, FACE
 
 SUBJECT: tuple[str, ...] = (
     "subject",

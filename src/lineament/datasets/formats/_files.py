@@ -265,6 +265,12 @@ def _index(root: Path, problems: Problems) -> PictureIndex:
     return index
 
 
+def doubted(root: Path, problems: Problems) -> frozenset[str]:
+    """Pictures below ``root`` that a name may mean which `locate` found no picture for."""
+    index = _INDEXES.get(problems)
+    return frozenset(() if index is None else index.doubted)
+
+
 @contextmanager
 def new_text(path: Path) -> Iterator[IO[str]]:
     """A text file that must not exist yet, so that labels never take the place of a picture."""

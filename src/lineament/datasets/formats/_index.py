@@ -28,12 +28,16 @@ class Found:
 
 
 class PictureIndex:
-    """Pictures by the name of their file. One picture is given to one name only."""
+    """Pictures by the name of their file. One picture is given to one name only.
+
+    ``doubted`` are those that a name may mean which found none for sure.
+    """
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._names: dict[str, list[str]] = {}
         self._stems: dict[str, list[str]] = {}
         self._given: dict[str, str] = {}
+        self.doubted: set[str] = set()
         for path in paths:
             name = PurePosixPath(path).name
             self._names.setdefault(folded(name), []).append(path)
@@ -53,6 +57,7 @@ class PictureIndex:
             best = _nearest([c for c in candidates if _agree(folders, c, far, split)], folders)
             if best is not None and self._given.setdefault(best, name) == name:
                 return Found(best, kind)
+        self.doubted.update(path for _, alike in self._candidates(last) for path in alike)
         return None
 
     def _candidates(self, last: str) -> Iterable[tuple[str, Sequence[str]]]:

@@ -11,14 +11,10 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from lineament.io.manifest import Box, ManifestRow, Points, Provenance
+from lineament.kinds import CLASS, FACE
 
 Frame = Literal["auto", "upright", "stored"]
 Labels = Mapping[str, str | float]
-
-FACE = "face"
-"""The class of a face that nothing else is known of: it becomes no label."""
-CLASS = "class"
-"""The label that holds any other class."""
 
 _SPLITS = {
     "train": "train",
@@ -35,6 +31,18 @@ _SPLITS = {
     "eval": "test",
     "evaluation": "test",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class BoxConfig:
+    """What can be told to every format of boxes.
+
+    ``frame``: which picture the boxes are on, where the labels do not tell. ``empty``: whether pictures
+    without a label hold no face; None leaves it to the format.
+    """
+
+    frame: Frame = "auto"
+    empty: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,9 @@ class LabelledPicture:
     claims nothing. Coordinates are pixels, or shares of the size when ``normalised``. ``subject`` and
     ``labels`` are of the picture as a whole, used when it has no faces. ``broken`` says why its labels
     cannot be used, ``lost`` what was wrong with each label that gives no face. ``source_name`` is the
-    file's name before a service renamed it. When writing, ``rows`` are the manifest's, one a face; when
-    reading, ``kept`` are further fields of theirs, for formats that hold them.
+    file's name before a service renamed it. ``assumed`` tells that no label names it: it holds no face by
+    the user's word, or by the rule of its format. When writing, ``rows`` are the manifest's, one a face;
+    when reading, ``kept`` are further fields of theirs, for formats that hold them.
     """
 
     path: str
@@ -72,6 +81,7 @@ class LabelledPicture:
     lost: tuple[str, ...] = ()
     located: bool = True
     source_name: str | None = None
+    assumed: bool = False
     rows: tuple[ManifestRow, ...] = ()
     kept: tuple[Mapping[str, Any], ...] = ()
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats._files import new_text
-from lineament.datasets.formats._labelled import FACE, LabelledFace, LabelledPicture
+from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.tables import OWN, Line, Table
 from lineament.io.manifest import ManifestRow, Points, Provenance
+from lineament.kinds import FACE
 from lineament.types import LANDMARK_NAMES
 
 _BOX = ("x1", "y1", "x2", "y2")

@@ -16,6 +16,7 @@ class ReadOnly:
 
     name: str
     frame: Frame = "auto"
+    empty: bool | None = None
     located = True
     unique_stems = False
     importable = True

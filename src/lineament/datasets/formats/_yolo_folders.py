@@ -77,7 +77,7 @@ class Labels:
         """A picture with its faces; a label file that cannot be read refuses it."""
         path = relative(picture, self.root)
         if label is None:
-            return LabelledPicture(path, split=split, normalised=True)
+            return LabelledPicture(path, split=split, normalised=True, assumed=True)
         self.used.add(label.resolve())
         try:
             where = relative(label, self.root)

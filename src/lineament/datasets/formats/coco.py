@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +27,18 @@ from lineament.datasets.formats._coco_entries import (
 from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative
 from lineament.datasets.formats._ids import ById, plain
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import (
-    FACE,
-    Frame,
-    LabelledFace,
-    LabelledPicture,
-    split_in,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow, Provenance
+from lineament.kinds import FACE
 from lineament.types import LANDMARK_NAMES
 
 _OWN = "face boxes in upright pixels"
 
 
-@dataclass(frozen=True, slots=True)
-class CocoConfig:
-    """``frame``: which picture the boxes are on, when the sizes do not tell."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("coco", CocoConfig)
+@formats.register("coco", BoxConfig)
 class Coco:
     """One JSON file a split."""
 
@@ -60,8 +47,8 @@ class Coco:
     importable = True
     rank = 20
 
-    def __init__(self, config: CocoConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
         self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:

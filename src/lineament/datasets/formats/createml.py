@@ -7,36 +7,29 @@ every entry has ``image`` (older: ``imagefilename``) and ``annotations`` of ``la
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, load_json, locate, relative
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import FACE, Frame, LabelledFace, LabelledPicture, split_in
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._outlines import numbers
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
+from lineament.kinds import FACE
 
 
-@dataclass(frozen=True, slots=True)
-class CreateMlConfig:
-    """``frame``: which picture the boxes are on."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("createml", CreateMlConfig)
+@formats.register("createml", BoxConfig)
 class CreateMl(ReadOnly):
     """One JSON file a folder of pictures."""
 
     name = "createml"
     rank = 28
 
-    def __init__(self, config: CreateMlConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether a JSON file is a list of pictures with annotations."""

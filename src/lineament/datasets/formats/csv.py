@@ -18,12 +18,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from lineament.datasets import tables
-from lineament.datasets.formats import _own_table, formats
+from lineament.datasets.formats import _one_hot, _own_table, formats
 from lineament.datasets.formats._columns import Columns, merged
 from lineament.datasets.formats._files import locate, pictures_below, relative
-from lineament.datasets.formats._labelled import CLASS, Frame, LabelledFace, LabelledPicture
+from lineament.datasets.formats._labelled import BoxConfig, Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import is_label_name, passed_over, says_nothing_of_faces
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._people import person_of
@@ -36,24 +37,23 @@ from lineament.io.manifest import ManifestRow
 _MOST_TABLES = 30
 """Of a folder; one with more holds a table a picture, which is another format."""
 
-_ONE_HOT = "_classes.csv"
-"""Roboflow's tables of classes: a column a class, 1 where it is."""
-
 _PATTERN = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class CsvConfig:
+class CsvConfig(BoxConfig):
     """``path``: the column of pictures, or a pattern of columns: ``path={person}/{file}.jpg``.
 
     ``subject``: the column that names the subject. ``columns``: the columns of a table without a header,
     with ``/`` between. ``box``: what the four numbers of a box are, where the header does not tell.
+    ``one_hot``: what columns of 0 and 1 are, one class or labels each; auto as `_one_hot` tells.
     """
 
     path: str | None = None
     subject: str | None = None
     columns: str = ""
     box: Shape | None = None
+    one_hot: Literal["auto", "class", "labels"] = "auto"
     frame: Frame = "upright"
 
 
@@ -68,7 +68,7 @@ class Csv:
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: CsvConfig) -> None:
-        self.frame, self.config = config.frame, config
+        self.frame, self.empty, self.config = config.frame, config.empty, config
         self.columns = tuple(filter(None, config.columns.split("/")))
 
     def matches(self, source: Path) -> bool:
@@ -81,12 +81,11 @@ class Csv:
         if not files:
             raise LabelFileError(self._no_table(source))
         grouped: dict[str, list[tuple[Columns | Table, Line]]] = {}
-        for file in files:
-            if source.is_dir() and _is_answer_sheet(file):
-                problems.add("not_taken: a sample of answers", relative(file, root))
-                continue
-            table = tables.read_table(file, relative(file, root), columns=self.columns)
-            means = table if table.own else self._columns(table, root)
+        found = [(file, table) for file in files if (table := self._table(file, source, root, problems))]
+        one_class = self._are_one_class([table for _, table in found], root)
+        for file, read in found:
+            table = read
+            means = table if table.own else self._columns(table, root, one_class)
             if isinstance(means, Columns):
                 if _is_of_originals(file, root):
                     problems.add("not_taken: boxes of pictures that are not here", table.name)
@@ -98,7 +97,7 @@ class Csv:
                 path = locate(self._name(line, means), root, bases, problems, table.where(line))
                 if path is not None and (root / path).is_file():
                     grouped.setdefault(path, []).append((means, line))
-            if not grouped and table.lines and isinstance(means, Columns) and file == files[-1]:
+            if not grouped and table.lines and isinstance(means, Columns) and file == found[-1][0]:
                 raise LabelFileError(_none_there(means, self._name(table.lines[0], means)))
         for other in self._others(source, files):
             problems.add("table_not_read", relative(other, root))
@@ -132,7 +131,21 @@ class Csv:
     def _others(self, source: Path, files: Sequence[Path]) -> list[Path]:
         return [f for f in _tables_in(source) if f not in files and f.suffix.lower() != ".txt"]
 
-    def _columns(self, table: Table, root: Path) -> Columns:
+    def _table(self, file: Path, source: Path, root: Path, problems: Problems) -> Table | None:
+        if source.is_dir() and _is_answer_sheet(file):
+            problems.add("not_taken: a sample of answers", relative(file, root))
+            return None
+        return tables.read_table(file, relative(file, root), columns=self.columns)
+
+    def _are_one_class(self, found: Sequence[Table], root: Path) -> bool:
+        """Whether columns of 0 and 1 are one class together, in all tables alike."""
+        if self.config.one_hot != "auto":
+            return self.config.one_hot == "class"
+        hot = [table for table in found if _one_hot.is_named_so(table)]
+        return bool(hot) and all(_one_hot.is_exclusive(t, self._path(t, root)) for t in hot)
+
+    def _path(self, table: Table, root: Path) -> str:
+        """The column of pictures, or the pattern that makes their names; raises `LabelFileError`."""
         path = self.config.path
         if path is None:
             path = _pictures(table, root)
@@ -140,8 +153,12 @@ class Csv:
             path = _named(table, path)
         if path is None:
             raise LabelFileError(_no_pictures(table))
-        if table.name.endswith(_ONE_HOT):
-            table = _one_hot(table, path)
+        return path
+
+    def _columns(self, table: Table, root: Path, one_class: bool) -> Columns:
+        path = self._path(table, root)
+        if _one_hot.is_named_so(table) or self.config.one_hot != "auto":
+            table = _one_hot.as_class(table, path) if one_class else _one_hot.as_labels(table, path)
         for column in _PATTERN.findall(path):
             _named(table, column)
         subject = self.config.subject and _named(table, self.config.subject)
@@ -224,19 +241,6 @@ def _is_of_originals(file: Path, root: Path) -> bool:
     """Whether boxes belong to other pictures: CelebA's, beside its aligned ones that were cut by them."""
     aligned = any(p.is_dir() and "align" in p.name for p in (*root.iterdir(), *file.parent.iterdir()))
     return aligned and file.stem.startswith("list_bbox_celeba")
-
-
-def _one_hot(table: Table, path: str) -> Table:
-    """A table of one column a class as one of classes; as it is where a picture has several, or none."""
-    names = [column for column in table.header if column != path]
-    found = [[n for n in names if line[n] in ("1", "1.0")] for line in table.lines]
-    if len(names) < 2 or any(len(classes) != 1 for classes in found):
-        return table
-    lines = [
-        Line(line.number, {path: line[path], CLASS: classes[0]})
-        for line, classes in zip(table.lines, found, strict=True)
-    ]
-    return replace(table, header=(path, CLASS), lines=tuple(lines))
 
 
 def _picture(path: str, members: Sequence[tuple[Columns, Line]], problems: Problems) -> LabelledPicture:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, locate, read_xml, relative, sniff
-from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture, split_name
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_name
 from lineament.datasets.formats._outlines import around, ellipse, number, numbers, pairs, turned
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
@@ -27,22 +26,15 @@ from lineament.io.manifest import Box
 _ROOT = re.compile(r"<annotations[\s>]")
 
 
-@dataclass(frozen=True, slots=True)
-class CvatConfig:
-    """``frame``: which picture the boxes are on, when the sizes do not tell."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("cvat", CvatConfig)
+@formats.register("cvat", BoxConfig)
 class Cvat(ReadOnly):
     """One XML file a task."""
 
     name = "cvat"
     rank = 26
 
-    def __init__(self, config: CvatConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether an XML file has the root ``<annotations>``."""

@@ -7,7 +7,6 @@ items with ``bbox`` (x, y, width, height), ``polygon``, ``mask`` and others; cla
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, locate, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import (
-    FACE,
-    Frame,
+    BoxConfig,
     LabelledFace,
     LabelledPicture,
     label_value,
@@ -27,24 +25,18 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
+from lineament.kinds import FACE
 
 
-@dataclass(frozen=True, slots=True)
-class DatumaroConfig:
-    """``frame``: which picture the boxes are on, when the sizes do not tell."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("datumaro", DatumaroConfig)
+@formats.register("datumaro", BoxConfig)
 class Datumaro(ReadOnly):
     """One JSON file a subset."""
 
     name = "datumaro"
     rank = 30
 
-    def __init__(self, config: DatumaroConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether a JSON file has categories and items."""

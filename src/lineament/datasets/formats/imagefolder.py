@@ -42,6 +42,7 @@ class ImageFolder:
     """Pictures sorted into folders."""
 
     frame: Frame = "upright"
+    empty: bool | None = None
     located = False
     unique_stems = False
     importable = True

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,13 +26,7 @@ from lineament.datasets.formats._files import (
     sniff,
 )
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import (
-    FACE,
-    Frame,
-    LabelledFace,
-    LabelledPicture,
-    label_value,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, label_value
 from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._outlines import around
@@ -41,6 +34,7 @@ from lineament.datasets.formats._partners import Partners, picture_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box, ManifestRow, Points
+from lineament.kinds import FACE
 from lineament.types import LANDMARK_NAMES
 
 _MAX_BYTES = 2**28  # a file may carry its whole picture as text
@@ -49,14 +43,7 @@ _SHAPE = {"mask", "direction", "kie_linking", "label", "points", "group_id", "sh
 _SHAPE |= {"flags", "description", "attributes", "subject"}
 
 
-@dataclass(frozen=True, slots=True)
-class LabelMeConfig:
-    """``frame``: which picture the shapes are on, when the sizes do not tell."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("labelme", LabelMeConfig)
+@formats.register("labelme", BoxConfig)
 class LabelMe:
     """A JSON file a picture."""
 
@@ -66,8 +53,8 @@ class LabelMe:
     rank = 23
     classes: Mapping[int, str] = {}
 
-    def __init__(self, config: LabelMeConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first JSON files has shapes and a picture."""

@@ -34,6 +34,7 @@ class Lfw:
     """A folder a person, files named by person and number."""
 
     frame: Frame = "upright"
+    empty: bool | None = None
     located = False
     unique_stems = True
     importable = True

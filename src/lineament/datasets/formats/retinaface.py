@@ -8,12 +8,11 @@ of boxes alone (its ``val``) have only the first four.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, locate, read_text, relative, sniff
-from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import split_among, split_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
@@ -22,22 +21,15 @@ from lineament.io.left_out import is_picture_name
 from lineament.io.manifest import Points
 
 
-@dataclass(frozen=True, slots=True)
-class RetinaFaceConfig:
-    """``frame``: which picture the boxes are on."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("retinaface", RetinaFaceConfig)
+@formats.register("retinaface", BoxConfig)
 class RetinaFace(ReadOnly):
     """One list a split."""
 
     name = "retinaface"
     rank = 25
 
-    def __init__(self, config: RetinaFaceConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether a text file begins with ``# PATH`` of a picture."""

@@ -1,7 +1,8 @@
 """Roboflow exports: ``train``, ``valid``, ``test``, renamed pictures and two README files.
 
 COCO has ``SPLIT/_annotations.coco.json`` beside the pictures, YOLO ``data.yaml`` and ``SPLIT/images``. Also
-read: its exports for darknet, Pascal VOC, CreateML and as a table (``SPLIT/_annotations.csv``).
+read: its exports for darknet, Pascal VOC, CreateML and as tables, of boxes (``SPLIT/_annotations.csv``) and
+of classes without boxes (``SPLIT/_classes.csv``, see `_one_hot`).
 Pictures are called ``NAME_EXT.rf.HASH.EXT``; several hashes of one NAME are augmented copies, so the name
 before upload becomes the label ``source_name``. Licence and address come from ``README.dataset.txt`` or
 ``data.yaml``. Roboflow strips EXIF by default ("auto-orient",
@@ -19,7 +20,7 @@ from typing import Literal
 
 from lineament.datasets.formats import LabelFormat, coco, formats
 from lineament.datasets.formats._files import new_text, read_text, sniff
-from lineament.datasets.formats._labelled import Frame, LabelledPicture, split_name
+from lineament.datasets.formats._labelled import BoxConfig, LabelledPicture, split_name
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import load_settings
@@ -29,15 +30,15 @@ from lineament.io.manifest import ManifestRow, Provenance
 
 _ANNOTATIONS = "_annotations.coco.json"
 _RENAMED = re.compile(r"(?P<stem>.+)_(?P<suffix>[A-Za-z0-9]{2,5})\.rf\.[0-9a-zA-Z]{6,64}")
+_TABLES = ("*/_annotations.csv", "*/_classes.csv", "_classes.csv")
 _UNSPLIT = "unsplit"
 
 
 @dataclass(frozen=True, slots=True)
-class RoboflowConfig:
+class RoboflowConfig(BoxConfig):
     """``flavour``: which of the two is written."""
 
     flavour: Literal["coco", "yolo"] = "coco"
-    frame: Frame = "auto"
 
 
 @formats.register("roboflow", RoboflowConfig)
@@ -50,7 +51,7 @@ class Roboflow:
     rank = 10
 
     def __init__(self, config: RoboflowConfig) -> None:
-        self.flavour, self.frame = config.flavour, config.frame
+        self.flavour, self.frame, self.empty = config.flavour, config.frame, config.empty
         self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
@@ -69,7 +70,7 @@ class Roboflow:
                 for picture in coco.read_file(file, root, problems, split=split, classes=numbers):
                     yield _finished(picture, common)
             return
-        inner = _inner(source)
+        inner = _inner(source, self.empty)
         if inner is None:
             raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor another export of Roboflow")
         for picture in inner.read(source, root, problems):
@@ -105,15 +106,17 @@ class Roboflow:
             )
 
 
-def _inner(source: Path) -> LabelFormat | None:
+def _inner(source: Path, empty: bool | None = None) -> LabelFormat | None:
     """The reader of what an export for another tool holds, None when the folder is not Roboflow's."""
     file = source / "data.yaml"
     named = any((source / name).is_file() for name in ("README.roboflow.txt", "README.dataset.txt"))
     if not (
-        named or (file.is_file() and "roboflow:" in sniff(file)) or any(source.glob("*/_annotations.csv"))
+        named
+        or (file.is_file() and "roboflow:" in sniff(file))
+        or any(any(source.glob(place)) for place in _TABLES)
     ):
         return None
-    readers = (formats.create(name) for name in ("yolo", "voc", "createml", "csv"))
+    readers = (formats.create(name, empty=empty) for name in ("yolo", "voc", "createml", "csv"))
     return next((reader for reader in readers if reader.matches(source)), None)
 
 

@@ -10,7 +10,6 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,7 @@ import numpy as np
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, pictures_below, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
-from lineament.datasets.formats._labelled import (
-    FACE,
-    Frame,
-    LabelledFace,
-    LabelledPicture,
-    label_value,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, label_value
 from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._outlines import around, numbers
 from lineament.datasets.formats._partners import Partners
@@ -33,24 +26,18 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
+from lineament.kinds import FACE
 
 
-@dataclass(frozen=True, slots=True)
-class SuperviselyConfig:
-    """``frame``: which picture the shapes are on, when the sizes do not tell."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("supervisely", SuperviselyConfig)
+@formats.register("supervisely", BoxConfig)
 class Supervisely(ReadOnly):
     """A JSON file a picture."""
 
     name = "supervisely"
     rank = 29
 
-    def __init__(self, config: SuperviselyConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first JSON files has objects and a size."""

@@ -8,7 +8,6 @@ around them. An attribute of a region called name, class, type or label is its c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import degrees
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, locate, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import (
-    FACE,
-    Frame,
+    BoxConfig,
     LabelledFace,
     LabelledPicture,
     label_value,
@@ -29,26 +27,20 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
+from lineament.kinds import FACE
 
 _CLASS = ("name", "class", "type", "label", "category", "object")
 
 
-@dataclass(frozen=True, slots=True)
-class ViaConfig:
-    """``frame``: which picture the shapes are on."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("via", ViaConfig)
+@formats.register("via", BoxConfig)
 class Via(ReadOnly):
     """One JSON file a project."""
 
     name = "via"
     rank = 27
 
-    def __init__(self, config: ViaConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether a JSON file has file names and regions."""

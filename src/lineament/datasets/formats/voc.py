@@ -28,13 +28,7 @@ from lineament.datasets.formats._files import (
     relative,
     sniff,
 )
-from lineament.datasets.formats._labelled import (
-    FACE,
-    Frame,
-    LabelledFace,
-    LabelledPicture,
-    split_name,
-)
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_name
 from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._outlines import around, number, turned
@@ -42,6 +36,7 @@ from lineament.datasets.formats._partners import Partners, picture_of
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box, ManifestRow
+from lineament.kinds import FACE
 
 _ROOT = re.compile(r"<annotation[\s>/]")
 _FIELDS = ("pose", "truncated", "difficult", "occluded")
@@ -51,11 +46,10 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True, slots=True)
-class VocConfig:
-    """``first``: the number of the first pixel, 1 as in VOC or 0. ``frame``: as in `LabelFormat`."""
+class VocConfig(BoxConfig):
+    """``first``: the number of the first pixel, 1 as in VOC or 0."""
 
     first: int = 1
-    frame: Frame = "auto"
 
 
 @formats.register("voc", VocConfig)
@@ -69,7 +63,7 @@ class Voc:
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: VocConfig) -> None:
-        self.first, self.frame = config.first, config.frame
+        self.first, self.frame, self.empty = config.first, config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first XML files is an annotation."""

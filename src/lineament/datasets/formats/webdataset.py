@@ -35,6 +35,7 @@ class WebDataset:
     """``SPLIT-000000.tar`` and so on."""
 
     frame: Frame = "upright"
+    empty: bool | None = None
     located = True
     unique_stems = False
     importable = False

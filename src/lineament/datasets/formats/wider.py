@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import files_below, locate, new_text, read_text, relative, sniff
-from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture, split_in
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.errors import LabelFileError
@@ -28,14 +27,7 @@ _LIST = re.compile(r"wider_face_(?P<split>.+)_bbx_gt\.txt")
 _UNSPLIT = "unsplit"
 
 
-@dataclass(frozen=True, slots=True)
-class WiderConfig:
-    """``frame``: the published pictures carry no EXIF orientation, so it matters for other sets only."""
-
-    frame: Frame = "auto"
-
-
-@formats.register("wider", WiderConfig)
+@formats.register("wider", BoxConfig)
 class Wider:
     """``wider_face_split/wider_face_SPLIT_bbx_gt.txt`` and ``WIDER_SPLIT/images``."""
 
@@ -45,8 +37,8 @@ class Wider:
     rank = 24
     classes: Mapping[int, str] = {}
 
-    def __init__(self, config: WiderConfig) -> None:
-        self.frame = config.frame
+    def __init__(self, config: BoxConfig) -> None:
+        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether a text file is a list of boxes in this form."""

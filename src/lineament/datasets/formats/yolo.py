@@ -1,7 +1,8 @@
 """YOLO: one text file a picture, ``class cx cy w h`` as shares of the upright picture, and ``data.yaml``.
 
 Layout as in https://docs.ultralytics.com/datasets/detect/: a label file stands where its picture stands,
-``images`` in the path read as ``labels``; a picture without one holds no face. ``kpt_shape: [5, 2 or 3]``
+``images`` in the path read as ``labels``; a picture without one holds no face, unless ``empty=false`` says
+that nobody has looked at it. ``kpt_shape: [5, 2 or 3]``
 adds landmarks. Ultralytics turns pictures by their EXIF orientation before it uses labels, and so do we
 (https://github.com/ultralytics/yolov5/issues/405). Also read: sets without a data file, as labelImg, Label
 Studio and Roboflow's darknet export leave them, and ``obj.data`` as CVAT writes it.
@@ -16,7 +17,7 @@ from typing import Any
 
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import new_text, relative
-from lineament.datasets.formats._labelled import FACE, Frame, LabelledFace, LabelledPicture, numbered
+from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, numbered
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import (
@@ -32,14 +33,14 @@ from lineament.datasets.formats._yolo_folders import Labels, looks_like_folders,
 from lineament.datasets.formats._yolo_lines import meaning_of
 from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow
+from lineament.kinds import FACE
 
 
 @dataclass(frozen=True, slots=True)
-class YoloConfig:
-    """``landmarks``: write five keypoints a face. ``frame``: which picture shares refer to."""
+class YoloConfig(BoxConfig):
+    """``landmarks``: write five keypoints a face."""
 
     landmarks: bool = False
-    frame: Frame = "auto"
 
 
 @formats.register("yolo", YoloConfig)
@@ -52,7 +53,7 @@ class Yolo:
     rank = 21
 
     def __init__(self, config: YoloConfig) -> None:
-        self.frame = config.frame
+        self.frame, self.empty = config.frame, config.empty
         self.landmarks = config.landmarks
         self.classes: Mapping[int, str] = {}
 
@@ -64,7 +65,7 @@ class Yolo:
         """Every picture of every split."""
         names: dict[int, str] = {}
         self.classes = names
-        yield from read_set(source, root, problems, names)
+        yield from read_set(source, root, problems, names, empty=self.empty is not False)
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``images/SPLIT/PATH``, any other ``images`` left out: readers exchange one for ``labels``."""
@@ -77,11 +78,12 @@ class Yolo:
 
 
 def read_set(
-    source: Path, root: Path, problems: Problems, classes: dict[int, str]
+    source: Path, root: Path, problems: Problems, classes: dict[int, str], *, empty: bool = True
 ) -> Iterator[LabelledPicture]:
     """Every picture that a data file leads to, or of the folder where there is none.
 
-    ``classes`` receives their names by number. Raises `LabelFileError` when the data file is broken, leads
+    ``classes`` receives their names by number. Pictures without a label file are left out unless ``empty``.
+    Raises `LabelFileError` when the data file is broken, leads
     nowhere, or no picture has labels.
     """
     file = data_file(source)
@@ -105,6 +107,8 @@ def read_set(
     names = class_names(settings, file, root, problems) if file and "names" in settings else None
     classes.update(names or {})
     for split, picture, label in members:
+        if label is None and not empty:
+            continue
         known: Mapping[int, str] | None = names
         if label is not None and "names" not in settings:
             known = labels.names_for(label)

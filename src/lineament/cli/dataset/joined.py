@@ -1,0 +1,162 @@
+"""``lineament dataset merge``, and what it and an import of several sources say of the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lineament.cli.dataset.app import app
+from lineament.cli.options import JsonOption, StrictOption
+from lineament.cli.targets import Writes
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.datasets.filling import Filled
+    from lineament.datasets.formats import Problems
+    from lineament.datasets.joining import Joined
+
+DifferingOption = Annotated[
+    str,
+    typer.Option(
+        "--differing",
+        metavar="refuse|first",
+        help="A picture that two sources label differently: refused with both words, or the source named "
+        "first counts.",
+    ),
+]
+
+
+WITHOUT_A_LABEL = "pictures that no label names were left out; if they hold no face"
+
+
+@app.command("merge")
+def merge(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...", help="Two or more: manifests, folders with one, or any labelled data."
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="The new data set, with copies of all pictures."),
+        Writes(apart=True),
+    ],
+    differing: DifferingOption = "refuse",
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Write over an earlier one there; copy what its folder lacks."),
+    ] = False,
+    json: JsonOption = None,
+    strict: StrictOption = False,
+) -> None:
+    """Join data sets: equal pictures once, equal names apart, classes by name, splits and licences along.
+
+    The pictures of each source go to a folder of its own. Pictures are equal where their bytes are.
+    """
+    from lineament.cli.output import Report, progress
+    from lineament.datasets.joined_folder import join_folders
+
+    with Report(json) as report:
+        with progress(None, "pictures") as advance:
+            joined = join_folders(
+                sources,
+                out=out,
+                manifests=True,
+                differing=differing,
+                replace=replace,
+                advance=advance,
+            )
+        answer_joined(report, *joined)
+    if strict and joined[1].problems:
+        raise typer.Exit(1)
+
+
+def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) -> None:
+    """Tell what became of several data sets."""
+    from dataclasses import asdict
+
+    from lineament.datasets.exporting import classes_of
+    from lineament.datasets.importing import boxes_of
+    from lineament.kinds import counted
+
+    rows = joined.manifest.rows
+    boxes, told = boxes_of(rows), joined.manifest.steps[-1]["sources"]
+    refused = sum(row.outcome == "refused" for row in rows)
+    classes, pictures = classes_of(joined.manifest), len({row.path for row in rows})
+    report.line(
+        {
+            "manifest": path,
+            "pictures": pictures,
+            "rows": len(rows),
+            "boxes": boxes,
+            "refused": refused,
+            "classes": classes,
+            "sources": [
+                {
+                    **{key: value for key, value in one.items() if key != "steps"},
+                    "in_an_earlier_source": joined.repeated.get(one["name"], 0),
+                }
+                for one in told
+            ],
+            "licences": {licence or "": count for licence, count in joined.licences.items()},
+            "copies": asdict(filled),
+            "if_they_hold_no_face": {name: f"--format {spec}" for name, spec in joined.offers.items()},
+            "problems": joined.problems.to_json(),
+        }
+    )
+    report.table(
+        "Joined",
+        ("source", "read as", "pictures", "in an earlier source", "rows", "splits"),
+        [
+            (
+                one["name"],
+                one["read"],
+                one["pictures"],
+                joined.repeated.get(one["name"], 0),
+                one["rows"],
+                ", ".join(f"{name} {count}" for name, count in one["splits"].items()) or "none",
+            )
+            for one in told
+        ],
+    )
+    report.say(f"{pictures:,} pictures, {counted(boxes)} with a box, {refused:,} refused -> {path}")
+    if classes:
+        report.say("classes: " + ", ".join(f"{number} {name}" for number, name in classes.items()))
+    report.say(
+        "licences: "
+        + ", ".join(
+            f"{licence or 'not stated'} {count:,}"
+            for licence, count in sorted(joined.licences.items(), key=lambda item: item[0] or "")
+        )
+    )
+    if any(one["splits"] for one in told) and not all(one["splits"] for one in told):
+        report.say("some sources have splits, some none: `dataset split` keeps those and places the rest")
+    tell_copies(report, filled)
+    tell_problems(report, joined.problems)
+    for name, offered in joined.offers.items():
+        report.say(f"{name}: {WITHOUT_A_LABEL}: --format {offered}")
+
+
+def tell_copies(report: Report, filled: Filled) -> None:
+    """Say what was done in the folder with copies."""
+    if not (filled.kept or filled.replaced or filled.left):
+        return
+    report.say(
+        f"{filled.copied:,} pictures copied, {filled.kept:,} were there, {filled.replaced:,} took the "
+        "place of earlier ones"
+        + (f"; {filled.left:,} of before are in the manifest no more, and stay" if filled.left else "")
+    )
+
+
+def tell_problems(report: Report, problems: Problems) -> None:
+    """The table of what was wrong or remarkable."""
+    if problems:
+        report.table(
+            "Found on the way",
+            ("what", "how often", "for example"),
+            ((kind, tally.count, tally.examples[0]) for kind, tally in problems),
+        )
