@@ -67,9 +67,9 @@ def split(
     Splits that the data came with stay; what is missing beside them is taken from train. --resplit shares
     everything out anew.
     """
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import NEAR_LABEL, Report, progress
     from lineament.datasets.held_out import gap_of
-    from lineament.datasets.linking import linked
+    from lineament.datasets.linking import linked, steps
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
     from lineament.datasets.shares import aloud
@@ -91,7 +91,7 @@ def split(
     earlier = open_dataset(keep) if keep is not None else None
     groups: list[set[str]] = []
     if near:
-        with progress(2 * len({row.path for row in manifest}), "reading and comparing pictures") as advance:
+        with progress(steps(manifest), NEAR_LABEL, lines=True) as advance:
             groups = linked(manifest, advance=advance)
     result = assign(manifest, plan, groups, earlier)
     path = save_step(result.manifest, target)
