@@ -246,7 +246,7 @@ def test_a_near_duplicate_across_splits_fails_the_command(run: Run, people: Path
         found = {one.path: one.split for one in Manifest.load(tmp_path / "split.jsonl")}
         assert found["b/again.jpg"] == found["b/4.png"]
     manifest = Manifest.load(tmp_path / "split.jsonl")
-    other = {"train": "test", "test": "train"}
+    other = {"train": "val", "val": "train"}
     rows = [
         replace(one, split=other[one.split or ""]) if one.path == "b/again.jpg" else one for one in manifest
     ]

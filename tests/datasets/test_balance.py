@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from lineament.cli.main import app
 from lineament.datasets.balance import ALL, Plan, balance
-from lineament.errors import ConfigError, InsufficientData, SplitError
+from lineament.datasets.naming import chosen, display_names, names_in
+from lineament.errors import (
+    ConfigError,
+    InsufficientData,
+    InvalidSubject,
+    SplitError,
+    UnknownName,
+    UsageError,
+)
 from lineament.io.manifest import Manifest, ManifestRow
 
 
@@ -120,3 +132,119 @@ def test_bad_plans_are_refused(bad: dict[str, int]) -> None:
     """A plan that cannot be meant is a named error."""
     with pytest.raises(ConfigError):
         Plan(**bad)  # type: ignore[arg-type]
+
+
+HELD = {"Ann Bee": 12, "Bob_Cee": 8, "Dan": 3}
+
+
+def split_people() -> Manifest:
+    """Of three people so many in train, ten each in val, and somebody who is in val alone."""
+    return Manifest((*people(HELD), *people({**dict.fromkeys(HELD, 10), "Eve": 10}, "val")))
+
+
+@pytest.mark.parametrize(
+    ("counted", "at_least", "kept", "few"),
+    [
+        ("after", 8, {"Ann Bee", "Bob_Cee"}, {"Dan"}),
+        ("before", 8, set(HELD), set()),
+        ("before", 14, {"Ann Bee", "Bob_Cee"}, {"Dan"}),
+        ("after", 1, set(HELD), set()),
+    ],
+)
+def test_pictures_are_counted_after_the_split_or_before_it(
+    counted: str, at_least: int, kept: set[str], few: set[str]
+) -> None:
+    """After the split only its own pictures count, before it those of all splits; who has none in the split
+    cannot be kept either way, and every person left out has the reason."""
+    result = balance(split_people(), Plan(at_least, None, 10, counted=counted))  # type: ignore[arg-type]
+    assert set(result.samples) == kept
+    reasons = {one.subject: one.reason for one in result.left_out}
+    assert {s for s, reason in reasons.items() if reason == "too_few"} == few
+    assert set(reasons) == {*HELD, "Eve"} - kept
+    assert (result.way_out is None) == (not few)
+
+
+def test_who_falls_short_is_told_the_way_out() -> None:
+    """What the message names is tried here, and keeps whom it says."""
+    data = split_people()
+    with pytest.raises(InsufficientData, match="the most is 12; --counted before keeps 2") as told:
+        balance(data, Plan(15, None, None))
+    assert "--at-least 3 keeps all who have any" in str(told.value) and "--names LIST" in str(told.value)
+    assert len(balance(data, Plan(15, None, None, counted="before")).samples) == 2
+    assert set(balance(data, Plan(3, None, None)).samples) == set(HELD)
+    with pytest.raises(InsufficientData) as none:
+        balance(data, Plan(50, None, None))
+    assert "--counted" not in str(none.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept", "unknown"),
+    [
+        (["Ann Bee"], {"Ann Bee"}, []),
+        (["ann_bee", "BOB CEE"], {"Ann Bee", "Bob_Cee"}, []),
+        (["Bob%20Cee", "Dan", "Zoe"], {"Bob_Cee", "Dan"}, ["Zoe"]),
+        (["Ann+Bee"], {"Ann Bee"}, []),
+        (["Dan", "Eve"], {"Dan"}, []),
+    ],
+)
+def test_people_are_chosen_by_name(names: list[str], kept: set[str], unknown: list[str]) -> None:
+    """A list may write names with other case, underscores or what an address makes of spaces; what nobody
+    here is called is told; everybody else is left out as not named."""
+    result = balance(split_people(), Plan(1, None, 10, names=tuple(names)))
+    assert set(result.samples) == kept and list(result.unknown) == unknown
+    reasons = {one.subject: one.reason for one in result.left_out}
+    assert reasons.get("Ann Bee", "not_named") == "not_named"
+    assert reasons.get("Eve") == ("none_in_split" if "Eve" in names else "not_named")
+
+
+def test_a_name_that_means_nobody_or_several_is_an_error() -> None:
+    """Nobody by any name of the list, or two people by one, is never guessed."""
+    with pytest.raises(UnknownName, match="did you mean 'Ann Bee'"):
+        chosen(["Ann Be"], HELD)
+    with pytest.raises(UnknownName, match="'Bob_Cee' or 'bob cee'"):
+        chosen(["BOB CEE"], [*HELD, "bob cee"])
+    assert chosen(["bob cee"], [*HELD, "bob cee"])[0] == {"bob cee": "bob cee"}
+
+
+def test_a_list_is_a_file_or_names_with_commas(tmp_path: Path) -> None:
+    """A file has a name a line as for collecting, comments apart; damage names its line."""
+    assert names_in(" Ann Bee, Dan ,Dan") == ["Ann Bee", "Dan"]
+    assert names_in("x," * 5_000) == ["x"]
+    path = tmp_path / "names.txt"
+    path.write_text("# who\nAnn Bee\tann bee actress\n\nBush, George\r\n", encoding="utf-8-sig")
+    assert names_in(str(path)) == ["Ann Bee", "Bush, George"]
+    path.write_text("Ann\nAnn\n")
+    with pytest.raises(InvalidSubject, match="line 2"):
+        names_in(str(path))
+    with pytest.raises(UsageError, match="holds no name"):
+        names_in(" , ")
+
+
+def test_shown_names_are_words_and_never_alike() -> None:
+    """Underscores, address codes and a folder's hash are not shown, unless two people would look alike."""
+    found = display_names(
+        ["George_W_Bush", "ada_lovelace-0a1b2c3d4e", "Zo\u00eb%20Y", "a_b", "A b", "x-12"]
+    )
+    assert list(found.values()) == ["George W Bush", "ada lovelace", "Zo\u00eb Y", "a_b", "A b", "x-12"]
+
+
+def test_the_command_prints_what_results(tmp_path: Path) -> None:
+    """People times pictures, how at least N was counted, who fell short and what would keep them."""
+    split_people().save(tmp_path / "split.jsonl")
+    plain = CliRunner().invoke(
+        app, ["dataset", "balance", str(tmp_path / "split.jsonl"), "--at-least", "8", "--per-subject", "10"]
+    )
+    assert plain.exit_code == 0, plain.output
+    for told in (
+        "2 people x 10 = 20 pictures an epoch, from 18 different ones (split train)",
+        "at least 8 pictures of each, counted after the split, in train alone",
+        "1 person falls short of 8: --counted before keeps 1 of them",
+        "--at-least 3 keeps all who have any",
+    ):
+        assert told in plain.output, plain.output
+    command = ["dataset", "balance", str(tmp_path / "split.jsonl"), "--names", "dan,bob cee,Zoe"]
+    named = CliRunner().invoke(app, [*command, "--per-subject", "0", "--json", "-"])
+    answer = json.loads(next(line for line in named.output.splitlines() if line.startswith("{")))
+    assert (answer["people"], answer["samples"], answer["unknown_names"]) == (2, 11, ["Zoe"])
+    written = Manifest.load(tmp_path / "balanced.jsonl")
+    assert {row.subject for row in written if row.split == "train"} == {"Dan", "Bob_Cee"}

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from sample_people import empty, photo
+from typer.testing import CliRunner
 
 from lineament.datasets import duplicates
 from lineament.datasets.clean import CleanSettings, clean
@@ -222,7 +223,32 @@ def test_many_like_pictures_cost_few_comparisons(monkeypatch: pytest.MonkeyPatch
     told: list[int] = []
     assert find_duplicates(like, lambda i: (lay_out(frames[i]),), advance=told.append) == []
     assert 24 <= len(laid) <= 24 * duplicates._MOST_OVERLAYS
-    assert sum(told) == 24
+    assert sum(told) == 2 * 24
+
+
+@pytest.mark.parametrize("command", ["split --exact", "audit --no-experiment", "duplicates"])
+def test_the_search_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Without a terminal there is a line after every tenth, up to the last step, whatever the pictures are:
+    copies, look-alikes, different ones and broken ones."""
+    from lineament.cli import output
+    from lineament.cli.main import app
+
+    monkeypatch.setattr(output, "_LEAST_BETWEEN_LINES", 1)
+    (tmp_path / "a").mkdir()
+    pixels = photo("collins_nasa", 160)
+    for number in range(3):
+        images.save(tmp_path / "a" / f"same{number}.png", pixels)
+        images.save(tmp_path / "a" / f"cut{number}.jpg", pixels[number + 2 :, number + 1 :])
+        images.save(tmp_path / "a" / f"other{number}.png", np.full((60, 60, 3), 70 * number, np.uint8))
+    (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    run = CliRunner().invoke(app, ["dataset", *command.split(), str(tmp_path)])
+    assert run.exit_code == 0, run.output
+    lines = [line for line in run.output.splitlines() if output.NEAR_LABEL in line]
+    counted = [line.split(" ", 3) for line in lines]
+    assert len(lines) >= 8 and counted[-1][0] == counted[-1][2]
+    assert counted == sorted(counted, key=lambda one: int(one[0]))
 
 
 def test_a_folder_of_exact_copies_keeps_one(tmp_path: Path) -> None:

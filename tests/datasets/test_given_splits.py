@@ -47,11 +47,12 @@ def kinds(result: Split) -> list[str]:
         ({"train": 70, "validation": 30}, "70/20/10", {"val": 30}, {"train", "test"}, ["kept", "taken"]),
         ({"training": 70, "dev": 30}, "70/20/10", {"val": 30}, {"train", "test"}, ["kept", "taken"]),
         ({"train": 5, "val": 3, "test": 2}, "70/20/10", {"train": 5, "val": 3, "test": 2}, set(), None),
-        ({"train": 50, "test": 30}, "80/20", {"train": 50, "test": 30}, set(), None),
+        ({"train": 50, "test": 30}, "80/20", {"test": 30}, {"train", "val"}, ["kept", "taken"]),
+        ({"train": 50, "val": 30}, "80/20", {"train": 50, "val": 30}, set(), None),
         ({"test": 30, "none": 90}, "70/20/10", {"test": 30}, {"train", "val"}, ["kept", "loose"]),
-        ({"train": 30, "none": 60}, "70/30", {}, {"train", "test"}, ["taken", "loose"]),
+        ({"train": 30, "none": 60}, "70/30", {}, {"train", "val"}, ["taken", "loose"]),
         ({"train": 9, "val": 3, "test": 2, "none": 7}, "70/20/10", {"val": 3, "test": 2}, {"train"}, None),
-        ({"holdout": 30, "train": 90}, "80/20", {"holdout": 30}, {"train", "test"}, ["kept", "taken"]),
+        ({"holdout": 30, "train": 90}, "80/20", {"holdout": 30}, {"train", "val"}, ["kept", "taken"]),
     ],
 )
 def test_given_splits_stay(
@@ -234,7 +235,7 @@ def test_the_command_tells_and_writes(tmp_path: Path) -> None:
             images.save(tmp_path / f"{name}{i}.png", rng.integers(0, 255, (40, 40, 3), "uint8"))
             rows += [row(f"{name}{i} {k}", None, path=f"{name}{i}.png", split=name) for k in range(2)]
     Manifest(tuple(rows)).save(tmp_path / "manifest.jsonl")
-    command = ["dataset", "split", str(tmp_path), "80/20", "--names", "train,val"]
+    command = ["dataset", "split", str(tmp_path), "80/20"]
     run = CliRunner().invoke(app, [*command, "--json", "-"])
     assert run.exit_code == 0, run.output
     answer = json.loads(next(line for line in run.output.splitlines() if line.startswith("{")))
@@ -242,4 +243,18 @@ def test_the_command_tells_and_writes(tmp_path: Path) -> None:
     assert sum(answer["pictures"].values()) == 36 and answer["pictures"]["val"]
     assert [one["kind"] for one in answer["decisions"]][:2] == ["kept", "taken"]
     plain = CliRunner().invoke(app, command)
-    assert "test stays as it was given" in plain.output and "val is taken from train" in plain.output
+    assert (
+        "test stays as it was given: 6 pictures" in plain.output
+        and "val is taken from train" in plain.output
+    )
+    assert (
+        "of its 30 pictures" in plain.output
+        and "asked for: train 80 % to learn, val 20 % to" in plain.output
+    )
+    cells = [
+        [cell.strip() for cell in line.strip("│┃").split("│")]
+        for line in plain.output.splitlines()
+        if "│" in line
+    ]
+    assert ["test", "for the exam", "6", "16.7%", "12", "0"] in cells
+    assert "no split test" not in plain.output

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineament.datasets.belonging import photo_keys
+from lineament.datasets.shares import aloud
 from lineament.datasets.splits import Plan, parse_shares, split
 from lineament.errors import ConfigError, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
@@ -35,7 +36,7 @@ def where(manifest: Manifest) -> dict[str, str | None]:
     ("text", "expected"),
     [
         ("70/20/10", {"train": 0.7, "val": 0.2, "test": 0.1}),
-        ("85/15", {"train": 0.85, "test": 0.15}),
+        ("85/15", {"train": 0.85, "val": 0.15}),
         ("0.6/0.2/0.2", {"train": 0.6, "val": 0.2, "test": 0.2}),
         ("train=80, val=20", {"train": 0.8, "val": 0.2}),
         ("100", {"train": 1.0}),
@@ -66,11 +67,11 @@ def test_shares_are_read(text: str, expected: dict[str, float]) -> None:
         ("a/b", "'a' is no number"),
         ("", "'' is no number"),
         ("nan/100", "train gets nan"),
-        ("110/-10", "test gets -10"),
-        ("100/0", "test gets 0"),
+        ("110/-10", "val gets -10"),
+        ("100/0", "val gets 0"),
         ("0", "train gets 0"),
-        ("25/25/25/25", "name the splits of 4 parts"),
-        ("a=50,a=50", "different names"),
+        ("25/25/25/25", "name the splits of 4 parts with --names"),
+        ("a=50,a=50", "different names, such as --names train,val"),
         ("=100", "different names"),
         ("train=80,20", "names some of the splits only"),
     ],
@@ -79,6 +80,22 @@ def test_bad_shares_are_refused(text: str, told: str) -> None:
     """Shares that do not make a whole, or have no or equal names, are an error that names what is wrong."""
     with pytest.raises(ConfigError, match=told):
         Plan(parse_shares(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("70/20/10", "train 70 % to learn, val 20 % to choose by, test 10 % for the exam"),
+        ("85/15", "train 85 % to learn, val 15 % to choose by"),
+        ("1/1/98 %", "train 1 % to learn, val 1 % to choose by, test 98 % for the exam"),
+        ("train=80,test=20", "train 80 % to learn, test 20 % for the exam"),
+        ("training=66.7,dev=33.3", "training 66.7 % to learn, dev 33.3 % to choose by"),
+        ("fold_a=50,fold_b=50", "fold_a 50 %, fold_b 50 %"),
+    ],
+)
+def test_shares_are_read_aloud(text: str, told: str) -> None:
+    """Every share is said with what a training does with it; names of one's own stand alone."""
+    assert aloud(parse_shares(text)) == told
 
 
 def test_shares_come_out_on_average() -> None:

@@ -17,7 +17,7 @@ from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, InsufficientData, SplitError, UsageError
 from lineament.evaluation.end_to_end import EndToEnd, evaluate, match
 from lineament.evaluation.record import Record
-from lineament.evaluation.trained_on import require_unseen, runs_of
+from lineament.evaluation.trained_on import Compared, require_unseen, runs_of
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Box, Manifest, ManifestRow
@@ -183,7 +183,8 @@ def test_what_was_trained_on_is_not_evaluated(photos: Manifest, runs: Path, tmp_
     photo = photos.rows[0]
     other = ManifestRow("crop", "crop.png", "f" * 64, split="train", parent=photo.id)
     for leaking in (photo, other):
-        trained = Manifest((replace(leaking, split="val"),))
+        held = ManifestRow("held", "held.png", "e" * 64, split="test")
+        trained = Manifest((replace(leaking, split="val"), held))
         folder = tmp_path / leaking.id
         trained.save(folder / "manifest.jsonl")
         with (
@@ -193,7 +194,21 @@ def test_what_was_trained_on_is_not_evaluated(photos: Manifest, runs: Path, tmp_
             evaluate(photos, analyzer, split="test", runs=[folder])
     tested = Manifest((replace(other, split="test"),))
     tested.save(tmp_path / "clean" / "manifest.jsonl")
-    assert require_unseen(photos, tmp_path / "clean") == 0
+    assert require_unseen(photos, tmp_path / "clean") == Compared(0, 0)
+
+
+def test_val_may_be_measured_where_nothing_else_was_held_out(photos: Manifest, tmp_path: Path) -> None:
+    """Of a training without test its val is counted as chosen on; what it learnt from stays refused."""
+    first, second = photos.rows[:2]
+    Manifest((replace(first, split="val"), ManifestRow("t", "t.png", "d" * 64, split="train"))).save(
+        tmp_path / "run" / "manifest.jsonl"
+    )
+    assert require_unseen([first, second], tmp_path / "run") == Compared(rows=1, chosen_on=1)
+    Manifest((replace(first, split="val"), replace(second, split="train"))).save(
+        tmp_path / "leaky" / "manifest.jsonl"
+    )
+    with pytest.raises(SplitError, match="evaluate its split val, for it has no test"):
+        require_unseen([first, second], tmp_path / "leaky")
 
 
 def test_run_folders_are_found_in_any_spec(runs: Path) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import queue
+import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +22,17 @@ import pytest
 pytest.importorskip("fastapi", reason="not installed: fastapi (pip install 'lineament[serve]')")
 pytest.importorskip("httpx", reason="not installed: httpx")
 
+import httpx
 from starlette.testclient import TestClient
 
 from lineament.datasets.proposals import Proposal
 from lineament.datasets.review import Review, open_review
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
+from lineament.service.desk import ReviewDesk
+from lineament.service.ending import Ending
 from lineament.service.guarding import Keys
-from lineament.service.review import create_app
+from lineament.service.review import create_app, serve
 from lineament.service.thumbnails import SMALL_PX
 
 if TYPE_CHECKING:
@@ -231,6 +239,125 @@ def test_two_clients_see_each_others_decisions(user: TestClient, review: Review)
     assert [e.choice for e in review.log.entries] == ["keep", "remove", "undo"]
 
 
+@pytest.mark.parametrize("change", ["accept", "finish", "stay", "undo", "decisions"])
+def test_every_change_needs_the_key_of_the_page(user: TestClient, review: Review, change: str) -> None:
+    """What accepts many at once or ends the command is guarded like a single decision."""
+    body = {"from": 0.5, "picture": 0, "choice": "remove"}
+    assert user.post(f"/api/{change}", json=body, headers={"X-CSRF-Token": "x"}).status_code == 403
+    assert (
+        user.post(f"/api/{change}", json=body, headers={"Origin": "http://evil.example"}).status_code == 403
+    )
+    assert user.get(f"/api/{change}").status_code == 405
+    assert not review.log.path.exists()
+    assert user.post("/api/nothing", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.01, True, None, "0.9", [0.9]])
+def test_accepting_from_no_score_accepts_nothing(user: TestClient, review: Review, value: Any) -> None:
+    """A value that is no score is a named error, and nothing is stored."""
+    answer = user.post("/api/accept", json={"from": value})
+    assert answer.status_code == 400 and answer.json()["error"] == "UsageError"
+    assert not review.log.path.exists()
+
+
+def test_all_from_a_score_are_accepted_and_taken_back_together(user: TestClient, review: Review) -> None:
+    """The number told is the number accepted; one undo takes back these and nothing a person decided, and
+    they can be accepted again."""
+    assert [user.get(f"/api/acceptable/{percent}").json()["count"] for percent in (98, 95, 90)] == [0, 1, 3]
+    answer = user.post("/api/accept", json={"from": 0.9}).json()
+    assert (answer["accepted"], answer["left"]) == (3, 1)
+    assert answer["decided"] == {"keep": 0, "remove": 2, "move": 1}
+    first = next(p for p in user.get("/api/subjects/0").json()["pictures"] if p["decision"])
+    user.post("/api/decisions", json={"picture": first["picture"], "choice": "keep"})
+    assert user.post("/api/undo", json={"accepted": True}).json()["taken_back"] == 2
+    assert review.counts() | {"pictures": 0, "proposed": 0} == {
+        "pictures": 0, "proposed": 0, "left": 3, "keep": 1, "remove": 0, "move": 0, "automatic": 0,
+    }  # fmt: skip
+    assert user.post("/api/accept", json={"from": 0.9}).json()["accepted"] == 2
+    assert user.post("/api/undo", json={"accepted": True}).json()["taken_back"] == 2
+    assert user.post("/api/undo", json={"accepted": True}).json()["taken_back"] == 0
+
+
+def test_names_are_shown_as_people_write_them(tmp_path: Path) -> None:
+    """Underscores and a folder's hash are not shown, and how the name is stored is told beside it."""
+    rows = [picture(tmp_path, "x/0.jpg", "George_W_Bush", 5), picture(tmp_path, "y/0.jpg", "Ada", 6)]
+    rows.append(picture(tmp_path, "z/0.jpg", "ada_lovelace-0a1b2c3d4e", 7))
+    with (tmp_path / "proposals.jsonl").open("w") as file:
+        for one in (
+            Proposal("y/0.jpg", "Ada", "move", "wrong person", 0.9, to="George_W_Bush"),
+            Proposal("z/0.jpg", rows[2].subject, "remove", "near duplicate", 0.9, of="x/0.jpg"),
+        ):
+            file.write(json.dumps(one.to_json()) + "\n")
+    desk = ReviewDesk(open_review(Manifest(tuple(rows), folder=tmp_path)))
+    shown = [(s["name"], s["stored"]) for s in desk.overview()["subjects"]]
+    assert shown == [
+        ("Ada", None),
+        ("George W Bush", "George_W_Bush"),
+        ("ada lovelace", "ada_lovelace-0a1b2c3d4e"),
+    ]
+    assert desk.subject(0)["pictures"][0]["proposals"][0]["to_name"] == "George W Bush"
+    assert desk.subject(2)["pictures"][0]["proposals"][0]["of_name"] == "George W Bush"
+    decided = desk.decide({"picture": 0, "choice": "move", "to": 1})
+    assert decided["decision"]["to"] == "George W Bush"
+    assert [e.to for e in desk._review.log.entries] == ["George_W_Bush"]
+
+
+def test_it_ends_when_nothing_is_left_and_nobody_takes_back(review: Review) -> None:
+    """The countdown begins with the last decision; an undo calls it off, and so does staying."""
+    ended: list[str] = []
+    ending = Ending(lambda: ended.append("ended"), after_s=3_600)
+    desk = ReviewDesk(review, ending, ["next"])
+    desk.accept({"from": 0.9})
+    assert ending.seconds_left() is None
+    numbers = [p["picture"] for p in desk.subject(1)["pictures"] if p["proposals"] and not p["decision"]]
+    last = desk.decide({"picture": numbers[0], "choice": "keep"})
+    assert last["left"] == 0 and last["ends_in"] > 3_500
+    assert desk.undo({"picture": numbers[0]})["ends_in"] is None
+    assert desk.decide({"picture": numbers[0], "choice": "keep"})["ends_in"] > 3_500
+    assert desk.stay({})["ends_in"] is None and desk.overview()["ends_in"] is None
+    assert not ended
+    assert desk.finish({})["left"] == 0 and ended == ["ended"]
+
+
+def test_what_another_program_decided_last_ends_it_too(review: Review) -> None:
+    """The page learns of it when it is looked at again, and the countdown begins."""
+    desk = ReviewDesk(review, Ending(lambda: None, after_s=3_600))
+    other = open_review(review.manifest)
+    for one in list(other.proposals):
+        other.decide(one, "keep")
+    assert desk.overview()["ends_in"] is not None
+
+
+def test_the_server_ends_by_itself(review: Review) -> None:
+    """After the last decision `serve` returns without being interrupted."""
+    for one in list(review.proposals)[1:]:
+        review.decide(one, "keep")
+    opened: queue.Queue[str] = queue.Queue()
+    serving = threading.Thread(
+        target=serve, args=(review,), kwargs={"ends_after_s": 0, "opened": opened.put}
+    )
+    serving.start()
+    with httpx.Client(follow_redirects=True) as client:
+        page = client.get(opened.get())
+        key = re.search(r'name="csrf" content="([^"]+)"', page.text)
+        assert key is not None
+        subject = next(
+            n
+            for n, s in enumerate(client.get(page.url.join("api/overview")).json()["subjects"])
+            if s["left"]
+        )
+        pictures = client.get(page.url.join(f"api/subjects/{subject}")).json()["pictures"]
+        number = next(p["picture"] for p in pictures if p["proposals"] and not p["decision"])
+        answer = client.post(
+            page.url.join("api/decisions"),
+            json={"picture": number, "choice": "keep"},
+            headers={"X-CSRF-Token": key[1]},
+        )
+        assert answer.json()["left"] == 0
+    serving.join()
+    assert review.left() == 0
+
+
 # In the browser
 
 
@@ -296,16 +423,16 @@ def choices(review: Review) -> list[tuple[str, str, str | None]]:
 @needs_browser
 def test_a_subject_is_decided_by_keyboard(page: Page, review: Review) -> None:
     """Proposed pictures come first, surest first; each key logs one decision and goes to the next one."""
-    assert page.inner_text("#left") == "4 left to decide"
+    assert page.inner_text("#left") == "4 left to decide of 4, in 3 people"
     assert "wrong person 97" in page.inner_text("figure[aria-selected=true]")
     press(page, "a", "x")
     assert choices(review) == [("a/1.jpg", "move", "Bob"), ("a/2.jpg", "remove", None)]
-    assert page.inner_text("#left") == "2 left to decide"
+    assert page.inner_text("#left") == "2 left to decide of 4, in 2 people"
     assert "nothing left here" in page.inner_text("#subject-left")
     press(page, "ArrowRight", "k")
     assert choices(review)[-1] == ("a/0.jpg", "keep", None)
     press(page, "u", "u", "u", "u")
-    assert page.inner_text("#left") == "4 left to decide"
+    assert page.inner_text("#left") == "4 left to decide of 4, in 3 people"
     assert page.inner_text("#message") == "There is nothing to undo."
     assert len(choices(review)) == 6 and not any(review.decided(i) for i in review.rows)
     press(page, "n")
@@ -365,3 +492,70 @@ def test_decisions_outlive_the_page_and_two_tabs_agree(page: Page, review: Revie
     page.wait_for_selector("figure.move")
     press(page, "u")
     page.wait_for_selector("figure.keep")
+
+
+@needs_browser
+def test_the_page_accepts_from_a_value_and_takes_it_back(page: Page, review: Review) -> None:
+    """A slider and a number say the same; how many that are is told before; undo takes them back."""
+    page.click("#above summary")
+    page.get_by_role("button", name="accept 1").wait_for()
+    page.fill("#from-number", "90")
+    page.get_by_role("button", name="accept 3").wait_for()
+    assert page.input_value("#from") == "90"
+    assert page.inner_text("#above-left") == "1 would be left to you"
+    page.get_by_role("button", name="accept 3").click()
+    page.get_by_text("1 left to decide of 4, in 1 person").wait_for()
+    assert review.counts()["automatic"] == 3
+    press(page, "u")
+    page.get_by_text("4 left to decide of 4, in 3 people").wait_for()
+    assert review.counts()["automatic"] == 0
+
+
+@needs_browser
+def test_the_page_says_what_is_left_and_who_comes_next(page: Page) -> None:
+    """Beside the number in all it names the next person with something left."""
+    assert "4 left to decide of 4, in 3 people" in page.inner_text("#left")
+    press(page, "x", "x")
+    page.get_by_text("nothing left here, next: Bob (1 left)").wait_for()
+    assert "Bob (1 left)" in page.inner_text("[data-act=next]")
+
+
+@needs_browser
+@pytest.mark.parametrize("finish", [True, False])
+def test_the_command_ends_with_the_page(review: Review, browser: Browser, finish: bool) -> None:
+    """Driven in a browser to the last decision, the page names the next command; the command then ends with
+    status 0, by the button or by Ctrl-C, and says what was decided and what comes next."""
+    folder = review.manifest.folder
+    review.manifest.save(folder / "manifest.jsonl")
+    command = [sys.executable, "-m", "lineament", "dataset", "review", str(folder), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        address = next(line.strip() for line in process.stdout if line.startswith("http://"))
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector("figure")
+        page.click("#above summary")
+        page.fill("#from-number", "50")
+        page.get_by_role("button", name="accept 3").click()
+        page.get_by_text("1 left to decide").wait_for()
+        page.keyboard.press("n")
+        page.wait_for_selector("figure.proposed")
+        page.keyboard.press("k")
+        page.get_by_text("Nothing is left to decide").wait_for()
+        apply = f"lineament dataset review {folder} --apply {folder / 'reviewed.jsonl'}"
+        assert page.locator("#commands code").all_inner_texts() == [
+            apply, f"lineament dataset split {folder / 'reviewed.jsonl'} 70/20/10"
+        ]  # fmt: skip
+        if finish:
+            page.get_by_role("button", name="Finish now").click()
+            page.get_by_text("this page can be closed").wait_for()
+        else:
+            page.get_by_role("button", name="Stay on this page").click()
+            page.wait_for_selector("#countdown:empty", state="attached")
+            process.send_signal(signal.SIGINT)
+        said = process.stdout.read()
+        page.close()
+    assert process.returncode == 0, said
+    assert "none of them left to decide" in said
+    assert "decided: 1 keep, 2 remove, 1 move; 3 of them automatically" in said
+    assert f"next, to make the manifest as decided: {apply}" in said

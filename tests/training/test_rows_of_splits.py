@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from lineament.datasets.held_out import exam_of, telling
 from lineament.errors import NotEnoughSamples, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.splits import require_no_leak, rows_of, splits_of
 
 
 def row(number: int, split: str | None, **fields: object) -> ManifestRow:
@@ -28,11 +29,39 @@ def test_rows_of_a_split_are_the_usable_ones() -> None:
 
 def test_an_empty_split_is_a_named_error() -> None:
     """A split without rows raises NotEnoughSamples and says which splits there are, or how to make them."""
-    with pytest.raises(NotEnoughSamples, match=r"no rows in the split 'dev'; it has test, train, val"):
+    with pytest.raises(
+        NotEnoughSamples, match=r"no rows in the split 'dev' \(they have test, train, val\)"
+    ):
         rows_of(CLEAN, "dev")
     with pytest.raises(NotEnoughSamples, match="lineament dataset split"):
         rows_of(Manifest((row(1, None),)), "train")
-    assert rows_of(CLEAN, "dev", required=False) == []
+    with pytest.raises(NotEnoughSamples, match=r"take it from train.*split DATA 85/15"):
+        rows_of(Manifest((row(1, "train"), row(2, "test"))), "val")
+
+
+@pytest.mark.parametrize(
+    ("there", "taken", "exam"),
+    [
+        (("train", "val"), ("train", "val"), "val"),
+        (("train", "val", "test"), ("train", "val", "test"), "test"),
+        (("test", "val", "train", "extra"), ("train", "val", "test"), "test"),
+        (("train",), ("train", "val"), "val"),
+    ],
+)
+def test_every_training_takes_test_where_it_is_there(
+    there: tuple[str, ...], taken: tuple[str, ...], exam: str
+) -> None:
+    """Train and val are always asked for, test only where it has usable rows; without, val is the exam."""
+    manifest = Manifest(tuple(row(number, split) for number, split in enumerate(there)))
+    assert splits_of(manifest) == taken and exam_of(taken) == exam
+    refused = replace(row(9, "test"), outcome="refused")
+    assert splits_of(replace(manifest, rows=(*manifest.rows, refused))) == taken
+
+
+def test_figures_of_val_say_so() -> None:
+    """What is said of figures of val is that the choice was made on it; those of test need no excuse."""
+    assert telling("test") == {"measured_on": "test"}
+    assert telling("val")["measured_on"] == "val" and "chosen" in telling("val")["note"]
 
 
 def test_a_clean_manifest_passes() -> None:

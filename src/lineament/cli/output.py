@@ -121,18 +121,29 @@ class Report(AbstractContextManager["Report"]):
         return Printing(file=stream, width=None if stream.isatty() else 140)
 
 
+NEAR_LABEL = "steps: reading pictures and looking for near-duplicates"
+
+_LEAST_BETWEEN_LINES = 300
+
+
 @contextmanager
-def progress(total: int | None, label: str) -> Iterator[Advance]:
+def progress(total: int | None, label: str, *, lines: bool = False) -> Iterator[Advance]:
     """A progress bar on stderr, for terminals only; yields a function that advances it.
 
-    Each advance is a place where Ctrl-C may end the work.
+    With ``lines`` there is a line on stderr without a terminal too, after every tenth of the total and
+    every 300 at most. Each advance is a place where Ctrl-C may end the work.
     """
     stopping.begin()
-    done = 0
+    done = said = 0
+    spoken = lines and total is not None and not sys.stderr.isatty()
+    step = max((total or 0) // 10, _LEAST_BETWEEN_LINES)
 
     def advanced(count: int) -> None:
-        nonlocal done
+        nonlocal done, said
         done += count
+        if spoken and done // step > said:
+            said = done // step
+            print(f"{done:,} of {total:,} {label}", file=sys.stderr, flush=True)
         stopping.note(f"{done:,} of {total:,} {label}" if total else f"{done:,} {label}")
         stopping.check()
 

@@ -39,8 +39,9 @@ class Assignment:
     """Rows on their way to splits: first what was given, then what is kept, then the rest.
 
     ``places`` gives the split by row id, ``names`` every split there is, ``units`` what is shared out
-    here. ``crossing`` counts the groups that lie in several given splits, ``followed`` by split the rows
-    that came without one and went where their group was. ``versions`` are the pictures made of one photo.
+    here. ``crossing`` counts the groups that lie in several given splits, ``followed`` by split the ids
+    of rows that came without one and went where their group was. ``versions`` are the pictures made of one
+    photo.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Assignment:
         self.names = [*plan.shares, *sorted(set(given.held) - set(plan.shares))]
         self.places: dict[str, str] = dict(given.places)
         self.crossing = 0
-        self.followed: dict[str, int] = defaultdict(int)
+        self.followed: dict[str, set[str]] = defaultdict(set)
         self.versions = versions(manifest)
         together = self.versions.clips.values() if plan.clips else ()
         united = link(manifest, [*self.versions.sure, *together, *groups])
@@ -81,7 +82,7 @@ class Assignment:
         for row in rows:
             if row.id not in self.places:
                 self.places[row.id] = home
-                self.followed[home] += 1
+                self.followed[home].add(row.id)
         return True
 
     def keep(self, earlier: Manifest | None) -> tuple[str, ...]:
@@ -91,7 +92,10 @@ class Assignment:
             if row.split is None:
                 continue
             if row.split not in self.names:
-                raise SplitError(f"the manifest to keep has a split {row.split!r} that the plan has not")
+                raise SplitError(
+                    f"the manifest to keep has a split {row.split!r}, which is not among those asked for "
+                    f"({', '.join(self.names)}): name them all with --names"
+                )
             known[row.id] = row.split
             known.setdefault(row.sha256, row.split)
         moved = []

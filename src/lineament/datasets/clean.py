@@ -91,6 +91,7 @@ def clean(
     *,
     workers: int | None = None,
     advance: Callable[[int], None] | None = None,
+    comparing: Callable[[int], None] | None = None,
     journal: Path | None = None,
 ) -> Cleaning:
     """Look at every picture of the manifest once and propose; nothing on disk changes.
@@ -98,6 +99,8 @@ def clean(
     With a ``journal`` an interrupted run goes on where it was; it is removed at the end. A row with box and
     landmarks speaks of that very face; one with a box of the face found in it, all rows of the picture
     together; any other of the face nearest the centre, or nearest to the folder's consensus.
+    ``advance`` is told of every picture looked at; then ``comparing`` of every one of them twice, when it
+    was glanced at and when it was compared with others.
     Raises `UsageError` when the journal is one of other settings.
     """
     settings = settings or CleanSettings()
@@ -106,18 +109,26 @@ def clean(
     with ExitStack() as stack:
         log = None if journal is None else stack.enter_context(Journal(journal))
         seen = _see_all(manifest, analyzer, settings, advance, log)
-        result = _propose_all(manifest, seen, analyzer, settings)
+        result = _propose_all(manifest, seen, analyzer, settings, comparing)
         if log is not None:
             log.finish()
     return result
 
 
 def _propose_all(
-    manifest: Manifest, seen: Sequence[Seen], analyzer: Analyzer, settings: CleanSettings
+    manifest: Manifest,
+    seen: Sequence[Seen],
+    analyzer: Analyzer,
+    settings: CleanSettings,
+    comparing: Callable[[int], None] | None,
 ) -> Cleaning:
     assert analyzer.model is not None
     prints = _prints(seen)
-    pairs = _copies(manifest, prints, analyzer.workers) if "duplicates" in settings.checks else []
+    pairs: list[Pair] = []
+    if "duplicates" in settings.checks:
+        if comparing is not None:
+            comparing(2 * (len({s.row.path for s in seen}) - len(prints)))
+        pairs = _copies(manifest, prints, analyzer.workers, comparing)
     judged = _one_of_each_copy(seen, prints, pairs)
     identities = (
         judge({name: [s.faces for s, _ in members] for name, members in judged.items()}, analyzer.model)
@@ -296,10 +307,15 @@ def _prints(seen: Iterable[Seen]) -> list[Print]:
     ]
 
 
-def _copies(manifest: Manifest, prints: Sequence[Print], workers: int) -> list[Pair]:
+def _copies(
+    manifest: Manifest,
+    prints: Sequence[Print],
+    workers: int,
+    comparing: Callable[[int], None] | None,
+) -> list[Pair]:
     @lru_cache(maxsize=KEPT_LAYOUTS)
     def layouts(index: int) -> tuple[Canvas, ...]:
         pixels = images.load(manifest.folder / prints[index].path).pixels
         return lay_outs(pixels, prints[index].landmarks)
 
-    return find_duplicates(prints, layouts, workers=workers)
+    return find_duplicates(prints, layouts, workers=workers, advance=comparing)

@@ -93,22 +93,22 @@ def find_duplicates(
     """Pairs that link every group of duplicates; within a group not every pair is listed.
 
     ``layouts`` gives what `lay_outs` makes of a picture, and should remember some: a picture may be needed
-    several times. ``advance`` is told of every picture compared.
+    several times. ``advance`` is told of every picture twice: when it was glanced at, and when it was
+    compared; at once of those that are like none.
     """
+    told = advance or (lambda _count: None)
     pairs = _exact(prints)
     copies = {pair.b for pair in pairs}
     unique = [i for i in range(len(prints)) if i not in copies]
     near = dict(_candidates(prints, unique))
+    told(2 * len(prints) - len(_looked_at(near)) - len(near))
 
     def looks(i: int) -> tuple[UInt8, ...]:
         return prints[i].looks or small_looks(layouts(i))
 
-    for found in confirmed(near, layouts, looks, workers=workers):
+    for found in confirmed(near, layouts, looks, workers=workers, advance=told):
         pairs += found
-        if advance is not None:
-            advance(1)
-    if advance is not None:
-        advance(len(unique) - len(near))
+        told(1)
     return pairs
 
 
@@ -118,16 +118,23 @@ def confirmed(
     looks: Callable[[int], tuple[UInt8, ...]] | None = None,
     *,
     workers: int = 1,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[list[Pair]]:
     """For each picture of ``near``, which of the others there are one with it: the likeliest are compared.
 
     ``looks`` gives what `small_looks` makes of a picture; without it they are made of its ``layouts``.
+    ``advance`` is told of every picture glanced at.
     """
     seen = _Looks(layouts, looks or (lambda i: small_looks(layouts(i))))
-    for _ in in_threads(workers, seen.glance, sorted({*near, *(j for own in near.values() for j in own)})):
-        pass
+    for _ in in_threads(workers, seen.glance, _looked_at(near)):
+        if advance is not None:
+            advance(1)
     for _, pairs in in_threads(workers, lambda i: list(seen.confirmed(i, near[i])), near):
         yield pairs
+
+
+def _looked_at(near: Mapping[int, NDArray[np.integer[Any]]]) -> list[int]:
+    return sorted({*near, *(int(j) for own in near.values() for j in own)})
 
 
 def lay_outs(pixels: UInt8, landmarks: Float32 | None = None) -> tuple[Canvas, ...]:

@@ -42,14 +42,9 @@ def linked(
 
     Rows of one file are in one set. Pictures that cannot be read are linked to nothing; the audit counts
     them among its files. Augmented copies whose original is there are left out: they belong to it anyway.
-    ``workers`` threads compare, one a core by default; ``advance`` is told of every file twice, when it was
-    read and when it was compared.
+    ``workers`` threads compare, one a core by default; ``advance`` is told of `steps` in all.
     """
-    known = {row.id for row in manifest}
-    by_path: dict[str, list[ManifestRow]] = {}
-    for row in manifest:
-        if row.outcome != "refused" and not (row.step == "augment" and row.parent in known):
-            by_path.setdefault(row.path, []).append(row)
+    by_path = _files(manifest)
 
     @lru_cache(maxsize=1)
     def pixels(path: str) -> UInt8:
@@ -68,7 +63,7 @@ def linked(
             pass
         finally:
             advance(1)
-    advance(len(by_path) - len(prints))  # these will not be compared
+    advance(2 * (len(by_path) - len(prints)))  # these will not be compared
     pairs = find_duplicates(
         prints,
         lambda i: layouts(prints[i].path),
@@ -78,6 +73,20 @@ def linked(
     return [
         {row.id for i in group for row in by_path[prints[i].path]} for group in groups(len(prints), pairs)
     ]
+
+
+def steps(manifest: Manifest) -> int:
+    """How far `linked` counts: every file when it was read, glanced at and compared."""
+    return 3 * len(_files(manifest))
+
+
+def _files(manifest: Manifest) -> dict[str, list[ManifestRow]]:
+    known = {row.id for row in manifest}
+    by_path: dict[str, list[ManifestRow]] = {}
+    for row in manifest:
+        if row.outcome != "refused" and not (row.step == "augment" and row.parent in known):
+            by_path.setdefault(row.path, []).append(row)
+    return by_path
 
 
 def _landmarks(pixels: UInt8, row: ManifestRow) -> Float32 | None:

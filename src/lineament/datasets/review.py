@@ -127,11 +127,11 @@ class Review:
             raise UsageError(f"the manifest has no row {row_id!r}")
         return self.rows[row_id]
 
-    def accept(self, confidence: float) -> int:
-        """Accept every proposal to remove or move with at least this score, logged as automatic.
+    def acceptable(self, confidence: float) -> dict[str, Proposal]:
+        """The proposals to remove or move that `accept` would accept from this score on, by row id.
 
         Left to a person: what a person has decided or undone before, two moves that disagree, and a
-        duplicate of a picture that is removed itself. Removing goes before moving. Returns how many.
+        duplicate of a picture that is removed itself. Removing goes before moving.
         """
         if not 0 < confidence <= 1:
             raise UsageError(
@@ -145,12 +145,28 @@ class Review:
         chosen = {row_id: found for row_id, several in sure.items() if (found := _one_of(several))}
         for row_id in [i for i, p in chosen.items() if self._original_goes(p, chosen)]:
             del chosen[row_id]
+        return chosen
+
+    def accept(self, confidence: float) -> int:
+        """Accept all `acceptable` proposals, logged as automatic; returns how many."""
+        chosen = self.acceptable(confidence)
         self.log.append(
             decision(self.rows[i], p.action, to=p.to, by="auto", reason=p.reason, score=p.score)
             for i, p in chosen.items()
         )
         self.refresh()
         return len(chosen)
+
+    def take_back(self, row_ids: Iterable[str]) -> int:
+        """Undo the automatic decisions that still stand about these rows; returns how many.
+
+        They may be accepted again, for no person has looked at them.
+        """
+        self.refresh()
+        standing = [i for i in row_ids if (d := self.decided(i)) is not None and d.by == "auto"]
+        self.log.append(decision(self.rows[i], "undo", by="auto") for i in standing)
+        self.refresh()
+        return len(standing)
 
     def _original_goes(self, proposal: Proposal, chosen: Mapping[str, Proposal]) -> bool:
         """Whether the picture at the end of this chain of duplicates would be removed too."""

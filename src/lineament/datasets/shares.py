@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lineament.datasets.given import meaning
 from lineament.errors import ConfigError
 
-NAMES = {1: ("train",), 2: ("train", "test"), 3: ("train", "val", "test")}
+NAMES = {1: ("train",), 2: ("train", "val"), 3: ("train", "val", "test")}
+
+PURPOSES = {"train": "to learn", "val": "to choose by", "test": "for the exam"}
+"""What a training does with each split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +51,24 @@ class Plan:
 def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, float]:
     """Shares from ``70/20/10``, ``0.7,0.2,0.1``, ``70:20:10 %`` or ``train=70,val=20,test=10``.
 
-    They must add up to 100 or to 1. Without names two parts are train and test, three are train, val and
-    test. Raises `ConfigError`.
+    They must add up to 100 or to 1. Without names two parts are train and val, which every training needs;
+    three are train, val and test. Raises `ConfigError`.
     """
     parts = _parts(text)
     named = [_NAMED.fullmatch(part) for part in parts]
     if any(named):
         if names is not None:
-            raise ConfigError(f"{text!r} names the splits already: leave out the other names")
+            raise ConfigError(f"{text!r} names the splits already: leave out --names {','.join(names)}")
         if not all(named):
             raise ConfigError(f"{text!r} names some of the splits only: train=70,val=20,test=10")
         names = [match["name"].strip() for match in named if match is not None]
         parts = [match["share"] for match in named if match is not None]
     elif names is None:
         if len(parts) not in NAMES:
-            raise ConfigError(f"{text!r}: name the splits of {len(parts)} parts: train=70,val=10,...")
+            raise ConfigError(
+                f"{text!r}: name the splits of {len(parts)} parts with --names train,val,test,... or as "
+                "train=70,val=10,..."
+            )
         names = NAMES[len(parts)]
     names = [name.strip() for name in names]
     values = []
@@ -72,7 +79,7 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
             raise ConfigError(f"{text!r}: {part!r} is no number; a split reads 70/20/10") from None
     if len(names) != len(values) or len(set(names)) != len(names) or not all(names):
         raise ConfigError(
-            f"{text!r}: {len(values)} shares need {len(values)} different names, such as "
+            f"{text!r}: {len(values)} shares need {len(values)} different names, such as --names "
             f"{','.join(NAMES.get(len(values), ('a', 'b', '...')))}; given: {','.join(names)}"
         )
     for name, value in zip(names, values, strict=True):
@@ -83,6 +90,18 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
         whole = "/".join(f"{100 * value / total:.3g}" for value in values)
         raise ConfigError(f"{text!r} adds up to {total:g}, not to 100; in these proportions it is {whole}")
     return {name: value / total for name, value in zip(names, values, strict=True)}
+
+
+def purpose(name: str) -> str:
+    """What a split is for, ``to learn``; nothing for names of one's own."""
+    return PURPOSES.get(meaning(name), "")
+
+
+def aloud(shares: Mapping[str, float]) -> str:
+    """``train 70 % to learn, val 20 % to choose by, test 10 % for the exam``."""
+    return ", ".join(
+        f"{name} {100 * share:.3g} % {purpose(name)}".rstrip() for name, share in shares.items()
+    )
 
 
 _NAMED = re.compile(r"(?P<name>[^=:]*)[=:](?P<share>[^=:]*)")

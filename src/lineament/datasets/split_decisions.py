@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,10 +48,10 @@ def decide(
     pictures = _pictures(rows)
     empty = [name for name in work.plan.shares if not pictures[name]]
     if empty:
-        raise SplitError(_way_out(work, empty))
+        raise SplitError(_way_out(work, rows, empty))
     return (
-        *_about_versions(work),
-        *_about_given(work, came, pictures),
+        *_about_versions(work, rows),
+        *_about_given(work, rows, came, pictures),
         *_about_shares(work, pictures),
         *_about_subjects(work, missing),
         *_about_subjects_apart(work, rows),
@@ -66,7 +66,7 @@ def _pictures(rows: Sequence[ManifestRow]) -> dict[str, int]:
     return defaultdict(int, {name: len(paths) for name, paths in found.items()})
 
 
-def _about_versions(work: Assignment) -> Iterator[Decision]:
+def _about_versions(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
     found = work.versions
     if found.sure:
         told = ", ".join(f"{name} {count}" for name, count in found.by.items())
@@ -85,9 +85,9 @@ def _about_versions(work: Assignment) -> Iterator[Decision]:
             {"pictures": found.unsure_pictures, "photos": len(found.unsure)},
         )
     if found.clips:
-        frames = sum(map(len, found.clips.values()))
-        what = f"{frames} rows are, by their names, frames of {len(found.clips)} videos"
-        numbers = {"rows": frames, "clips": len(found.clips), "together": work.plan.clips}
+        frames = _pictures_of(rows, set().union(*found.clips.values()))
+        what = f"{frames} pictures are, by their names, frames of {len(found.clips)} videos"
+        numbers = {"pictures": frames, "clips": len(found.clips), "together": work.plan.clips}
         if work.plan.clips:
             yield Decision("clips", f"{what}: those of one video stay together", numbers)
         else:
@@ -95,49 +95,62 @@ def _about_versions(work: Assignment) -> Iterator[Decision]:
             yield Decision("clips", f"warning: {text}", numbers)
 
 
-def _about_given(work: Assignment, came: Given, pictures: Mapping[str, int]) -> Iterator[Decision]:
+def _about_given(
+    work: Assignment, rows: Sequence[ManifestRow], came: Given, pictures: Mapping[str, int]
+) -> Iterator[Decision]:
     given, shares = work.given, work.plan.shares
     if work.plan.resplit and came:
-        sizes = {**came.held, **({came.source: len(came.pooled)} if came.source else {})}
-        told = ", ".join(f"{name} {count}" for name, count in sorted(sizes.items()))
-        yield Decision("resplit", f"the given splits ({told}) were shared out anew", {"rows": sizes})
+        sizes = _given_sizes(came, rows)
+        yield Decision(
+            "resplit",
+            f"the given splits ({_listed(sizes)}) were shared out anew",
+            {"pictures": sizes, "rows": _given_rows(came)},
+        )
         return
     total = sum(pictures.values())
-    for name, count in sorted(given.held.items()):
+    for name, count in sorted(_given_sizes(given, rows).items()):
+        if name not in given.held:
+            continue
         asked = f", {shares[name]:.1%} were asked" if name in shares and given.open != (name,) else ""
-        more = f", and {work.followed[name]} rows that belong to its groups" if work.followed[name] else ""
+        followed = _pictures_of(rows, work.followed[name])
+        more = f", and {followed} pictures that belong to its groups" if followed else ""
         yield Decision(
             "kept",
-            f"{name} stays as it was given: {count} rows{more}; {pictures[name] / total:.1%} of the "
+            f"{name} stays as it was given: {count} pictures{more}; {pictures[name] / total:.1%} of the "
             f"pictures{asked}",
             {
                 "split": name,
-                "rows": count,
-                "followed": work.followed[name],
+                "pictures": count,
+                "rows": given.held[name],
+                "followed": followed,
                 "share": pictures[name] / total,
             },
         )
     if given.source is not None:
         names = [name for name in given.open if name != given.source]
-        taken = sum(row_split in names for row_split in map(work.places.get, given.pooled))
+        taken = _pictures_of(rows, {key for key in given.pooled if work.places.get(key) in names})
+        of = _pictures_of(rows, given.pooled)
         yield Decision(
             "taken",
             f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} taken from {given.source} as it "
-            f"was given: {taken} of its {len(given.pooled)} rows",
-            {"from": given.source, "splits": names, "rows": taken, "of": len(given.pooled)},
+            f"was given: {taken} of its {of} pictures",
+            {"from": given.source, "splits": names, "pictures": taken, "of": of},
         )
     if given and given.loose:
         where = " and ".join(given.open) or "no split"
-        count = given.loose - sum(work.followed.values())
+        settled = given.places.keys() | given.pooled
+        loose = {row.id for row in rows if row.outcome != "refused" and row.id not in settled}
+        came_loose = _pictures_of(rows, loose)
+        shared = _pictures_of(rows, loose - set().union(*work.followed.values()))
         yield Decision(
             "loose",
-            f"{given.loose} rows came without a split: {count} of them went to {where}",
-            {"rows": given.loose, "shared": count, "splits": list(given.open)},
+            f"{came_loose} pictures came without a split: {shared} of them went to {where}",
+            {"pictures": came_loose, "rows": given.loose, "shared": shared, "splits": list(given.open)},
         )
     if given.held and given.source is None and not given.loose:
         yield Decision(
             "nothing",
-            "all rows keep the splits they came with, nothing was shared out; --resplit does that anew",
+            "all pictures keep the splits they came with, nothing was shared out; --resplit does that anew",
             {"splits": sorted(given.held)},
         )
     if work.crossing:
@@ -147,6 +160,28 @@ def _about_given(work: Assignment, came: Given, pictures: Mapping[str, int]) -> 
             "stay there: a leak, listed by lineament dataset audit; --resplit puts each into one split",
             {"groups": work.crossing},
         )
+
+
+def _pictures_of(rows: Sequence[ManifestRow], ids: Collection[str]) -> int:
+    return len({row.path for row in rows if row.id in ids})
+
+
+def _given_sizes(given: Given, rows: Sequence[ManifestRow]) -> dict[str, int]:
+    """Pictures by the split that they came with."""
+    by_split: dict[str, set[str]] = defaultdict(set)
+    for key, name in given.places.items():
+        by_split[name].add(key)
+    if given.source is not None:
+        by_split[given.source] |= given.pooled
+    return {name: _pictures_of(rows, ids) for name, ids in sorted(by_split.items())}
+
+
+def _given_rows(given: Given) -> dict[str, int]:
+    return {**given.held, **({given.source: len(given.pooled)} if given.source else {})}
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[Decision]:
@@ -198,7 +233,7 @@ def _told(shares: Any) -> str:
 def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> Iterator[Decision]:
     for name, subjects in missing.items():
         count = len(subjects)
-        text = f"{count} {'subject has' if count == 1 else 'subjects have'} no row in {name}"
+        text = f"{count} {'subject has' if count == 1 else 'subjects have'} no picture in {name}"
         numbers: dict[str, Any] = {"split": name, "subjects": len(subjects)}
         if work.plan.exact or not work.shares:
             text += ": too few groups of pictures that belong together for one in every split"
@@ -227,16 +262,16 @@ def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iter
         )
 
 
-def _way_out(work: Assignment, empty: Sequence[str]) -> str:
+def _way_out(work: Assignment, rows: Sequence[ManifestRow], empty: Sequence[str]) -> str:
     plan, given, count = work.plan, work.given, len(work.units)
     one, what = _WORDS[plan.by]
     names = " and ".join(empty)
     start = f"{names} got no picture: "
     if given and not count:
-        came = ", ".join(f"{name} {rows}" for name, rows in sorted(given.held.items()))
         return (
-            f"{start}every row came with a split ({came}) and keeps it; --resplit shares all of them out "
-            f"anew, or ask for splits that take from train: --names train,{empty[0]}"
+            f"{start}every picture came with a split ({_listed(_given_sizes(given, rows))}) and keeps it; "
+            "--resplit shares all of them out anew, or ask for splits that take from train: --names "
+            f"train,{empty[0]}"
         )
     if not count:
         return f"{start}the data hold no picture that could be read"
@@ -245,7 +280,9 @@ def _way_out(work: Assignment, empty: Sequence[str]) -> str:
     if plan.by == "subject" and len(people) > count:
         groups = "one group" if count == 1 else f"{count} groups"
         there = f"pictures that are copies of each other make {groups} of {len(people)} subjects"
-    fewer = "ask for fewer splits" + (", or drop --by subject" if plan.by == "subject" else "")
+    fewer = "ask for fewer splits (--names train,val)" + (
+        ", or drop --by subject" if plan.by == "subject" else ""
+    )
     if count < len(work.shares):
         return f"{start}{there} for {len(work.shares)} splits; {fewer}, or add pictures"
     if not plan.exact and {unit.split for unit in work.exactly()} >= set(empty):
@@ -254,5 +291,5 @@ def _way_out(work: Assignment, empty: Sequence[str]) -> str:
     spread = len({unit.subject for unit in work.units})
     return (
         f"{start}the {count} {what} belong to {spread} subjects, none of whom has one for every split; "
-        "keep subjects apart with --by subject --exact, or ask for fewer splits"
+        "keep subjects apart with --by subject --exact, or ask for fewer splits: --names train,val"
     )

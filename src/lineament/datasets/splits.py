@@ -30,7 +30,7 @@ __all__ = ["Plan", "Split", "counts", "parse_shares", "split", "summary"]
 class Split:
     """What `split` answers: the new manifest and what has to be told about it.
 
-    ``unassigned`` counts rows left without a split by outcome (``refused``). ``moved`` holds the ids of
+    ``unassigned`` counts pictures left without a split by outcome (``refused``). ``moved`` holds the ids of
     rows that ``keep`` knew in another split, because a link to another kept row forced it. ``missing``
     names for each split the subjects with rows elsewhere but none there (closed set only). ``empty`` counts
     the rows without a face by split. ``decisions`` say in words what was not simply shared out.
@@ -89,7 +89,7 @@ def split(
         "given": sorted(given.held),
         "decisions": [decision.to_json() for decision in decisions],
     }
-    left = Counter(row.outcome for row in placed if row.split is None)
+    left = Counter(outcome for _, outcome in {(row.path, row.outcome) for row in placed if not row.split})
     empty = Counter(row.split for row in placed if row.outcome == "no_face" and row.split is not None)
     return Split(
         manifest.with_rows(placed, step="split", **step),

@@ -23,7 +23,7 @@ from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, InsufficientData, NoFaceFound, SplitError, UsageError
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.end_to_end import match, truth_of
-from lineament.evaluation.trained_on import require_unseen
+from lineament.evaluation.trained_on import Compared, require_unseen
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import classification_rates, numbers
 from lineament.scoring.classification import RocCurve, roc
@@ -77,7 +77,7 @@ class AttributeReport:
     unlabelled: int
     elsewhere: int
     unusable: int
-    compared: Mapping[str, int]
+    compared: Mapping[str, Compared]
     classes: ClassificationRates | None
     curves: Mapping[str, RocCurve]
     number: NumberReport | None
@@ -97,7 +97,8 @@ class AttributeReport:
             "rows_without_label": self.unlabelled,
             "rows_of_other_splits": self.elsewhere,
             "rows_unusable": self.unusable,
-            "leak_check": dict(self.compared),
+            "leak_check": {run: one.rows for run, one in self.compared.items()},
+            "chosen_on": {run: one.chosen_on for run, one in self.compared.items()},
             **found.to_json(),
         }
 

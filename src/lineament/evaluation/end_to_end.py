@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lineament.analyzer import Analyzer
 from lineament.datasets import tables
 from lineament.errors import ConfigError, InsufficientData, SplitError
-from lineament.evaluation.trained_on import require_unseen
+from lineament.evaluation.trained_on import Compared, require_unseen
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.placing import place
 from lineament.io.manifest import Manifest, ManifestRow
@@ -71,7 +71,7 @@ class EndToEnd:
     unlabelled: int
     elsewhere: int
     unusable: int
-    compared: Mapping[str, int]
+    compared: Mapping[str, Compared]
 
     @property
     def rated(self) -> tuple[LabelledFace, ...]:
@@ -103,7 +103,8 @@ class EndToEnd:
             "rows_of_other_splits": self.elsewhere,
             "rows_unusable": self.unusable,
             "classes": len(self.classes),
-            "leak_check": dict(self.compared),
+            "leak_check": {run: one.rows for run, one in self.compared.items()},
+            "chosen_on": {run: one.chosen_on for run, one in self.compared.items()},
             "detections": self.detections,
             "detection_misses": _json(self.share("missed")),
             "refused": _json(self.share("refused")),

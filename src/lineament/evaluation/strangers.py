@@ -18,7 +18,7 @@ from lineament.analyzer import Analyzer, central_face
 from lineament.attributes.trained import Trained
 from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import ConfigError, InsufficientData, LineamentError, UsageError
-from lineament.evaluation.trained_on import require_pictures_unseen
+from lineament.evaluation.trained_on import compare_pictures, require_pictures_unseen
 from lineament.io import own_files, sources
 from lineament.io.manifest import Manifest
 from lineament.io.rejection import Rejection
@@ -43,7 +43,7 @@ class Strangers:
 
     ``named`` is the share of strangers that is still named; ``kept`` and ``right`` are the shares of known
     faces that are named at all, and rightly: None without photos of known people. ``without`` counts the
-    pictures without a usable face.
+    pictures without a usable face, ``known_chosen_on`` those of known people that the epoch was chosen by.
     """
 
     below: float
@@ -54,6 +54,7 @@ class Strangers:
     kept: Rate | None
     right: Rate | None
     without: int
+    known_chosen_on: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -64,6 +65,7 @@ class Strangers:
             "chosen_on": self.chosen_on,
             "strangers": self.people,
             "pictures_without_face": self.without,
+            "known_chosen_on": self.known_chosen_on,
             **{name: None if rate is None else rate.to_json() for name, rate in rates.items()},
         }
 
@@ -106,7 +108,8 @@ def measure(
     """
     if not 0 < share < 1:
         raise ConfigError("the share of strangers that may be named lies between 0 and 1")
-    require_pictures_unseen((photo.file for photo in (*strangers, *known)), (str(run),))
+    require_pictures_unseen((photo.file for photo in strangers), (str(run),))
+    compared = compare_pictures((photo.file for photo in known), (str(run),))
     with Analyzer(detector, None, [str(run)], quality=False, workers=workers) as analyzer:
         (model,) = analyzer.attributes
         if not isinstance(model, Trained) or model.card.job != "classifier":
@@ -136,7 +139,10 @@ def measure(
         kept = proportions.of_flags(taken, persons)
         right = proportions.of_flags(taken & np.array([a == b for a, b, _ in own]), persons)
     without = len({p.file for p in (*strangers, *known)}) - len(seen)
-    return Strangers(below, share, int(choosing.sum()), len(people), named, kept, right, without)
+    flattering = sum(one.chosen_on for one in compared.values())
+    return Strangers(
+        below, share, int(choosing.sum()), len(people), named, kept, right, without, flattering
+    )
 
 
 def _answers(

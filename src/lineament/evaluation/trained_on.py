@@ -1,11 +1,17 @@
-"""Were these pictures trained on? The rows of an evaluation against those in a model's run folder."""
+"""Were these pictures trained on? The rows of an evaluation against those in a model's run folder.
+
+The pictures of val chose the epoch, so they are refused like those of train. Only of a model that was
+trained without a split test may they be measured, for nothing else was held out: counted, to be told.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from lineament.datasets.held_out import exam_of
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import SplitError
 from lineament.evaluation.people import LabelledPictures
@@ -16,25 +22,44 @@ TRAINED_ON = ("train", "val")
 """Splits that shaped a model: val chose the epoch."""
 
 
-def require_unseen(rows: Iterable[ManifestRow], run: Path) -> int:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """With how many ``rows`` of a training pictures were compared; 0 without its manifest proves nothing.
+
+    ``chosen_on`` counts those of the pictures that are its val, where it had no test.
+    """
+
+    rows: int = 0
+    chosen_on: int = 0
+
+
+def require_unseen(rows: Iterable[ManifestRow], run: Path) -> Compared:
     """Raise `SplitError` when rows, or crops of them, shaped the model in the run folder ``run``.
 
-    Known by the bytes of the file, by the row's id, and by that of the row it was cut from. Returns with
-    how many rows of the training they were compared: 0 without a manifest in the folder, which proves
-    nothing.
+    Known by the bytes of the file, by the row's id, and by that of the row it was cut from.
     """
-    path = run / MANIFEST_NAME
-    if not path.is_file():
-        return 0
-    used = [row for row in Manifest.load(path) if row.split in TRAINED_ON]
+    used, spared = _used(run, spare_val=True)
     marks = {mark for row in used for mark in _marks(row)}
+    known = {mark for row in spared for mark in _marks(row)} - marks
+    rows = list(rows)
     seen = sum(not marks.isdisjoint(_marks(row)) for row in rows)
     if seen:
+        held = "val, for it has no test" if spared else "test"
         raise SplitError(
             f"{seen} of the pictures were used to train {run.name}: figures would be flattered; "
-            "evaluate its test split, or other pictures"
+            f"evaluate its split {held}, or other pictures"
         )
-    return len(used)
+    return Compared(len(used), sum(not known.isdisjoint(_marks(row)) for row in rows))
+
+
+def _used(run: Path, *, spare_val: bool) -> tuple[list[ManifestRow], list[ManifestRow]]:
+    """The rows that shaped a model, and apart from them, if so wanted, val where it had no test."""
+    path = run / MANIFEST_NAME
+    rows = list(Manifest.load(path)) if path.is_file() else []
+    shaped = [row for row in rows if row.split in TRAINED_ON]
+    if not spare_val or exam_of({row.split for row in rows}) != "val":
+        return shaped, []
+    return [row for row in shaped if row.split != "val"], [row for row in shaped if row.split == "val"]
 
 
 def require_people_unseen(people: LabelledPictures, *specs: str) -> dict[str, int]:
@@ -50,14 +75,24 @@ def require_pictures_unseen(
     paths: Iterable[Path], specs: Iterable[str], subjects: Iterable[str] = ()
 ) -> dict[str, int]:
     """`require_people_unseen` of pictures whose people, if known, are ``subjects``."""
+    return {name: one.rows for name, one in _compared(paths, specs, subjects, spare_val=False).items()}
+
+
+def compare_pictures(paths: Iterable[Path], specs: Iterable[str]) -> dict[str, Compared]:
+    """`require_unseen` of pictures that are known by their bytes alone, by run."""
+    return _compared(paths, specs, (), spare_val=True)
+
+
+def _compared(
+    paths: Iterable[Path], specs: Iterable[str], subjects: Iterable[str], *, spare_val: bool
+) -> dict[str, Compared]:
     runs = runs_of(*specs)
     if not runs:
         return {}
     digests = {sha256_of(path) for path in set(paths) if path.is_file()}
     compared = {}
     for run in runs:
-        path = run / MANIFEST_NAME
-        used = [row for row in Manifest.load(path) if row.split in TRAINED_ON] if path.is_file() else []
+        used, spared = _used(run, spare_val=spare_val)
         pictures = len(digests & {row.sha256 for row in used})
         names: set[str] = set()
         if TrainedCard.load(run).job == "embedding":
@@ -67,7 +102,7 @@ def require_pictures_unseen(
                 f"{run.name} was trained on {pictures} of these pictures and {len(names)} of these people: "
                 "figures would be flattered; evaluate people it has not seen, with --split test"
             )
-        compared[run.name] = len(used)
+        compared[run.name] = Compared(len(used), len(digests & {row.sha256 for row in spared}))
     return compared
 
 

@@ -19,6 +19,7 @@ from lineament.datasets.formats._files import pictures_below, pictures_in
 from lineament.datasets.formats._labelled import LabelledPicture, kind_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.guessing import detect
+from lineament.datasets.held_out import held_out
 from lineament.datasets.importing import Advance, Imported, import_labels, offer
 from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import UsageError
@@ -115,9 +116,9 @@ def read_truths(
     """Read the labels of the pictures in a folder; the format is detected unless given.
 
     ``labels`` may also be a manifest, or a folder with one: ``images`` is then only needed to narrow it.
-    ``split`` is the one to read, ``all`` of them, or None: test where these pictures have that split, else
-    all. Raises `UsageError` when nothing is there or the labels hold no boxes, `ManifestError` and
-    `LabelFileError` when they cannot be read.
+    ``split`` is the one to read, ``all`` of them, or None: test where these pictures have that split,
+    else val, else all. Raises `UsageError` when nothing is there or the labels hold no boxes,
+    `ManifestError` and `LabelFileError` when they cannot be read.
     """
     images, labels = None if images is None else images.absolute(), labels.absolute()
     if images is not None and not images.is_dir():
@@ -217,7 +218,7 @@ def _split_of(rows: Mapping[str, list[ManifestRow]], split: str | None) -> str |
         return None
     if split is not None:
         return split
-    return "test" if any(its[0].split == "test" for its in rows.values()) else None
+    return held_out(row for its in rows.values() for row in its)
 
 
 def _unlabelled(images: Path, root: Path, rows: Mapping[str, list[ManifestRow]]) -> int:

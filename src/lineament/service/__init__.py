@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from lineament.lazily import lazily
 
 if TYPE_CHECKING:
-    from lineament.service.review import ReviewDesk, create_app, serve
+    from lineament.service.desk import ReviewDesk
+    from lineament.service.review import create_app, serve
 
 __all__ = [
     "ReviewDesk",
@@ -18,6 +19,7 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "lineament.service.review": ("ReviewDesk", "create_app", "serve"),
+        "lineament.service.desk": ("ReviewDesk",),
+        "lineament.service.review": ("create_app", "serve"),
     },
 )

@@ -48,8 +48,9 @@ def full(
     rows: Sequence[ManifestRow],
     train: Float64,
     folder: Path,
+    split: str,
 ) -> dict[str, Any]:
-    """Every figure of one head on the held-out split, and its figures as PNG into ``folder``.
+    """Every figure of one head on the held-out ``split``, and its figures as PNG into ``folder``.
 
     ``train`` are the targets of the training rows, from which guessing takes the commonest class or median.
     """
@@ -72,12 +73,12 @@ def full(
     found = classification_rates.rates(real, probabilities, attribute.classes, subjects)
     trained = train[train >= 0].astype(np.int64).tolist()
     canvas.save(
-        confusion_figure(found.confusion, attribute.classes, title=f"{attribute.name}, test split"),
+        confusion_figure(found.confusion, attribute.classes, title=f"{attribute.name}, split {split}"),
         folder / f"confusion_{name}.png",
     )
     if curves := roc_curves(attribute.classes, real, probabilities):
         areas = {one.name: one.auc.value for one in found.classes if one.auc is not None}
-        figure = class_roc_figure(curves, areas, title=f"{attribute.name}, test split")
+        figure = class_roc_figure(curves, areas, title=f"{attribute.name}, split {split}")
         canvas.save(figure, folder / f"roc_{name}.png")
     return {
         "kind": "classes",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from lineament.datasets.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import TrainedCard
@@ -24,7 +25,7 @@ from lineament.training.multi_task import AttributeNetwork, AttributesTask
 from lineament.training.predictions import Predictions
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import SPLITS, require_no_leak
+from lineament.training.splits import require_no_leak
 from lineament.training.transfer import FineTuning, Method
 from lineament.training.transfer_run import (
     Advance,
@@ -116,7 +117,7 @@ class Data:
         rows = {split: [r for r in found if _labelled(attributes, r)] for split, found in every.items()}
         # The share of rows with a label is that of the rows trained on.
         attributes = resolve(settings.heads, rows)
-        left_out = {split: len(every[split]) - len(rows[split]) for split in SPLITS}
+        left_out = {split: len(every[split]) - len(rows[split]) for split in every}
         return cls(manifest, rows, attributes, left_out, table)
 
 
@@ -165,6 +166,7 @@ class _Training:
     def _finish(self, fitted: Fitted) -> dict[str, Any]:
         settings, data, state = self.settings, self.data, fitted.state
         found, path = fitted.found, self.folder.path
+        exam = exam_of(found)
         measured = {a.name: self._head(number, a, found) for number, a in enumerate(self.attributes)}
         refused = fitted.refused
         self.folder.write_refused(data.manifest, refused)
@@ -180,7 +182,10 @@ class _Training:
             data=cards.data_of(data.manifest),
             trained_from=self.transfer.trained_from,
             crop=crop,
-            measured={name: report.headline(figures["test"]) for name, figures in measured.items()},
+            measured={
+                **{name: report.headline(figures[exam]) for name, figures in measured.items()},
+                **telling(exam),
+            },
             notes=note,
         )
         export.export(self.whole, card, self.folder)
@@ -189,6 +194,7 @@ class _Training:
             "method": settings.method,
             "trained_from": self.transfer.trained_from,
             "attributes": measured,
+            **telling(exam),
             "rows": {name: len(rows) for name, rows in data.rows.items()},
             "unlabelled": dict(data.unlabelled),
             "table": None
@@ -219,13 +225,12 @@ class _Training:
             "classes_without_pictures": dict(attribute.unseen),
         }
         train = targets([attribute], self.data.rows["train"])[attribute.name]
-        for split in SPLITS:
-            seen = found[split]
+        for split, seen in found.items():
             rows = rows_seen(self.pictures[split], seen)
             truth = seen.targets[attribute.name].astype(np.float64)
             output = seen.outputs[number]
-            if split == "test":
-                figures[split] = report.full(attribute, output, truth, rows, train, self.folder.path)
+            if split == exam_of(found):
+                figures[split] = report.full(attribute, output, truth, rows, train, self.folder.path, split)
             else:
                 figures[split] = report.short(attribute, output, truth, rows)
         return figures

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from lineament import registry
+from lineament.datasets.held_out import exam_of, telling
 from lineament.errors import MissingExtra, NoFaceFound, PictureError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import proportions
 from lineament.training.classes import SUBJECT, Classes, classes_of
-from lineament.training.splits import SPLITS, require_no_leak, rows_of
+from lineament.training.splits import require_no_leak, rows_of, splits_of
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 from lineament.types import Float32, Image, UInt8
 
@@ -41,7 +42,7 @@ def embedding_baseline(
         raise MissingExtra("the baseline", "train") from error
     require_no_leak(manifest)
     require_cut_out_unless_split(manifest)
-    rows_by = {split: rows_of(manifest, split) for split in SPLITS}
+    rows_by = {split: rows_of(manifest, split) for split in splits_of(manifest)}
     require_cut_out(manifest, [row for found in rows_by.values() for row in found])
     classes = classes_of(rows_by, label)
     aligner = _Aligner(manifest)
@@ -50,7 +51,7 @@ def embedding_baseline(
     for split, rows in classes.rows.items():
         vectors[split], failed[split] = _embeddings(network, aligner, rows)
     truth = {split: np.array([classes.of(row) for row in rows]) for split, rows in classes.rows.items()}
-    there = {split: np.isfinite(vectors[split]).all(axis=1) for split in SPLITS}
+    there = {split: np.isfinite(vectors[split]).all(axis=1) for split in vectors}
     best: tuple[float, Any, float] | None = None
     for strength in STRENGTHS:
         model = LogisticRegression(C=strength, max_iter=2000)
@@ -61,7 +62,7 @@ def embedding_baseline(
     assert best is not None
     figures = {
         split: {"accuracy": _accuracy(_right(best[1], vectors[split], truth[split]), classes, split)}
-        for split in SPLITS
+        for split in classes.rows
     }
     return {
         "embedder": embedder,
@@ -69,6 +70,7 @@ def embedding_baseline(
         "strength": best[2],
         "failed": failed,
         **figures,
+        **telling(exam_of(figures)),
     }
 
 

@@ -12,6 +12,8 @@ from lineament.io.manifest import ManifestRow
 
 SUBJECT = "subject"
 
+_LEAVE = ": lineament dataset balance DATA --names LIST --per-subject 0 --everywhere keeps those listed"
+
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -90,7 +92,7 @@ def classes_of(
             raise UndeclaredLabel(
                 f"{rows_of_other} rows of the split {split!r} are of {len(other)} classes that are not "
                 f"{what}: {', '.join(map(repr, other[:3]))}{' ...' if len(other) > 3 else ''}; split again "
-                "with --exact, or leave those rows out"
+                f"with --exact, or leave them out{_LEAVE if label == SUBJECT else ''}"
             )
     absent = [name for name in names if not counts[first][name]]
     if absent:

@@ -67,14 +67,16 @@ def guessing(train: Sequence[int], test: Sequence[int], classes: int) -> dict[st
     return {"chance": 1 / classes, "majority": sum(t == commonest for t in test) / len(test)}
 
 
-def at_chance(accuracy: Mapping[str, float], guesses: Mapping[str, float]) -> str | None:
-    """Words for an accuracy whose interval reaches down to guessing, None for one above it."""
+def at_chance(
+    accuracy: Mapping[str, float], guesses: Mapping[str, float], split: str = "test"
+) -> str | None:
+    """Words for an accuracy of a split whose interval reaches down to guessing, None for one above it."""
     guess = max(guesses["chance"], guesses["majority"])
     if accuracy["low"] > guess:
         return None
     return (
         f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}) on {accuracy['n']:.0f} "
-        f"pictures of the split test is no more than guessing gives, {guess:.3f}"
+        f"pictures of the split {split} is no more than guessing gives, {guess:.3f}"
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lineament.datasets.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard
@@ -26,7 +27,7 @@ from lineament.training.data import Batch, Batches
 from lineament.training.predictions import Predictions, predict
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import SPLITS, require_no_leak
+from lineament.training.splits import require_no_leak
 from lineament.training.transfer import FineTuning, Method, Transferred
 from lineament.training.transfer_run import (
     Advance,
@@ -207,16 +208,16 @@ class _Training:
 
     def _finish(self, fitted: Fitted) -> dict[str, Any]:
         settings, classes, state, found = self.settings, self.classes, fitted.state, fitted.found
-        splits = {name: self._figures(name, found[name]) for name in SPLITS}
-        truth = found["test"].targets["class"]
-        table, matrix = report.per_class(found["test"].outputs[0], truth, classes.names)
-        accuracy = splits["test"]["accuracy"]
+        splits = {name: self._figures(name, some) for name, some in found.items()}
+        exam = exam_of(found)
+        truth = found[exam].targets["class"]
+        table, matrix = report.per_class(found[exam].outputs[0], truth, classes.names)
+        accuracy = splits[exam]["accuracy"]
         guesses = report.guessing(
             found["train"].targets["class"].tolist(), truth.tolist(), len(classes.names)
         )
-        canvas.save(
-            confusion_figure(matrix, classes.names, title="Test split"), self.folder.path / "confusion.png"
-        )
+        figure = confusion_figure(matrix, classes.names, title=f"Split {exam}")
+        canvas.save(figure, self.folder.path / "confusion.png")
         refused = fitted.refused
         self.folder.write_refused(self.manifest, refused)
         crop, note = cards.crop_of(self.manifest)
@@ -231,7 +232,7 @@ class _Training:
             data=cards.data_of(self.manifest),
             trained_from=self.transfer.trained_from,
             crop=crop,
-            measured={"accuracy": accuracy, **guesses},
+            measured={"accuracy": accuracy, **guesses, **telling(exam)},
             notes=note,
         )
         export.export(self.whole, card, self.folder)
@@ -242,7 +243,8 @@ class _Training:
             "label": classes.label,
             "classes": len(classes.names),
             **guesses,
-            "at_chance": report.at_chance(splits["test"]["accuracy"], guesses),
+            "at_chance": report.at_chance(accuracy, guesses, exam),
+            **telling(exam),
             **splits,
             "per_class": table,
             "rows": {name: len(rows) for name, rows in classes.rows.items()},

@@ -17,6 +17,7 @@ from torch import nn
 
 from lineament.config import did_you_mean
 from lineament.datasets.augment.pipeline import Pipeline
+from lineament.datasets.held_out import exam_of, telling
 from lineament.errors import ConfigError, ExportMismatch, UnknownName
 from lineament.io.catalog import InputContract
 from lineament.io.manifest import Manifest
@@ -38,7 +39,7 @@ from lineament.training.loop import fit
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.scenes import Scene, Scenes, classes_of, require_boxes, scenes_of, unlabelled
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.splits import require_no_leak, rows_of, splits_of
 
 OUTPUT = "detections"
 TORCHVISION = "torchvision:"
@@ -195,7 +196,7 @@ def train_detector(
     classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
     scenes = {
         split: scenes_of(manifest, split, classes, min_side=settings.min_side, one_class=settings.one_class)
-        for split in ("train", "val", "test")
+        for split in splits_of(manifest)
     }
     rows_of(manifest, "val")
     require_boxes(scenes, settings.min_side)
@@ -274,17 +275,15 @@ def _measured(
     """Figures of the held-out split at the score chosen on the validation split, and drawings."""
     device = next(task.model.parameters()).device
     on_val, _, refused = task.look(task.val, device)
-    measured_on = "test" if scenes["test"] else "val"
+    exam = exam_of({split for split, some in scenes.items() if some})
     found = on_val
-    if scenes["test"]:
-        found, _, more = task.look(Scenes(manifest, scenes["test"], size=task.settings.size), device)
+    if exam != "val":
+        found, _, more = task.look(Scenes(manifest, scenes[exam], size=task.settings.size), device)
         refused = {**refused, **more}
     score = detector_figures.best_score(on_val)
     result = summary(found, task.classes, score)
     detector_figures.draw(run.path, manifest, found, task.classes, score)
-    if measured_on == "val":
-        result["note"] = "measured on the pictures that epoch and score were chosen on: the figures flatter"
-    return {**result, "measured_on": measured_on, "refused": refused}
+    return {**result, **telling(exam), "refused": refused}
 
 
 def _card(

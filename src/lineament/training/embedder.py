@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from lineament.datasets.augment.pipeline import Pipeline
+from lineament.datasets.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract
@@ -30,7 +31,7 @@ from lineament.training.loop import fit
 from lineament.training.predictions import predict
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.samplers import balanced
-from lineament.training.splits import require_no_leak, rows_of
+from lineament.training.splits import require_no_leak, rows_of, splits_of
 from lineament.training.tasks import Progress
 from lineament.training.unseen import (
     People,
@@ -76,14 +77,14 @@ class _Data:
         require_no_leak(manifest)
         self.crop = _aligned(manifest, settings)
         require_cut_out_unless_split(manifest)
-        rows = {name: rows_of(manifest, name, required=name != "test") for name in ("train", "val", "test")}
+        rows = {name: rows_of(manifest, name) for name in splits_of(manifest)}
         require_cut_out(manifest, [row for found in rows.values() for row in found])
-        require_apart(rows["train"], val=rows["val"], test=rows["test"])
+        require_apart(rows["train"], **{name: some for name, some in rows.items() if name != "train"})
         kept = [row for row in rows["train"] if row.repeats]
         self.train = people_of(kept, "train", at_least=settings.at_least)
         self.train.left_out["rows that balancing took out"] = len(rows["train"]) - len(kept)
         self.val = people_of(_once(rows["val"]), "val")
-        self.test = people_of(_once(rows["test"]), "test") if rows["test"] else None
+        self.test = people_of(_once(rows["test"]), "test") if "test" in rows else None
         self.fmr = rate_for(self.val, settings.fmr, "val")
         self.entries, self.plan = self._batches(settings)
 
@@ -182,6 +183,7 @@ def _train(
         measured["test"] = verify(data.test, found, supported(data.test) or [data.fmr])
     _draw(measured, path)
     figures = {split: _figures(found) for split, found in measured.items()}
+    exam = exam_of(figures)
     run.write_refused(manifest, {"train": state.refused, **{k: v.refused for k, v in measured.items()}})
     card = TrainedCard(
         name=path.name or "embedder",
@@ -195,14 +197,17 @@ def _train(
         trained_from=trained_from,
         crop=data.crop,
         measured={
-            split: {key: figures[split][key] for key in ("people", "photos", "fnmr_at_fmr")}
-            for split in figures
+            **{
+                split: {key: figures[split][key] for key in ("people", "photos", "fnmr_at_fmr")}
+                for split in figures
+            },
+            **telling(exam),
         },
         notes="Trained on aligned crops. No threshold is calibrated: lineament calibrate makes one.",
     )
     export.export(model, card, run)
     result = _result(data, settings, state, figures, time.monotonic() - began)
-    result |= {"trained_from": trained_from, **count_parameters(model)}
+    result |= {"trained_from": trained_from, **telling(exam), **count_parameters(model)}
     run.finish(result)
     return {"trainer": "embedder", **result}
 

@@ -20,6 +20,7 @@ from torch import nn
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
+from lineament.datasets.held_out import exam_of, telling
 from lineament.detectors.localizer import BOX, FACE
 from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
@@ -35,7 +36,7 @@ from lineament.training.predictions import predict
 from lineament.training.run_folder import open_run
 from lineament.training.scenes import classes_of, empty_rows
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import SPLITS, require_no_leak, rows_of
+from lineament.training.splits import require_no_leak, rows_of, splits_of
 
 AUGMENT = ("flip", "zoom:high=30", "exposure:16")
 
@@ -216,14 +217,14 @@ def train_localizer(
     *,
     advance: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Train, export and measure on the test split; returns what ``result.json`` holds.
+    """Train, export and measure on the test split, or val without; returns what ``result.json`` holds.
 
     Raises `NotEnoughSamples` when the training pictures all have a face, or none has; otherwise as the
     other trainers do.
     """
     settings = settings or LocalizerSettings()
     require_no_leak(manifest)
-    rows = {split: rows_for(manifest, split) for split in SPLITS}
+    rows = {split: rows_for(manifest, split) for split in splits_of(manifest)}
     _require_both(rows["train"])
     with open_run(out, "localizer", settings, manifest) as run:
         if (done := run.result()) is not None:
@@ -251,9 +252,11 @@ def train_localizer(
         if not distributed.is_first():
             return {}
         device = next(network.parameters()).device
-        found = predict(network, _in_order(manifest, rows["test"], settings), device, task.prepare)
-        measured = localizer_scores.summary(found, rows["test"], _mean_box(manifest, rows["train"]))
-        localizer_scores.draw(run.path / "predictions.png", manifest, found, rows["test"])
+        exam = exam_of(rows)
+        found = predict(network, _in_order(manifest, rows[exam], settings), device, task.prepare)
+        measured = localizer_scores.summary(found, rows[exam], _mean_box(manifest, rows["train"]))
+        measured |= telling(exam)
+        localizer_scores.draw(run.path / "predictions.png", manifest, found, rows[exam])
         result = {
             **measured,
             "architecture": settings.architecture,

@@ -9,14 +9,28 @@ from lineament.io.manifest import Manifest, ManifestRow
 
 SPLITS = ("train", "val", "test")
 
+_WHY = {
+    "train": "; run first: lineament dataset split DATA 85/15, or 70/20/10 with an exam",
+    "val": (
+        ", by which the best epoch is chosen; take it from train, where a test split that was given "
+        "stays: lineament dataset split DATA 85/15"
+    ),
+}
 
-def rows_of(manifest: Manifest, split: str, *, required: bool = True) -> list[ManifestRow]:
+
+def splits_of(manifest: Manifest) -> tuple[str, ...]:
+    """The splits a training takes: train and val, and test where it has rows, see `held_out`."""
+    there = {row.split for row in manifest if row.outcome == "ok"}
+    return tuple(name for name in SPLITS if name != "test" or name in there)
+
+
+def rows_of(manifest: Manifest, split: str) -> list[ManifestRow]:
     """The usable rows of a split, ordered by id; raises `NotEnoughSamples` when there is none."""
     rows = [row for row in manifest if row.split == split and row.outcome == "ok"]
-    if not rows and required:
+    if not rows:
         known = sorted({row.split for row in manifest if row.split})
-        what = f"it has {', '.join(known)}" if known else "run first: lineament dataset split DATA"
-        raise NotEnoughSamples(f"the data have no rows in the split {split!r}; {what}")
+        there = f" (they have {', '.join(known)})" if known else ""
+        raise NotEnoughSamples(f"the data have no rows in the split {split!r}{there}{_WHY.get(split, '')}")
     return rows
 
 

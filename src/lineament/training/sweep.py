@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from lineament.config import from_mapping
 from lineament.datasets.augment.pipeline import DEFAULT
+from lineament.datasets.held_out import exam_of
 from lineament.errors import (
     CheckpointMismatch,
     ConfigError,
@@ -170,7 +171,8 @@ def _said_of(outcome: Outcome) -> str:
     if outcome.result is None:
         assert outcome.failure is not None
         return f"{name}: {outcome.failure.kind}: {outcome.failure.message}"
-    return f"{name}: test accuracy {outcome.result['test']['accuracy']['value']:.3f}"
+    exam = exam_of(outcome.result)
+    return f"{name}: {exam} accuracy {outcome.result[exam]['accuracy']['value']:.3f}"
 
 
 def _write(manifest: Manifest, out: Path, outcomes: Sequence[Outcome], planned: int) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lineament.training.splits import SPLITS
-
 AT_CHANCE = "at chance"
 
 
@@ -28,6 +26,7 @@ def tables(answer: Mapping[str, Any], *, baseline: str) -> list[Table]:
     rows: Sequence[Mapping[str, Any]] = answer["rows"]
     marks = [row for row in rows if row["method"] == baseline]
     trained = [row for row in rows if row["method"] != baseline]
+    splits, exam = answer["splits"], answer["measured_on"]
     changes = list(
         dict.fromkeys(run["augmentation"] for run in answer["runs"] if run["method"] != baseline)
     )
@@ -38,16 +37,16 @@ def tables(answer: Mapping[str, Any], *, baseline: str) -> list[Table]:
     for method in sorted({row["method"] for row in trained}):
         some = [row for row in trained if row["method"] == method and row["augmentation"] == plain]
         lines = tuple(
-            (row["architecture"], *(told(row, split) for split in SPLITS)) for row in (*some, *marks)
+            (row["architecture"], *(told(row, split) for split in splits)) for row in (*some, *marks)
         )
-        found.append(Table(f"{method}, augmentation {plain}: accuracy in %", ("network", *SPLITS), lines))
+        found.append(Table(f"{method}, augmentation {plain}: accuracy in %", ("network", *splits), lines))
     if len(changes) > 1:
         pairs = list(dict.fromkeys((row["architecture"], row["method"]) for row in trained))
         by = {(row["architecture"], row["method"], row["augmentation"]): row for row in trained}
         lines = tuple(
-            (*pair, *(told(by.get((*pair, change)), "test") for change in changes)) for pair in pairs
+            (*pair, *(told(by.get((*pair, change)), exam) for change in changes)) for pair in pairs
         )
-        found.append(Table("Augmentation: test accuracy in %", ("network", "method", *changes), lines))
+        found.append(Table(f"Augmentation: {exam} accuracy in %", ("network", "method", *changes), lines))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.datasets.held_out import NOTE, exam_of
 from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
 from lineament.training import sweep_published
@@ -59,14 +60,21 @@ def mean_interval(values: Sequence[float]) -> dict[str, float | int | None]:
 
 
 def summarise(outcomes: Sequence[Outcome], *, data: str, left: int) -> dict[str, Any]:
-    """Runs, and rows over seeds, best test accuracy first; ``left`` cells are not trained yet."""
+    """Runs, and rows over seeds, best first; ``left`` cells are not trained yet.
+
+    ``splits`` are those that figures are of, ``measured_on`` the one that counts: test, or val without one.
+    """
     runs = [_run(outcome) for outcome in outcomes]
     keys = list(dict.fromkeys((o.architecture, o.method, o.augmentation) for o in outcomes))
     rows = [_row(key, [run for run in runs if _key(run) == key]) for key in keys]
-    rows.sort(key=lambda row: -(row["test"]["mean"] if row["test"] else -1.0))
-    networks = [run for run in runs if run["method"] != BASELINE and "test" in run]
+    good = [run for run in runs if "train" in run]
+    splits = [name for name in SPLITS if not good or any(name in run for run in good)]
+    exam = exam_of(splits)
+    rows.sort(key=lambda row: -(row[exam]["mean"] if row.get(exam) else -1.0))
+    networks = [run for run in good if run["method"] != BASELINE]
     guess = {name: networks[0][name] for name in ("chance", "majority")} if networks else {}
-    return {"data": data, "left": left, **guess, "rows": rows, "runs": runs}
+    about = {"data": data, "left": left, "splits": splits, "measured_on": exam}
+    return {**about, **guess, "rows": rows, "runs": runs}
 
 
 def _key(run: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -84,23 +92,25 @@ def _run(outcome: Outcome) -> dict[str, Any]:
         "error": None if outcome.failure is None else outcome.failure.message,
     }
     if (result := outcome.result) is not None:
-        run |= {split: result[split]["accuracy"] for split in SPLITS}
+        run |= {split: result[split]["accuracy"] for split in SPLITS if split in result}
+        run["measured_on"] = exam = exam_of(result)
         for name in ("chance", "majority", "epochs", "best_epoch", "ended"):
             run[name] = result.get(name)
         seconds = result.get("seconds")
         run["seconds"] = sum(seconds.values()) if isinstance(seconds, Mapping) else seconds
-        if outcome.method != BASELINE and (words := at_chance(result["test"]["accuracy"], result)):
+        if outcome.method != BASELINE and (words := at_chance(result[exam]["accuracy"], result, exam)):
             run["failed"], run["error"] = sweep_published.AT_CHANCE, words
     return run
 
 
 def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     architecture, method, augmentation = key
-    good = [run for run in runs if "test" in run]
+    good = [run for run in runs if "train" in run]
     row: dict[str, Any] = {"architecture": architecture, "method": method, "augmentation": augmentation}
     for split in SPLITS:
-        row[split] = mean_interval([run[split]["value"] for run in good]) if good else None
-    row["pictures"] = good[0]["test"]["n"] if good else None
+        values = [run[split]["value"] for run in good if split in run]
+        row[split] = mean_interval(values) if values else None
+    row["pictures"] = good[0][good[0]["measured_on"]]["n"] if good else None
     seconds = [run["seconds"] for run in good if run["seconds"] is not None]
     row["seconds"] = float(np.mean(seconds)) if seconds else None
     row["failed"] = [run["failed"] for run in runs if run["failed"] is not None]
@@ -137,17 +147,26 @@ def told(row: Mapping[str, Any]) -> str:
 
 def lines(answer: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table over seeds, header first."""
-    header = ("architecture", "method", "augmentation", *SPLITS, "seeds", "pictures", "seconds", "failed")
-    return [header, *(_line(row) for row in answer["rows"])]
+    header = (
+        "architecture",
+        "method",
+        "augmentation",
+        *answer["splits"],
+        "seeds",
+        "pictures",
+        "seconds",
+        "failed",
+    )
+    return [header, *(_line(row, answer["splits"]) for row in answer["rows"])]
 
 
-def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _line(row: Mapping[str, Any], splits: Sequence[str]) -> tuple[str, ...]:
     return (
         row["architecture"],
         row["method"],
         row["augmentation"],
-        *(cell(row[split]) for split in SPLITS),
-        str(row["test"]["n"]) if row["test"] else "0",
+        *(cell(row[split]) for split in splits),
+        str(row[splits[-1]]["n"]) if row[splits[-1]] else "0",
         "" if row["pictures"] is None else str(row["pictures"]),
         "" if row["seconds"] is None else f"{row['seconds']:.0f}",
         told(row),
@@ -169,8 +188,10 @@ def note(answer: Mapping[str, Any]) -> str:
     parts = [
         "Accuracy: mean over seeds and the 95 % interval of that mean (Student's t), which says how much "
         "training varies; how much depends on the pictures, each run's own interval says. "
-        "At chance: that interval, on the split test, reaches down to guessing."
+        f"At chance: that interval, on the split {answer['measured_on']}, reaches down to guessing."
     ]
+    if answer["measured_on"] == "val":
+        parts.append(f"{NOTE[0].upper()}{NOTE[1:]}.")
     if "chance" in answer:
         parts.append(f"Chance {answer['chance']:.3f}, always the commonest class {answer['majority']:.3f}.")
     if answer["left"]:
@@ -199,7 +220,8 @@ def _html(answer: Mapping[str, Any]) -> str:
     return environment.from_string(source).render(
         tables=tables,
         answer=answer,
-        splits=SPLITS,
+        splits=answer["splits"],
+        exam=answer["measured_on"],
         cell=cell,
         told=told,
         note=note(answer),

@@ -22,11 +22,14 @@ from lineament.training.loop import fit
 from lineament.training.predictions import Predictions, predict
 from lineament.training.run_folder import FEATURES, RunFolder
 from lineament.training.settings import LoopSettings
-from lineament.training.splits import SPLITS, rows_of
+from lineament.training.splits import rows_of, splits_of
 from lineament.training.tasks import Progress, Task
 from lineament.training.telling import log
 from lineament.training.transfer import FineTuning, Method, Transferred
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
+
+FIT = "fit"
+"""Names the training pictures as they are trained on, beside the splits as they are."""
 
 RANDOM_ADVICE = "see --weights, and --method scratch"
 Advance = Callable[[int], None]
@@ -93,7 +96,7 @@ def require_sense(settings: TransferSettings) -> None:
 
 
 def rows_by_split(manifest: Manifest) -> dict[str, Sequence[ManifestRow]]:
-    """The rows of each split: repeated for training as balancing says, each once for evaluation.
+    """The rows of each split there is: repeated for training as balancing says, else each once.
 
     Raises `NotCutOut` for faces inside pictures, of which nobody would know whose label counts.
     """
@@ -102,7 +105,7 @@ def rows_by_split(manifest: Manifest) -> dict[str, Sequence[ManifestRow]]:
         split: [r for r in rows_of(manifest, split) if r.repeats]
         if split == "train"
         else [replace(r, repeats=1) for r in rows_of(manifest, split)]
-        for split in SPLITS
+        for split in splits_of(manifest)
     }
     require_cut_out(manifest, [row for rows in found.values() for row in rows])
     return found
@@ -116,7 +119,7 @@ def length(rows: Mapping[str, Sequence[ManifestRow]], settings: TransferSettings
     if settings.method != "feature-extraction":
         return steps
     variants = settings.variants if settings.augment else 1
-    return steps + variants * -(-count["train"] // size) + sum(-(-count[n] // size) for n in SPLITS)
+    return steps + variants * -(-count["train"] // size) + sum(-(-some // size) for some in count.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +179,8 @@ class TransferRun:
         def of(some: Sequence[ManifestRow], augment: Pipeline | None = None) -> Pictures:
             return Pictures(manifest, some, target, size=self.settings.size, augment=augment)
 
-        plain = {name: of([replace(r, repeats=1) for r in rows[name]]) for name in SPLITS}
-        return {**plain, "fit": of(rows["train"], augment)}
+        plain = {name: of([replace(r, repeats=1) for r in rows[name]]) for name in rows}
+        return {**plain, FIT: of(rows["train"], augment)}
 
     def fit(
         self,
@@ -199,10 +202,11 @@ class TransferRun:
         workers = 0 if self.extracts else loop.workers
         held = {
             name: Batches(data[name], in_order(len(pictures[name]), loop.batch_size), workers=workers)
-            for name in SPLITS
+            for name in pictures
+            if name != FIT
         }
         prepare = _as_it_is if self.extracts else self._prepare
-        plan = shuffled(len(pictures["fit"]), loop.batch_size, loop.seed)
+        plan = shuffled(len(pictures[FIT]), loop.batch_size, loop.seed)
         todo = task(
             transfer.NewLayers(whole) if self.extracts else whole,
             transfer.groups(whole.backbone, new, self.settings.method, self.settings.fine_tuning),
@@ -212,7 +216,7 @@ class TransferRun:
         first = distributed.is_first()
         state = fit(
             todo,
-            Batches(data["fit"], plan, workers=workers),
+            Batches(data[FIT], plan, workers=workers),
             self.folder,
             loop,
             callbacks=[TensorBoard(path / "events"), Curves(path / "curves.png", curves)] if first else [],
@@ -222,7 +226,7 @@ class TransferRun:
             return None
         if self.extracts:
             self.folder.save_best(whole)
-        found = {name: predict(todo.model, held[name], self.device, prepare) for name in SPLITS}
+        found = {name: predict(todo.model, batches, self.device, prepare) for name, batches in held.items()}
         return Fitted(state, found, feature_seconds)
 
     def _features(self, pictures: Mapping[str, Pictures]) -> dict[str, Dataset[Any]]:

@@ -44,10 +44,10 @@ def audit(
     """Write one HTML report and check for leaks between splits; exit with 1 when there is one."""
     from collections import Counter
 
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import NEAR_LABEL, Report, progress
     from lineament.datasets.audit.page import render
     from lineament.datasets.audit.run import audit as examine
-    from lineament.datasets.linking import linked
+    from lineament.datasets.linking import linked, steps
     from lineament.datasets.opening import open_dataset
     from lineament.io.own_files import PAGE
     from lineament.io.writing import replacing, require
@@ -58,7 +58,7 @@ def audit(
     with Report(json) as report:
         groups = None
         if near:
-            with progress(len(manifest), "comparing pictures") as advance:
+            with progress(steps(manifest), NEAR_LABEL, lines=True) as advance:
                 groups = linked(manifest, advance=advance)
         with progress(len(manifest), "auditing") as advance:
             result = examine(
@@ -72,11 +72,18 @@ def audit(
         with replacing(page, PAGE) as file:
             file.write(render(result, str(data), sheets=sheets))
         report.line({"report": str(page), **result.to_json()})
+        pictures, faces = result.counts["pictures"], result.counts["faces"]
+        differ = pictures != faces
         report.table(
             None,
-            ["split", "rows", "subjects"],
+            ["split", "pictures", *(["faces in them"] if differ else []), "people"],
             [
-                (name or "no split", str(sum(own.values())), str(len([s for s in own if s])))
+                (
+                    name or "no split",
+                    str(pictures[name]),
+                    *([str(faces[name])] if differ else []),
+                    str(len([s for s in own if s])),
+                )
                 for name, own in result.counts["splits"].items()
             ],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,40 @@ from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.io.own_files import MANIFEST
 
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.datasets.balance import Balanced, Plan
+
 
 @app.command("balance")
 def balance(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
-    at_least: Annotated[int, typer.Option("--at-least", help="Leave out subjects with fewer photos.")] = 30,
-    subjects: Annotated[int, typer.Option("--subjects", help="How many subjects to keep; 0: all.")] = 100,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            "--names",
+            metavar="LIST",
+            help="Keep these people: a file with a name a line, or names with commas.",
+        ),
+    ] = None,
+    at_least: Annotated[
+        int | None,
+        typer.Option(
+            "--at-least", metavar="N", help="Leave out people with fewer pictures. 30; with --names 1."
+        ),
+    ] = None,
+    counted: Annotated[
+        str,
+        typer.Option(
+            "--counted",
+            metavar="after|before",
+            help="--at-least is of pictures after the split, in --split alone, or before it, in all.",
+        ),
+    ] = "after",
+    subjects: Annotated[
+        int | None,
+        typer.Option("--subjects", metavar="N", help="How many to keep; 0: all. 100; with --names all."),
+    ] = None,
     per_subject: Annotated[
         int, typer.Option("--per-subject", help="Samples of each subject; 0: as many as there are.")
     ] = 50,
@@ -45,19 +73,23 @@ def balance(
     from lineament.cli.output import Report
     from lineament.datasets.balance import Plan
     from lineament.datasets.balance import balance as balanced
+    from lineament.datasets.naming import names_in
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
     from lineament.io.writing import require
 
     manifest = open_dataset(data)
+    listed = None if names is None else tuple(names_in(names))
     plan = Plan(
-        at_least,
-        subjects or None,
+        at_least if at_least is not None else 30 if listed is None else 1,
+        (100 if listed is None else None) if subjects is None else subjects or None,
         per_subject or None,
         choose=choose,  # type: ignore[arg-type]  # the plan refuses other words
         down=down,  # type: ignore[arg-type]
         split=split,
         seed=seed,
+        counted=counted,  # type: ignore[arg-type]
+        names=listed,
     )
     target = out or manifest.folder / "balanced.jsonl"
     require(target, MANIFEST)
@@ -65,20 +97,56 @@ def balance(
     path = save_step(result.manifest, target)
     with Report(json) as report:
         report.line({"manifest": str(path), **result.to_json()})
-        report.say(
-            f"{len(result.samples)} subjects, {sum(result.samples.values())} samples an epoch "
-            f"from {sum(result.rows.values())} rows"
-        )
-        if result.left_out:
-            report.table(
-                "Left out",
-                ["subject", "rows", "reason", "rows in other splits"],
-                [(o.subject, str(o.rows), o.reason, str(o.elsewhere)) for o in result.left_out],
-            )
-        for count, what in ((result.unnamed, "without a subject"), (result.unusable, "without a face")):
-            if count:
-                report.say(f"{count} rows {what} left out")
-        others = sum(one.elsewhere for one in result.left_out)
-        if others and not everywhere:
-            report.say(f"{others} rows of left-out subjects stay in other splits; see --everywhere")
+        _tell(report, result, plan, everywhere=everywhere)
         report.say(f"written: {path}")
+
+
+def _tell(report: Report, result: Balanced, plan: Plan, *, everywhere: bool) -> None:
+    from lineament.datasets.balance import told_of_count
+
+    people, total = len(result.samples), sum(result.samples.values())
+    different = sum(result.rows.values())
+    each = sorted(set(result.samples.values()))
+    if len(each) == 1:
+        numbers = f"{_people(people)} x {each[0]} = {total} pictures an epoch"
+    else:
+        numbers = f"{_people(people)}, {total} pictures an epoch, {each[0]} to {each[-1]} each"
+    repeated = "" if different == total else f", from {different} different ones"
+    report.say(f"{numbers}{repeated} ({'all splits' if plan.split == 'all' else f'split {plan.split}'})")
+    report.say(f"at least {plan.at_least} pictures of each, {told_of_count(plan)}")
+    if result.unknown:
+        told = ", ".join(result.unknown[:10]) + (" ..." if len(result.unknown) > 10 else "")
+        report.say(f"{len(result.unknown)} names of --names are nobody here: {told}")
+    told_of = [one for one in result.left_out if one.reason != "not_named"]
+    if told_of:
+        report.table(
+            "Left out",
+            ["person", "pictures", "reason", "pictures in other splits"],
+            [(o.subject, str(o.rows), _WHY[o.reason], str(o.elsewhere)) for o in told_of],
+        )
+    if result.way_out is not None:
+        few = sum(one.reason == "too_few" for one in result.left_out)
+        falls = "falls" if few == 1 else "fall"
+        report.say(f"{_people(few)} {falls} short of {plan.at_least}: {result.way_out}")
+    if len(told_of) < len(result.left_out):
+        others = len(result.left_out) - len(told_of)
+        report.say(f"{_people(others)} not in --names left out")
+    for count, what in ((result.unnamed, "of nobody named"), (result.unusable, "without a face")):
+        if count:
+            report.say(f"{count} pictures {what} left out")
+    others = sum(one.elsewhere for one in result.left_out)
+    if others and not everywhere:
+        report.say(
+            f"{others} pictures of people left out stay in other splits; --everywhere takes them out"
+        )
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
+
+
+_WHY = {
+    "too_few": "too few pictures",
+    "none_in_split": "none in this split",
+    "not_chosen": "not among --subjects",
+}

@@ -71,7 +71,7 @@ def _propose(
     json: str | None,
     **given: object,
 ) -> None:
-    from lineament.cli.output import Report, progress
+    from lineament.cli.output import NEAR_LABEL, Report, progress
     from lineament.config import from_mapping
     from lineament.datasets import proposals
     from lineament.datasets.clean import CleanSettings
@@ -83,8 +83,13 @@ def _propose(
     manifest = open_dataset(source)
     journal = None if out is None else out.with_name(f".{out.name}.journal")
     with Report(json) as report:
-        with progress(len({row.path for row in manifest}), "pictures") as advance:
-            done = run(manifest, settings, workers=workers, advance=advance, journal=journal)
+        count = len({row.path for row in manifest})
+        # Each is looked at; for near-duplicates it is glanced at and compared besides.
+        each, label = (3, NEAR_LABEL) if "duplicates" in settings.checks else (1, "pictures")
+        with progress(each * count, label, lines=True) as advance:
+            done = run(
+                manifest, settings, workers=workers, advance=advance, comparing=advance, journal=journal
+            )
         for proposal in done.proposals:
             report.line(proposal.to_json())
         if out is not None:

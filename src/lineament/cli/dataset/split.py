@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,15 +13,23 @@ from lineament.cli.options import JsonOption
 from lineament.cli.targets import Continued, Writes
 from lineament.io.own_files import MANIFEST
 
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+
 
 @app.command("split")
 def split(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
     shares: Annotated[
-        str, typer.Argument(metavar="SHARES", help="70/20/10, 85/15, train=80,test=20 ...")
+        str,
+        typer.Argument(
+            metavar="SHARES",
+            help="85/15: to learn and to choose by; 70/20/10: and for the exam; or train=80,test=20 ...",
+        ),
     ] = "70/20/10",
     names: Annotated[
-        str | None, typer.Option("--names", help="Names of the splits: train,val. Default: train/val/test.")
+        str | None,
+        typer.Option("--names", help="Names of the splits; default: train,val,test."),
     ] = None,
     by: Annotated[
         str,
@@ -58,10 +67,12 @@ def split(
     Splits that the data came with stay; what is missing beside them is taken from train. --resplit shares
     everything out anew.
     """
-    from lineament.cli.output import Report, progress
-    from lineament.datasets.linking import linked
+    from lineament.cli.output import NEAR_LABEL, Report, progress
+    from lineament.datasets.held_out import gap_of
+    from lineament.datasets.linking import linked, steps
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
+    from lineament.datasets.shares import aloud
     from lineament.datasets.splits import Plan, parse_shares, summary
     from lineament.datasets.splits import split as assign
     from lineament.io.writing import require
@@ -80,37 +91,50 @@ def split(
     earlier = open_dataset(keep) if keep is not None else None
     groups: list[set[str]] = []
     if near:
-        with progress(2 * len({row.path for row in manifest}), "reading and comparing pictures") as advance:
+        with progress(steps(manifest), NEAR_LABEL, lines=True) as advance:
             groups = linked(manifest, advance=advance)
     result = assign(manifest, plan, groups, earlier)
     path = save_step(result.manifest, target)
     answer = summary(result)
     with Report(json) as report:
         report.line({"manifest": str(path), **answer})
-        total = sum(answer["pictures"].values()) or 1
-        report.table(
-            None,
-            ["split", "pictures", "share", "faces", "subjects"],
-            [
-                (
-                    name,
-                    str(pictures),
-                    f"{pictures / total:.1%}",
-                    str(answer["totals"].get(name, 0)),
-                    str(len([subject for subject in answer["counts"].get(name, ()) if subject])),
-                )
-                for name in dict.fromkeys([*plan.shares, *answer["pictures"]])
-                if (pictures := answer["pictures"].get(name, 0))
-            ],
-        )
+        report.say(f"asked for: {aloud(plan.shares)}")
+        _tell_table(report, plan.shares, answer)
+        if (gap := gap_of(answer["pictures"])) is not None:
+            report.say(gap)
         for decision in result.decisions:
             report.say(decision.text)
         report.say(f"{result.groups} groups of pictures that belong together")
         if result.empty:
             told = ", ".join(f"{name} {count}" for name, count in result.empty.items())
-            report.say(f"pictures without a face, besides: {told}")
+            report.say(f"pictures without a face, among those: {told}")
         for outcome, count in result.unassigned.items():
-            report.say(f"{count} rows without a split: {outcome}")
+            report.say(f"{count} pictures without a split: {outcome}")
         if result.moved:
             report.say(f"{len(result.moved)} kept rows moved: a new picture links them across splits")
         report.say(f"written: {path}")
+
+
+def _tell_table(report: Report, shares: Mapping[str, float], answer: Mapping[str, Any]) -> None:
+    """Pictures by split, and beside them the faces where those are another number."""
+    from lineament.datasets.shares import purpose
+
+    pictures, faces = answer["pictures"], answer["totals"]
+    total = sum(pictures.values()) or 1
+    differ = any(faces.get(name, 0) != count for name, count in pictures.items())
+    report.table(
+        None,
+        ["split", "for", "pictures", "share", *(["faces in them"] if differ else []), "people"],
+        [
+            (
+                name,
+                purpose(name),
+                str(pictures[name]),
+                f"{pictures[name] / total:.1%}",
+                *([str(faces.get(name, 0))] if differ else []),
+                str(len([subject for subject in answer["counts"].get(name, ()) if subject])),
+            )
+            for name in dict.fromkeys([*shares, *pictures])
+            if pictures.get(name)
+        ],
+    )

@@ -16,6 +16,7 @@ from lineament.cli.evaluate.shared import (
     exit_strict,
     rate_cell,
     say_failures,
+    tell_chosen_on,
     write_figures,
 )
 from lineament.cli.options import JsonOption, ModelsDetectorOption, StrictOption, WorkersOption
@@ -47,7 +48,7 @@ def attributes(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", help="Of the data; all for every row. Default: test where there is one."),
+        typer.Option("--split", help="Of the data; all for every row. Default: test, or else val."),
     ] = None,
     detector: ModelsDetectorOption = None,
     plots: PlotsOption = None,
@@ -63,6 +64,7 @@ def attributes(
     """
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
+    from lineament.datasets.held_out import held_out
     from lineament.evaluation.attributes import evaluate, open_labels
     from lineament.evaluation.trained_on import runs_of
 
@@ -70,7 +72,7 @@ def attributes(
     manifest = open_labels(data, label or attribute)
     model = classifier or attribute
     if split is None:
-        split = "test" if any(row.split == "test" for row in manifest) else "all"
+        split = held_out(manifest) or "all"
     runs = [Path(model)] if (Path(model) / "card.json").is_file() else []
     with (
         Report(json) as report,
@@ -125,7 +127,8 @@ def _say(report: Report, found: AttributeReport, *, trained: bool) -> None:
     ):
         if count:
             report.say(f"{count:,} {what} left out")
-    if trained and not any(found.compared.values()):
+    tell_chosen_on(report, found.compared)
+    if trained and not any(one.rows for one in found.compared.values()):
         report.say("the model's folder holds no manifest: whether it was trained on these is not known")
     if found.classes is not None:
         _say_classes(report, found)

@@ -10,7 +10,14 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
-from lineament.cli.evaluate.shared import PlotsOption, check_plots, exit_strict, say_failures, write_figures
+from lineament.cli.evaluate.shared import (
+    PlotsOption,
+    check_plots,
+    exit_strict,
+    say_failures,
+    tell_chosen_on,
+    write_figures,
+)
 from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
 from lineament.cli.targets import Writes
 
@@ -38,7 +45,8 @@ def detection(
     split: Annotated[
         str | None,
         typer.Option(
-            "--split", help="Of the pictures; all for every one. Default: test where there are splits."
+            "--split",
+            help="Of the pictures; all for every one. Default: test, or else val.",
         ),
     ] = None,
     label_format: Annotated[
@@ -80,13 +88,13 @@ def detection(
     """
     from lineament.cli.output import Report, progress
     from lineament.evaluation.detection import evaluate, open_detector
-    from lineament.evaluation.trained_on import require_pictures_unseen
+    from lineament.evaluation.trained_on import compare_pictures
     from lineament.evaluation.truths import looked_for, read_truths
     from lineament.kinds import found_by
 
     check_plots(plots)
     truths = read_truths(images, labels, label_format, split=split)
-    compared = require_pictures_unseen((truths.folder / one.path for one in truths.pictures), (detector,))
+    compared = compare_pictures((truths.folder / one.path for one in truths.pictures), (detector,))
     opened = open_detector(detector)
     finds = found_by(opened.detector)
     truths = looked_for(truths, finds)
@@ -96,10 +104,12 @@ def detection(
                 truths, opened, min_side=min_side, score=score, workers=workers, advance=advance
             )
         answer = {**found.to_json(), "detector": opened.spec, "lowest_score": opened.lowest}
-        answer["compared_with_training"] = compared
+        answer["compared_with_training"] = {run: one.rows for run, one in compared.items()}
+        answer["chosen_on"] = {run: one.chosen_on for run, one in compared.items()}
         report.line(answer)
         say_failures(report, found.failures)
         _say(report, found, opened.lowest, finds)
+        tell_chosen_on(report, compared)
         if errors is not None:
             from lineament.evaluation.detection_errors import write_errors
 

@@ -9,7 +9,7 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
-from lineament.cli.evaluate.shared import rate_cell, tell_repeated
+from lineament.cli.evaluate.shared import rate_cell, tell_chosen_on, tell_repeated
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     AttributesOption,
@@ -49,9 +49,7 @@ def end_to_end(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(
-            "--split", help="Of the data; all for every row. Default: test where there are splits."
-        ),
+        typer.Option("--split", help="Of the data; all for every row. Default: test, or else val."),
     ] = None,
     min_iou: Annotated[
         float, typer.Option("--iou", help="Overlap with the labelled box from which a face is detected.")
@@ -74,6 +72,7 @@ def end_to_end(
     from lineament.analyzer import Analyzer
     from lineament.attributes.trained import open_classifiers
     from lineament.cli.output import Report, progress
+    from lineament.datasets.held_out import held_out
     from lineament.datasets.opening import open_dataset
     from lineament.errors import UsageError
     from lineament.evaluation.end_to_end import evaluate
@@ -89,7 +88,7 @@ def end_to_end(
     ):
         judged = attribute or analyzer.attributes[-1 if classifier else 0].names[0]
         if split is None:
-            split = "test" if any(row.split == "test" for row in manifest) else "all"
+            split = held_out(manifest) or "all"
         detector = str(analyzer.detector_spec)
         for line in analyzer.told:
             report.say(line)
@@ -177,9 +176,10 @@ def _tell(report: Report, found: EndToEnd) -> None:
     ):
         if count:
             report.say(f"left out: {count:,} {what}")
-    for run, count in found.compared.items():
-        told = f"none of the {count:,} pictures that shaped it" if count else "no manifest to compare with"
-        report.say(f"leak check, {run}: {told}{' is among these' if count else ''}")
+    for run, one in found.compared.items():
+        told = f"none of the {one.rows:,} pictures that shaped it is among these"
+        report.say(f"leak check, {run}: {told if one.rows else 'no manifest to compare with'}")
+    tell_chosen_on(report, found.compared)
 
 
 def _cell(rate: Rate | None) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lineament.evaluation.capture import Captures, Failure
     from lineament.evaluation.near_copies import Labelled, Rows
     from lineament.evaluation.people import LabelledPictures
+    from lineament.evaluation.trained_on import Compared
     from lineament.io.manifest import Manifest
     from lineament.scoring.rate import Rate
 
@@ -78,6 +79,16 @@ def tell_repeated(
             "times, and intervals are too narrow. Take copies out with lineament dataset clean"
         )
     return {"near_copies": found}
+
+
+def tell_chosen_on(report: Report, compared: Mapping[str, Compared]) -> None:
+    """Say which trainings had no other held-out pictures than those measured here."""
+    for run, one in compared.items():
+        if one.chosen_on:
+            report.say(
+                f"{one.chosen_on:,} of these pictures are of the split val of {run}, by which its best "
+                "epoch was chosen, for it has no split test: the figures flatter"
+            )
 
 
 def open_analyzer(

@@ -26,7 +26,7 @@ def strangers(
             "--known",
             metavar="DATA",
             help="Photos of its own people that it was not trained on: what rejecting costs them. "
-            "Of a manifest the split test.",
+            "Of a manifest the split test, or val.",
         ),
     ] = None,
     share: Annotated[
@@ -54,6 +54,11 @@ def strangers(
             found = measure(run, met, own, share=share, detector=detector, workers=workers, advance=advance)
         model = attributes.create(str(run))
         assert isinstance(model, Trained)
+        if found.known_chosen_on:
+            report.say(
+                f"{found.known_chosen_on:,} of those pictures are of the split val, by which the best "
+                "epoch was chosen, for the training had no test: what rejecting costs is told too low"
+            )
         path = rejection.save(run, found.rejection(model))
         report.line(found.to_json())
         report.say(f"{found.people:,} strangers; {found.without:,} pictures without a usable face left out")
@@ -71,6 +76,7 @@ def strangers(
 
 
 def _split_of(known: Path) -> str | None:
+    from lineament.datasets.held_out import held_out
     from lineament.datasets.opening import MANIFEST_NAME
     from lineament.io import own_files
     from lineament.io.manifest import Manifest
@@ -78,4 +84,4 @@ def _split_of(known: Path) -> str | None:
     path = known / MANIFEST_NAME if known.is_dir() else known
     if not path.is_file() or not own_files.MANIFEST.known(path):
         return None
-    return "test" if any(row.split == "test" for row in Manifest.load(path)) else None
+    return held_out(Manifest.load(path))

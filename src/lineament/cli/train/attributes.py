@@ -20,6 +20,7 @@ from lineament.cli.train.options import (
     require_torch,
     settings_from,
     steps_of,
+    tell_exam,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def attributes(
     json: JsonOption = None,
     strict: StrictOption = False,
 ) -> None:
-    """Train on the split train, choose the best epoch on val, measure once on test.
+    """Train on the split train, choose the best epoch on val, measure once on test, or without it on val.
 
     Words are classes and numbers a number. Rows may lack labels: they teach the other heads. Writes an
     ONNX file with a card that analyze takes as --attributes.
@@ -116,30 +117,31 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     from lineament.training.classification_report import at_chance
 
     heads = result["attributes"]
-    classes = {name: h for name, h in heads.items() if h["test"]["kind"] == "classes"}
-    numbers = {name: h for name, h in heads.items() if h["test"]["kind"] == "number"}
+    exam = result.get("measured_on", "test")
+    classes = {name: h for name, h in heads.items() if h[exam]["kind"] == "classes"}
+    before = [split for split in ("train", "val") if split != exam]
+    numbers = {name: h for name, h in heads.items() if h[exam]["kind"] == "number"}
     if classes:
         report.table(
             f"{result['architecture']}, {result['method']}: classes",
-            ("attribute", "train", "val", "test, 95 %", "chance", "commonest", "AUC, 95 %", "F1", "n"),
+            ("attribute", *before, f"{exam}, 95 %", "chance", "commonest", "AUC, 95 %", "F1", "n"),
             [
                 (
                     name,
-                    head["train"]["accuracy"]["value"],
-                    head["val"]["accuracy"]["value"],
-                    _rate(head["test"]["accuracy"]),
-                    head["test"]["guessing"]["chance"],
-                    head["test"]["guessing"]["majority"],
-                    _rate(head["test"]["macro_auc"]),
-                    head["test"]["macro_f1"]["value"],
-                    head["test"]["accuracy"]["n"],
+                    *(head[split]["accuracy"]["value"] for split in before),
+                    _rate(head[exam]["accuracy"]),
+                    head[exam]["guessing"]["chance"],
+                    head[exam]["guessing"]["majority"],
+                    _rate(head[exam]["macro_auc"]),
+                    head[exam]["macro_f1"]["value"],
+                    head[exam]["accuracy"]["n"],
                 )
                 for name, head in classes.items()
             ],
         )
     for name, head in classes.items():
         report.table(
-            f"{name}, by class, on the split test",
+            f"{name}, by class, on the split {exam}",
             ("class", "n", "precision, 95 %", "recall, 95 %", "F1", "AUC, 95 %"),
             [
                 (
@@ -150,29 +152,29 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
                     None if row["f1"] is None else row["f1"]["value"],
                     _rate(row["auc"]),
                 )
-                for one, row in head["test"]["classes"].items()
+                for one, row in head[exam]["classes"].items()
             ],
         )
     if numbers:
         report.table(
             f"{result['architecture']}, {result['method']}: numbers, mean absolute error",
-            ("attribute", "train", "val", "test, 95 %", "the median says", "bias", "n"),
+            ("attribute", *before, f"{exam}, 95 %", "the median says", "bias", "n"),
             [
                 (
-                    f"{name}, {head['test']['unit']}" if head["test"]["unit"] else name,
-                    head["train"]["mean_absolute_error"]["value"],
-                    head["val"]["mean_absolute_error"]["value"],
-                    _rate(head["test"]["mean_absolute_error"], 2),
-                    head["test"]["guessing"]["median"]["value"],
-                    _rate(head["test"]["bias"], 2),
-                    head["test"]["mean_absolute_error"]["n"],
+                    f"{name}, {head[exam]['unit']}" if head[exam]["unit"] else name,
+                    *(head[split]["mean_absolute_error"]["value"] for split in before),
+                    _rate(head[exam]["mean_absolute_error"], 2),
+                    head[exam]["guessing"]["median"]["value"],
+                    _rate(head[exam]["bias"], 2),
+                    head[exam]["mean_absolute_error"]["n"],
                 )
                 for name, head in numbers.items()
             ],
         )
     for name, head in classes.items():
-        if words := at_chance(head["test"]["accuracy"], head["test"]["guessing"]):
+        if words := at_chance(head[exam]["accuracy"], head[exam]["guessing"], exam):
             report.say(f"{name} is at chance: {words}")
+    tell_exam(report, result)
     report.say(f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}")
     for name, epoch in result["overfitting_from"].items():
         if epoch is not None:

@@ -20,6 +20,7 @@ from lineament.cli.train.options import (
     require_torch,
     settings_from,
     steps_of,
+    tell_exam,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def classifier(
     json: JsonOption = None,
     strict: StrictOption = False,
 ) -> None:
-    """Train on the split train, choose the best epoch on val, measure once on test.
+    """Train on the split train, choose the best epoch on val, measure once on test, or without it on val.
 
     Writes an ONNX file with a card that analyze takes as --classifier. Stops when the validation loss has
     not fallen for 5 epochs, or at a validation accuracy of 0.97.
@@ -114,12 +115,14 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
                 result["refused"][split],
             )
             for split in ("train", "val", "test")
+            if split in result
         ],
     )
     report.say(
         f"guessing: chance {result['chance']:.3f}, always the commonest class {result['majority']:.3f}; "
         f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}"
     )
+    tell_exam(report, result)
     if result.get("at_chance"):
         report.say(f"at chance: {result['at_chance']}")
     if result["overfitting_from"] is not None:

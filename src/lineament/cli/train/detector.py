@@ -19,6 +19,7 @@ from lineament.cli.train.options import (
     rate_text,
     require_torch,
     settings_from,
+    tell_exam,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def detector(
 ) -> None:
     """Train a detector on pictures with boxes, in any label format that can be imported.
 
-    Chooses the best epoch and score on val, measures once on test. Writes an ONNX file with a card that
-    detect and analyze take as --detector.
+    Chooses the best epoch and score on val, measures once on test, or without it on val. Writes
+    an ONNX file with a card that detect and analyze take as --detector.
     """
     require_torch()
     from lineament.cli.output import Report
@@ -131,8 +132,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
             report.say(f"{words}: {result[key]}")
     if result["refused"]:
         report.say(f"refused pictures: {len(result['refused'])}; why: result.json")
-    if "note" in result:
-        report.say(result["note"])
+    tell_exam(report, result)
     report.say(f"model, card, curves and drawn pictures: {out}")
 
 

@@ -19,6 +19,7 @@ from lineament.cli.train.options import (
     rate_text,
     require_torch,
     settings_from,
+    tell_exam,
 )
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     for split, reasons in result["left_out"].items():
         for reason, count in reasons.items():
             report.say(f"left out of {split}: {count} {reason}")
-    if "test" not in result:
-        report.say("no split 'test': the figures of val flatter, because the best epoch was chosen on it")
+    tell_exam(report, result)
     if sum(result["refused"].values()):
         report.say(f"refused pictures and why: {out / 'refused.txt'}")
     report.say(f"started from: {result['trained_from'] or RANDOM_WEIGHTS}")

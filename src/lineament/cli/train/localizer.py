@@ -19,6 +19,7 @@ from lineament.cli.train.options import (
     rate_text,
     require_torch,
     settings_from,
+    tell_exam,
 )
 
 if TYPE_CHECKING:
@@ -93,10 +94,11 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         if key in result
     ]
     report.table(
-        f"{result['architecture']}, {result['method']}: split test",
+        f"{result['architecture']}, {result['method']}: split {result.get('measured_on', 'test')}",
         ("figure", "value, 95 %", "guessing", "pictures"),
         rows,
     )
+    tell_exam(report, result)
     report.say(
         f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}; "
         f"started from: {result['trained_from'] or RANDOM_WEIGHTS}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from lineament.cli.targets import Writes
 from lineament.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
 
 C = TypeVar("C")
 
@@ -88,6 +91,12 @@ def steps_of(text: str) -> list[str]:
 def rate_text(rate: Mapping[str, float], digits: int = 3) -> str:
     """A rate of a trainer's result with its interval, as a table shows it."""
     return f"{rate['value']:.{digits}f} ({rate['low']:.{digits}f} to {rate['high']:.{digits}f})"
+
+
+def tell_exam(report: Report, result: Mapping[str, Any]) -> None:
+    """Say of figures of val that they flatter."""
+    if "note" in result:
+        report.say(result["note"])
 
 
 def require_torch() -> None:

@@ -108,10 +108,15 @@ def origins(manifest: Manifest) -> list[Origin]:
 
 
 def summary(manifest: Manifest, files: Files) -> dict[str, Any]:
-    """The ``counts`` of the JSON: rows, subjects, outcomes, files, and rows by split and subject."""
+    """The ``counts`` of the JSON: rows, subjects, outcomes, files; pictures, faces and rows by split."""
     by_split: dict[str, Counter[str]] = {}
+    pictures: dict[str, set[str]] = {}
+    faces: Counter[str] = Counter()
     for row in manifest:
-        by_split.setdefault(row.split or "", Counter())[row.subject or ""] += 1
+        split = row.split or ""
+        by_split.setdefault(split, Counter())[row.subject or ""] += 1
+        pictures.setdefault(split, set()).add(row.path)
+        faces[split] += row.outcome == "ok"
     return {
         "rows": len(manifest),
         "subjects": len({row.subject for row in manifest if row.subject is not None}),
@@ -122,6 +127,8 @@ def summary(manifest: Manifest, files: Files) -> dict[str, Any]:
             "missing": len(files.missing),
             "changed": len(files.changed),
         },
+        "pictures": {name: len(pictures[name]) for name in sorted(pictures)},
+        "faces": {name: faces[name] for name in sorted(pictures)},
         "splits": {name: dict(sorted(by_split[name].items())) for name in sorted(by_split)},
     }
 

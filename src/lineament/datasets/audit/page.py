@@ -79,7 +79,8 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
             {
                 "name": shown(name) or "no split",
                 "colour": colours[name],
-                "rows": sum(by_split[name].values()),
+                "pictures": audit.counts["pictures"][name],
+                "faces": audit.counts["faces"][name],
                 "augmented": sum(r.step == "augment" and (r.split or "") == name for r in manifest),
                 "subjects": len([s for s in by_split[name] if s]),
             }

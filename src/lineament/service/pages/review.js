@@ -2,11 +2,13 @@
 const csrf = document.querySelector('meta[name="csrf"]').content;
 const $ = (id) => document.getElementById(id);
 
-let overview = { left: 0, proposed: 0, subjects: [] };
+let overview = { left: 0, proposed: 0, decided: {}, commands: [], subjects: [] };
 let subject = 0; // number of the subject on the page
 let pictures = [];
 let at = 0; // index in pictures
+const ACCEPTED = "accepted"; // stands in done for all that were accepted above a value
 const done = []; // pictures decided here, for undo
+let ended = false; // the command on the other side
 
 function element(tag, text = "", ...classes) {
   const made = document.createElement(tag);
@@ -108,6 +110,7 @@ function paintDetail() {
     const part = element("div", "", "proposal");
     part.append(element("p", `${verb(p)}: ${p.reason}, ${percent(p.score)} sure`, "state"), element("p", p.detail, "muted"));
     if (p.of === null && p.like.length) part.append(element("p", `${p.to_name} looks like this`, "muted"));
+    if (p.of !== null) part.append(element("p", `the same picture under ${p.of_name}`, "muted"));
     const likeness = element("div", "", "likeness");
     for (const n of p.of === null ? p.like : [p.of]) likeness.append(frame(n, "small"));
     part.append(likeness);
@@ -118,13 +121,22 @@ function paintDetail() {
 
 function paintCounts() {
   const here = overview.subjects[subject];
-  $("left").textContent = overview.left === 0 ? "nothing left to decide" : `${overview.left} left to decide`;
+  const open = overview.subjects.filter((s) => s.left).length;
+  const people = open === 1 ? "1 person" : `${open} people`;
+  $("left").textContent = overview.left === 0
+    ? "nothing left to decide"
+    : `${overview.left} left to decide of ${overview.proposed}, in ${people}`;
   $("bar").max = Math.max(1, overview.proposed);
   $("bar").value = overview.proposed ? overview.proposed - overview.left : 1;
   $("subject").textContent = here ? here.name : "";
-  $("subject-left").textContent = here
-    ? `${here.pictures} pictures, ${here.left ? `${here.left} left here` : "nothing left here: n for the next subject"}`
-    : "";
+  $("stored").textContent = here?.stored ? `stored as ${here.stored}; ` : "";
+  $("stored").hidden = !here?.stored;
+  const after = following();
+  const next = after === undefined ? "" : `${overview.subjects[after].name} (${overview.subjects[after].left} left)`;
+  const count = here && (here.pictures === 1 ? "1 picture" : `${here.pictures} pictures`);
+  const what = here && (here.left ? `${here.left} left here` : next ? `nothing left here, next: ${next}` : "nothing left here");
+  $("subject-left").textContent = here ? `${count}, ${what}` : "";
+  $("next-name").textContent = next ? `: ${next}` : "";
   const list = $("subjects");
   if (list.children.length !== overview.subjects.length) {
     list.replaceChildren(...overview.subjects.map((s, n) => {
@@ -139,7 +151,54 @@ function paintCounts() {
     if (list.children[n].textContent !== text) list.children[n].textContent = text;
   });
   list.value = subject;
+  paintDone();
 }
+
+// What stands, what comes next, and when the command ends by itself.
+let endsAt = null;
+function state(answer) {
+  overview.left = answer.left;
+  overview.decided = answer.decided;
+  endsAt = answer.ends_in === null ? null : performance.now() + 1000 * answer.ends_in;
+}
+
+function paintDone() {
+  $("above").hidden = overview.left === 0;
+  const over = ended || (overview.left === 0 && overview.proposed > 0);
+  $("done").hidden = !over;
+  if (!over) return;
+  const { keep, remove, move } = overview.decided;
+  $("done-what").textContent = `Decided: ${keep} kept, ${remove} removed, ${move} moved.`;
+  if ($("commands").children.length !== overview.commands.length) {
+    $("commands").replaceChildren(...overview.commands.map((c) => {
+      const item = element("li");
+      item.append(element("code", c));
+      return item;
+    }));
+  }
+  $("done-buttons").hidden = ended;
+  $("done-title").textContent = ended
+    ? "Finished: every decision is kept, and this page can be closed"
+    : "Nothing is left to decide";
+  const seconds = endsAt === null ? null : Math.max(0, Math.ceil((endsAt - performance.now()) / 1000));
+  $("countdown").textContent = seconds === null ? "" : `ends by itself in ${seconds} s; u takes the last one back`;
+  $("stay").hidden = seconds === null;
+}
+
+function end() {
+  ended = true;
+  endsAt = null;
+  document.body.dataset.ended = "yes";
+  document.querySelectorAll("[data-act]").forEach((button) => { button.disabled = true; });
+  say("");
+  paintDone();
+}
+
+setInterval(() => {
+  if (endsAt === null || ended) return;
+  if (performance.now() >= endsAt) end();
+  else paintDone();
+}, 500);
 
 function choose(index) {
   if (!pictures.length) { paintDetail(); return; }
@@ -166,8 +225,16 @@ async function show(number, picture = null) {
 }
 
 // What another page or process decided meanwhile shows when this page is looked at again.
-async function refresh() {
+async function load() {
   overview = await ask("api/overview");
+  state(overview);
+}
+
+async function refresh() {
+  if (ended) return;
+  await load();
+  paintCounts();
+  await paintAbove();
   if (!pictures.length) return;
   const found = await ask(`api/subjects/${subject}`);
   pictures = found.pictures;
@@ -177,7 +244,7 @@ async function refresh() {
 }
 
 function taken(answer) {
-  overview.left = answer.left;
+  state(answer);
   overview.subjects[answer.subject].left = answer.subject_left;
   const index = pictures.findIndex((p) => p.picture === answer.picture);
   if (index >= 0) {
@@ -193,7 +260,7 @@ async function decide(values) {
   say("");
   const answer = await ask("api/decisions", { picture: decided.picture, ...values });
   done.push(decided.picture);
-  if (values.to_new !== undefined) overview = await ask("api/overview");
+  if (values.to_new !== undefined) await load();
   taken(answer);
   const open = (p) => p.proposals.length && !p.decision;
   let next = at + 1;
@@ -214,6 +281,12 @@ async function accept() {
 async function undo() {
   say("");
   const last = done.pop();
+  if (last === ACCEPTED) {
+    const back = await ask("api/undo", { accepted: true });
+    await refresh();
+    say(`${back.taken_back} taken back.`);
+    return;
+  }
   const answer = await ask("api/undo", last === undefined ? {} : { picture: last });
   if (answer.picture === null) { say("There is nothing to undo."); return; }
   if (answer.subject !== subject) await show(answer.subject, answer.picture);
@@ -221,13 +294,44 @@ async function undo() {
   choose(pictures.findIndex((p) => p.picture === answer.picture));
 }
 
-async function step(direction) {
+// The other subjects in order, from the one on the page on.
+function others(direction) {
   const count = overview.subjects.length;
   const order = [...Array(count).keys()].slice(1).map((k) => (subject + direction * k + count * k) % count);
-  const all = order.filter((n) => overview.subjects[n].pictures);
-  const open = all.filter((n) => overview.subjects[n].left);
-  const next = direction > 0 ? open[0] ?? all[0] : all[0];
+  return order.filter((n) => overview.subjects[n].pictures);
+}
+
+const following = () => others(1).find((n) => overview.subjects[n].left);
+
+async function step(direction) {
+  const all = others(direction);
+  const next = direction > 0 ? following() ?? all[0] : all[0];
   if (next !== undefined) await show(next);
+}
+
+// Accepting all above a value: the number is asked for while one slides, so that nobody accepts blindly.
+const percentFrom = () => Number($("from-number").value);
+async function paintAbove() {
+  if (!$("above").open) return;
+  const value = percentFrom();
+  if (!(value > 0 && value <= 100)) {
+    $("accept-above").disabled = true;
+    $("above-left").textContent = "a number up to 100";
+    return;
+  }
+  const { count } = await ask(`api/acceptable/${value}`);
+  if (value !== percentFrom()) return;
+  $("accept-above").disabled = count === 0;
+  $("accept-above").textContent = `accept ${count}`;
+  $("above-left").textContent = `${overview.left - count} would be left to you`;
+}
+
+async function acceptAbove() {
+  say("");
+  const answer = await ask("api/accept", { from: percentFrom() / 100 });
+  done.push(ACCEPTED);
+  await refresh();
+  say(answer.accepted === 1 ? "1 proposal accepted; u takes it back." : `${answer.accepted} proposals accepted; u takes them back.`);
 }
 
 function columns() {
@@ -310,7 +414,7 @@ const keys = {
 document.addEventListener("keydown", (event) => {
   const act = keys[event.key];
   if (!act || event.ctrlKey || event.metaKey || event.altKey || $("move").open) return;
-  if (["SELECT", "INPUT"].includes(event.target.tagName)) return;
+  if (ended || ["SELECT", "INPUT"].includes(event.target.tagName)) return;
   // A key held down moves on, but never decides twice.
   if (event.repeat && !event.key.startsWith("Arrow")) return;
   event.preventDefault();
@@ -325,8 +429,28 @@ $("subjects").addEventListener("change", (event) => {
 });
 window.addEventListener("focus", () => inTurn(refresh));
 
+for (const [mine, other] of [["from", "from-number"], ["from-number", "from"]]) {
+  $(mine).addEventListener("input", () => {
+    $(other).value = $(mine).value;
+    inTurn(paintAbove);
+  });
+}
+$("above").addEventListener("toggle", () => inTurn(paintAbove));
+$("accept-above").addEventListener("click", (event) => {
+  event.target.blur();
+  inTurn(acceptAbove);
+});
+$("finish").addEventListener("click", () => inTurn(async () => {
+  state(await ask("api/finish", {}));
+  end();
+}));
+$("stay").addEventListener("click", () => inTurn(async () => {
+  state(await ask("api/stay", {}));
+  paintDone();
+}));
+
 inTurn(async () => {
-  overview = await ask("api/overview");
+  await load();
   const first = overview.subjects.findIndex((s) => s.left);
   await show(Math.max(0, first));
 });
