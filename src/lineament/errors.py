@@ -26,6 +26,8 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── NoSuchFace            the face asked for, by number or point, is not in the picture
     │   ├── SeveralFaces
     │   ├── LowQuality
+    │   ├── WrongPose             the head is not held as asked
+    │   ├── FaceInPicture         there is a face where none may be
     │   ├── NoLandmarks           a detector without landmarks cannot feed an embedder
     │   ├── AlreadyEnrolled       this very sample is in the gallery
     │   ├── FaceOfAnotherSubject  the face matches somebody else who is enrolled
@@ -178,6 +180,14 @@ class SeveralFaces(FaceError):
 
 class LowQuality(FaceError):
     """The face is below the quality asked for."""
+
+
+class WrongPose(FaceError):
+    """The head is not held as it was asked to be."""
+
+
+class FaceInPicture(FaceError):
+    """There is a face in a picture that is to show none."""
 
 
 class NoLandmarks(FaceError):

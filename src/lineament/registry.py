@@ -4,7 +4,8 @@
 itself with ``@detectors.register("yunet", YuNetConfig)``. Packages outside add theirs with an entry point
 in the group ``lineament.detectors`` (and so on) that points at such a class.
 
-The folder of a finished training is a name too: ``detectors.create("runs/det:score=0.5")`` reads the job in
+A model that was added under a name (`lineament.added`) is created by that name, and the folder of a
+finished training is a name too: ``detectors.create("runs/det:score=0.5")`` reads the job in
 its card and hands the folder as setting ``model`` to the implementation for that job.
 """
 
@@ -23,6 +24,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from lineament import added
 from lineament.config import did_you_mean, from_mapping
 from lineament.errors import ConfigError, UnknownName, UsageError
 from lineament.protocols import AttributeClassifier, Detector, Embedder
@@ -58,7 +60,8 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Every name that can be created, without importing the implementations."""
-        return sorted({*self._factories, *_modules(self.package), *self._points()})
+        brought = {name for name in added.names() if self._added(name)}
+        return sorted({*self._factories, *_modules(self.package), *self._points(), *brought})
 
     def settings(self, spec: str) -> frozenset[str]:
         """Names of the settings that the implementation of a spec takes; raises as `create`."""
@@ -144,8 +147,11 @@ class Registry(Generic[T]):
         """The name or run folder that a text begins with, and the rest from its colon or comma on."""
         end = _END.search(text)
         name = text[: end.start()].strip() if end else text.strip()
+        rest = text[end.start() :] if end else ""
         if self._knows(name):
-            return _Named(name, name), text[end.start() :] if end else ""
+            return _Named(name, name), rest
+        if (folder := self._added(name)) is not None:
+            return _Named(self._opener(folder), name, {"model": str(folder)}), rest
         # A path may hold colons and commas itself, so the longest is tried first.
         for stop in [len(text), *(found.start() for found in reversed([*_END.finditer(text)]))]:
             path = text[:stop].strip()
@@ -176,17 +182,15 @@ class Registry(Generic[T]):
 
     def _opener(self, folder: Path) -> str:
         """Which implementation opens a run folder."""
-        card = folder / "card.json"
-        try:
-            values = json.loads(card.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(f"{folder}: no card.json; is it the folder of a finished training?") from None
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{card}: {error}") from error
-        job = values.get("job") if isinstance(values, dict) else None
-        if not isinstance(job, str) or job not in self.trained:
+        job = _job(folder)
+        if job not in self.trained:
             raise ConfigError(f"{folder}: a model for {job}, which is no {self.kind}")
         return self.trained[job]
+
+    def _added(self, name: str) -> Path | None:
+        """The folder of an added model of this kind."""
+        folder = added.path_of(name)
+        return folder if folder is not None and _job(folder) in self.trained else None
 
     def _knows(self, name: str) -> bool:
         return name in self._factories or name in _modules(self.package) or name in self._points()
@@ -234,10 +238,24 @@ _PATH = re.compile(r"[/\\]")
 def _written(chain: Sequence[_Named]) -> str:
     """A spec of the first that wraps the others."""
     first, *wrapped = chain
-    parts = [f"{key}={value}" for key, value in first.settings.items() if value != first.written]
+    # What is written as a folder or an added model's name says by that which model it is.
+    known = "" if first.written == first.name else "model"
+    parts = [f"{key}={value}" for key, value in first.settings.items() if key != known]
     if wrapped:
         parts.append(_written(wrapped))
     return f"{first.written}:{','.join(parts)}" if parts else first.written
+
+
+def _job(folder: Path) -> str:
+    """What the card in a run folder says the model is for; raises `ConfigError`."""
+    card = folder / added.CARD
+    try:
+        values = json.loads(card.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{folder}: no {added.CARD}; is it the folder of a finished training?") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{card}: {error}") from error
+    return str(values.get("job")) if isinstance(values, dict) else "nothing"
 
 
 def _is_number(text: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lineament.io.catalog import ModelCard
     from lineament.io.delivery import Progress
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, bundle and check model files.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, bundle, check and add model files.")
 
 DEFAULT_MODELS = ("yunet", "sface")
 """What the default commands need; ``models pull`` without names fetches these."""
@@ -42,18 +42,27 @@ def list_models(
     json: JsonOption = None,
 ) -> None:
     """List every model with its licence, size and whether its file is in the cache."""
+    from lineament import added
+    from lineament.cli.models_added import added_json
     from lineament.cli.output import Report
     from lineament.config import did_you_mean
     from lineament.errors import ConfigError
     from lineament.io import assets, catalog
+    from lineament.io.trained import TrainedCard
 
     cards = list(catalog.cards().values())
-    if job is not None and job not in (jobs := {card.job for card in cards}):
+    brought = {name: TrainedCard.load(added.folder() / name) for name in added.names()}
+    if job is not None and job not in (
+        jobs := {card.job for card in cards} | {card.job for card in brought.values()}
+    ):
         raise ConfigError(f"--job: no model does {job!r}{did_you_mean(job, jobs)}")
     chosen = [card for card in cards if job in (None, card.job)]
+    brought = {name: card for name, card in brought.items() if job in (None, card.job)}
     with Report(json) as report:
         for card in chosen:
             report.line(_card_json(card))
+        for name in brought:
+            report.line(added_json(name))
         report.table(
             None,
             ("name", "job", "licence", "commercial use", "MB", "in cache", "what"),
@@ -68,9 +77,23 @@ def list_models(
                     card.title,
                 )
                 for card in chosen
+            ]
+            + [
+                (
+                    name,
+                    card.job,
+                    card.licence,
+                    "as its licence says",
+                    f"{(added.folder() / name / card.file).stat().st_size / 1e6:.1f}",
+                    "added",
+                    f"{card.architecture}, finds {', '.join(card.heads[0].classes)}",
+                )
+                for name, card in brought.items()
             ],
         )
         report.say(f"{len(chosen)} models; files are kept in {assets.cache_folder()}")
+        if brought:
+            report.say(f"{len(brought)} added models in {added.folder()}")
 
 
 @app.command()
@@ -78,9 +101,16 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")], json: JsonOption = None
 ) -> None:
     """Show all that is known of one model: origin, licence, input, published and measured figures."""
+    from lineament import added
+    from lineament.cli.models_added import added_json, added_rows
     from lineament.cli.output import Report
     from lineament.io import assets, catalog
 
+    if added.path_of(name) is not None:
+        with Report(json) as report:
+            report.line(added_json(name))
+            report.table(None, ("", ""), added_rows(name))
+        return
     card = catalog.card(name)
     path = assets.cached_path(card)
     taken = card.input
@@ -244,11 +274,14 @@ def write_bundle(
 @app.command()
 def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     """Check files in the cache (default: all): SHA-256, then the golden output where a card has one."""
+    from lineament import added
     from lineament.cli.output import Report, error_json
     from lineament.errors import AssetUnavailable, LineamentError
     from lineament.io import assets, catalog, golden
+    from lineament.io.trained import open_trained
 
-    cards = [catalog.card(name) for name in names] if names else list(catalog.cards().values())
+    brought = [name for name in names if added.path_of(name)] if names else added.names()
+    cards = [catalog.card(name) for name in names or catalog.cards() if name not in brought]
     if not names:
         cards = [card for card in cards if assets.cached_path(card).exists()]
     failed, rows = 0, []
@@ -279,8 +312,18 @@ def check(names: NamesArgument = None, json: JsonOption = None) -> None:
                 "none in the card" if card.golden is None else "" if gap is None else f"{gap:.1e} off"
             )
             rows.append((card.name, "ok" if error is None else "FAILED", golden_text, str(error or path)))
+        for name in brought:
+            path, error = added.require_path_of(name), None
+            try:
+                open_trained(path)
+            except LineamentError as problem:
+                error, failed = problem, failed + 1
+            outcome = "ok" if error is None else "failed"
+            report.line({"name": name, "outcome": outcome, "path": str(path), "error": error_json(error)})
+            rows.append((name, "ok" if error is None else "FAILED", "", str(error or path)))
         report.table(None, ("model", "outcome", "golden output", "file, or what is wrong"), rows)
-        report.say(f"{len(cards)} checked, {failed} failed" if cards else "no model file is in the cache")
+        count = len(cards) + len(brought)
+        report.say(f"{count} checked, {failed} failed" if count else "no model file is in the cache")
     if failed:
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ from lineament.training.telling import log
 
 TOLERANCE = 1e-4
 """Largest difference between ONNX and torch, times the largest value of an output where that is above 1."""
-_GOLDEN_TOLERANCE = 0.02
+GOLDEN_TOLERANCE = 0.02
 """Another processor's float32 differs by under 1e-4; a wrong mean or colour order by far more."""
 
 
@@ -63,7 +63,7 @@ def export(
     name = f"waves-{size}x{size}"
     answer = golden.summary(session.run({INPUT_NAME: golden.tensor(card, golden.picture(name)[None])}))
     rounded = tuple(float(f"{value:.6g}") for value in answer)
-    done = replace(done, golden=Golden(name, rounded, _GOLDEN_TOLERANCE))
+    done = replace(done, golden=Golden(name, rounded, GOLDEN_TOLERANCE))
     done.save(run.path)
     return done
 

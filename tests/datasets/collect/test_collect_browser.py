@@ -124,7 +124,9 @@ def test_next_links_and_result_pages_are_followed(site: Site) -> None:
     assert [(c.url, c.page, c.licence) for c in results.candidates] == [
         (f"{site.url}/full/1.jpg", f"{site.url}/photo/1", "CC0")
     ]
-    assert results.unusable == 1  # the page that is gone
+    assert [(url, type(error)) for url, error in results.failures] == [
+        (f"{site.url}/photo/gone", HttpError)
+    ]
     assert results.next == f"{site.url}/search?p=2"
     assert source.page(ADA, results.next, 10).next is None
 

@@ -102,7 +102,7 @@ def test_a_purpose_must_be_stated(names: Path, tmp_path: Path) -> None:
 
 @needs_browser
 def test_the_command_never_asks_this_machine(names: Path, tmp_path: Path, site: Site) -> None:
-    """Whatever a page description says, the command line has no way to allow private addresses."""
+    """Whatever a page description says: a site of one's own is named on the command line, or not asked."""
     page = tmp_path / "local.toml"
     page.write_text(f"name='x'\nurl='{site.url}/?q={{query}}'\nresult='a'\n", encoding="utf-8")
     sandbox = () if CHROMIUM.sandbox else ("--no-sandbox",)
@@ -110,7 +110,7 @@ def test_the_command_never_asks_this_machine(names: Path, tmp_path: Path, site: 
         names, "--out", tmp_path / "out", "--purpose", "x", "--source", "browser", "--page", page, *sandbox,
         "--json", tmp_path / "answer.jsonl", "--workers", 1,
     )  # fmt: skip
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     first = json.loads((tmp_path / "answer.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert first["error"]["type"] == "ForbiddenUrl"
     assert "search: ForbiddenUrl: 2" in done.output

@@ -17,7 +17,7 @@ from collect_site import jpeg
 from lineament.analyzer import Analyzer
 from lineament.datasets.collect import camera, folder, video
 from lineament.datasets.collect.collection import Collection
-from lineament.datasets.collect.frames import Choice
+from lineament.datasets.collect.devices import device
 from lineament.datasets.collect.people import Person
 from lineament.datasets.opening import open_dataset
 from lineament.errors import BadAnswer, Unreachable, UsageError
@@ -212,9 +212,7 @@ def test_a_sitting_asks_for_changes_and_counts_live(film: Path, faces: Analyzer,
     )
     with collecting(tmp_path, ADA, GRACE) as collection:
         list(
-            camera.gather(
-                collection, [ADA, GRACE], str(film), faces, sitting, per_subject=2, parts=("a", "b")
-            )
+            camera.Camera(collection, device(str(film)), faces, sitting).gather([ADA, GRACE], 2, ("a", "b"))
         )
         assert collection.kept("Ada Lovelace") == 2
     assert asked[:2] == [("Ada Lovelace", "a"), ("Ada Lovelace", "b")] and asked[2] == ("grace", "a")
@@ -223,7 +221,7 @@ def test_a_sitting_asks_for_changes_and_counts_live(film: Path, faces: Analyzer,
     again: list[str] = []
     sitting = camera.Sitting(lambda person, _part: again.append(person.subject), lambda *_: None)
     with collecting(tmp_path, ADA) as collection:
-        list(camera.gather(collection, [ADA], str(film), faces, sitting, per_subject=2))
+        list(camera.Camera(collection, device(str(film)), faces, sitting).gather([ADA], 2))
     assert not again
 
 
@@ -231,6 +229,6 @@ def test_a_sitting_asks_for_changes_and_counts_live(film: Path, faces: Analyzer,
 def test_a_camera_that_is_not_there_is_named(faces: Analyzer, tmp_path: Path) -> None:
     """Neither a missing device nor an address in its place ends in anything but Unreachable."""
     sitting = camera.Sitting(lambda *_: None, lambda *_: None)
-    for device in (987, "rtsp://127.0.0.1/stream", str(tmp_path / "gone.avi")):
+    for name in ("987", "/dev/null", "rtsp://127.0.0.1/stream", str(tmp_path / "gone.avi")):
         with collecting(tmp_path / "out", ADA) as collection, pytest.raises(Unreachable):
-            list(camera.gather(collection, [ADA], device, faces, sitting, choice=Choice()))
+            list(camera.Camera(collection, device(name), faces, sitting).gather([ADA]))

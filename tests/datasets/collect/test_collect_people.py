@@ -56,15 +56,49 @@ HOSTILE = [
 
 
 def test_hostile_names_get_different_harmless_folders() -> None:
-    """Whatever the name, the folder is short lower-case ASCII; no two share one, without case either."""
+    """Whatever the name, the folder is short ASCII; no two share one, without case either."""
     folders = [folder_name(name) for name in HOSTILE]
-    assert len(set(folders)) == len(HOSTILE)
+    assert len({folder.lower() for folder in folders}) == len(HOSTILE)
     for folder in folders:
-        assert folder.isascii() and folder == folder.lower() and 1 <= len(folder) <= 60
-        assert set(folder) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and folder[0] not in "-_"
-        assert folder.split("-")[0] not in {"con", "prn", "aux", "nul"} or "-" in folder
+        assert folder.isascii() and 1 <= len(folder) <= 60
+        assert (
+            set(folder.lower()) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and folder[0] not in "-_"
+        )
+        assert folder.split("-")[0].lower() not in {"con", "prn", "aux", "nul"} or "-" in folder
     assert folder_name("ada_lovelace") == "ada_lovelace"
-    assert folder_name("Ada Lovelace").startswith("ada_lovelace-")
+    assert folder_name("Ada Lovelace").startswith("Ada_Lovelace-")
+    assert folder_name("George_W_Bush").startswith("George_W_Bush-")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("George_W_Bush", "George W Bush"),
+        ("Jean-Luc_Picard", "Jean-Luc Picard"),
+        ("george__w__bush", "george w bush"),
+        ("_Ada_", "Ada"),
+        ("Anna+Maria+Lind", "Anna Maria Lind"),
+        ("Ada%20Lovelace", "Ada Lovelace"),
+        ("Ada Lovelace_King", "Ada Lovelace King"),
+        ("J.R.R. Tolkien", "J.R.R. Tolkien"),
+        ("O'Brien", "O'Brien"),
+        ("C++", "C++"),
+        ("李_小龙", "李 小龙"),
+        ("___", "___"),
+    ],
+)
+def test_a_name_joined_for_a_file_is_spoken_with_spaces(tmp_path: Path, name: str, words: str) -> None:
+    """Underscores, ``%20`` and ``+`` between letters are spaces to search by; the subject stays."""
+    [person] = read_names(written(tmp_path / "names.txt", name))
+    assert (person.subject, person.keyword, person.respelled) == (name, words, name != words)
+
+
+def test_two_spellings_of_one_spoken_name_are_refused(tmp_path: Path) -> None:
+    """They would be two subjects with the same photos; words of one's own are taken as they are."""
+    with pytest.raises(InvalidSubject, match="line 2: 'George W Bush' is 'George_W_Bush'"):
+        read_names(written(tmp_path / "names.txt", "George_W_Bush\nGeorge W Bush\n"))
+    [person] = read_names(written(tmp_path / "words.txt", "George_W_Bush\tbush_43\n"))
+    assert (person.keyword, person.respelled) == ("bush_43", False)
 
 
 @given(st.text(min_size=1, max_size=60).filter(lambda t: t.isprintable()), st.text(min_size=1, max_size=60))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -22,8 +20,12 @@ from lineament.cli.options import (
 from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
-    from lineament.datasets.collect.collection import Collection, Gathered
+    from lineament.cli.dataset.collect_sources import Job
+    from lineament.datasets.collect.collection import Collection
     from lineament.datasets.collect.people import Person
+
+_SHOWN = 5
+"""Names told to be searched for in other words."""
 
 
 class Source(StrEnum):
@@ -34,6 +36,14 @@ class Source(StrEnum):
     camera = "camera"
     video = "video"
     folder = "folder"
+
+
+class Record(StrEnum):
+    """When a camera's frames are taken."""
+
+    always = "always"
+    enter = "enter"
+    hold = "hold"
 
 
 @app.command("collect")
@@ -48,7 +58,7 @@ def collect(
         str, typer.Option("--purpose", metavar="TEXT", help="What the photos are for; recorded with each.")
     ],
     source: Annotated[Source, typer.Option("--source", help="Where the photos come from.")] = Source.api,
-    per_subject: Annotated[int, typer.Option("--per-subject", min=1, help="Photos a person.")] = 100,
+    per_subject: Annotated[int, typer.Option("--per-subject", min=0, help="Photos a person.")] = 100,
     workers: Annotated[
         int,
         typer.Option(
@@ -70,8 +80,35 @@ def collect(
         typer.Option("--page", metavar="NAME|FILE.toml", help="browser: description of the search page."),
     ] = "openverse",
     device: Annotated[
-        str, typer.Option("--device", metavar="N|FILE", help="camera: its number, or a video file.")
+        str,
+        typer.Option("--device", metavar="N|FILE", help="camera: its number or device file, or a video."),
     ] = "0",
+    poses: Annotated[
+        str | None,
+        typer.Option(
+            "--poses",
+            metavar="LIST",
+            help="camera: heads held so, as many of each: frontal,left,right,up,down.",
+        ),
+    ] = None,
+    negatives: Annotated[
+        int, typer.Option("--negatives", min=0, metavar="N", help="camera: frames without a face, too.")
+    ] = 0,
+    record: Annotated[
+        Record,
+        typer.Option(
+            "--record",
+            help="camera: Enter starts and stops (enter), while the space bar is held (hold), or always.",
+        ),
+    ] = Record.always,
+    allow_private: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-private",
+            metavar="HOST[:PORT]",
+            help="browser: a site of your own on this machine or a private network; only the ones named.",
+        ),
+    ] = None,
     contact: Annotated[
         str | None,
         typer.Option(
@@ -102,24 +139,33 @@ def collect(
     """Gather photos of the people named in a list, for a stated purpose.
 
     Only people in the list are searched for. Interrupted or killed, the same command goes on where it was.
+    Ends with 1 when nobody has a photo, or when this run met failures only.
     """
+    from lineament.cli.dataset.collect_sources import Job
     from lineament.cli.output import Report, error_json, progress
     from lineament.datasets.collect.collection import Collection
     from lineament.datasets.collect.people import read_names
-    from lineament.datasets.collect.run import short
-    from lineament.datasets.opening import MANIFEST_NAME
+    from lineament.datasets.collect.poses import named
 
     people = read_names(names)
-    job = _Job(people, per_subject, workers, contact, host_seconds)
+    wanted_poses = named([name.strip() for name in poses.split(",")]) if poses else []
+    _require_fitting(source, per_subject, bool(poses), negatives, record, allow_private)
+    job = Job(people, per_subject, workers, contact, host_seconds, tuple(allow_private or ()))
     settings: dict[str, Any] = {"per_subject": per_subject}
     if source is Source.api:
         settings["api"] = api
     elif source is Source.browser:
         settings["page"] = page
+        if allow_private:
+            settings["allow_private"] = sorted(allow_private)
+    elif source is Source.camera and (poses or negatives):
+        settings |= {"poses": [pose.name for pose in wanted_poses], "negatives": negatives}
     with (
         Report(json) as report,
         Collection(out, people, purpose=purpose, source=str(source), **settings) as collection,
     ):
+        if source in (Source.api, Source.browser):
+            _tell_respelled(report, people)
         have = sum(min(per_subject, collection.kept(person.subject)) for person in people)
         if source is Source.api:
             outcomes = job.from_api(collection, api)
@@ -132,12 +178,13 @@ def collect(
             if source is Source.video:
                 outcomes = job.from_video(collection, origin, subject, licence)
             else:
-                outcomes = job.from_camera(collection, device)
-        total = max(0, per_subject * len(people) - have)
+                outcomes = job.from_camera(collection, device, wanted_poses, negatives, record)
+        total = max(0, per_subject * len(people) + negatives - have - collection.kept(None))
         # Closed before the collection is: an interruption must not leave workers with a closed journal.
         with closing(outcomes), progress(total, "photos kept") as advance:
             for gathered in outcomes:
                 advance(gathered.error is None)
+                job.hear(gathered)
                 report.line(
                     {
                         "subject": gathered.subject,
@@ -147,225 +194,88 @@ def collect(
                         "error": error_json(gathered.error),
                     }
                 )
-        counts = collection.counts
-        missing = dict(short(collection, per_subject))
-        report.line(
-            {
-                "outcomes": counts,
-                "passed_over": job.passed_over,
-                "short": missing,
-                "manifest": str(out / MANIFEST_NAME),
-            }
-        )
-        report.table(
-            None,
-            ("subject", "photos", "wanted"),
-            [(person.subject, collection.kept(person.subject), per_subject) for person in people],
-        )
-        refused = counts.total() - counts["kept"]
-        report.say(f"{counts['kept']} photos kept, {refused} refused; people with too few: {len(missing)}")
-        for title, counter in (("refused", counts), ("passed over", job.passed_over)):
-            for name, count in sorted(counter.items()):
-                if name != "kept":
-                    report.say(f"  {title}: {name}: {count}")
-        for note in job.notes:
-            report.say(note)
-    if strict and refused:
+        _tell(report, job, collection, negatives)
+        refused = collection.counts.total() - collection.counts["kept"]
+        nothing = not any(map(collection.kept, [*collection.people, None]))
+    if nothing or (refused and (strict or not collection.counts["kept"])):
         raise typer.Exit(1)
 
 
-class _Job:
-    """One call of the command: what every source needs, and what it found besides photos."""
-
-    def __init__(
-        self,
-        people: list[Person],
-        per_subject: int,
-        workers: int,
-        contact: str | None,
-        host_seconds: float,
-    ) -> None:
-        import threading
-
-        self.people = people
-        self.per_subject = per_subject
-        self.workers = workers
-        self.contact = contact
-        self.host_seconds = host_seconds
-        self.stop = threading.Event()
-        self.passed_over: Counter[str] = Counter()
-        self.notes: list[str] = []
-
-    def look(self, detector: str, precision: str, min_quality: float, gap: float) -> None:
-        """Prepare to judge frames."""
-        from lineament.analyzer import Analyzer
-        from lineament.datasets.collect.frames import Choice
-
-        self.analyzer = Analyzer(detector, precision=precision)
-        self.choice = Choice(min_quality, gap)
-
-    def from_api(self, collection: Collection, name: str) -> Generator[Gathered, None, None]:
-        from lineament.datasets.collect.api import open_api
-        from lineament.datasets.collect.run import gather
-        from lineament.datasets.collect.width import Width
-
-        width = Width(self.workers)
-        guest = self._guest(width)
-        search = open_api(name, guest)
-        yield from gather(
-            collection,
-            search,
-            guest,
-            per_subject=self.per_subject,
-            workers=self.workers,
-            width=width,
-            stop=self.stop,
-        )
-        self._tell(width)
-
-    def from_browser(
-        self, collection: Collection, page: str, *, sandbox: bool
-    ) -> Generator[Gathered, None, None]:
-        from lineament.datasets.collect.addresses import parse
-        from lineament.datasets.collect.browser import BrowserSearch, Chromium, require_browser
-        from lineament.datasets.collect.run import gather
-        from lineament.datasets.collect.search_pages import open_page
-        from lineament.datasets.collect.width import Width
-
-        chromium = Chromium(sandbox=sandbox)
-        require_browser(chromium)
-        width = Width(self.workers)
-        description = open_page(page)
-        site = parse(description.url.replace("{query}", "")).authority
-        guest = self._guest(width, (site,))
-        search = BrowserSearch(description, guest, chromium)
-        yield from gather(
-            collection,
-            search,
-            guest,
-            per_subject=self.per_subject,
-            workers=self.workers,
-            width=width,
-            stop=self.stop,
-        )
-        self._tell(width)
-        self.notes += [
-            f"  the browser was refused: {reason}: {count}"
-            for reason, count in sorted(search.refused.items())
-        ]
-
-    def from_folder(
-        self, collection: Collection, origin: Path | None, subject: str | None, licence: str | None
-    ) -> Generator[Gathered, None, None]:
-        from lineament.datasets.collect import folder
-
-        photos = folder.find(_needed(origin), self.people, subject)
-        for name in photos.left_out:
-            self.notes.append(f"  left out: the folder {name!r}, whom the list does not name")
-        for name in photos.missing:
-            self.notes.append(f"  no folder for {name!r}")
-        if photos.skipped:
-            self.notes.append(f"  left out: {photos.skipped} files that are no pictures or lie loose")
-        yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
-        if photos.too_many:
-            self.passed_over["more than --per-subject"] = photos.too_many.total()
-            self.notes += [
-                f"  left out: {count} more photos of {name!r}"
-                for name, count in sorted(photos.too_many.items())
-            ]
-
-    def from_video(
-        self, collection: Collection, origin: Path | None, subject: str | None, licence: str | None
-    ) -> Generator[Gathered, None, None]:
-        from lineament.datasets.collect import folder, video
-        from lineament.errors import UsageError
-
-        path = _needed(origin)
-        owners = [folder.named(subject, self.people)] if subject is not None else self.people
-        for person in owners:
-            where = path if subject is not None else path / person.subject
-            if subject is None and (person.subject in (".", "..") or not _inside(where, path)):
-                self.notes.append(f"  no folder for {person.subject!r}")
-                continue
-            try:
-                videos = video.find(where)
-            except UsageError as error:
-                if subject is not None:
-                    raise
-                self.notes.append(f"  {error}")
-                continue
-            yield from video.gather(
-                collection,
-                person,
-                videos,
-                self.analyzer,
-                per_subject=self.per_subject,
-                choice=self.choice,
-                licence=licence,
-                passed_over=self.passed_over,
-            )
-
-    def from_camera(self, collection: Collection, device: str) -> Generator[Gathered, None, None]:
-        from lineament.datasets.collect import camera
-        from lineament.io.names import shown
-
-        def ready(person: Person, part: str) -> None:
-            typer.echo(f"\n{shown(person.subject)}: {part}, then press Enter ", err=True, nl=False)
-            try:
-                input()
-            except EOFError:
-                typer.echo("(nobody at the keyboard: going on)", err=True)
-
-        def show(person: Person, have: int, wanted: int, reason: str) -> None:
-            typer.echo(f"\r{shown(person.subject)}: {have}/{wanted} {reason:<60.60}", err=True, nl=False)
-
-        yield from camera.gather(
-            collection,
-            self.people,
-            int(device) if device.isdecimal() else device,
-            self.analyzer,
-            camera.Sitting(ready, show),
-            per_subject=self.per_subject,
-            choice=self.choice,
-            passed_over=self.passed_over,
-        )
-        typer.echo("", err=True)
-
-    def _guest(self, width: Any, sites: tuple[str, ...] = ()) -> Any:
-        import lineament
-        from lineament.datasets.collect.fetching import Fetcher, Policy
-        from lineament.datasets.collect.politeness import PRODUCT, Guest, Manners
-        from lineament.datasets.collect.run import stoppable
-        from lineament.errors import UsageError
-
-        if self.contact is not None and not (self.contact.isascii() and self.contact.isprintable()):
-            raise UsageError("--contact: plain ASCII text, an e-mail or web address")
-        about = "; ".join(filter(None, ["+https://lineament.readthedocs.io", self.contact]))
-        return Guest(
-            Fetcher(Policy(sites=sites), user_agent=f"{PRODUCT}/{lineament.__version__} ({about})"),
-            Manners(host_seconds=self.host_seconds),
-            sleep=stoppable(self.stop),
-            on_result=width.heard,
-        )
-
-    def _tell(self, width: Any) -> None:
-        if width.least_seen < width.most:
-            self.notes.append(
-                f"  memory or network suffered: down to {width.least_seen} of {width.most} at once"
-            )
-
-
-def _needed(origin: Path | None) -> Path:
+def _require_fitting(
+    source: Source,
+    per_subject: int,
+    poses: bool,
+    negatives: int,
+    record: Record,
+    allow_private: list[str] | None,
+) -> None:
+    """Raise `UsageError` for an option that the source could only ignore."""
     from lineament.errors import UsageError
 
-    if origin is None:
-        raise UsageError("this source needs --from PATH")
-    return origin
+    camera = {"--poses": poses, "--negatives": negatives, "--record": record is not Record.always}
+    for option, given in camera.items():
+        if given and source is not Source.camera:
+            raise UsageError(f"{option} is for --source camera, not {source}")
+    if allow_private and source is not Source.browser:
+        raise UsageError(f"--allow-private is for --source browser, not {source}")
+    if not per_subject and not negatives:
+        raise UsageError(
+            "--per-subject 0 wants nothing; with --source camera --negatives N frames without a face"
+        )
+    if poses and not per_subject:
+        raise UsageError("--poses wants photos of people: --per-subject is 0")
 
 
-def _inside(path: Path, folder: Path) -> bool:
-    """Whether a name taken as a folder's name stays in there; a name is data and may hold anything."""
-    try:
-        return path.is_dir() and path.resolve().parent == folder.resolve()
-    except (OSError, ValueError):
-        return False
+def _tell(report: Any, job: Job, collection: Collection, negatives: int) -> None:
+    from lineament.datasets.collect.run import short
+    from lineament.datasets.opening import MANIFEST_NAME
+
+    counts = collection.counts
+    missing = dict(short(collection, job.per_subject))
+    refused = counts.total() - counts["kept"]
+    report.line(
+        {
+            "outcomes": counts,
+            "passed_over": job.passed_over,
+            "short": missing,
+            "manifest": str(collection.folder / MANIFEST_NAME),
+        }
+    )
+    report.table(
+        None,
+        ("subject", "photos", "wanted"),
+        [
+            *((person.subject, collection.kept(person.subject), job.per_subject) for person in job.people),
+            *([("(no face)", collection.kept(None), negatives)] if negatives else []),
+        ],
+    )
+    report.say(f"{counts['kept']} photos kept, {refused} refused; people with too few: {len(missing)}")
+    for title, counter in (("refused", counts), ("passed over", job.passed_over)):
+        for name, count in sorted(counter.items()):
+            if name != "kept":
+                report.say(f"  {title}: {name}: {count}")
+    for note in job.notes:
+        report.say(note)
+    _tell_failures(report, job, refused, collection.folder)
+
+
+def _tell_respelled(report: Any, people: list[Person]) -> None:
+    respelled = [person for person in people if person.respelled]
+    for person in respelled[:_SHOWN]:
+        report.say(f"{person.subject!r} is searched for as {person.keyword!r}")
+    if len(respelled) > _SHOWN:
+        report.say(f"... and so are {len(respelled) - _SHOWN} more: underscores stand for spaces")
+
+
+def _tell_failures(report: Any, job: Job, refused: int, out: Path) -> None:
+    from lineament.datasets.collect.collection import JOURNAL_NAME
+    from lineament.io.names import shown
+
+    if not job.failures:
+        return
+    report.say("first failures of each kind:")
+    for failure in job.failures:
+        report.say(
+            f"  {shown(failure.origin)}: {type(failure.error).__name__}: {shown(str(failure.error))}"
+        )
+    report.say(f"all {refused}, each with its address and reason: {out / JOURNAL_NAME}")

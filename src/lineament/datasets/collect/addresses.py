@@ -12,11 +12,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from lineament.errors import ForbiddenUrl, Unreachable
+from lineament.errors import ForbiddenUrl, Unreachable, UsageError
 from lineament.io.names import shown
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Every address of a host and port."""
+
+Site = tuple[str, int]
+"""A host in ASCII and a port."""
 
 _MAX_URL = 8_192
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -41,6 +44,11 @@ class Target:
         """Host and port as the Host header tells them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def site(self) -> Site:
+        """Host and port."""
+        return self.host, self.port
 
     @property
     def origin(self) -> str:
@@ -132,6 +140,73 @@ def is_public(address: str) -> bool:
     )
 
 
+def own_sites(entries: Sequence[str]) -> frozenset[Site]:
+    """The sites that ``HOST`` (ports 80 and 443) and ``HOST:PORT`` name, each exactly; raises `UsageError`.
+
+    An IPv6 address with a port stands in brackets.
+    """
+    found: set[Site] = set()
+    for entry in entries:
+        bare = ":" in entry and _is_v6(entry)
+        try:
+            target = parse(f"http://[{entry}]/" if bare else f"http://{entry}/")
+        except ForbiddenUrl as error:
+            raise UsageError(f"{shown(entry)!r} names no site: {error}") from None
+        if target.path != "/" or "://" in entry:
+            raise UsageError(
+                f"{shown(entry)!r} names no site: write a host or host:port, such as localhost:8000"
+            )
+        ports = {80, 443} if bare or not re.search(r":\d+$", entry) else {target.port}
+        if _is_address(target.host) and not (is_public(target.host) or is_own(target.host)):
+            raise UsageError(f"{target.host} is no address of a site: link-local, multicast or reserved")
+        found |= {(target.host, port) for port in ports}
+    return frozenset(found)
+
+
+def is_own(address: str) -> bool:
+    """Whether an address is of this machine or of a private network, where a site of one's own can be.
+
+    Link-local addresses are not among them, nor those at which clouds hand out keys to who asks.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in _OWN) and not any(ip in network for network in _CLOUD_KEYS)
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+_OWN = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "127.0.0.0/8",
+            "100.64.0.0/10",  # shared by a provider's customers; overlay networks use it too
+            "::1/128",
+            "fc00::/7",
+        ),
+    )
+)
+_CLOUD_KEYS = tuple(map(ipaddress.ip_network, ("100.100.100.200/32", "fd00:ec2::/32")))
+
 _ALLOCATED_V6 = ipaddress.IPv6Network("2000::/3")
 """All that the open internet uses; site-local, unassigned and future ranges lie outside."""
 _SPECIAL = tuple(
@@ -175,11 +250,13 @@ def pinned(
     resolve: Resolve,
     allow_private: Collection[str] = (),
     named: Collection[str] = (),
+    own: Collection[Site] = (),
 ) -> str:
     """The one address to connect to. Resolves once; one address that is not public refuses them all.
 
     Ports other than 80 and 443 are asked only of the ``named`` sites (``host:port``): whoever is searched
-    could else make us knock at the mail or database server of a third.
+    could else make us knock at the mail or database server of a third. A site in ``own``, one host at one
+    port, may also lead to addresses that `is_own`; another name for such an address gains nothing.
 
     Raises `ForbiddenUrl`, or `Unreachable` when the name has no address.
     """
@@ -189,10 +266,11 @@ def pinned(
         raise Unreachable(f"{target.host}: no such host ({error})") from None
     if not addresses:
         raise Unreachable(f"{target.host}: no such host")
+    theirs = target.site in own
     for address in addresses:
-        usual = target.port in _DEFAULT_PORTS.values() or target.authority in named
+        usual = target.port in _DEFAULT_PORTS.values() or target.authority in named or theirs
         if not usual and address not in allow_private:
             raise ForbiddenUrl(f"{target.authority}: only ports 80 and 443 are asked of sites nobody named")
-        if not is_public(address) and address not in allow_private:
+        if not (is_public(address) or address in allow_private or (theirs and is_own(address))):
             raise ForbiddenUrl(f"{target.host} leads to {address}, which is not a public address")
     return addresses[0]

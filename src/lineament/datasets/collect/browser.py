@@ -7,6 +7,7 @@ gathers addresses, and the pictures themselves are fetched by `Guest`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -25,6 +26,7 @@ from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest
 from lineament.datasets.collect.run import Candidate, Results
 from lineament.datasets.collect.search_pages import SearchPage
+from lineament.datasets.collect.traffic import Asked
 from lineament.errors import (
     CollectError,
     HttpError,
@@ -96,7 +98,8 @@ class Chromium:
 class BrowserSearch:
     """Searches the page described, one browser a call; safe to share between threads.
 
-    ``refused`` counts what pages asked their browser for and the gate did not let through.
+    ``refused`` counts what pages asked their browser for and the gate did not let through, ``own`` what the
+    browser asked for of itself, which the gate did not let through either.
     """
 
     description: SearchPage
@@ -104,6 +107,7 @@ class BrowserSearch:
     chromium: Chromium = field(default_factory=Chromium)
     resolve: Resolve = system_resolve
     refused: Counter[str] = field(default_factory=Counter)
+    own: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -117,40 +121,52 @@ class BrowserSearch:
     def page(self, person: Person, cursor: str | None, wanted: int) -> Results:
         """The candidates of one search page; the cursor is the address of a later one."""
         require_browser(self.chromium)
-        with self._browsing() as visit:
-            visit.open(cursor or self.description.address(person.keyword))
+        address = cursor or self.description.address(person.keyword)
+        with self._browsing(address) as visit:
+            visit.open(address)
             found = visit.results(wanted)
+            if not found and cursor is None:
+                raise SearchFailed(
+                    f"{address}: nothing there fits {self.description.result!r}; no such pictures, or the "
+                    f"description of {self.description.name} does not fit the page"
+                )
             following = visit.next_page()
             return visit.candidates(found, following)
 
     @contextmanager
-    def _browsing(self) -> Iterator[_Visit]:
+    def _browsing(self, address: str) -> Iterator[_Visit]:
         from selenium.common.exceptions import TimeoutException, WebDriverException
 
         policy = self.guest.fetcher.policy
+        asked = Asked()
         with open_gate(
             self.description.permits,
             resolve=self.resolve,
             allow_private=policy.allow_private,
             max_bytes=self.chromium.max_bytes,
             sites=policy.sites,
+            own_sites=policy.own_sites,
         ) as gate:
             try:
                 with _started(
                     self.chromium, gate, self.description, self.guest.fetcher.user_agent
                 ) as driver:
-                    yield _Visit(driver, self.description, self.guest, self.chromium)
+                    try:
+                        yield _Visit(driver, self.description, self.guest, self.chromium)
+                    finally:
+                        with contextlib.suppress(WebDriverException):
+                            asked.hear(driver.get_log("performance"))  # type: ignore[no-untyped-call]
                 self.guest.heard(True)
             except TimeoutException as error:
                 self.guest.heard(False)
-                raise SearchFailed(f"{self.description.name}: not there in time: {_short(error)}") from None
+                raise SearchFailed(f"{address}: not there in time: {_short(error)}") from None
             except WebDriverException as error:
                 self.guest.heard(False)
-                raise SearchFailed(
-                    f"{self.description.name}: the browser failed: {_short(error)}"
-                ) from None
+                raise SearchFailed(f"{address}: the browser failed: {_short(error)}") from None
             finally:
-                self.refused.update(gate.refused)
+                for (reason, host), count in gate.refused.items():
+                    counter = self.own if asked.is_own(host) else self.refused
+                    counter[f"{reason}: {host}"] += count
 
 
 @dataclass(slots=True)
@@ -175,7 +191,7 @@ class _Visit:
         self.driver.get(target.url)
         landed = self.driver.current_url
         if not landed.startswith(("http://", "https://")):
-            raise SearchFailed(f"{self.page.name}: {target.url} did not open")
+            raise SearchFailed(f"{target.url} did not open")
         if urldefrag(landed).url != target.url:
             self.guest.require_allowed(parse(landed))
         status = self._script(
@@ -216,6 +232,7 @@ class _Visit:
         here = self.driver.current_url
         candidates: list[Candidate] = []
         unusable = 0
+        failures: list[tuple[str, CollectError]] = []
         for entry in found:
             page = _text(entry.get("link"), _MAX_URL)
             if self.page.open_result:
@@ -224,8 +241,8 @@ class _Visit:
                     continue
                 try:
                     self.open(page)
-                except CollectError:
-                    unusable += 1
+                except CollectError as error:
+                    failures.append((page, error))
                     continue
                 about = (self._read(whole=True) or [{}])[0]
             else:
@@ -237,7 +254,7 @@ class _Visit:
             licence = _text(about.get("licence"), _MAX_TEXT) or self.page.licence_text or None
             author = _text(about.get("author"), _MAX_TEXT)
             candidates.append(Candidate(url, page or here, licence, author))
-        return Results(tuple(candidates), following, unusable)
+        return Results(tuple(candidates), following, unusable, tuple(failures))
 
     def _read(self, *, whole: bool) -> list[dict[str, Any]]:
         names = ("result", "full_size", "full_size_attribute", "link", "licence", "author")
@@ -302,6 +319,7 @@ def _started(chromium: Chromium, gate: Gate, page: SearchPage, user_agent: str) 
         *([] if chromium.sandbox else ["--no-sandbox"]),
     ):
         options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     options.add_experimental_option("prefs", {"download_restrictions": 3})
     # Selenium's own manager would look for drivers on the network and count its users; given both
     # programs it is never asked.

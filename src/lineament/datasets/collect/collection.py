@@ -40,6 +40,9 @@ from lineament.io.writing import LEFTOVER, make_folder, replacing
 
 JOURNAL_NAME = "collect.journal"
 STEP = "collect"
+NO_FACE_FOLDER = "no-face"
+"""Of pictures of nobody; no subject's folder is called so."""
+_NOBODY = ""
 _LOCK_NAME = ".collect.lock"
 _SUFFIX = {
     Format.JPEG: ".jpg",
@@ -57,10 +60,10 @@ _SUFFIX = {
 class Gathered:
     """What became of one picture: its ``path`` below the folder, or the named ``error``.
 
-    ``origin`` is its URL, file, or moment of a video.
+    ``subject`` is None of a picture without a face. ``origin`` is its URL, file, or moment of a video.
     """
 
-    subject: str
+    subject: str | None
     origin: str
     path: str | None = None
     error: CollectError | PictureError | None = None
@@ -125,7 +128,7 @@ class Collection:
         self._journal = Journal(self.folder / JOURNAL_NAME, sync_every=1)
         for key, value in self._journal.done.items():
             if value.get("outcome") == "kept":
-                self._digests.setdefault(value["subject"], set()).add(value["sha256"])
+                self._digests.setdefault(value["subject"] or _NOBODY, set()).add(value["sha256"])
                 self._by_origin.setdefault(json.loads(key)[-1], value)
 
     def __exit__(
@@ -140,10 +143,23 @@ class Collection:
         finally:
             self._lock.release()
 
-    def kept(self, subject: str) -> int:
-        """How many pictures the subject has."""
+    def kept(self, subject: str | None) -> int:
+        """How many pictures the subject has; of None, how many show nobody."""
         with self._guard:
-            return len(self._digests.get(subject, ()))
+            return len(self._digests.get(subject or _NOBODY, ()))
+
+    def labelled(self, subject: str, label: str) -> Counter[str]:
+        """How many pictures the subject has by the values of a label."""
+        with self._guard:
+            values = list(self._journal.done.items())
+        return Counter(
+            str(value["labels"][label])
+            for key, value in values
+            if json.loads(key)[0] == "picture"
+            and value["outcome"] == "kept"
+            and value["subject"] == subject
+            and label in value["labels"]
+        )
 
     def settled(self, subject: str, origin: str) -> bool:
         """Whether a picture's outcome is final; one refused for a passing reason may be tried again."""
@@ -165,7 +181,7 @@ class Collection:
 
     def keep(
         self,
-        person: Person,
+        person: Person | None,
         origin: str,
         data: bytes,
         provenance: Provenance,
@@ -175,36 +191,39 @@ class Collection:
     ) -> Gathered:
         """Check a picture's content and put its bytes, unchanged, into the subject's folder.
 
-        One that cannot be read or is there already is refused. Raises `CollectError` itself when the
-        disk refuses, which ends the run; nothing is half-written then.
+        ``person`` None is for a picture without a face, which teaches a detector what is none. One that
+        cannot be read or is there already is refused. Raises `CollectError` itself when the disk refuses,
+        which ends the run; nothing is half-written then.
         """
         try:
             image = images.load(data, name=origin)
         except PictureError as error:
             return self.refuse(person, origin, error)
         digest = hashlib.sha256(data).hexdigest()
+        subject = _NOBODY if person is None else person.subject
         with self._guard:
-            if digest in self._digests.setdefault(person.subject, set()):
+            if digest in self._digests.setdefault(subject, set()):
                 return self.refuse(person, origin, DuplicatePicture(f"{digest} is there already"))
-            self._digests[person.subject].add(digest)
+            self._digests[subject].add(digest)
         found = sniff(data)
         assert found is not None  # images.load has just read it
-        path = f"{person.folder}/{digest[:20]}{_SUFFIX[found]}"
+        folder = NO_FACE_FOLDER if person is None else person.folder
+        path = f"{folder}/{digest[:20]}{_SUFFIX[found]}"
         provenance = replace(
             provenance,
             fetched_at=provenance.fetched_at or timestamp(),
-            keyword=person.keyword,
+            keyword=None if person is None else person.keyword,
             purpose=self.purpose,
         )
         try:
             _write(self.folder / path, data)
         except OSError as error:
             with self._guard:
-                self._digests[person.subject].discard(digest)
+                self._digests[subject].discard(digest)
             raise CollectError(f"{self.folder}: cannot be written: {error.strerror}") from error
         value = {
             "outcome": "kept",
-            "subject": person.subject,
+            "subject": subject or None,
             "path": path,
             "sha256": digest,
             "size_wh": list(image.size_wh),
@@ -213,23 +232,32 @@ class Collection:
             "quality": quality,
         }
         with self._guard:
-            self._journal.record(_key("picture", person.subject, origin), value)
+            self._journal.record(_key("picture", subject, origin), value)
             self._by_origin.setdefault(origin, value)
             self.counts["kept"] += 1
-        return Gathered(person.subject, origin, path)
+        return Gathered(subject or None, origin, path)
 
-    def refuse(self, person: Person, origin: str, error: CollectError | PictureError) -> Gathered:
+    def refuse(self, person: Person | None, origin: str, error: CollectError | PictureError) -> Gathered:
         """Record why a picture was not kept."""
+        subject = _NOBODY if person is None else person.subject
         value = {
             "outcome": "refused",
-            "subject": person.subject,
-            "error": {"type": type(error).__name__, "message": str(error)},
+            "subject": subject or None,
+            "error": _told(error),
             "passing": isinstance(error, CollectError) and passing(error),
         }
         with self._guard:
-            self._journal.record(_key("picture", person.subject, origin), value)
+            self._journal.record(_key("picture", subject, origin), value)
             self.counts[type(error).__name__] += 1
-        return Gathered(person.subject, origin, error=error)
+        return Gathered(subject or None, origin, error=error)
+
+    def search_failed(self, person: Person, search: str, error: CollectError) -> Gathered:
+        """Record why a search for a person gave nothing; no picture is settled by it."""
+        value = {"outcome": "refused", "subject": person.subject, "error": _told(error), "at": timestamp()}
+        with self._guard:
+            self._journal.record(_key("search", person.subject, search, person.keyword), value)
+            self.counts[f"search: {type(error).__name__}"] += 1
+        return Gathered(person.subject, f"search {search} for {person.keyword}", error=error)
 
     def count(self, name: str, number: int = 1) -> None:
         """Count an outcome that is not a picture's."""
@@ -297,9 +325,14 @@ def _row(value: Mapping[str, Any]) -> ManifestRow:
         subject=value["subject"],
         labels=value.get("labels", {}),
         step=STEP,
+        outcome="ok" if value["subject"] else "no_face",
         quality=value.get("quality"),
         provenance=Provenance(**value["provenance"]),
     )
+
+
+def _told(error: Exception) -> dict[str, str]:
+    return {"type": type(error).__name__, "message": str(error)}
 
 
 def _key(*parts: str) -> str:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import urljoin
 
-from lineament.datasets.collect.addresses import Resolve, Target, parse, pinned, system_resolve
+from lineament.datasets.collect.addresses import (
+    Resolve,
+    Site,
+    Target,
+    parse,
+    pinned,
+    system_resolve,
+)
 from lineament.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -31,8 +38,9 @@ class Policy:
 
     ``total_seconds`` bounds one request from its connection to its last byte, however slowly they come.
     ``sites`` (``host:port``) are those the user named, which may be asked at that port besides 80 and 443.
-    ``allow_private`` names addresses that may be asked although they are not public, at any port; it exists
-    for tests against a server on the same machine, and no command sets it.
+    ``own_sites`` are the user's own, each one host at one port, which may lead to this machine or a private
+    network. ``allow_private`` names addresses that may be asked although they are not public, at any port;
+    it exists for tests against a server on the same machine, and no command sets it.
     """
 
     max_bytes: int = 32 * 2**20
@@ -41,6 +49,7 @@ class Policy:
     connect_seconds: float = 10.0
     total_seconds: float = 60.0
     sites: tuple[str, ...] = ()
+    own_sites: frozenset[Site] = frozenset()
     allow_private: tuple[str, ...] = ()
 
 
@@ -101,13 +110,18 @@ class Fetcher:
                 url = urljoin(target.url, location)
             except ValueError:
                 raise BadAnswer(f"{target.url} redirects to what is no URL") from None
-            if target.scheme == "https" and parse(url).scheme == "http":
+            following = parse(url)
+            if target.scheme == "https" and following.scheme == "http":
                 raise ForbiddenUrl(f"{target.url} redirects from https to http")
+            own = self.policy.own_sites
+            if following.site in own and target.site not in own:
+                raise ForbiddenUrl(f"{target.url} redirects to {following.authority}, a site of your own")
         raise BadAnswer(f"more than {self.policy.max_redirects} redirects, the last to {url}")
 
     def _once(self, target: Target, accept: str, limit: int) -> Answer:
         deadline = self._clock() + self.policy.total_seconds
-        address = pinned(target, self._resolve, self.policy.allow_private, self.policy.sites)
+        policy = self.policy
+        address = pinned(target, self._resolve, policy.allow_private, policy.sites, policy.own_sites)
         timed: _Timed | None = None
         try:
             timed = _Timed(self._connect(target, address), deadline, self._clock)

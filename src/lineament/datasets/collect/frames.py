@@ -6,28 +6,41 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lineament.analyzer import Analyzer
-from lineament.errors import CollectError, FaceError, LowQuality, NoFaceFound, PictureError, SeveralFaces
-from lineament.types import Image, Outcome
+from lineament.datasets.collect.poses import Pose
+from lineament.errors import (
+    CollectError,
+    FaceError,
+    FaceInPicture,
+    LowQuality,
+    NoFaceFound,
+    NoLandmarks,
+    PictureError,
+    SeveralFaces,
+)
+from lineament.types import Image, Outcome, Quality
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which frames are good: one face, of at least this quality, this many seconds after the last kept.
 
-    ``look_seconds`` lie between two frames that are looked at when the last was no good.
+    ``look_seconds`` lie between two frames that are looked at when the last was no good. With a ``pose``
+    the head must be held so.
     """
 
     min_quality: float = 0.5
     gap_seconds: float = 1.0
     look_seconds: float = 0.2
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a frame was found to be: its quality, or the named reason against it."""
+    """What a frame was found to be: quality and all that was ``measured``, or the reason against it."""
 
     frame: Image
     quality: float | None = None
+    measured: Quality | None = None
     reason: FaceError | PictureError | CollectError | None = None
 
 
@@ -43,12 +56,41 @@ def judge(frames: Iterator[Image], analyzer: Analyzer, choice: Choice) -> Iterat
         yield verdict
 
 
+def judge_empty(
+    frames: Iterator[Image], analyzer: Analyzer, thorough: Analyzer, choice: Choice
+) -> Iterator[Verdict]:
+    """As `judge`, but good is a frame in which no face is.
+
+    A face that is overlooked would teach a detector to overlook faces, so ``thorough`` looks as well.
+    """
+    due = float("-inf")
+    for frame in frames:
+        now = frame.timestamp or 0.0
+        if now < due:
+            continue
+        reason: FaceError | PictureError | None = None
+        for look in (analyzer, thorough):
+            outcome = look.analyze_one(frame)
+            reason = _refusal(outcome)
+            if reason is None and len(outcome.faces):
+                reason = FaceInPicture(f"{len(outcome.faces)} faces in the frame")
+            if reason is not None:
+                break
+        due = now + (choice.look_seconds if reason is not None else choice.gap_seconds)
+        yield Verdict(frame, reason=reason)
+
+
+def _refusal(outcome: Outcome) -> FaceError | PictureError | None:
+    """Why the frame cannot be judged; what ends the run is raised."""
+    error = outcome.error
+    if error is None or isinstance(error, (FaceError, PictureError)):
+        return error
+    raise error
+
+
 def _verdict(frame: Image, outcome: Outcome, choice: Choice) -> Verdict:
-    if outcome.error is not None:
-        error = outcome.error
-        if isinstance(error, (FaceError, PictureError)):
-            return Verdict(frame, reason=error)
-        raise error
+    if (refusal := _refusal(outcome)) is not None:
+        return Verdict(frame, reason=refusal)
     if not len(outcome.faces):
         return Verdict(frame, reason=NoFaceFound("no face in the frame"))
     if len(outcome.faces) > 1:
@@ -56,5 +98,10 @@ def _verdict(frame: Image, outcome: Outcome, choice: Choice) -> Verdict:
     measured = outcome.faces[0].quality
     quality = 1.0 if measured is None else measured.score
     if quality < choice.min_quality:
-        return Verdict(frame, quality, LowQuality(f"quality {quality:.2f} is below {choice.min_quality:g}"))
-    return Verdict(frame, quality)
+        low = LowQuality(f"quality {quality:.2f} is below {choice.min_quality:g}")
+        return Verdict(frame, quality, measured, low)
+    if choice.pose is not None:
+        if measured is None:
+            return Verdict(frame, quality, reason=NoLandmarks("a pose is measured from landmarks"))
+        return Verdict(frame, quality, measured, choice.pose.against(measured))
+    return Verdict(frame, quality, measured)

@@ -16,7 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from lineament.datasets.collect.addresses import Resolve, Target, parse, pinned, system_resolve
+from lineament.datasets.collect.addresses import (
+    Resolve,
+    Site,
+    Target,
+    parse,
+    pinned,
+    system_resolve,
+)
 from lineament.errors import AnswerTooLarge, BadAnswer, CollectError
 
 _MAX_HEAD = 64 * 2**10
@@ -35,13 +42,15 @@ class Gate:
         allow_private: Collection[str],
         max_bytes: int,
         sites: Collection[str] = (),
+        own_sites: Collection[Site] = (),
     ) -> None:
         self.port = 0
-        self.refused: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()
         self._permits = permits
         self._resolve = resolve
         self._allow = allow_private
         self._sites = sites
+        self._own = own_sites
         self._left = max_bytes
         self._lock = threading.Lock()
 
@@ -49,7 +58,7 @@ class Gate:
         """A connection to the checked address of a host; raises `CollectError` or `OSError`."""
         if not self._permits(target.host):
             raise _NotListed(f"{target.host} is not among the hosts of the description")
-        address = pinned(target, self._resolve, self._allow, self._sites)
+        address = pinned(target, self._resolve, self._allow, self._sites, self._own)
         return socket.create_connection((address, target.port), timeout=10)
 
     def note(self, host: str, error: CollectError) -> None:
@@ -57,7 +66,7 @@ class Gate:
         with self._lock:
             if len(self.refused) >= _MAX_NAMES:
                 host = "further hosts"
-            self.refused[f"{_REASON.get(type(error), type(error).__name__)}: {host}"] += 1
+            self.refused[_REASON.get(type(error), type(error).__name__), host] += 1
 
     def spend(self, count: int) -> None:
         """Count bytes that came back; raises `AnswerTooLarge` when a page has had its share."""
@@ -83,9 +92,10 @@ def open_gate(
     allow_private: Collection[str] = (),
     max_bytes: int = 512 * 2**20,
     sites: Collection[str] = (),
+    own_sites: Collection[Site] = (),
 ) -> Iterator[Gate]:
     """Run a gate on a free port of 127.0.0.1 for as long as the block lasts."""
-    gate = Gate(permits, resolve, allow_private, max_bytes, sites)
+    gate = Gate(permits, resolve, allow_private, max_bytes, sites, own_sites)
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:

@@ -14,7 +14,7 @@ from lineament.datasets.collect.collection import Collection, Gathered, timestam
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest, passing
 from lineament.datasets.collect.width import Width
-from lineament.errors import BadAnswer, CollectError, ForbiddenUrl, Unreachable
+from lineament.errors import BadAnswer, CollectError, ForbiddenUrl, SearchFailed, Unreachable
 from lineament.io.first_imports import import_first
 from lineament.io.manifest import Provenance
 
@@ -36,11 +36,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One page of a search; ``next`` leads to the following one. ``unusable`` entries had no URL."""
+    """One page of a search; ``next`` leads to the following one. ``unusable`` entries had no URL.
+
+    ``failures`` are results whose own page could not be had, each with its address.
+    """
 
     candidates: tuple[Candidate, ...]
     next: str | None = None
     unusable: int = 0
+    failures: tuple[tuple[str, CollectError], ...] = ()
 
 
 class Search(Protocol):
@@ -178,6 +182,11 @@ class _Job:
                 if not self.stop.is_set():
                     yield self._search_failed(person, error)
                 return
+            if cursor is None and results == Results(()):
+                nothing = SearchFailed(f"{self.search.name}: no result for {person.keyword!r}")
+                yield self._search_failed(person, nothing)
+            for address, error in results.failures:
+                yield self.collection.refuse(person, address, error)
             for candidate in results.candidates:
                 if self._enough(person):
                     return
@@ -211,13 +220,13 @@ class _Job:
         if results.unusable:
             self.collection.count("unusable search result", results.unusable)
         found = [asdict(candidate) for candidate in results.candidates]
-        self.collection.note(*key, value={"candidates": found, "next": results.next})
+        if not any(passing(error) for _, error in results.failures):
+            self.collection.note(*key, value={"candidates": found, "next": results.next})
         return results
 
     def _search_failed(self, person: Person, error: CollectError) -> Gathered:
-        """Counted but not settled: the next run searches again."""
-        self.collection.count(f"search: {type(error).__name__}")
-        return Gathered(person.subject, f"search {self.search.name}", error=error)
+        """Recorded but not settled: the next run searches again."""
+        return self.collection.search_failed(person, self.search.name, error)
 
     def _picture(self, person: Person, candidate: Candidate) -> Gathered | None:
         """What became of the picture, None when the run was stopped in the middle of it."""

@@ -120,10 +120,10 @@ def frames(video: Path) -> Iterator[Image]:
             if not container.streams.video:
                 raise BadAnswer(f"{video.name}: holds no video")
             stream = container.streams.video[0]
-            _check_size(video.name, stream.width, stream.height)
+            require_size(video.name, stream.width, stream.height)
             stream.thread_type = "AUTO"
             for number, frame in enumerate(container.decode(video=0)):
-                _check_size(video.name, frame.width, frame.height)
+                require_size(video.name, frame.width, frame.height)
                 pixels = frame.to_ndarray(format="rgb24")
                 turned = np.rot90(pixels, round(frame.rotation / 90) % 4) if frame.rotation else pixels
                 seconds = frame.time if frame.time is not None else number / 25
@@ -137,32 +137,8 @@ def _refuse(url: str, _flags: int, _options: object) -> NoReturn:
     raise BadAnswer(f"the video names another file or address, {url[:200]!r}, which is not opened")
 
 
-def camera_frames(number: int) -> Iterator[Image]:
-    """Frames of the camera of that number; raises `Unreachable` if it does not open."""
-    import cv2
-
-    capture = cv2.VideoCapture(number)
-    try:
-        if not capture.isOpened():
-            raise Unreachable(f"camera {number} cannot be opened")
-        rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
-        count = 0
-        while True:
-            there, pixels = capture.read()
-            if not there:
-                return
-            position = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            _check_size(f"camera {number}", pixels.shape[1], pixels.shape[0])
-            seconds = position if position > 0 else count / rate
-            yield Image(
-                np.ascontiguousarray(pixels[:, :, ::-1], np.uint8), source=str(number), timestamp=seconds
-            )
-            count += 1
-    finally:
-        capture.release()
-
-
-def _check_size(name: str, width: int, height: int) -> None:
+def require_size(name: str, width: int, height: int) -> None:
+    """Raise `BadAnswer` for frames of more pixels than a picture may have."""
     if width * height > DEFAULT_LIMITS.max_pixels:
         raise BadAnswer(f"{name}: {width}x{height} pixels are more than {DEFAULT_LIMITS.max_pixels:,}")
 
