@@ -310,14 +310,16 @@ class _Job:
         from lineament.io.names import shown
 
         def ready(person: Person, part: str) -> None:
-            typer.echo(f"\n{shown(person.subject)}: {part}, then press Enter ", err=True, nl=False)
+            typer.echo(f"\n{shown(person.subject)}: {shown(part)}, then press Enter ", err=True, nl=False)
             try:
                 input()
             except EOFError:
                 typer.echo("(nobody at the keyboard: going on)", err=True)
 
         def show(person: Person, have: int, wanted: int, reason: str) -> None:
-            typer.echo(f"\r{shown(person.subject)}: {have}/{wanted} {reason:<60.60}", err=True, nl=False)
+            typer.echo(
+                f"\r{shown(person.subject)}: {have}/{wanted} {shown(reason, 60):<60}", err=True, nl=False
+            )
 
         yield from camera.gather(
             collection,

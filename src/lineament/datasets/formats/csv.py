@@ -32,6 +32,7 @@ from lineament.datasets.formats._regions import Shape
 from lineament.datasets.tables import Line, Table
 from lineament.errors import ConfigError, LabelFileError
 from lineament.io.manifest import ManifestRow
+from lineament.io.spreadsheets import read
 
 _MOST_TABLES = 30
 """Of a folder; one with more holds a table a picture, which is another format."""
@@ -150,7 +151,7 @@ class Csv:
     def _name(self, line: Line, means: Columns | Table) -> str:
         """What a line calls its picture."""
         if isinstance(means, Table):
-            return _own_table.plain(line["path"])
+            return read(line["path"])
         if "{" not in means.path:
             return line[means.path]
         return _PATTERN.sub(lambda found: line[_named(means.table, found[1])], means.path)
