@@ -162,6 +162,14 @@ class GalleryStore(Protocol):
         """Write a consistent copy as a new ``sqlite:`` gallery; raises `StoreError` if the file exists."""
         ...
 
+    def files(self) -> list[Path]:
+        """Every file that holds records now; none of a store in memory, or elsewhere."""
+        ...
+
+    def copies(self) -> list[Path]:
+        """Files beside those that may hold a copy of records, which no erasure reaches."""
+        ...
+
     def close(self) -> None:
         """Release files and connections."""
         ...

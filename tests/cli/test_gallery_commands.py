@@ -139,6 +139,28 @@ def test_dispute_rename_merge_remove(enrolled: Run) -> None:
     assert enrolled.lines("list") == []
 
 
+def test_the_receipt_of_a_removal(enrolled: Run, tmp_path: Path) -> None:
+    """Other photos of the person, disputed under another name, go by likeness; a photo enrolled stays."""
+    again = str(tmp_path / "again.png")
+    images.save(Path(again), images.load(SAMPLES / "obama_2009_congress.jpg").pixels[::2, ::2])
+    wrong = str(SAMPLES / "obama_2010_white_house.jpg")
+    disputed = {enrolled.lines("dispute", p, "../../Joe")[0]["id"] for p in (again, wrong)}
+    enrolled(
+        "enrol", str(SAMPLES / "obama_2009_congress.jpg"), "--subject", "Rob", "--allow", "other-subject"
+    )
+    [line] = enrolled.lines("remove", "[red]Barack", "--yes")
+    assert {t["id"] for t in line["traces"] if t["why"] == "alike" and t["outcome"] == "erased"} == disputed  # type: ignore[attr-defined]
+    [kept] = [t for t in line["traces"] if t["outcome"] == "kept"]  # type: ignore[attr-defined]
+    assert (kept["subject"], kept["kind"], line["to_decide"]) == ("Rob", "sample", 1)
+    assert line["threshold"]["target_rate"] == 0.001 and line["not_looked_at"]  # type: ignore[index]
+    content = b"".join(file.read_bytes() for file in tmp_path.glob("people.db*"))
+    assert b"Barack" not in content and b"again.png" not in content and b"2010_white" not in content
+    told = enrolled("remove", "--id", kept["id"], "--yes", "--alike", "list")
+    assert "files wiped" in told and "not looked at: backups" in told
+    enrolled("remove", "../../Joe", "--yes", "--alike", "some", status=2)
+    assert [line["subject"] for line in enrolled.lines("list")] == ["../../Joe"]
+
+
 @pytest.mark.parametrize(
     "words", [["remove", "[red]Barack"], ["merge", "[red]Barack", "--into", "../../Joe"]]
 )

@@ -155,7 +155,7 @@ def test_a_merge_settles_by_the_same_rule(gallery: Gallery, analyzer: Detectors)
     analyzer.cut = "other"
     gallery.dispute(picture("joe"), "Ann")
     gallery.dispute(picture("group"), "Ann", face=1)
-    assert gallery.merge("Joe", into="Ann") == 1
+    assert gallery.merge("Joe", into="Ann").records == 1
     assert len(gallery.show("Ann").disputes) == 1
 
 
@@ -166,7 +166,7 @@ def test_an_erased_person_is_in_nobodys_disputes(gallery: Gallery, analyzer: Det
     analyzer.cut = "other"
     gallery.dispute(picture("joe"), "Ann")
     kept = gallery.dispute(picture("group"), "Ann", face=1)
-    assert gallery.remove("Joe") == 3
+    assert gallery.remove("Joe").records == 3
     assert [r.id for r in gallery.show("Ann").disputes] == [kept.id]
 
 

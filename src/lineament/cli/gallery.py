@@ -12,6 +12,7 @@ import typer
 
 from lineament.cli import gallery_answers
 from lineament.cli.drawing import ScoresOption, SheetOption
+from lineament.cli.gallery_erasing import AlikeOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
@@ -318,30 +319,51 @@ def remove(
         list[str] | None,
         typer.Option("--id", metavar="ID", help="A sample to erase or dispute to withdraw, see `show`."),
     ] = None,
+    alike: AlikeOption = None,
+    target_fmr: Annotated[
+        float | None,
+        typer.Option("--target-fmr", help="False match rate at which a face looks alike. Default: 0.001."),
+    ] = None,
+    threshold_file: ThresholdFileOption = None,
     gallery: GalleryOption = None,
     yes: YesOption = False,
     json: JsonOption = None,
 ) -> None:
     """Erase people, or single samples and disputes, so that no readable copy is left in the gallery.
 
-    Backups are files of their own: erase there too. With the last sample the person is erased.
+    What is kept of the same faces under other names goes too: the receipt lists it, and what only looks
+    alike. Backups are files of their own: erase there too. With the last sample the person is erased.
     """
+    from lineament.cli.gallery_erasing import told
     from lineament.cli.output import Report
     from lineament.errors import UsageError
+    from lineament.gallery.erasing import choice
+    from lineament.gallery.gallery import Gallery
+    from lineament.io import calibration_file
 
     if not subjects and not ids:
         raise UsageError("name the people to erase, or samples with --id")
-    with _existing(gallery) as opened, Report(json) as report:
+    known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
+    if alike is not None:
+        choice(alike)
+    with (
+        Gallery(gallery, threshold=known, target_fmr=target_fmr, create=False) as opened,
+        Report(json) as report,
+    ):
         names = [opened.resolve(subject) for subject in subjects or ()]
         _confirm("erase for good: " + ", ".join([*names, *(ids or ())]), yes)
         for name in names:
-            count = opened.remove(name)
-            report.line({"removed": name, "records": count})
-            report.say(f"erased {name}: {count} records")
+            receipt = opened.remove(name) if alike is None else opened.remove(name, alike=alike)
+            report.line({"removed": name, **receipt.to_json()})
+            report.say(f"{name}: {receipt}")
+            for line in told(receipt):
+                report.say(line)
         for id_ in ids or ():
-            opened.remove_sample(id_)
-            report.line({"removed_id": id_})
-            report.say(f"erased {id_}")
+            receipt = opened.remove_sample(id_, alike=alike)
+            report.line({"removed_id": id_, **receipt.to_json()})
+            report.say(f"{id_}: {receipt}")
+            for line in told(receipt):
+                report.say(line)
 
 
 @app.command("rename")
@@ -364,19 +386,27 @@ def rename(
 def merge(
     subject: SubjectArgument,
     into: Annotated[str, typer.Option("--into", metavar="NAME", help="The person both really are.")],
+    alike: AlikeOption = None,
     gallery: GalleryOption = None,
     yes: YesOption = False,
     json: JsonOption = None,
 ) -> None:
-    """Make two entries one, because they are the same person."""
+    """Make two entries one, because they are the same person.
+
+    Disputes that this settles are erased; those about faces that only look alike are listed (--alike).
+    """
+    from lineament.cli.gallery_erasing import told
     from lineament.cli.output import Report
 
     with _existing(gallery) as opened, Report(json) as report:
         source, target = opened.resolve(subject), opened.resolve(into)
         _confirm(f"merge {source} into {target}; they cannot be told apart afterwards", yes)
-        settled = opened.merge(source, into=target)
-        report.line({"merged": source, "into": target, "disputes_settled": settled})
+        receipt = opened.merge(source, into=target, alike=alike or "list")
+        settled = receipt.records
+        report.line({"merged": source, "into": target, "disputes_settled": settled, **receipt.to_json()})
         report.say(f"{source} is now part of {target}; {settled} disputes between the two dropped")
+        for line in told(receipt):
+            report.say(line)
 
 
 @app.command("dispute")

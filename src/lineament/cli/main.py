@@ -32,7 +32,7 @@ def main() -> None:
         status = _run()
         asked = stopping.status()
         if asked is not None:
-            _complain(stopping.told())
+            streams.complain(stopping.told())
             stopping.leave(asked)
     raise SystemExit(status)
 
@@ -56,17 +56,19 @@ def _run() -> int | str | None:
         return ended.code
     except KeyboardInterrupt:
         if stopping.status() is None:  # a training hears Ctrl-C itself, to end a step whole
-            _complain(stopping.told())
+            streams.complain(stopping.told())
         return 130
     except LineamentError as error:
         if isinstance(error, OutputError) or stopping.status() is None:
-            _complain(f"{type(error).__name__}: {error}")
+            streams.complain(f"{type(error).__name__}: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except Exception as error:
         if stopping.status() is not None:
             return 130  # interrupted in the middle, libraries raise many kinds
         if isinstance(error, OSError) and _is_of_the_disk(error):
-            _complain(f"OutputError: {error.filename or 'a file'}: cannot be written: {error.strerror}")
+            streams.complain(
+                f"OutputError: {error.filename or 'a file'}: cannot be written: {error.strerror}"
+            )
             return 1
         raise
     return 0
@@ -76,16 +78,6 @@ def _is_of_the_disk(error: OSError) -> bool:
     import errno
 
     return error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
-
-
-def _complain(text: str) -> None:
-    import sys
-    from contextlib import suppress
-
-    from lineament.io.names import shown
-
-    with suppress(OSError, ValueError):
-        print(shown(text, limit=None), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

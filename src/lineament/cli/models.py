@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lineament.cli import streams
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.io.own_files import BUNDLE
@@ -366,7 +367,7 @@ def _transfers() -> Iterator[Progress]:
             if description not in begun:
                 begun.add(description)
                 size = f" ({total / 1e6:.1f} MB)" if total else ""
-                print(f"{description}{size}", file=sys.stderr, flush=True)
+                streams.complain(f"{description}{size}")
 
         yield note
         return

@@ -38,6 +38,14 @@ def prepare() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def complain(text: str) -> None:
+    """One line on stderr, made safe to show; lost where nobody can read it."""
+    from lineament.io.names import shown
+
+    with suppress(OSError, ValueError):
+        print(shown(text, limit=None), file=sys.stderr, flush=True)
+
+
 @contextmanager
 def printing() -> Iterator[None]:
     """What is printed in the block, and flushed: a reader that has gone ends the command without a word.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from lineament.cli import streams
 from lineament.io.own_files import NEW, Kind
 
 
@@ -50,8 +50,7 @@ class Guarded(TyperCommand):
                 result = super().invoke(ctx)
             finally:  # ended before its answer began, or without one
                 for sentence in left_out.untold().sentences():
-                    with suppress(OSError, ValueError):
-                        print(sentence, file=sys.stderr, flush=True)
+                    streams.complain(sentence)
             if ctx.params.get("strict") and left_out.gathered().pictures:
                 raise typer.Exit(1)
             return result

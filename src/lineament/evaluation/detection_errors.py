@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lineament.errors import PictureError
 from lineament.evaluation.detection import DetectionReport
-from lineament.io import images
-from lineament.io.names import shown
+from lineament.io import images, spreadsheets
 from lineament.io.own_files import DRAWING, ERROR_TABLE
 from lineament.io.writing import make_folder, replacing
 from lineament.scoring import matching
@@ -66,9 +64,7 @@ def write_errors(report: DetectionReport, folder: Path, most: int = 20) -> list[
     from lineament.plots.detection_errors import detection_errors
 
     drawings: list[Path] = []
-    table = io.StringIO()
-    lines = csv.writer(table, lineterminator="\n")
-    lines.writerow(["picture", "drawing", "error", "x1", "y1", "x2", "y2", "score"])
+    lines: list[list[Any]] = [["picture", "drawing", "error", "x1", "y1", "x2", "y2", "score"]]
     make_folder(folder)
     for one in errors_of(report):
         drawing = ""
@@ -77,13 +73,14 @@ def write_errors(report: DetectionReport, folder: Path, most: int = 20) -> list[
             drawn = detection_errors(picture, one.found, one.missed, one.false)
             images.save(folder / drawing, drawn, kind=DRAWING)
             drawings.append(folder / drawing)
-        start = [_cell(one.path), drawing]
-        for box in one.missed:
-            lines.writerow([*start, "missed", *np.round(box, 2).tolist(), ""])
-        for box, score in zip(one.false, one.false_scores, strict=True):
-            lines.writerow([*start, "false", *np.round(box, 2).tolist(), round(float(score), 4)])
+        start = [one.path, drawing]
+        lines += [[*start, "missed", *np.round(box, 2).tolist(), None] for box in one.missed]
+        lines += [
+            [*start, "false", *np.round(box, 2).tolist(), round(float(score), 4)]
+            for box, score in zip(one.false, one.false_scores, strict=True)
+        ]
     with replacing(folder / TABLE, ERROR_TABLE) as file:
-        file.write(table.getvalue())
+        spreadsheets.write(file, lines)
     return [*drawings, folder / TABLE]
 
 
@@ -92,9 +89,3 @@ def _readable(path: Path) -> Image | None:
         return images.load(path)
     except PictureError:
         return None
-
-
-def _cell(path: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula; a quote before it makes it text."""
-    text = shown(path, limit=None)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files as package_files
 from typing import Any
 
 from lineament.errors import UnknownName
 from lineament.evaluation.compare import Compared
 from lineament.evaluation.record import Record, flat
-from lineament.io import catalog
-from lineament.io.names import shown
+from lineament.io import catalog, pages
 
 _WARNINGS = ("thresholds_chosen_on", "note", "warning")
 
@@ -20,15 +18,8 @@ def render(
     records: Sequence[Record], compared: Sequence[Compared] = (), *, title: str = "Evaluation"
 ) -> str:
     """The page of some records; ``compared`` are differences to show first."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["shown"] = lambda text: shown(str(text), limit=None)
-    environment.filters["figure"] = _number
-    source = package_files("lineament.evaluation").joinpath("page.html.j2").read_text("utf-8")
-    return environment.from_string(source).render(
-        title=title, records=[_section(record) for record in records], compared=list(compared)
-    )
+    values = {"title": title, "records": list(map(_section, records)), "compared": list(compared)}
+    return pages.page("lineament.evaluation", "page.html.j2", values)
 
 
 def _section(record: Record) -> dict[str, Any]:
@@ -120,8 +111,3 @@ def _unsupported(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flat(values).items() if value is not None}
-
-
-def _number(value: float) -> str:
-    """Four significant digits, without the exponent where that is readable."""
-    return f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.2e}"

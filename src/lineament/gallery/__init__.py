@@ -8,21 +8,26 @@ from lineament.lazily import lazily
 
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import Allow, EnrolOutcome
+    from lineament.gallery.erasing import Alike, Receipt, Trace
     from lineament.gallery.gallery import FaceAnalyzer, Gallery, Identified, SubjectRecords
 
 __all__ = [
+    "Alike",
     "Allow",
     "EnrolOutcome",
     "FaceAnalyzer",
     "Gallery",
     "Identified",
+    "Receipt",
     "SubjectRecords",
+    "Trace",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
         "lineament.gallery.enrolment": ("Allow", "EnrolOutcome"),
+        "lineament.gallery.erasing": ("Alike", "Receipt", "Trace"),
         "lineament.gallery.gallery": ("FaceAnalyzer", "Gallery", "Identified", "SubjectRecords"),
     },
 )

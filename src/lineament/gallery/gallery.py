@@ -7,7 +7,7 @@ own, so any number of processes may hold the same gallery.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,17 +19,19 @@ from lineament.config import require_whole
 from lineament.errors import (
     ConfigError,
     FaceError,
+    InsufficientData,
     InvalidSubject,
     PictureError,
     PictureNotFound,
     UnknownSubject,
     UsageError,
 )
-from lineament.gallery import correcting, enrolment, opening
+from lineament.gallery import correcting, enrolment, erasing, opening
 from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.enrolment import MIN_QUALITY, Allow, Chosen, EnrolOutcome, choose
+from lineament.gallery.erasing import Alike, Receipt, Trace
 from lineament.gallery.photos import allowances, refused, subjects_and_photos
 from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
@@ -385,35 +387,69 @@ class Gallery:
 
     # Correcting and erasing: each one transaction
 
-    def remove(self, subject: str) -> int:
-        """Erase a subject: name, samples, template, disputes. Returns the number of records.
+    def remove(self, subject: str, *, alike: Alike | str = Alike.DISPUTES) -> Receipt:
+        """Erase a subject: name, samples, template, disputes, and what others hold of the same faces.
 
-        Disputes of others made of the very faces that are the subject's samples go too. No readable copy is
-        left in the gallery; backups made before are the caller's to erase.
+        Records under other names are looked at, all of them. The same face of the same photo goes, whatever
+        it is kept as. What only looks alike at the threshold (that of 1:1 comparisons unless one was given)
+        goes by ``alike``: ``disputes`` (a statement about a face, not a person's photo), ``all`` or
+        ``list``, nothing; the receipt lists what stays. Other people's records that stay forget the file
+        names that went, and the name in them. No readable copy is left in the gallery's files; backups made
+        before are the caller's to erase.
         """
-        return correcting.remove(self.store, subject)
+        return self._receipt(
+            lambda wanted, threshold: correcting.remove(self.store, subject, wanted, threshold), alike
+        )
 
-    def remove_sample(self, sample: str) -> None:
+    def remove_sample(self, sample: str, *, alike: Alike | str | None = None) -> Receipt:
         """Erase one sample, or withdraw one dispute, by id; with its last sample a subject is erased.
 
-        Raises `UnknownSample`.
+        A sample goes with what others hold of the same face of the same photo; what only looks alike is
+        listed unless ``alike`` says otherwise (see `remove`). Raises `UnknownSample`.
         """
-        correcting.remove_sample(self.store, sample)
+        return self._receipt(
+            lambda wanted, threshold: correcting.remove_sample(
+                self.store, sample, None if alike is None else wanted, threshold
+            ),
+            alike or Alike.LIST,
+        )
 
-    def rename(self, subject: str, new: str) -> None:
+    def rename(self, subject: str, new: str) -> Receipt:
         """Give a subject another name; samples, template and disputes go along.
 
-        Raises `UnknownSubject`, `InvalidSubject`, or `SubjectExists` (see `merge`).
+        Where a folder bears the old name, the file names that records keep lose it. Raises
+        `UnknownSubject`, `InvalidSubject`, or `SubjectExists` (see `merge`).
         """
-        correcting.rename(self.store, subject, new)
+        return self._receipt(lambda *_: correcting.rename(self.store, subject, new))
 
-    def merge(self, subject: str, *, into: str) -> int:
-        """Make two subjects one, under the second's name. Returns how many disputes that settled.
+    def merge(self, subject: str, *, into: str, alike: Alike | str = Alike.LIST) -> Receipt:
+        """Make two subjects one, under the second's name. The receipt tells which disputes that settled.
 
         A dispute of one about a face that is a sample of the other says that they are two persons; the
-        merge says they are one, so the dispute is dropped. All others stay.
+        merge says they are one, so the dispute is erased. One about a face that only looks like a sample of
+        the other may be of a third person, and is listed unless ``alike`` says otherwise. All others stay.
+        File names lose the first name as by `rename`.
         """
-        return correcting.merge(self.store, subject, into)
+        return self._receipt(
+            lambda wanted, threshold: correcting.merge(self.store, subject, into, wanted, threshold), alike
+        )
+
+    def _receipt(
+        self,
+        erase: Callable[[Alike, Threshold | None], tuple[Trace, ...]],
+        alike: Alike | str | None = None,
+    ) -> Receipt:
+        """Erase, and say what was done and what was not looked at."""
+        wanted = Alike.LIST if alike is None else erasing.choice(alike)
+        threshold: Threshold | None = None
+        unknown: tuple[str, ...] = ()
+        model = self.store.model()
+        if alike is not None and model is not None:
+            try:
+                threshold = self._measured(model)
+            except InsufficientData as error:
+                unknown = (f"faces under other names that only look alike: {error}",)
+        return erasing.receipt(self.store, erase(wanted, threshold), threshold, unknown)
 
     def dispute(self, source: Source, subject: str, *, face: Asked = None, largest: bool = False) -> Record:
         """Record that a face is not the subject; see `enrol` for ``face`` and ``largest``.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineament.errors import MissingExtra
+from lineament.io.names import visible
 from lineament.io.own_files import FIGURE
 from lineament.io.writing import replacing
 from lineament.plots.lettering import figure_font
@@ -49,17 +50,32 @@ def legible_names(names: Sequence[str]) -> list[str]:
     return [name if figure_font(name) is not None else str(i) for i, name in enumerate(names, 1)]
 
 
-def _fit_fonts(figure: Figure) -> None:
-    """Give each text a font that has its glyphs, and escape what none has: never empty boxes."""
+def legend_name(name: str) -> str:
+    """A name as it may stand in a legend, which leaves out what begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
+def _make_legible(figure: Figure) -> None:
+    """Let each text be its own letters: no formula, nothing unseen, and a font that has its glyphs.
+
+    What no font has is escaped: never empty boxes.
+    """
     from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
 
+    numbers = set()
     for axes in figure.axes:
-        for ask in (axes.get_xticklabels, axes.get_yticklabels):
-            ask()
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_ticklabels(which="both")
+            if not isinstance(axis.get_major_formatter(), FixedFormatter):
+                numbers.update(labels)  # matplotlib's own, such as 10 to the -3
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        written = text.get_text()
+        if text not in numbers:
+            text.set_parse_math(False)
+        written = "\n".join(map(visible, text.get_text().split("\n")))
+        text.set_text(written)
         if written.isascii():
             continue
         font = figure_font(written)
@@ -74,7 +90,7 @@ _OWN_FONT = "DejaVuSans.ttf"
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG; raises `OutputError`, and `WouldOverwrite` where anything else lies."""
-    _fit_fonts(figure)
+    _make_legible(figure)
     with replacing(path, FIGURE, binary=True) as file:
         # Without a date and a program version the same data give the same bytes.
         figure.savefig(file, format="png", metadata={"Software": FIGURE.text})
@@ -87,7 +103,7 @@ def svg(figure: Figure) -> str:
 
     import matplotlib as mpl
 
-    _fit_fonts(figure)
+    _make_legible(figure)
     text = StringIO()
     # Names of clip paths are random unless a salt is given.
     with mpl.rc_context({"svg.hashsalt": "lineament"}):

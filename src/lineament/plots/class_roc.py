@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lineament.io.names import shown
-from lineament.plots.canvas import ACCENT, QUIET, canvas
+from lineament.plots.canvas import ACCENT, QUIET, canvas, legend_name
 from lineament.scoring.classification import RocCurve
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def class_roc_figure(
             linewidth=1.5 if named else 0.6,
             color=(ACCENT if len(curves) == 1 else f"C{number % 10}") if named else QUIET,
             linestyle="-" if number < 10 else "--",
-            label=f"{shown(name, limit=24)}: {areas[name]:.3f}" if named and name in areas else None,
+            label=legend_name(f"{shown(name, limit=24)}: {areas[name]:.3f}")
+            if named and name in areas
+            else None,
         )
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
     axes.set_xlim(-0.01, 1.01)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET, canvas
+from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET, canvas, legend_name
 from lineament.scoring.discard import DiscardCurve
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def discard_figure(
             color=_COLOURS[number % len(_COLOURS)],
             linewidth=1.8 if number == 0 else 1.2,
             linestyle=("-", "--", "-.")[number // len(_COLOURS) % 3],
-            label=name.replace("_", " "),
+            label=legend_name(name.replace("_", " ")),
         )
     start = max((float(curve.rate[0]) for curve in curves.values()), default=0.0)
     shares = np.linspace(0, up_to, 200)

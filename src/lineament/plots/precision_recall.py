@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET, canvas
+from lineament.plots.canvas import ACCENT, INK, OTHER, QUIET, canvas, legend_name
 from lineament.scoring.detection import Curve
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def precision_recall_figure(curves: Mapping[str, Curve], *, title: str = "Detect
         if not len(curve.scores):
             continue
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.step(curve.recall, curve.precision, where="pre", color=colour, linewidth=1.5, label=name)
+        axes.step(
+            curve.recall, curve.precision, where="pre", color=colour, linewidth=1.5, label=legend_name(name)
+        )
         axes.plot(curve.recall[curve.best], curve.precision[curve.best], "o", color=colour, markersize=4)
     axes.set_xlim(0, 1.005)
     axes.set_ylim(0, 1.005)
@@ -42,7 +44,14 @@ def f1_figure(
             # At a score between two detections those above it count.
             x = np.concatenate([curve.scores, [0.0]])
             y = np.concatenate([curve.f1, curve.f1[-1:]])
-            axes.step(x, y, where="pre", color=_COLOURS[number % len(_COLOURS)], linewidth=1.5, label=name)
+            axes.step(
+                x,
+                y,
+                where="pre",
+                color=_COLOURS[number % len(_COLOURS)],
+                linewidth=1.5,
+                label=legend_name(name),
+            )
     if score is not None:
         axes.axvline(score, color=QUIET, linestyle=":", linewidth=1, label=f"in use: {score:.2f}")
     axes.set_xlim(0, 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.plots.canvas import ACCENT, INK, OTHER, canvas
+from lineament.plots.canvas import ACCENT, INK, OTHER, canvas, legend_name
 from lineament.scoring.comparisons import Histogram
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _draw(sides: Sequence[tuple[NDArray[Any], int]], thresholds: Mapping[str, fl
         failed = total - int(counts.sum())
         label = f"{name}, {total:,}" + (f" ({failed:,} failed to acquire)" if failed else "")
         share = counts / max(total, 1)
-        axes.stairs(share, edges, fill=True, alpha=0.45, color=colour, label=label)
+        axes.stairs(share, edges, fill=True, alpha=0.45, color=colour, label=legend_name(label))
         axes.stairs(share, edges, color=colour, linewidth=1)
     top = 1.2 * axes.get_ylim()[1]  # room for the legend
     for k, (name, value) in enumerate(thresholds.items()):

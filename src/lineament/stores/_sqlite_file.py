@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from lineament.errors import StoreError
 from lineament.stores import _sqlite_schema as schema
 
 BUSY_MS = 30_000
+
+_BESIDE = ("-wal", "-shm", "-journal")
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial(-wal|-shm|-journal)?")
+_HEADER = 72
+"""Bytes of a SQLite file up to the end of its application id."""
 
 
 @contextmanager
@@ -125,9 +131,33 @@ def backup(db: apsw.Connection, path: Path) -> None:
         require_absent(target)
         raise
     finally:
-        for leftover in (partial, *(Path(f"{partial}{end}") for end in ("-wal", "-shm", "-journal"))):
+        for leftover in (partial, *(Path(f"{partial}{end}") for end in _BESIDE)):
             with suppress(FileNotFoundError):
                 leftover.unlink()
+
+
+def existing(path: Path) -> list[Path]:
+    """A gallery's file and those beside it that are there."""
+    return [one for one in (path, *(Path(f"{path}{end}") for end in _BESIDE)) if one.exists()]
+
+
+def copies_beside(path: Path) -> list[Path]:
+    """Other galleries in a gallery's folder, and what backups that were cut short left there."""
+    own = {path, *(Path(f"{path}{end}") for end in _BESIDE)}
+    with named_errors(path), os.scandir(path.parent) as entries:
+        files = sorted(Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False))
+    return [file for file in files if file not in own and (_PARTIAL.fullmatch(file.name) or _is_ours(file))]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the header of a file is that of a gallery."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except OSError:  # not ours to read, or gone meanwhile
+        return False
+    owner = header[_HEADER - 4 :]
+    return header.startswith(b"SQLite format 3\0") and owner == schema.APPLICATION_ID.to_bytes(4, "big")
 
 
 def require_absent(path: Path) -> None:

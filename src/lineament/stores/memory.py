@@ -206,6 +206,14 @@ class MemoryStore:
             finally:
                 copy.close()
 
+    def files(self) -> list[Path]:
+        """None."""
+        return []
+
+    def copies(self) -> list[Path]:
+        """None that are known."""
+        return []
+
     def close(self) -> None:
         """Forget everything."""
         with self._lock:

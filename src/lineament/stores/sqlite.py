@@ -161,6 +161,7 @@ class SqliteStore:
                 self._writing = self._depth > 0
             if outermost and self._erasing:
                 self._erasing = False
+                self._indexes, self._seen = {}, (-1, -1)  # nor in memory until the next search
                 self._purge()
             elif outermost:
                 with suppress(StoreError):  # somebody else's erasure: that call tells of it
@@ -340,6 +341,14 @@ class SqliteStore:
         """Write a consistent copy as a new file while others go on writing; synced to disk."""
         with self._lock:
             file.backup(self._db, Path(path))
+
+    def files(self) -> list[Path]:
+        """The gallery's file, its log and what SQLite keeps beside them."""
+        return file.existing(self.path)
+
+    def copies(self) -> list[Path]:
+        """Other galleries in the folder, such as backups, and what a backup that was cut short left."""
+        return file.copies_beside(self.path)
 
     def close(self) -> None:
         """Close the file; the last process to do so folds the log into it."""

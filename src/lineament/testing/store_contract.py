@@ -267,6 +267,16 @@ class StoreContract:
             store.backup(path)
         assert path.read_bytes() == content
 
+    def test_erased_from_every_file(self, store: GalleryStore) -> None:
+        """What was erased stands in none of the files that the store names, nor in any copy it knows of."""
+        store.upsert([record(1, "somebody who goes"), record(2, "bo")])
+        vector = record(1).vector.tobytes()
+        before = b"".join(file.read_bytes() for file in store.files())
+        assert vector in before or not store.files()
+        store.remove(["0001"])
+        content = b"".join(file.read_bytes() for file in (*store.files(), *store.copies()))
+        assert vector not in content and b"somebody who goes" not in content
+
     @pytest.mark.parametrize("seed", range(3))
     def test_congruence(self, store: GalleryStore, seed: int) -> None:
         """The same random operations give the same answers as the reference store."""

@@ -11,7 +11,6 @@ no folder, and a folder in which nothing was trained yet is taken over by the ne
 
 from __future__ import annotations
 
-import csv
 import errno
 import importlib.util
 import json
@@ -28,7 +27,9 @@ import torch
 
 from lineament.errors import CheckpointMismatch, MissingExtra, OutputError, UsageError
 from lineament.io import environment as versions
+from lineament.io import spreadsheets
 from lineament.io.manifest import Manifest
+from lineament.io.names import shown
 from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
@@ -124,9 +125,7 @@ class RunFolder:
         self.begin()
         names = list(dict.fromkeys(name for row in history for name in row))
         with _written(self.path / METRICS), replacing(self.path / METRICS, OWN) as file:
-            writer = csv.DictWriter(file, names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(history)
+            spreadsheets.write(file, [names, *([row.get(name) for name in names] for row in history)])
 
     def write_refused(self, manifest: Manifest, refused: Mapping[str, Mapping[str, str]]) -> None:
         """Write ``refused.txt``: split, path and reason of each; ``refused``: reason by row id by split."""
@@ -135,7 +134,7 @@ class RunFolder:
         with replacing(self.path / "refused.txt", OWN) as file:
             for split, reasons in refused.items():
                 for row, reason in sorted(reasons.items()):
-                    file.write(f"{split}\t{paths[row]}\t{reason}\n")
+                    file.write(f"{shown(split)}\t{shown(paths[row], None)}\t{shown(reason, None)}\n")
 
     def replace(self, name: str, write: Callable[[Path], object]) -> None:
         """Let ``write(path)`` write beside ``name`` and move that there; raises `OutputError`."""

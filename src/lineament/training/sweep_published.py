@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lineament.io import markdown as written
+
 AT_CHANCE = "at chance"
 
 
@@ -72,10 +74,7 @@ def markdown(some: Sequence[Table]) -> str:
     """The tables as Markdown."""
     text = []
     for table in some:
-        text += [f"## {table.title}", ""]
-        for number, line in enumerate((table.header, *table.lines)):
-            text.append(f"| {' | '.join(part.replace('|', chr(92) + '|') for part in line)} |")
-            if number == 0:
-                text.append(f"|{' --- |' * len(line)}")
-        text.append("")
+        text += [f"## {written.text(table.title)}", ""]
+        text += [written.row(table.header), f"|{' --- |' * len(table.header)}"]
+        text += [*map(written.row, table.lines), ""]
     return "\n".join(text)

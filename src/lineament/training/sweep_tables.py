@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lineament.datasets.held_out import NOTE, exam_of
+from lineament.io import markdown as written
+from lineament.io import pages, spreadsheets
 from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
 from lineament.training import sweep_published
@@ -175,11 +175,10 @@ def _line(row: Mapping[str, Any], splits: Sequence[str]) -> tuple[str, ...]:
 
 def markdown(answer: Mapping[str, Any]) -> str:
     """The table over seeds as Markdown, with what its intervals mean."""
-    header, *rows = ([part.replace("|", "\\|") for part in line] for line in lines(answer))
+    header, *rows = lines(answer)
     tables = sweep_published.tables(answer, baseline=BASELINE)
     text = [sweep_published.markdown(tables), "## All, mean over seeds", ""]
-    text += [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
-    text += [f"| {' | '.join(row)} |" for row in rows]
+    text += [written.row(header), f"|{' --- |' * len(header)}", *map(written.row, rows)]
     return "\n".join([*text, "", note(answer), ""])
 
 
@@ -202,28 +201,26 @@ def note(answer: Mapping[str, Any]) -> str:
 def _csv(answer: Mapping[str, Any]) -> str:
     names = (*("architecture", "method", "augmentation", "seed", "folder", "failed", "error"), "seconds")
     parts = ("value", "low", "high", "n")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, *(f"{split}_{part}" for split in SPLITS for part in ("accuracy", *parts[1:]))])
+    rows: list[list[Any]] = [
+        [*names, *(f"{split}_{part}" for split in SPLITS for part in ("accuracy", *parts[1:]))]
+    ]
     for run in answer["runs"]:
-        figures = [run[split][part] if split in run else "" for split in SPLITS for part in parts]
-        writer.writerow([*("" if run.get(name) is None else run[name] for name in names), *figures])
+        figures = [run[split][part] if split in run else None for split in SPLITS for part in parts]
+        rows.append([*map(run.get, names), *figures])
+    text = io.StringIO()
+    spreadsheets.write(text, rows)
     return text.getvalue()
 
 
 def _html(answer: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    source = package_files("lineament.training").joinpath("sweep.html.j2").read_text("utf-8")
-    tables = sweep_published.tables(answer, baseline=BASELINE)
-    return environment.from_string(source).render(
-        tables=tables,
-        answer=answer,
-        splits=answer["splits"],
-        exam=answer["measured_on"],
-        cell=cell,
-        told=told,
-        note=note(answer),
-        baseline=BASELINE,
-    )
+    values = {
+        "tables": sweep_published.tables(answer, baseline=BASELINE),
+        "answer": answer,
+        "splits": answer["splits"],
+        "exam": answer["measured_on"],
+        "cell": cell,
+        "told": told,
+        "note": note(answer),
+        "baseline": BASELINE,
+    }
+    return pages.page("lineament.training", "sweep.html.j2", values)

@@ -189,12 +189,12 @@ class Job:
             return "(nobody)" if person is None else shown(person.subject)
 
         def ready(person: Person | None, part: str) -> None:
-            typer.echo(f"\n{called(person)}: {part}, then {keys.how_to_begin} ", err=True, nl=False)
+            typer.echo(f"\n{called(person)}: {shown(part)}, then {keys.how_to_begin} ", err=True, nl=False)
             if not keys.wait():
                 typer.echo("(nobody at the keyboard: going on)", err=True)
 
         def show(person: Person | None, have: int, wanted: int, reason: str) -> None:
-            typer.echo(f"\r{called(person)}: {have}/{wanted} {reason:<60.60}", err=True, nl=False)
+            typer.echo(f"\r{called(person)}: {have}/{wanted} {shown(reason, 60):<60}", err=True, nl=False)
 
         with Keys(record) as keys:
             camera = Camera(

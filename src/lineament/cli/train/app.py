@@ -7,6 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from lineament.cli import streams
+
 
 class Resumable(TyperGroup):
     """Commands that go on where they were when they are given again, and say so when Ctrl-C ends them."""
@@ -16,7 +18,7 @@ class Resumable(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.echo("the last checkpoint is kept: the same command goes on from it", err=True)
+            streams.complain("the last checkpoint is kept: the same command goes on from it")
             raise
 
 

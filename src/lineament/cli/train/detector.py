@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lineament.cli import streams
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.train.app import app
 from lineament.cli.train.options import (
@@ -88,9 +88,10 @@ def detector(
     }
     settings = settings_from(DetectorSettings, config, sets, flags)
     if settings.is_agpl:
-        print(AGPL, file=sys.stderr)
+        for line in AGPL.splitlines():
+            streams.complain(line)
     if settings.weights == "none":
-        print("Training from random weights: that takes many pictures. See --weights.", file=sys.stderr)
+        streams.complain("Training from random weights: that takes many pictures. See --weights.")
     manifest = open_dataset(data)
     with Report(json) as report:
         with followed(length(manifest, settings), "batches") as advance:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from lineament.cli import streams
 
 
 @contextmanager
@@ -29,4 +30,4 @@ class _Lines(logging.Handler):
     """Prints to whatever stderr is by then: the bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        streams.complain(self.format(record))

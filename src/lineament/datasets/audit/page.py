@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Any
 
 from lineament.datasets.audit import flattery
 from lineament.datasets.audit.figures import NONE, histogram, origins
 from lineament.datasets.audit.leaks import MEANING
 from lineament.datasets.audit.thumbnails import contact_sheet
+from lineament.io import pages
 from lineament.io.manifest import ManifestRow
-from lineament.io.names import shown
 
 if TYPE_CHECKING:
     from lineament.datasets.audit.run import Audit
@@ -27,12 +26,7 @@ _COLOURS = ("#3c7fc0", "#e0a020", "#c1440e", "#7a4fb0", "#1f8a54", "#888888")
 
 def render(audit: Audit, title: str, *, sheets: int = 40, leaks: int = 30) -> str:
     """The page; ``sheets`` contact sheets at most, the subjects with most rows first."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["shown"] = lambda text: shown(str(text), limit=None)
-    source = package_files("lineament.datasets.audit").joinpath("report.html.j2").read_text("utf-8")
-    return environment.from_string(source).render(**_content(audit, title, sheets, leaks))
+    return pages.page("lineament.datasets.audit", "report.html.j2", _content(audit, title, sheets, leaks))
 
 
 def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dict[str, Any]:
@@ -62,7 +56,7 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
     order = [str(s["name"]) for s in subjects if s["name"] in own_rows][:most_sheets]
     qualities = [row.quality for row in manifest if row.quality is not None]
     return {
-        "title": shown(title, limit=None),
+        "title": title,
         "digest": manifest.digest(),
         "leaks": audit.leaks,
         "leak_kinds": dict(Counter(leak.kind for leak in audit.leaks)),
@@ -71,13 +65,13 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
             for leak in audit.leaks[:most_leaks]
         ],
         "meaning": MEANING,
-        "split_names": [shown(name) for name in names if name],
+        "split_names": [name for name in names if name],
         "near_checked": audit.near_checked,
         "unchecked": audit.unchecked,
         "subjects_apart": audit.subjects_apart,
         "splits": [
             {
-                "name": shown(name) or "no split",
+                "name": name or "no split",
                 "colour": colours[name],
                 "pictures": audit.counts["pictures"][name],
                 "faces": audit.counts["faces"][name],
@@ -86,7 +80,7 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
             }
             for name in names
         ],
-        "columns": [shown(name) for name in names],
+        "columns": names,
         "counts": audit.counts,
         "files": audit.files,
         "notes": audit.notes,

@@ -1,14 +1,12 @@
 """Our own tables, known by the column ``lineament_id``: every field of a row, and back to the bit.
 
-A spreadsheet runs a cell that starts with ``= + - @`` or a tab, so a text that does, that starts with
-``'``, or that would read as a number, is written with a ``'`` before it, which reading takes away.
+A text that a spreadsheet would run, and one that would read as a number, is written with a ``'`` before it,
+which reading takes away (`lineament.io.spreadsheets`).
 """
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,15 @@ from lineament.datasets.formats._files import new_text
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.tables import OWN, Line, Table
+from lineament.io import spreadsheets
 from lineament.io.manifest import ManifestRow, Points, Provenance
+from lineament.io.spreadsheets import number, read
 from lineament.kinds import FACE
 from lineament.types import LANDMARK_NAMES
 
 _BOX = ("x1", "y1", "x2", "y2")
 _POINTS = tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy")
 _SOURCE = tuple(f.name for f in fields(Provenance))
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def write(pictures: Sequence[LabelledPicture], file: Path) -> None:
@@ -34,12 +33,7 @@ def write(pictures: Sequence[LabelledPicture], file: Path) -> None:
     header += ["outcome", "error", "parent", "step", "quality", "repeats"]
     header += [f"source.{name}" for name in _SOURCE] + [f"label.{name}" for name in names]
     with new_text(file) as out:
-        writer = csv.writer(out)
-        writer.writerow(header)
-        for picture in pictures:
-            faces: Iterable[LabelledFace | None] = picture.faces or [None]
-            for row, face in zip(picture.rows, faces, strict=True):
-                writer.writerow(_line(row, picture, face, names))
+        spreadsheets.write(out, [header, *_lines(pictures, names)], newline="\r\n", typed=True)
 
 
 def picture(path: str, lines: Sequence[Line], table: Table, problems: Problems) -> LabelledPicture:
@@ -72,11 +66,6 @@ def picture(path: str, lines: Sequence[Line], table: Table, problems: Problems) 
     )
 
 
-def plain(cell: str) -> str:
-    """A text as it was before it was written."""
-    return cell.removeprefix("'")
-
-
 def _face(line: Line) -> LabelledFace | None:
     if not any(line[column] for column in _BOX):
         return None
@@ -92,42 +81,31 @@ def _labels(line: Line) -> dict[str, str | float]:
     found: dict[str, str | float] = {}
     for column, cell in line.cells.items():
         if column.startswith("label.") and cell:
-            value = _number(cell)
-            found[column.removeprefix("label.")] = plain(cell) if value is None else value
+            value = number(cell)
+            found[read(column.removeprefix("label."))] = read(cell) if value is None else value
     return found
 
 
 def _text(line: Line, column: str) -> str | None:
     cell = line.cells.get(column)
-    return plain(cell) if cell else None
+    return read(cell) if cell else None
+
+
+def _lines(pictures: Sequence[LabelledPicture], names: Sequence[str]) -> Iterator[list[Any]]:
+    for picture in pictures:
+        faces: Iterable[LabelledFace | None] = picture.faces or [None]
+        for row, face in zip(picture.rows, faces, strict=True):
+            yield _line(row, picture, face, names)
 
 
 def _line(
     row: ManifestRow, picture: LabelledPicture, face: LabelledFace | None, names: Sequence[str]
-) -> list[str]:
+) -> list[Any]:
     box = face.box if face is not None else (None,) * 4
     points = [v for point in (face.landmarks if face else None) or ((None, None),) * 5 for v in point]
-    texts = [row.id, picture.path, row.sha256, row.subject, row.split, *box, *points]
-    texts += [row.outcome, row.error, row.parent, row.step, row.quality, row.repeats]
-    texts += list(asdict(row.provenance).values()) + [row.labels.get(name) for name in names]
-    return [_cell(value) for value in texts]
-
-
-def _cell(value: str | float | None) -> str:
-    """A number as it is, a text that a spreadsheet could run or take for a number behind ``'``."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return repr(value)
-    return f"'{value}" if not value or value.startswith(_RISKY) or _number(value) is not None else value
-
-
-def _number(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    cells = [row.id, picture.path, row.sha256, row.subject, row.split, *box, *points]
+    cells += [row.outcome, row.error, row.parent, row.step, row.quality, row.repeats]
+    return cells + list(asdict(row.provenance).values()) + [row.labels.get(name) for name in names]
 
 
 def _fields(line: Line) -> dict[str, Any]:
@@ -135,12 +113,12 @@ def _fields(line: Line) -> dict[str, Any]:
     if line["outcome"] not in ("ok", "no_face"):
         raise ValueError
     return {
-        "id": plain(line[OWN]),
-        "sha256": plain(line["sha256"]),
+        "id": read(line[OWN]),
+        "sha256": read(line["sha256"]),
         "outcome": line["outcome"],
-        "error": plain(line["error"]) if line["error"] else None,
-        "parent": plain(line["parent"]) if line["parent"] else None,
-        "step": plain(line["step"]),
+        "error": read(line["error"]) if line["error"] else None,
+        "parent": read(line["parent"]) if line["parent"] else None,
+        "step": read(line["step"]),
         "quality": float(line["quality"]) if line["quality"] else None,
         "repeats": int(line["repeats"]),
     }

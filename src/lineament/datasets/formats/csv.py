@@ -33,6 +33,7 @@ from lineament.datasets.formats._regions import Shape
 from lineament.datasets.tables import Line, Table
 from lineament.errors import ConfigError, LabelFileError
 from lineament.io.manifest import ManifestRow
+from lineament.io.spreadsheets import read
 
 _MOST_TABLES = 30
 """Of a folder; one with more holds a table a picture, which is another format."""
@@ -83,8 +84,8 @@ class Csv:
         grouped: dict[str, list[tuple[Columns | Table, Line]]] = {}
         found = [(file, table) for file in files if (table := self._table(file, source, root, problems))]
         one_class = self._are_one_class([table for _, table in found], root)
-        for file, read in found:
-            table = read
+        for file, given in found:
+            table = given
             means = table if table.own else self._columns(table, root, one_class)
             if isinstance(means, Columns):
                 if _is_of_originals(file, root):
@@ -167,7 +168,7 @@ class Csv:
     def _name(self, line: Line, means: Columns | Table) -> str:
         """What a line calls its picture."""
         if isinstance(means, Table):
-            return _own_table.plain(line["path"])
+            return read(line["path"])
         if "{" not in means.path:
             return line[means.path]
         return _PATTERN.sub(lambda found: line[_named(means.table, found[1])], means.path)

@@ -1,0 +1,53 @@
+"""What `gallery remove` and `gallery merge` say of an erasure, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lineament.gallery.erasing import Receipt, Trace
+
+AlikeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--alike",
+        metavar="WHICH",
+        help="Which records of others go when they only look alike: list (none), disputes, all. "
+        "Default: disputes for people, list for --id and merge. What stays is listed.",
+    ),
+]
+
+
+def told(receipt: Receipt) -> Iterator[str]:
+    """The lines behind the count: what went and stays under other names, and what was not looked at."""
+    from lineament.gallery.erasing import Why
+
+    for trace in receipt.traces:
+        if trace.erased and trace.why is not Why.OWN:
+            yield f"erased too: {_record(trace)}, {_why(trace)}"
+    for trace in receipt.to_decide:
+        yield (
+            f"to decide: {_record(trace)}, {_why(trace)}; erase it with `gallery remove --id {trace.id}`, "
+            "or leave it"
+        )
+    forgotten = sum(trace.file_name_forgotten for trace in receipt.traces)
+    if forgotten:
+        yield f"file names of {forgotten} other records forgotten"
+    yield f"files wiped: {', '.join(receipt.files) or 'none, the gallery is in memory'}"
+    yield from (f"not looked at: {what}" for what in receipt.not_looked_at)
+
+
+def _record(trace: Trace) -> str:
+    return f"{trace.kind} {trace.id} of {trace.subject}"
+
+
+def _why(trace: Trace) -> str:
+    from lineament.gallery.erasing import Why
+
+    if trace.why is Why.LEFT_ALONE:
+        return "no sample of whom is left"
+    what = "the same face" if trace.why is Why.SAME_FACE else "looks alike"
+    return what if trace.similarity is None else f"{what} ({trace.similarity:.3f})"
