@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import os
 import pkgutil
 import re
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lineament.config import did_you_mean, from_mapping
+from lineament.documents import read_object
 from lineament.errors import ConfigError, UnknownName, UsageError
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 
@@ -177,15 +177,11 @@ class Registry(Generic[T]):
     def _opener(self, folder: Path) -> str:
         """Which implementation opens a run folder."""
         card = folder / "card.json"
-        try:
-            values = json.loads(card.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(f"{folder}: no card.json; is it the folder of a finished training?") from None
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{card}: {error}") from error
-        job = values.get("job") if isinstance(values, dict) else None
+        if not card.exists():
+            raise ConfigError(f"{folder}: no card.json; is it the folder of a finished training?")
+        job = read_object(card).get("job")
         if not isinstance(job, str) or job not in self.trained:
-            raise ConfigError(f"{folder}: a model for {job}, which is no {self.kind}")
+            raise ConfigError(f"{folder}: a model for {job!r:.60}, which is no {self.kind}")
         return self.trained[job]
 
     def _own(self) -> set[str]:

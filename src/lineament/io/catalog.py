@@ -6,7 +6,6 @@ in, and what they measured. Nothing here touches the network; `lineament.io.asse
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +13,7 @@ from importlib.resources import files
 from typing import Literal, SupportsFloat
 
 from lineament.config import did_you_mean, from_mapping
+from lineament.documents import toml_of
 from lineament.errors import ConfigError, InsufficientData, UnknownName
 from lineament.types import Interval, ModelId, Threshold
 
@@ -138,7 +138,7 @@ def cards() -> Mapping[str, ModelCard]:
     found: dict[str, ModelCard] = {}
     for entry in sorted(files("lineament.catalog").iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".toml"):
-            card = from_mapping(ModelCard, tomllib.loads(entry.read_text("utf-8")), where=entry.name)
+            card = from_mapping(ModelCard, toml_of(entry.read_text("utf-8")), where=entry.name)
             found[card.name] = card
     return found
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.config import from_mapping
+from lineament.documents import read_object
 from lineament.errors import CardMismatch, ConfigError, DigestMismatch
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import golden
@@ -117,15 +118,10 @@ class TrainedCard:
     def load(cls, folder: Path) -> TrainedCard:
         """Read a run folder's card; raises `ConfigError` when there is none or it is not one."""
         path = folder / CARD_NAME
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{folder}: no {CARD_NAME}; is it the folder of a finished training?"
-            ) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        if not isinstance(values, dict) or values.pop("lineament_card", None) != 1:
+        if not path.exists():
+            raise ConfigError(f"{folder}: no {CARD_NAME}; is it the folder of a finished training?")
+        values = read_object(path)
+        if values.pop("lineament_card", None) != 1:
             raise ConfigError(f"{path}: not a model card of lineament, or of a newer one")
         return from_mapping(cls, values, where=str(path))
 

@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from lineament.datasets.decisions import Decision
 from lineament.datasets.proposals import Proposal
 from lineament.datasets.review import DUPLICATES, Review
+from lineament.documents import Malformed, json_of
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.gallery.subjects import require_valid
 from lineament.io.names import shown
@@ -254,8 +255,8 @@ def create_app(review: Review, *, port: int, keys: Keys, title: str = "") -> Fas
 
 async def _change(request: Request, act: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     try:
-        values = json.loads(await request.body())
-    except (ValueError, RecursionError):
+        values = json_of(await request.body())
+    except Malformed:
         values = None
     if not isinstance(values, dict):
         return _json({"error": "UsageError", "message": "an object is needed"}, 400)
