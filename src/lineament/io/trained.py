@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lineament.config import from_mapping
 from lineament.documents import read_object
-from lineament.errors import CardMismatch, ConfigError, DigestMismatch
+from lineament.errors import CardMismatch, ConfigError, DigestMismatch, LineamentError, ModelRefused
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import golden
 from lineament.io.catalog import Golden, InputContract
@@ -138,11 +138,22 @@ class TrainedModel:
         return self.session.run({INPUT_NAME: golden.tensor(self.card, pixels)})
 
 
+def _check(path: Path, model: TrainedModel) -> None:
+    try:
+        golden.check(model.card, model.run)
+    except LineamentError:
+        raise
+    except Exception as error:  # each runtime has kinds of its own
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelRefused(f"{path}: fails at the picture of its card: {lines[-1][:200]}") from error
+
+
 def open_trained(folder: str | Path, *jobs: Job, precision: Precision = "exact") -> TrainedModel:
     """Open a run folder's model after checking it against its card.
 
     Raises `ConfigError` when there is no card or its job is none of ``jobs``, `DigestMismatch` when the
-    file is another than the card's, and `CardMismatch` when it answers otherwise than the card says.
+    file is another than the card's, `ModelRefused` for a graph that no runtime is given, and `CardMismatch`
+    when it answers otherwise than the card says.
     """
     folder = Path(folder)
     card = TrainedCard.load(folder)
@@ -163,5 +174,5 @@ def open_trained(folder: str | Path, *jobs: Job, precision: Precision = "exact")
             f"{folder}: its card has no golden output, so nothing shows that the model is right"
         )
     model = TrainedModel(card, open_session(path, precision="exact"))
-    golden.check(card, model.run)
+    _check(path, model)
     return model if precision == "exact" else TrainedModel(card, open_session(path, precision=precision))
