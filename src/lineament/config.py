@@ -33,6 +33,8 @@ def from_mapping(cls: type[C], values: Mapping[str, Any], *, where: str = "setti
         ready[name] = _convert(value, hints[name], f"{where}: {key}")
     try:
         return cls(**ready)
+    except ConfigError as error:
+        raise error if where == "settings" else ConfigError(f"{where}: {error}") from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
 

@@ -7,7 +7,6 @@ too long or not finite, a key that stands twice, half a character, aliases. What
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 import stat
@@ -92,13 +91,11 @@ def _read(path: Path, refusal: type[LineamentError], parse: Callable[[bytes], T]
 
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines of an open file, its byte order mark dropped; raises `Malformed` for one too long."""
-    mark = codecs.BOM_UTF8
+    """The lines of an open file; raises `Malformed` for one too long."""
     while line := file.readline(MAX_BYTES + 1):
         if len(line) > MAX_BYTES:
             raise Malformed(f"more bytes than the limit of {MAX_BYTES:,}")
-        yield line.removeprefix(mark)
-        mark = b""
+        yield line
 
 
 # Possessive, and the closing quote may be missing: each character is looked at once, whatever the text is.

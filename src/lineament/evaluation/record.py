@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from lineament import typed
 from lineament.documents import read_json
-from lineament.errors import ConfigError
+from lineament.errors import ConfigError, InvalidArray
 from lineament.io.own_files import EVALUATION
 from lineament.io.writing import replacing
 from lineament.scoring.paired import Counts
@@ -100,8 +100,10 @@ class Record:
         if not isinstance(values, dict) or values.get(_KEY) != VERSION:
             raise ConfigError(f"{path}: not an evaluation written with --save, or by a newer lineament")
         try:
-            return typed.build(cls, {key: value for key, value in values.items() if key != _KEY})
-        except ValueError as error:
+            found = typed.build(cls, {key: value for key, value in values.items() if key != _KEY})
+            assert found.figures is not None  # made on demand, so that a rate that is none shows here
+            return found
+        except (ValueError, InvalidArray) as error:
             raise ConfigError(f"{path}: a damaged evaluation: {error}") from error
 
 

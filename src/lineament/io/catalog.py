@@ -17,7 +17,6 @@ from lineament.documents import toml_of
 from lineament.errors import ConfigError, InsufficientData, UnknownName
 from lineament.types import Interval, ModelId, Threshold
 
-
 MAX_SIDE = 2_048
 """Of a model's input: more than any model here takes. A card is foreign text, and memory follows it."""
 
@@ -55,11 +54,11 @@ class InputContract:
 
     def __post_init__(self) -> None:
         if self.size is not None and not 0 < self.size <= MAX_SIDE:
-            raise ConfigError(f"input: size {self.size} is not from 1 to {MAX_SIDE:,}")
+            raise ConfigError(f"size {self.size} is not from 1 to {MAX_SIDE:,}")
         if not 0 < self.multiple_of <= MAX_SIDE:
-            raise ConfigError(f"input: multiple_of {self.multiple_of} is not from 1 to {MAX_SIDE:,}")
+            raise ConfigError(f"multiple_of {self.multiple_of} is not from 1 to {MAX_SIDE:,}")
         if len(self.mean) not in (1, 3) or len(self.std) not in (1, 3) or 0 in self.std:
-            raise ConfigError("input: mean and std are one number or three, and std is not 0")
+            raise ConfigError("mean and std are one number or three, and std is not 0")
 
 
 @dataclass(frozen=True, slots=True)

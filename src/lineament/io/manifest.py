@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -210,6 +210,40 @@ class _Header:
     steps: tuple[Mapping[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownOfStep:
+    """What later steps read of earlier ones; whatever else a step says is kept as it is."""
+
+    step: str | None = None
+    format: str | None = None
+    by: str | None = None
+    follow_links: bool | None = None
+    shares: tuple[tuple[str, float], ...] | None = None
+    given: tuple[str, ...] | None = None
+    classes: Mapping[str, str] | None = None
+    removed: int | None = None
+    photos: int | None = None
+    undetected: int | None = None
+    refused: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownOfSettings:
+    """The same of the settings of a step ``extract``."""
+
+    size: int | None = None
+    margin: float | None = None
+    align: bool | None = None
+    detector: str | None = None
+    rotate: float | None = None
+    from_boxes: bool | None = None
+
+
+def _check(known: type[Any], values: Mapping[str, Any]) -> None:
+    names = {one.name for one in fields(known)}
+    typed.build(known, {key: value for key, value in values.items() if key in names})
+
+
 def _header(path: Path, line: bytes) -> _Header:
     values = json_of(line)
     if not isinstance(values, dict) or "lineament_manifest" not in values:
@@ -217,7 +251,12 @@ def _header(path: Path, line: bytes) -> _Header:
     try:
         if typed.whole(values["lineament_manifest"]) > VERSION:
             raise ManifestError(f"{path}: written by a newer lineament; update to read it")
-        return typed.build(_Header, values)
+        header = typed.build(_Header, values)
+        for step in header.steps:
+            _check(_KnownOfStep, step)
+            if step.get("settings") is not None:
+                _check(_KnownOfSettings, typed.table(step["settings"]))
+        return header
     except ValueError as error:
         raise ManifestError(f"{path}, line 1: {error}") from None
 
