@@ -6,13 +6,13 @@ import dataclasses
 import difflib
 import math
 import operator
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lineament.documents import read_toml
 from lineament.errors import ConfigError
 
 C = TypeVar("C")
@@ -33,17 +33,15 @@ def from_mapping(cls: type[C], values: Mapping[str, Any], *, where: str = "setti
         ready[name] = _convert(value, hints[name], f"{where}: {key}")
     try:
         return cls(**ready)
+    except ConfigError as error:
+        raise error if where == "settings" else ConfigError(f"{where}: {error}") from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
 def from_toml(cls: type[C], path: Path) -> C:
     """Build dataclass ``cls`` from a TOML file."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return from_mapping(cls, values, where=str(path))
+    return from_mapping(cls, read_toml(path), where=str(path))
 
 
 def several(names: str | typing.Iterable[str]) -> list[str]:
@@ -91,26 +89,36 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         raise failures[0]
     if origin is typing.Literal:
         if value not in args:
-            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, args))}")
+            raise ConfigError(f"{where}: {value!r:.80} is not one of {', '.join(map(repr, args))}")
         return value
     if origin is tuple:
         if not isinstance(value, (str, list, tuple)):
-            raise ConfigError(f"{where}: expected a list, got {value!r}")
+            raise ConfigError(f"{where}: expected a list, got {value!r:.80}")
         items = value.split(",") if isinstance(value, str) else list(value)
         inner = args[0] if len(args) == 2 and args[1] is Ellipsis else None
         kinds = [inner] * len(items) if inner is not None else list(args)
         if len(kinds) != len(items):
             raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(items)}")
         return tuple(_convert(item, kind, where) for item, kind in zip(items, kinds, strict=True))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a table, got {value!r:.80}")
+        if args[1] is Any:
+            return value
+        words = str in typing.get_args(args[1])  # text that may be text stays it, also where it is a number
+        return {
+            key: inner if words and isinstance(inner, str) else _convert(inner, args[1], f"{where}: {key}")
+            for key, inner in value.items()
+        }
     if dataclasses.is_dataclass(hint) and not isinstance(value, typing.cast(type, hint)):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected a table, got {value!r}")
+            raise ConfigError(f"{where}: expected a table, got {value!r:.80}")
         return from_mapping(typing.cast(type, hint), value, where=where)
     try:
         return _scalar(value, hint)
     except (TypeError, ValueError):
         name = getattr(hint, "__name__", str(hint))
-        raise ConfigError(f"{where}: expected {name}, got {value!r}") from None
+        raise ConfigError(f"{where}: expected {name}, got {value!r:.80}") from None
 
 
 def _scalar(value: Any, hint: Any) -> Any:

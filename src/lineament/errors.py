@@ -71,6 +71,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── WeightsMismatch       a file of weights of another network
     │   └── WeightsUnavailable    pretrained weights that are neither cached nor given
     ├── CardMismatch              a model does not do what its card says
+    ├── ModelRefused              a model file that is none, or whose graph no runtime is given
     └── InsufficientData          the data cannot support the figure asked for
 """
 
@@ -371,6 +372,10 @@ class WeightsMismatch(TrainingError):
 
 class CardMismatch(LineamentError):
     """A model does not do what its card says."""
+
+
+class ModelRefused(LineamentError):
+    """A model file that is none, or whose graph may loop, read other files or hold operators of its own."""
 
 
 class InsufficientData(LineamentError):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import os
 import pkgutil
 import re
@@ -26,7 +25,8 @@ from typing import Any, Generic, TypeVar
 
 from lineament import added
 from lineament.config import did_you_mean, from_mapping
-from lineament.errors import ConfigError, UnknownName, UsageError
+from lineament.documents import read_object
+from lineament.errors import ConfigError, LineamentError, UnknownName, UsageError
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 
 __all__ = ["Registry", "attributes", "detectors", "embedders"]
@@ -60,7 +60,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Every name that can be created, without importing the implementations."""
-        brought = {name for name in added.names() if self._added(name)}
+        brought = filter(self._may_be_added, added.names())
         return sorted({*self._factories, *_modules(self.package), *self._points(), *brought})
 
     def settings(self, spec: str) -> frozenset[str]:
@@ -184,13 +184,19 @@ class Registry(Generic[T]):
         """Which implementation opens a run folder."""
         job = _job(folder)
         if job not in self.trained:
-            raise ConfigError(f"{folder}: a model for {job}, which is no {self.kind}")
+            raise ConfigError(f"{folder}: a model for {job!r:.60}, which is no {self.kind}")
         return self.trained[job]
 
     def _added(self, name: str) -> Path | None:
         """The folder of an added model of this kind."""
         folder = added.path_of(name)
         return folder if folder is not None and _job(folder) in self.trained else None
+
+    def _may_be_added(self, name: str) -> bool:
+        try:
+            return self._added(name) is not None
+        except LineamentError:  # a broken card is told to who names the model, not to everybody
+            return True
 
     def _knows(self, name: str) -> bool:
         return name in self._factories or name in _modules(self.package) or name in self._points()
@@ -249,13 +255,9 @@ def _written(chain: Sequence[_Named]) -> str:
 def _job(folder: Path) -> str:
     """What the card in a run folder says the model is for; raises `ConfigError`."""
     card = folder / added.CARD
-    try:
-        values = json.loads(card.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{folder}: no {added.CARD}; is it the folder of a finished training?") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{card}: {error}") from error
-    return str(values.get("job")) if isinstance(values, dict) else "nothing"
+    if not card.exists():
+        raise ConfigError(f"{folder}: no {added.CARD}; is it the folder of a finished training?")
+    return str(read_object(card).get("job"))
 
 
 def _is_number(text: str) -> bool:

@@ -14,7 +14,7 @@ from planted import COLOURS, DEEP_HEADS, SIZE, Blobs, Deep, picture, run_of
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.errors import ConfigError, UnknownName
+from lineament.errors import ConfigError, ModelRefused, UnknownName
 from lineament.explain.activations import feature_maps
 from lineament.explain.filters import first_filters
 from lineament.explain.graph import Graph
@@ -125,7 +125,7 @@ def test_wrong_questions_are_named(blobs: Path, deep: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="no classes"):
         grad_cam(Graph.of_run(deep), picture(), head="level", target="a")
     (tmp_path / "no.onnx").write_bytes(b"nonsense" * 99)
-    with pytest.raises(ConfigError, match="ONNX"):
+    with pytest.raises(ModelRefused, match="ONNX"):
         first_filters(tmp_path / "no.onnx")
 
 

@@ -60,8 +60,8 @@ def test_a_damaged_manifest_is_refused_by_line(tmp_path: Path) -> None:
     lines = whole.splitlines(keepends=True)
     damaged = {
         "announces 2": "".join(lines[:2]),
-        "line 3: not whole JSON.*make it again": whole[:-10],
-        "unknown keys colour": lines[0] + lines[1].replace("{", '{"colour":1,', 1) + lines[2],
+        "line 3: not JSON.*make it again": whole[:-10],
+        "unknown key 'colour'": lines[0] + lines[1].replace("{", '{"colour":1,', 1) + lines[2],
         "two rows": lines[0] + lines[1] * 2,
         "newer": whole.replace('"lineament_manifest":1', '"lineament_manifest":99'),
         "not a lineament manifest": "[]\n",

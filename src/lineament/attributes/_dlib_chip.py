@@ -59,7 +59,7 @@ class ChipClassifier:
         self._mean = np.array(card.input.mean, np.float32)
         self._std = np.array(card.input.std, np.float32)
         # Not bfloat16: these networks take a millisecond, and nobody measured what it costs them.
-        self._session = open_session(assets.fetch(card))
+        self._session = open_session(assets.fetch(card), pinned=True)
 
     def probabilities(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[Float32]:
         """Class probabilities ``(N, C)`` of each picture's faces, all pictures' chips in common batches."""

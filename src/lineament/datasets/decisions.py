@@ -7,13 +7,15 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal, Self, get_args
 
 from filelock import FileLock
 
+from lineament import typed
+from lineament.documents import json_of, lines_of
 from lineament.errors import ManifestError, OutputError
 from lineament.io.manifest import ManifestRow
 from lineament.io.permissions import file_mode, opener
@@ -58,14 +60,10 @@ class Decision:
     @classmethod
     def from_json(cls, values: Any) -> Self:
         """Build one; raises `ManifestError` for unknown or missing keys."""
-        if not isinstance(values, dict):
-            raise ManifestError("a decision that is not an object")
-        if unknown := set(values) - {f.name for f in fields(cls)}:
-            raise ManifestError(f"a decision with unknown keys {', '.join(sorted(unknown))}")
         try:
-            return cls(**values)
-        except TypeError as error:
-            raise ManifestError(f"a decision that is not whole: {error}") from error
+            return typed.build(cls, values)
+        except ValueError as error:
+            raise ManifestError(f"no decision: {error}") from None
 
 
 def decision(
@@ -113,11 +111,11 @@ class DecisionLog:
         if size < self._read:
             raise ManifestError(f"{self.path}: the log is shorter than it was; it must only grow")
         file.seek(self._read)
-        for line in file:
+        for line in lines_of(file):
             if not line.endswith(b"\n"):
                 break
             try:
-                entry = Decision.from_json(json.loads(line))
+                entry = Decision.from_json(json_of(line))
             except (ValueError, ManifestError) as error:
                 raise ManifestError(f"{self.path}, line {len(self.entries) + 1}: {error}") from error
             self.entries.append(entry)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from lineament import typed
+from lineament.documents import Malformed, json_of, lines_of
 from lineament.errors import ManifestError
 from lineament.io.own_files import PROPOSALS
 from lineament.io.writing import replacing
@@ -55,12 +57,10 @@ class Proposal:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Build one; raises `ManifestError` for unknown or missing keys."""
-        if unknown := set(values) - {f.name for f in fields(cls)}:
-            raise ManifestError(f"a proposal with unknown keys {', '.join(sorted(unknown))}")
         try:
-            return cls(**values)
-        except TypeError as error:
-            raise ManifestError(f"a proposal that is not whole: {error}") from error
+            return typed.build(cls, values)
+        except ValueError as error:
+            raise ManifestError(f"no proposal: {error}") from None
 
 
 def in_order(proposals: Iterable[Proposal]) -> list[Proposal]:
@@ -82,15 +82,12 @@ def load(path: Path) -> list[Proposal]:
     """Read a file of proposals; raises `ManifestError` naming the line that is wrong."""
     found = []
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+        with path.open("rb") as file:
+            for number, line in enumerate(lines_of(file), 1):
                 try:
-                    values = json.loads(line)
-                    if not isinstance(values, dict):
-                        raise ManifestError("not an object")
-                    found.append(Proposal.from_json(values))
-                except (json.JSONDecodeError, ManifestError) as error:
+                    found.append(Proposal.from_json(json_of(line)))
+                except (Malformed, ManifestError) as error:
                     raise ManifestError(f"{path}, line {number}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, Malformed) as error:
         raise ManifestError(f"{path}: cannot be read as proposals: {error}") from error
     return found

@@ -39,7 +39,7 @@ class CenterFace:
         self.config = config or CenterFaceConfig()
         self.score = self.config.score
         path = derived(assets.fetch(catalog.card("centerface")), "rgb8-dynamic-1", _open_dimensions)
-        self._session = open_session(path)
+        self._session = open_session(path, pinned=True)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""

@@ -41,7 +41,7 @@ class YuNet:
         self.config = config or YuNetConfig()
         self.score = self.config.score
         path = derived(assets.fetch(catalog.card("yunet")), "rgb8-joined-1", _open_dimensions)
-        self._session = open_session(path)
+        self._session = open_session(path, pinned=True)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""

@@ -42,7 +42,7 @@ class SFace:
         card = catalog.card("sface")
         self.model = card.model_id
         path = derived(assets.fetch(card), "folded-pixels-1", _fold_for_pixels)
-        self._session = open_session(path, precision=self.config.precision)
+        self._session = open_session(path, precision=self.config.precision, pinned=True)
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, 112, 112, 3)`` RGB -> float32 ``(N, 128)``, not normalised; raises `InvalidArray`."""

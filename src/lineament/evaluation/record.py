@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lineament.errors import ConfigError
+from lineament import typed
+from lineament.documents import read_json
+from lineament.errors import ConfigError, InvalidArray
 from lineament.io.own_files import EVALUATION
 from lineament.io.writing import replacing
 from lineament.scoring.paired import Counts
 from lineament.scoring.rate import Rate
 
 VERSION = 1
+_KEY = "lineament_evaluation"
+_MAX_BYTES = 1 << 28
+"""Counts of every subject, and figures."""
 _RATE_KEYS = {"value", "low", "high", "n"}
 _LOW_IS_BETTER = (
     *("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure"),
@@ -74,7 +79,7 @@ class Record:
         from lineament.io.environment import environment
 
         values = {
-            "lineament_evaluation": VERSION,
+            _KEY: VERSION,
             "kind": self.kind,
             "title": self.title,
             "protocol": self.protocol,
@@ -91,28 +96,14 @@ class Record:
     @classmethod
     def load(cls, path: Path) -> Record:
         """Read a record; raises `ConfigError` when it is none."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read as an evaluation: {error}") from error
-        if not isinstance(values, dict) or values.get("lineament_evaluation") != VERSION:
+        values = read_json(path, max_bytes=_MAX_BYTES)
+        if not isinstance(values, dict) or values.get(_KEY) != VERSION:
             raise ConfigError(f"{path}: not an evaluation written with --save, or by a newer lineament")
         try:
-            clusters = {
-                name: {key: (float(a), float(b)) for key, (a, b) in counts.items()}
-                for name, counts in values["clusters"].items()
-            }
-            return cls(
-                kind=str(values["kind"]),
-                title=str(values["title"]),
-                protocol=values["protocol"],
-                system=values["system"],
-                answer=values["answer"],
-                clusters=clusters,
-                charts={str(name): str(svg) for name, svg in values["charts"].items()},
-                environment=values["environment"],
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            found = typed.build(cls, {key: value for key, value in values.items() if key != _KEY})
+            assert found.figures is not None  # made on demand, so that a rate that is none shows here
+            return found
+        except (ValueError, InvalidArray) as error:
             raise ConfigError(f"{path}: a damaged evaluation: {error}") from error
 
 

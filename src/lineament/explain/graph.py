@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lineament.config import did_you_mean
 from lineament.errors import ConfigError, UnknownName
+from lineament.io import graphs
 from lineament.io.golden import tensor
 from lineament.io.onnx import Session, open_session
 from lineament.io.trained import INPUT_NAME, TrainedCard, open_trained
@@ -55,20 +56,13 @@ class Graph:
     @classmethod
     def of_run(cls, folder: Path) -> Graph:
         """The model of a run folder, checked against its card; see `open_trained` for what it raises."""
-        import onnx
-
         card = open_trained(folder).card
-        return cls(onnx.load(folder / card.file), card)
+        return cls(graphs.load(folder / card.file), card)
 
     @classmethod
     def of_file(cls, path: Path) -> Graph:
-        """Any ONNX file; raises `ConfigError` when it is none."""
-        import onnx
-
-        try:
-            return cls(onnx.load(path, load_external_data=False))
-        except Exception as error:  # protobuf raises kinds of its own for what is no such file
-            raise ConfigError(f"{path}: cannot be read as an ONNX file") from error
+        """Any ONNX file; raises `ModelRefused` as `graphs.load`."""
+        return cls(graphs.load(path))
 
     def layers(self) -> list[Layer]:
         """The convolutions in the order of the graph; raises `ConfigError` when there is none."""

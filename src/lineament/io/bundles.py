@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lineament.documents import json_of
 from lineament.errors import BundleError, LicenceRefused
 from lineament.io import assets
 from lineament.io.catalog import ModelCard
@@ -175,7 +176,7 @@ def _manifest_rows(bundle: zipfile.ZipFile, info: zipfile.ZipInfo) -> list[tuple
             raise ValueError("too long")
         with bundle.open(info) as stream:
             text = stream.read(_MANIFEST_LIMIT + 1)
-        manifest = json.loads(text)
+        manifest = json_of(text)
         if manifest["format"] != _FORMAT:
             raise ValueError(f"its format is {manifest['format']!r}, not {_FORMAT!r}")
         rows = [(row["name"], row["member"], row["sha256"]) for row in manifest["models"]]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lineament import typed
+from lineament.documents import read_json
 from lineament.errors import ConfigError
 from lineament.io.own_files import CALIBRATION
 from lineament.io.writing import replacing
 from lineament.scoring.probability import Probability
-from lineament.types import Interval, ModelId, Threshold
+from lineament.types import Threshold
 
 VERSION = 1
 _KEY = "lineament_calibration"
@@ -42,11 +43,7 @@ def save(path: Path, calibration: Calibration) -> None:
 
 def load(path: Path) -> Calibration:
     """Read a calibration; raises `ConfigError` for anything that is none, or damaged."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not JSON"
-        raise ConfigError(f"cannot read the threshold file {path}: {reason}") from error
+    values = read_json(path)
     if not isinstance(values, dict) or _KEY not in values:
         raise ConfigError(f"{path}: not written by `lineament calibrate`")
     if values[_KEY] != VERSION:
@@ -56,33 +53,16 @@ def load(path: Path) -> Calibration:
         return Calibration(
             threshold=_threshold(values["threshold"]),
             probability=None if curve is None else Probability.from_json(curve),
-            record=dict(values["record"]),
+            record=typed.table(values["record"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+    except KeyError as error:
+        raise ConfigError(f"{path}: damaged: lacks {error}") from error
+    except (TypeError, ValueError, AttributeError, ConfigError) as error:
         raise ConfigError(f"{path}: damaged: {error}") from error
 
 
-def _threshold(values: Mapping[str, Any]) -> Threshold:
-    interval = Interval(*(_number(values["interval"][key]) for key in ("low", "high", "level")))
-    rate, value = _number(values["target_rate"]), _number(values["value"])
-    if values["kind"] not in ("FMR", "FPIR") or not 0 < rate < 1:
+def _threshold(values: Any) -> Threshold:
+    found = typed.build(Threshold, values)
+    if not 0 < found.target_rate < 1:
         raise ValueError("no target rate")
-    enrolled = values["enrolled"]
-    return Threshold(
-        value=value,
-        model=ModelId(str(values["model"]["name"]), str(values["model"]["sha256"])),
-        target_rate=rate,
-        measured_on=str(values["measured_on"]),
-        rate=_number(values["rate"]),
-        interval=interval,
-        comparisons=int(values["comparisons"]),
-        subjects=int(values["subjects"]),
-        kind=values["kind"],
-        enrolled=None if enrolled is None else int(enrolled),
-    )
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)
+    return found

@@ -6,7 +6,6 @@ in, and what they measured. Nothing here touches the network; `lineament.io.asse
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,8 +13,12 @@ from importlib.resources import files
 from typing import Literal, SupportsFloat
 
 from lineament.config import did_you_mean, from_mapping
+from lineament.documents import toml_of
 from lineament.errors import ConfigError, InsufficientData, UnknownName
 from lineament.types import Interval, ModelId, Threshold
+
+MAX_SIDE = 2_048
+"""Of a model's input: more than any model here takes. A card is foreign text, and memory follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ class InputContract:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     alignment: Literal["none", "arcface_112", "dlib_5_point"] = "none"
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 0 < self.size <= MAX_SIDE:
+            raise ConfigError(f"size {self.size} is not from 1 to {MAX_SIDE:,}")
+        if not 0 < self.multiple_of <= MAX_SIDE:
+            raise ConfigError(f"multiple_of {self.multiple_of} is not from 1 to {MAX_SIDE:,}")
+        if len(self.mean) not in (1, 3) or len(self.std) not in (1, 3) or 0 in self.std:
+            raise ConfigError("mean and std are one number or three, and std is not 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,7 @@ def cards() -> Mapping[str, ModelCard]:
     found: dict[str, ModelCard] = {}
     for entry in sorted(files("lineament.catalog").iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".toml"):
-            card = from_mapping(ModelCard, tomllib.loads(entry.read_text("utf-8")), where=entry.name)
+            card = from_mapping(ModelCard, toml_of(entry.read_text("utf-8")), where=entry.name)
             found[card.name] = card
     return found
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import CardMismatch
+from lineament.io import graphs
 
 Array = NDArray[Any]
 
@@ -24,11 +25,11 @@ def fold(source: Path, target: Path) -> None:
     and inputs nobody reads, folds BatchNormalization into the Conv or Gemm before it or into the Gemm after
     it (also through Flatten), and frees the first axis of every input and output. What cannot be folded
     stays as it is.
-    Raises `CardMismatch` when the result is not a valid graph.
+    Raises `ModelRefused` as `graphs.load`, and `CardMismatch` when the result is not a valid graph.
     """
     import onnx
 
-    model = onnx.load(source, load_external_data=False)
+    model = graphs.load(source)
     graph = _Graph(model)
     graph.evaluate_constants()
     graph.drop_dropout()

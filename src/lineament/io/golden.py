@@ -17,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.errors import CardMismatch, InsufficientData
-from lineament.io.catalog import Golden, InputContract, ModelCard
+from lineament.io.catalog import MAX_SIDE, Golden, InputContract, ModelCard
 from lineament.types import Float32, Float64, UInt8
 
 Run = Callable[[UInt8], Mapping[str, NDArray[Any]]]
 
 _SAMPLES = 96
-_MAX_SIDE = 2_048
-"""More than any model here takes; a card is foreign text, and a picture costs 60 bytes a pixel to make."""
 
 
 class Card(Protocol):
@@ -52,8 +50,8 @@ def picture(name: str) -> UInt8:
     if parts is None:
         raise CardMismatch(f"no generator of golden pictures makes {name[:80]!r}")
     width, height = int(parts[1]), int(parts[2])
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
-        raise CardMismatch(f"the golden picture {name} has a side of 0 or over {_MAX_SIDE:,} pixels")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise CardMismatch(f"the golden picture {name} has a side of 0 or over {MAX_SIDE:,} pixels")
     y, x = np.mgrid[:height, :width].astype(np.int64)
     channels = []
     # Soft waves and hard blocks, different in each channel, so that both colour and place matter.

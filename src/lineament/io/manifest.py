@@ -18,6 +18,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
+from lineament import typed
+from lineament.documents import Malformed, json_of, lines_of
 from lineament.errors import ManifestError, OutputError, PictureOutside, WouldOverwrite
 from lineament.io.own_files import MANIFEST
 from lineament.io.permissions import opener
@@ -89,27 +91,21 @@ class ManifestRow:
             del values["outcome"]
         if not values["provenance"]:
             del values["provenance"]
-        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        try:
+            return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        except ValueError:
+            raise ManifestError(f"row {self.id}: holds a number that is none") from None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Build a row; raises `ManifestError` for unknown keys or shapes that do not fit."""
-        known = {f.name for f in fields(cls)}
-        if unknown := set(values) - known:
-            raise ManifestError(f"row {values.get('id')!r}: unknown keys {', '.join(sorted(unknown))}")
-        ready = dict(values)
-        if ready.get("outcome") == "refused":
-            ready.setdefault("sha256", "")  # of a picture that was not read
+        if isinstance(values, dict) and values.get("outcome") == "refused":
+            values = {"sha256": "", **values}  # of a picture that was not read
         try:
-            for key in ("size_wh", "box"):
-                if ready.get(key) is not None:
-                    ready[key] = tuple(ready[key])
-            if ready.get("landmarks") is not None:
-                ready["landmarks"] = tuple((float(x), float(y)) for x, y in ready["landmarks"])
-            ready["provenance"] = Provenance(**ready.get("provenance", {}))
-            return cls(**ready)
-        except (TypeError, ValueError) as error:
-            raise ManifestError(f"row {values.get('id')!r}: {error}") from error
+            return typed.build(cls, values)
+        except ValueError as error:
+            name = values.get("id") if isinstance(values, dict) else None
+            raise ManifestError(f"row {name!r:.60}: {error}") from None
 
 
 def row_id(sha256: str, path: str, face: int | None = None) -> str:
@@ -185,28 +181,84 @@ class Manifest:
     def load(cls, path: Path) -> Self:
         """Read a manifest; raises `ManifestError` naming the line that is wrong."""
         try:
-            with path.open(encoding="utf-8") as file:
-                header = json.loads(file.readline())
-                if not isinstance(header, dict) or "lineament_manifest" not in header:
-                    raise ManifestError(f"{path}: not a lineament manifest")
-                if header["lineament_manifest"] > VERSION:
-                    raise ManifestError(f"{path}: written by a newer lineament; update to read it")
+            with path.open("rb") as file:
+                lines = lines_of(file)
+                header = _header(path, next(lines, b""))
                 rows = []
-                for number, line in enumerate(file, 2):
+                for number, line in enumerate(lines, 2):
                     try:
-                        rows.append(ManifestRow.from_json(json.loads(line)))
-                    except json.JSONDecodeError as error:
+                        rows.append(ManifestRow.from_json(json_of(line)))
+                    except Malformed as error:
+                        begins = line.strip()[:40].decode("utf-8", "replace")
                         raise ManifestError(
-                            f"{path}, line {number}: not whole JSON: {line.strip()[:40]!r}; the file was "
-                            "cut off or changed: make it again with the command that wrote it"
-                        ) from error
+                            f"{path}, line {number}: {error}: {begins!r}; if the file was "
+                            "cut off or changed, make it again with the command that wrote it"
+                        ) from None
                     except ManifestError as error:
                         raise ManifestError(f"{path}, line {number}: {error}") from error
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, Malformed) as error:
             raise ManifestError(f"{path}: cannot be read as a manifest: {error}") from error
-        if header.get("rows") != len(rows):
-            raise ManifestError(f"{path}: announces {header.get('rows')} rows and holds {len(rows)}")
-        return cls(tuple(rows), tuple(header.get("steps", ())), path.parent)
+        if header.rows != len(rows):
+            raise ManifestError(f"{path}: announces {header.rows} rows and holds {len(rows)}")
+        return cls(tuple(rows), header.steps, path.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    lineament_manifest: int
+    rows: int
+    steps: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownOfStep:
+    """What later steps read of earlier ones; whatever else a step says is kept as it is."""
+
+    step: str | None = None
+    format: str | None = None
+    by: str | None = None
+    follow_links: bool | None = None
+    shares: tuple[tuple[str, float], ...] | None = None
+    given: tuple[str, ...] | None = None
+    classes: Mapping[str, str] | None = None
+    removed: int | None = None
+    photos: int | None = None
+    undetected: int | None = None
+    refused: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownOfSettings:
+    """The same of the settings of a step ``extract``."""
+
+    size: int | None = None
+    margin: float | None = None
+    align: bool | None = None
+    detector: str | None = None
+    rotate: float | None = None
+    from_boxes: bool | None = None
+
+
+def _check(known: type[Any], values: Mapping[str, Any]) -> None:
+    names = {one.name for one in fields(known)}
+    typed.build(known, {key: value for key, value in values.items() if key in names})
+
+
+def _header(path: Path, line: bytes) -> _Header:
+    values = json_of(line)
+    if not isinstance(values, dict) or "lineament_manifest" not in values:
+        raise ManifestError(f"{path}: not a lineament manifest")
+    try:
+        if typed.whole(values["lineament_manifest"]) > VERSION:
+            raise ManifestError(f"{path}: written by a newer lineament; update to read it")
+        header = typed.build(_Header, values)
+        for step in header.steps:
+            _check(_KnownOfStep, step)
+            if step.get("settings") is not None:
+                _check(_KnownOfSettings, typed.table(step["settings"]))
+        return header
+    except ValueError as error:
+        raise ManifestError(f"{path}, line 1: {error}") from None
 
 
 def outside(path: str, folder: Path) -> PictureOutside:
@@ -240,11 +292,11 @@ class Journal:
         """Take in what is there; returns how many bytes of it are whole lines."""
         whole = 0
         with self.path.open("rb") as old:
-            for line in old:
+            for line in lines_of(old):
                 if not line.endswith(b"\n") and line[: len(_ENTRY)] == _ENTRY[: len(line)]:
                     break
                 try:
-                    entry = json.loads(line)
+                    entry = json_of(line)
                     self.done[entry["key"]] = entry["value"]
                 except (ValueError, TypeError, KeyError):
                     raise WouldOverwrite(

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.config import did_you_mean
-from lineament.errors import ConfigError, InvalidArray, MissingExtra
-from lineament.io import forks
+from lineament.errors import ConfigError, InvalidArray, LineamentError, MissingExtra, ModelRefused
+from lineament.io import forks, graphs
 from lineament.io.mixed import keep_sensitive_layers
 from lineament.io.openvino import compile_model, core, first_call, import_openvino, never_let_go
 
@@ -47,8 +47,13 @@ def open_session(
     precision: Precision = "exact",
     runtime: Runtime = "auto",
     streams: int | None = None,
+    pinned: bool = False,
 ) -> Session:
     """Load an ONNX file.
+
+    The graph is looked at first (`lineament.io.graphs`), unless ``pinned`` says that a digest in this
+    package is that of the file, or of what it was made from. Raises `ModelRefused` for one that no runtime
+    is given, or that the runtime cannot open.
 
     ``precision`` exact is float32. Where the processor multiplies bfloat16 natively, balanced uses it for
     the layers of `lineament.io.mixed` and fast for all; elsewhere, and in onnxruntime, both are float32.
@@ -59,9 +64,17 @@ def open_session(
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"runtime {runtime!r}{did_you_mean(runtime, get_args(Runtime))}")
-    if runtime == "onnxruntime" or (runtime == "auto" and not _openvino_loads()):
-        return _OnnxRuntime(path)
-    return _OpenVino(path, precision, streams or cores())
+    if not pinned:
+        graphs.load(path)
+    try:
+        if runtime == "onnxruntime" or (runtime == "auto" and not _openvino_loads()):
+            return _OnnxRuntime(path)
+        return _OpenVino(path, precision, streams or cores())
+    except (LineamentError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # each runtime has kinds of its own
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelRefused(f"{path}: the runtime cannot open it: {lines[-1][:200]}") from error
 
 
 @cache

@@ -6,7 +6,6 @@ result of its own kind, and over nothing else.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import zlib
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lineament.documents import Malformed, json_of
 
 LINE_END = "\t\n"
 """Of a line of ``--json``: a tab before the newline, which JSON allows and nobody else writes."""
@@ -114,7 +115,7 @@ def lines_with(keys: Iterable[str], *, optional: Iterable[str] = ()) -> Callable
 
     def known(path: Path) -> bool:
         with path.open("rb") as file:
-            for line in file:
+            while line := file.readline(_JSON_LIMIT):
                 values = _json(line)
                 if not isinstance(values, dict) or not needed <= set(values) <= every:
                     return False
@@ -153,8 +154,8 @@ def _drawing_table(path: Path) -> bool:
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
+        return json_of(data, _JSON_LIMIT)
+    except Malformed:
         return None
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from lineament import typed
+from lineament.documents import read_object
 from lineament.errors import CardMismatch, ConfigError
 from lineament.io.own_files import REJECTION
 from lineament.io.trained import TrainedCard
@@ -41,20 +43,21 @@ def save(run: Path, found: Rejection) -> Path:
 def load(run: Path, card: TrainedCard) -> Rejection:
     """Read it; raises `ConfigError` where none was measured, `CardMismatch` for that of other weights."""
     path = run / FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop(_KEY) != 1:
-            raise ConfigError(f"{path}: of a newer lineament; measure again")
-        found = Rejection(float(values["below"]), str(values["model"]), dict(values["record"]))
-        for name in ("value", "low", "high", "n"):
-            float(found.record["named"][name])
-    except FileNotFoundError:
+    if not path.exists():
         raise ConfigError(
             f"{run}: from which probability on it names somebody was not measured; do it with "
             f"`lineament evaluate strangers {run} STRANGERS`, or give the value: --reject-below 0.9"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}; measure again") from error
+        )
+    values = read_object(path)
+    if values.pop(_KEY, None) != 1:
+        raise ConfigError(f"{path}: not what `evaluate strangers` wrote, or newer; measure again")
+    try:
+        found = typed.build(Rejection, values)
+        named = typed.table(found.record.get("named"))
+        for name in ("value", "low", "high", "n"):
+            typed.number(named.get(name))
+    except ValueError as error:
+        raise ConfigError(f"{path}: damaged: {error}; measure again") from error
     if found.model != card.sha256:
         raise CardMismatch(f"{path}: measured with other weights than this run holds; measure again")
     return found

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.config import from_mapping
-from lineament.errors import CardMismatch, ConfigError, DigestMismatch
+from lineament.documents import read_object
+from lineament.errors import CardMismatch, ConfigError, DigestMismatch, LineamentError, ModelRefused
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import golden
 from lineament.io.catalog import Golden, InputContract
@@ -117,15 +118,10 @@ class TrainedCard:
     def load(cls, folder: Path) -> TrainedCard:
         """Read a run folder's card; raises `ConfigError` when there is none or it is not one."""
         path = folder / CARD_NAME
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{folder}: no {CARD_NAME}; is it the folder of a finished training?"
-            ) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        if not isinstance(values, dict) or values.pop("lineament_card", None) != 1:
+        if not path.exists():
+            raise ConfigError(f"{folder}: no {CARD_NAME}; is it the folder of a finished training?")
+        values = read_object(path)
+        if values.pop("lineament_card", None) != 1:
             raise ConfigError(f"{path}: not a model card of lineament, or of a newer one")
         return from_mapping(cls, values, where=str(path))
 
@@ -142,11 +138,22 @@ class TrainedModel:
         return self.session.run({INPUT_NAME: golden.tensor(self.card, pixels)})
 
 
+def _check(path: Path, model: TrainedModel) -> None:
+    try:
+        golden.check(model.card, model.run)
+    except LineamentError:
+        raise
+    except Exception as error:  # each runtime has kinds of its own
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelRefused(f"{path}: fails at the picture of its card: {lines[-1][:200]}") from error
+
+
 def open_trained(folder: str | Path, *jobs: Job, precision: Precision = "exact") -> TrainedModel:
     """Open a run folder's model after checking it against its card.
 
     Raises `ConfigError` when there is no card or its job is none of ``jobs``, `DigestMismatch` when the
-    file is another than the card's, and `CardMismatch` when it answers otherwise than the card says.
+    file is another than the card's, `ModelRefused` for a graph that no runtime is given, and `CardMismatch`
+    when it answers otherwise than the card says.
     """
     folder = Path(folder)
     card = TrainedCard.load(folder)
@@ -167,5 +174,5 @@ def open_trained(folder: str | Path, *jobs: Job, precision: Precision = "exact")
             f"{folder}: its card has no golden output, so nothing shows that the model is right"
         )
     model = TrainedModel(card, open_session(path, precision="exact"))
-    golden.check(card, model.run)
+    _check(path, model)
     return model if precision == "exact" else TrainedModel(card, open_session(path, precision=precision))

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.concurrency import run_in_threadpool
 
 from lineament.datasets.review import Review
+from lineament.documents import Malformed, json_of
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.io.names import shown
 from lineament.service.desk import ReviewDesk
@@ -97,8 +98,8 @@ def create_app(
 
 async def _change(request: Request, act: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     try:
-        values = json.loads(await request.body())
-    except (ValueError, RecursionError):
+        values = json_of(await request.body())
+    except Malformed:
         values = None
     if not isinstance(values, dict):
         return _json({"error": "UsageError", "message": "an object is needed"}, 400)

@@ -15,6 +15,7 @@ import apsw
 
 from lineament.errors import StoreError
 from lineament.stores import _sqlite_schema as schema
+from lineament.stores._sqlite_rows import DamagedRow
 
 BUSY_MS = 30_000
 
@@ -47,6 +48,8 @@ def named_errors(path: Path) -> Iterator[None]:
         ) from error
     except apsw.ConnectionClosedError as error:
         raise StoreError(f"{path}: this gallery is closed; open it again") from error
+    except DamagedRow as error:
+        raise StoreError(f"{path}: damaged: {error}; restore a backup under another name") from error
     except apsw.Error as error:
         raise StoreError(f"{path}: {error}") from error
     except UnicodeEncodeError as error:
@@ -64,6 +67,7 @@ def connect(path: Path, *, create: bool, vfs: str | None) -> apsw.Connection | N
         _make(path, create)
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
+            schema.distrust(db)
             if db.readonly("main"):
                 db.close()
                 return None

@@ -36,6 +36,7 @@ def open_to_read(path: Path) -> ReadOnly:
     with named_errors(path):
         db, follows = _opened(path)
         try:
+            schema.distrust(db)
             db.set_busy_timeout(BUSY_MS)
             version = schema.version(db, path)
             if version == 0:

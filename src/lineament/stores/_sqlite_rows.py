@@ -50,9 +50,23 @@ def row_of(record: Record) -> tuple[Any, ...]:
     )
 
 
+class DamagedRow(ValueError):
+    """A row that no lineament wrote."""
+
+
 def record_of(row: tuple[Any, ...]) -> Record:
-    """The record in a row of `COLUMNS`."""
+    """The record in a row of `COLUMNS`; raises `DamagedRow`, as SQLite keeps any value in any column."""
     id_, subject, kind, vector, source, picture, quality, created_at, box, width, height = row
+    if not (
+        all(isinstance(value, str) for value in (id_, subject, source, picture, created_at))
+        and kind in tuple(RecordKind)
+        and isinstance(vector, bytes)
+        and len(vector) % 4 == 0
+        and (box is None or (isinstance(box, bytes) and len(box) == 16))
+        and (quality is None or isinstance(quality, float))
+        and all(value is None or isinstance(value, int) for value in (width, height))
+    ):
+        raise DamagedRow(f"the record {str(id_)[:60]!r} holds values of the wrong kind")
     return Record(
         id_,
         subject,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +86,13 @@ def folded(name: str) -> str:
 def version(db: apsw.Connection, path: Path) -> int:
     """The format of a gallery file, 0 for a file that holds nothing yet.
 
-    Raises `StoreError` for the database of another program, `StoreVersionError` for a newer format.
+    Raises `StoreError` for the database of another program and for tables, indexes, triggers or views that
+    are not exactly those of the format, `StoreVersionError` for a newer format.
     """
     owner = _one(db, "PRAGMA application_id")
     found = int(_one(db, "PRAGMA user_version"))
-    if owner == 0 and found == 0 and _one(db, "SELECT count(*) FROM sqlite_schema") == 0:
+    declared = _declared(db)
+    if owner == 0 and found == 0 and not declared:
         return 0
     if owner != APPLICATION_ID:
         raise StoreError(f"{path}: the database of another program; it was not touched")
@@ -97,7 +101,56 @@ def version(db: apsw.Connection, path: Path) -> int:
             f"{path}: written by a newer lineament "
             f"(format {found}, this one reads up to {VERSION}); upgrade lineament"
         )
+    if found < 1:
+        raise StoreError(f"{path}: a gallery of no format (version {found}); it was not touched")
+    if strange := declared ^ _ours(found):
+        kind, name, *_ = min(strange)
+        raise StoreError(
+            f"{path}: its tables are not those of a gallery (the {kind} {name[:60]!r} differs, is missing "
+            "or is not ours); it was not touched: do not use a gallery of unknown origin"
+        )
+    if db.execute(_UNSOUND).fetchall() or _one(db, "SELECT count(*) FROM state") != 1:
+        raise StoreError(f"{path}: damaged: its state or its model is none; restore a backup")
     return found
+
+
+# SQLite keeps any kind of value in any column.
+_UNSOUND = """
+SELECT 1 FROM state WHERE typeof(revision) || typeof(erasures) || typeof(purged) <> 'integerintegerinteger'
+UNION ALL SELECT 1 FROM model WHERE typeof(name) || typeof(sha256) || typeof(dimension) <> 'texttextinteger'
+    OR dimension NOT BETWEEN 1 AND 65536
+"""
+
+
+def distrust(db: apsw.Connection) -> None:
+    """Before the first statement: what stands in the file's schema may call nothing and reach nothing."""
+    for setting, value in (
+        (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+        (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
+        (apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+    ):
+        db.config(setting, value)
+    db.execute("PRAGMA cell_size_check = ON")
+
+
+Declared = frozenset[tuple[str, str, str, str]]
+
+
+def _declared(db: apsw.Connection) -> Declared:
+    """Everything a file declares: kind, name, table, and its SQL without regard to blanks."""
+    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    return frozenset((str(a), str(b), str(c), " ".join(str(d).split())) for a, b, c, d in rows)
+
+
+@cache
+def _ours(version: int) -> Declared:
+    """What a gallery of a format declares, by making one."""
+    with closing(apsw.Connection(":memory:")) as db:
+        db.create_scalar_function("nfc", _nfc, 1, deterministic=True)
+        for step in _STEPS[:version]:
+            db.execute(step)
+        return _declared(db)
 
 
 def bring_up_to_date(db: apsw.Connection, path: Path) -> None:

@@ -296,7 +296,9 @@ class SqliteStore:
         while True:
             with self.snapshot():
                 page = self._sql(query, subject, kind, after, _PAGE)
-            yield from map(record_of, page)
+            with file.named_errors(self.path):
+                records = [record_of(row) for row in page]
+            yield from records
             if len(page) < _PAGE:
                 return
             after = page[-1][0]
@@ -366,7 +368,9 @@ class SqliteStore:
     def _records(self, condition: str, *values: Any) -> list[Record]:
         with self.snapshot():
             query = f"SELECT {COLUMNS} FROM {_JOINED} WHERE {condition} ORDER BY id"
-            return [record_of(row) for row in self._sql(query, *values)]
+            rows = self._sql(query, *values)
+            with file.named_errors(self.path):
+                return [record_of(row) for row in rows]
 
     def _open_to_read(self) -> None:
         opened = reading.open_to_read(self.path)

@@ -8,6 +8,7 @@ interrupted computation goes on with the variant it was at.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from lineament.errors import NotEnoughSamples, OutputError
+from lineament.documents import read_object
+from lineament.errors import CheckpointMismatch, NotEnoughSamples, OutputError
 from lineament.io.own_files import OWN
 from lineament.io.permissions import opener
 from lineament.io.writing import make_folder, replacing
@@ -144,10 +146,16 @@ def _compute(
 
 
 def _open(stem: Path, count: int) -> _Variant:
-    with np.load(stem.with_suffix(".npz")) as kept:
-        index = kept["index"]
-        targets = {name.removeprefix("target_"): kept[name] for name in kept.files if name != "index"}
-    place = np.full(count, -1, np.int64)
-    place[index] = np.arange(len(index))
-    reasons = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))["refused"]
-    return _Variant(np.load(stem.with_suffix(".npy"), mmap_mode="r"), place, targets, reasons)
+    reasons = read_object(stem.with_suffix(".json"), CheckpointMismatch).get("refused")
+    try:
+        with np.load(stem.with_suffix(".npz")) as kept:
+            index = kept["index"]
+            targets = {name.removeprefix("target_"): kept[name] for name in kept.files if name != "index"}
+        place = np.full(count, -1, np.int64)
+        place[index] = np.arange(len(index))
+        vectors = np.load(stem.with_suffix(".npy"), mmap_mode="r")
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointMismatch(f"{stem}: damaged features: {error}; remove them to begin anew") from error
+    if not isinstance(reasons, dict) or len(vectors) != len(index):
+        raise CheckpointMismatch(f"{stem}: damaged features; remove them to begin anew")
+    return _Variant(vectors, place, targets, reasons)

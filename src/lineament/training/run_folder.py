@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from lineament.documents import read_object
 from lineament.errors import CheckpointMismatch, MissingExtra, OutputError, UsageError
 from lineament.io import environment as versions
 from lineament.io import spreadsheets
@@ -72,11 +73,7 @@ class RunFolder:
         path = self.path / RESULT
         if self.goes_on or not path.is_file():
             return None
-        try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise CheckpointMismatch(f"{path}: cannot be read; remove it to go on: {error}") from error
-        return values
+        return read_object(path, CheckpointMismatch)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result; the checkpoint stays, so that more epochs can follow."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lineament.documents import json_of, read_object
 from lineament.errors import CheckpointMismatch
 from lineament.io.manifest import Manifest
 
@@ -28,7 +29,7 @@ def stated(trainer: str, settings: Any, manifest: Manifest) -> Stated:
     if isinstance(loop, dict):
         told["loop"] = {name: value for name, value in loop.items() if name not in _NO_MATTER}
     values = {"trainer": trainer, "settings": told, "data": manifest.digest()}
-    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    plain: dict[str, Any] = json_of(json.dumps(values, default=str))
     return plain
 
 
@@ -42,11 +43,7 @@ def known(path: Path) -> Stated | None:
     identity = path / IDENTITY
     if not identity.is_file():
         return None
-    try:
-        values: Stated = json.loads(identity.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointMismatch(f"{identity}: cannot be read: {error}; give another folder") from error
-    return values
+    return read_object(identity, CheckpointMismatch)
 
 
 def require_same(path: Path, known: Stated, stated: Stated) -> None:

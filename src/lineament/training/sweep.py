@@ -6,7 +6,6 @@ not the end of the sweep. Finished cells are kept; failed ones are tried again w
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import re
@@ -21,6 +20,7 @@ from typing import Any, Literal
 from lineament.config import from_mapping
 from lineament.datasets.augment.pipeline import DEFAULT
 from lineament.datasets.held_out import exam_of
+from lineament.documents import read_object
 from lineament.errors import (
     CheckpointMismatch,
     ConfigError,
@@ -201,11 +201,7 @@ def _baseline(manifest: Manifest, out: Path, settings: SweepSettings) -> Outcome
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    return read_object(path) if path.exists() else {}
 
 
 def _train(manifest: Manifest, out: Path, cell: Cell) -> Outcome:

@@ -49,18 +49,14 @@ def settings_from(
 
     A key with dots goes into a table: ``loop.epochs``. Raises `ConfigError`.
     """
-    import tomllib
-
     from lineament.config import from_mapping
+    from lineament.documents import read_toml
 
     values: dict[str, Any] = {}
     where = "settings"
     if config is not None:
         where = str(config)
-        try:
-            values = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{config}: {error}") from error
+        values = read_toml(config)
     for key, value in (flags or {}).items():
         if value is not None:
             _put(values, key, value)

@@ -21,6 +21,7 @@ import numpy as np
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
+from lineament.documents import json_of
 from lineament.errors import ConfigError, ManifestError, PictureError, SplitError
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
@@ -145,7 +146,7 @@ def materialise(
             key = run.key(faces, copies)
             lines = done.done.get(key) if done is not None else None
             if lines is not None and run.all_there(lines):
-                new = [ManifestRow.from_json(json.loads(line)) for line in lines]
+                new = [ManifestRow.from_json(json_of(line)) for line in lines]
                 resumed += copies
             else:
                 try:
@@ -196,7 +197,7 @@ class _Run:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def all_there(self, lines: Sequence[str]) -> bool:
-        return all((self.manifest.folder / json.loads(line)["path"]).is_file() for line in lines)
+        return all((self.manifest.folder / json_of(line)["path"]).is_file() for line in lines)
 
     def copies(self, faces: Sequence[ManifestRow], copies: int) -> Iterator[ManifestRow]:
         pixels = images.load(self.manifest.file_inside(faces[0])).pixels

@@ -6,7 +6,6 @@ asked while this was written: the tests use answers of the documented shape, mad
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -16,6 +15,7 @@ from urllib.parse import urlencode
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest
 from lineament.datasets.collect.run import Candidate, Results, Search
+from lineament.documents import Malformed, json_of
 from lineament.errors import BadAnswer, ConfigError
 
 NAMES = ("openverse", "commons")
@@ -152,9 +152,9 @@ def _json(guest: Guest, url: str) -> Any:
     # An interface for programs has terms of its own; robots.txt speaks to those who walk its pages.
     answer = guest.get(url, ask_robots=False, accept="application/json", max_bytes=_MAX_ANSWER)
     try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        raise BadAnswer(f"{answer.url}: not JSON") from None
+        return json_of(answer.body)
+    except Malformed as error:
+        raise BadAnswer(f"{answer.url}: {error}") from None
 
 
 def _rank(page: Any) -> int:

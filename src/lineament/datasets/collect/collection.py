@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import passing
 from lineament.datasets.opening import MANIFEST_NAME
+from lineament.documents import json_of
 from lineament.errors import (
     CollectError,
     DuplicatePicture,
@@ -129,7 +130,7 @@ class Collection:
         for key, value in self._journal.done.items():
             if value.get("outcome") == "kept":
                 self._digests.setdefault(value["subject"] or _NOBODY, set()).add(value["sha256"])
-                self._by_origin.setdefault(json.loads(key)[-1], value)
+                self._by_origin.setdefault(json_of(key)[-1], value)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -281,7 +282,7 @@ class Collection:
             values = dict(self._journal.done)
         rows = {row.id: row for row in self._before.rows}
         for key, value in values.items():
-            if json.loads(key)[0] != "picture" or value["outcome"] != "kept":
+            if json_of(key)[0] != "picture" or value["outcome"] != "kept":
                 continue
             if not (self.folder / value["path"]).is_file():
                 continue  # somebody removed it since, which is theirs to decide; it is not fetched again
@@ -290,7 +291,7 @@ class Collection:
         outcomes = Counter(
             value["error"]["type"] if value["outcome"] == "refused" else value["outcome"]
             for key, value in values.items()
-            if json.loads(key)[0] == "picture"
+            if json_of(key)[0] == "picture"
         )
         step: Mapping[str, Any] = {
             "source": self.source,

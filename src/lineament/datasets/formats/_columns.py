@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -13,6 +12,7 @@ from lineament.datasets.formats._labelled import LabelledFace, label_value, spli
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._regions import Region, Shape, corners, holds_regions, regions_in
 from lineament.datasets.tables import Line, Table
+from lineament.documents import json_of
 from lineament.kinds import CLASS, FACE
 
 SUBJECT: tuple[str, ...] = (
@@ -260,7 +260,7 @@ def _column_of_regions(table: Table) -> BoxColumns | None:
 
 def _attributes(cell: str) -> dict[str, str | float]:
     try:
-        told: Any = json.loads(cell)
+        told: Any = json_of(cell)
     except ValueError:
         return {}
     return {str(k): label_value(v) for k, v in told.items()} if isinstance(told, dict) else {}

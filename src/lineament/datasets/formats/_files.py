@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import secrets
@@ -23,6 +22,7 @@ from lineament.datasets.formats._encodings import CERTAIN, decode, readable
 from lineament.datasets.formats._index import PictureIndex
 from lineament.datasets.formats._layout import passed_over
 from lineament.datasets.formats._problems import Problems
+from lineament.documents import Malformed, json_of
 from lineament.errors import LabelFileError, OutputError, UsageError
 from lineament.io import left_out, sources
 from lineament.io.permissions import opener
@@ -72,9 +72,9 @@ def _leads_out(path: Path) -> bool:
 def load_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
     """What a JSON file holds; raises `LabelFileError`."""
     try:
-        return json.loads(read_text(path, max_bytes=max_bytes))
-    except (ValueError, RecursionError) as error:
-        raise LabelFileError(f"{path.name}: not JSON: {error}") from None
+        return json_of(read_text(path, max_bytes=max_bytes), max_bytes)
+    except Malformed as error:
+        raise LabelFileError(f"{path.name}: {error}") from None
 
 
 def read_json(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:

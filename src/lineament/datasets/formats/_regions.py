@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lineament.datasets.formats._outlines import around, ellipse
+from lineament.documents import json_of
 from lineament.io.manifest import Box
 
 Shape = Literal["xyxy", "xywh", "cxcywh"]
@@ -43,7 +43,7 @@ def regions_in(cell: str, shape: Shape) -> list[Region]:
         return []
     if cell.startswith("{") or _LIST.match(cell):
         try:
-            told = json.loads(cell)
+            told = json_of(cell)
             return [_region(one) for one in (told if isinstance(told, list) else [told]) if one]
         except (ValueError, TypeError, AttributeError, KeyError, IndexError):
             raise ValueError(f"no box in {cell[:60]!r}") from None

@@ -15,10 +15,11 @@ from lineament.datasets.formats._files import locate, pictures_below, read_text,
 from lineament.datasets.formats._labelled import split_name
 from lineament.datasets.formats._layout import split_of
 from lineament.datasets.formats._problems import Problems
+from lineament.documents import MAX_YAML_BYTES, Malformed, yaml_of
 from lineament.errors import LabelFileError
 from lineament.io.left_out import is_picture_name
 
-MAX_BYTES = 2**20
+MAX_BYTES = MAX_YAML_BYTES
 SETTINGS = {"path", "names", "nc", "kpt_shape", "flip_idx", "download", "roboflow", "yaml_file"}
 UNSPLIT = "unsplit"
 _NAMES = re.compile(r"^\s*[\"']?names[\"']?\s*:", re.MULTILINE)
@@ -59,18 +60,10 @@ def load_settings(file: Path, problems: Problems | None = None) -> dict[str, Any
     if file.suffix.lower() == ".data":
         lines = (line.partition("=") for line in read_text(file, max_bytes=MAX_BYTES).splitlines())
         return {key.strip(): value.strip() for key, equals, value in lines if equals}
-    import yaml
-
     try:
-        values = yaml.safe_load(read_text(file, max_bytes=MAX_BYTES, problems=problems))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = "" if mark is None else f", line {mark.line + 1}"
-        why = error.problem or str(error)
-        hint = " (a Windows path needs single quotes)" if "escape" in why else ""
-        raise LabelFileError(f"{file.name}{line}: not YAML: {why}{hint}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise LabelFileError(f"{file.name}: not YAML: {error}") from None
+        values = yaml_of(read_text(file, max_bytes=MAX_BYTES, problems=problems))
+    except Malformed as error:
+        raise LabelFileError(f"{file.name}, {error}") from None
     if not isinstance(values, dict):
         raise LabelFileError(f"{file.name}: holds no settings, such as train: and names:")
     return values

@@ -17,6 +17,7 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
+from lineament.documents import MAX_BYTES, json_of
 from lineament.io.manifest import ManifestRow
 
 _UNSPLIT = "unsplit"
@@ -56,7 +57,7 @@ class WebDataset:
                 for member in tar:
                     file = tar.extractfile(member) if member.name.endswith(".json") else None
                     if file is not None:
-                        yield _picture(json.load(file))
+                        yield _picture(json_of(file.read(MAX_BYTES + 1)))
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """Where they were, until they are packed."""
@@ -91,7 +92,7 @@ class WebDataset:
 
 def _pack(tar: tarfile.TarFile, key: str, picture: LabelledPicture, folder: Path) -> None:
     file = folder / picture.path
-    rows = [json.loads(row.to_json()) for row in picture.rows]
+    rows = [json_of(row.to_json()) for row in picture.rows]
     document = json.dumps({"path": picture.path, "rows": rows}, sort_keys=True).encode()
     contents = ((PurePosixPath(picture.path).suffix.lower(), file.read_bytes()), (".json", document))
     for suffix, data in contents:
