@@ -20,6 +20,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── UnsupportedFormat     not on the list of accepted formats, whatever the name says
     │   ├── PictureTooLarge       more pixels or bytes than the limit
     │   ├── PictureTooSmall       a side too short to hold a face
+    │   ├── PictureTooSlow        decoding it took longer than the limit, and was ended
     │   └── CorruptPicture        truncated or damaged
     ├── FaceError                 the picture was read, its face cannot be used
     │   ├── NoFaceFound
@@ -157,6 +158,10 @@ class PictureTooLarge(PictureError):
 
 class PictureTooSmall(PictureError):
     """A side is too short to hold a face."""
+
+
+class PictureTooSlow(PictureError):
+    """Decoding took longer than the limit, and was ended."""
 
 
 class CorruptPicture(PictureError):

@@ -113,5 +113,6 @@ def _parts(text: str) -> list[str]:
     for mark in ("/", ";") if named else ("/", ";", ":"):
         if mark in text:
             return [part.strip() for part in text.split(mark)]
-    bare = re.sub(r"\s*%", "%", re.sub(r"\s*=\s*", "=", text.strip()))
+    *before, last = "=".join(part.strip() for part in text.split("=")).split("%")
+    bare = "%".join([*(part.rstrip() for part in before), last])
     return re.split(r"\s*,\s*|\s+", bare)

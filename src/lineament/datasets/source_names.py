@@ -35,14 +35,16 @@ _UNCLEAR = (
 """Words that may be part of a name (Macy Gray) or a month."""
 
 _WORD = rf"(?:{_CLEAR}|{_UNCLEAR})"
-_NUMBERS = r"(?:[\s_-]?[+-]?\d+(?:\.\d+)?)*(?:deg)?"
-_END = re.compile(rf"(?P<stem>.+?)(?P<words>(?:[\s_.-]+{_WORD}{_NUMBERS})+)", re.IGNORECASE)
+_NUMBERS = r"(?:[\s_-]?[+-]?\d++(?:\.\d++)?)*(?:deg)?"
+# No system has names of more than 255 bytes; a manifest may hold any.
+_LONGEST = 1_024
+_END = re.compile(rf"(?P<stem>.+?)(?P<words>(?:[\s_.-]++{_WORD}{_NUMBERS})+)", re.IGNORECASE)
 _START = re.compile(rf"(?P<words>(?:{_WORD}{_NUMBERS}[\s_.-]+)+)(?P<stem>.+)", re.IGNORECASE)
 _HAS_CLEAR = re.compile(rf"[\s_.-](?:{_CLEAR}){_NUMBERS}(?=$|[\s_.-])", re.IGNORECASE)
 
 _VIDEO = r"(?:mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv|3gp|flv)"
 _OF_VIDEO = re.compile(rf"(?P<clip>.+[_.-]{_VIDEO})[_.-]+(?:frame[_-]?)?\d+", re.IGNORECASE)
-_NUMBERED = re.compile(r"(?P<clip>.*?)[_.\s-]*\d+")
+_NUMBERED = re.compile(r"(?P<clip>.*?)[_.\s-]*+\d++")
 _MOVING = {"frame", "frames", "clip", "clips", "video", "videos", "vid", "movie", "seq", "sequence"}
 _MOVING_NAMES = _MOVING | {"scene", "shot", "cam", "webcam", "cctv", "recording"}
 
@@ -63,7 +65,7 @@ class Ending:
 def source_of(name: str) -> tuple[str, str | None]:
     """The file name a picture had before tools made versions of it, and a tool that says so, if any."""
     said = None
-    found = True
+    found = len(name) <= _LONGEST
     while found:
         found = False
         for tool, shape in _MADE.items():
@@ -81,6 +83,8 @@ def stem_of(name: str) -> str:
 
 def ending_of(stem: str) -> Ending | None:
     """What stands at the end or, failing that, at the start of a name that a tool may have put there."""
+    if len(stem) > _LONGEST:
+        return None
     if (end := _END.fullmatch(stem)) is not None:
         return Ending(end["stem"], end["words"].lower(), _HAS_CLEAR.search(end["words"]) is not None)
     if (start := _START.fullmatch(stem)) is not None:
@@ -90,6 +94,8 @@ def ending_of(stem: str) -> Ending | None:
 
 def clip_of(path: str, stem: str) -> str | None:
     """The video that a numbered picture is a frame of, by the words in its name or its folder's."""
+    if len(stem) > _LONGEST:
+        return None
     folders = [part for part in PurePosixPath(path).parts[:-1] if not _of_layout(part)]
     if (of_video := _OF_VIDEO.fullmatch(stem)) is not None:
         return "/".join([*folders, of_video["clip"]])

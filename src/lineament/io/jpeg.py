@@ -15,7 +15,7 @@ from lineament.errors import CorruptPicture, PictureTooLarge
 from lineament.io.jpeg_markers import Picture, without_fill
 from lineament.types import UInt8
 
-_EXTRA = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+_EXTRA = re.compile(r"(?<!\d)(\d+) extraneous bytes before marker 0xd9")
 # As an encoder leaves them that writes 32-bit words. A damaged scan may leave bytes over, too, but hardly
 # so few (measured: docs/decisions/0002-one-decoder-a-format.md).
 _MAX_EXTRA = 4

@@ -20,7 +20,7 @@ _WIDE = 64
 """Input channels from which on a 1x1 convolution is dear enough and averages its rounding away."""
 
 _FLOAT32 = '<rt_info><attribute name="precise" version="0"/></rt_info>'
-_LAYER = re.compile(r'(<layer id="\d+" name="([^"]*)" type="([^"]*)"[^>]*>(?:\s*<data [^>]*/>)?)')
+_LAYER = re.compile(r'(<layer id="\d+" name="([^"<]*)" type="([^"<]*)"[^<>]*>(?:\s*<data [^<>]*/>)?)')
 
 
 def keep_sensitive_layers(core: Any, model: Any) -> Any:

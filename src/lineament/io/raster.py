@@ -1,4 +1,4 @@
-"""Every format but JPEG, by Pillow: opened for one announced format, turned into RGB strip by strip.
+"""Every format but JPEG and PNM, by Pillow: opened for one announced format, turned into RGB strip by strip.
 
 Alpha is laid over white, 16 bits keep their upper 8, colour profiles are ignored, and of several frames
 the first is read, of several pages the first that is no preview (`lineament.io.tiff`).
@@ -10,7 +10,6 @@ import importlib
 import io
 import logging
 import re
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,9 @@ import numpy as np
 from PIL.Image import DecompressionBombError
 
 from lineament.errors import CorruptPicture, PictureError, PictureTooLarge, UnsupportedFormat
-from lineament.io import forks, heif
+from lineament.io import heif
 from lineament.io.formats import Format
+from lineament.io.gif import first_frame
 from lineament.io.orientation import from_exif
 from lineament.io.png import essentials
 from lineament.io.tiff import photo
@@ -35,9 +35,11 @@ _PLUGIN = {
     Format.BMP: ("PIL.BmpImagePlugin", "BmpImageFile"),
     Format.TIFF: ("PIL.TiffImagePlugin", "TiffImageFile"),
     Format.AVIF: ("PIL.AvifImagePlugin", "AvifImageFile"),
-    Format.PNM: ("PIL.PpmImagePlugin", "PpmImageFile"),
     Format.HEIF: ("pi_heif.as_plugin", "HeifImageFile"),
 }
+# Of BMP's ways of packing, the two that Pillow decodes pixel by pixel in Python; the oldest header has none.
+_RUN_LENGTHS = {b"\1\0\0\0", b"\2\0\0\0"}
+_OLD_HEADER = b"\x0c\0\0\0"
 _STRIP_ROWS = 256
 _BACKGROUND = 255
 _BITS_TAG = 258
@@ -49,9 +51,6 @@ _PADDING_FOR_ALPHA = {"BMP", "DIB", "TIFF"}
 # when the EXIF or XMP beside them is damaged, so the entries that announce it are renamed (ISO 14496-12,
 # 8.11.6).
 _METADATA = re.compile(rb"(infe(?:\x02...|\x03.....)....)(?:Exif|mime)", re.DOTALL)
-# Pillow warns about damaged metadata, which changes no pixel; catching warnings is not safe in threads, so
-# headers are read one at a time. Pixels (but for TIFF) are decoded outside of this lock.
-_quiet = forks.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
 
 
@@ -59,13 +58,15 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go
 class Opened:
     """A Pillow picture whose header was read and whose pixels were not.
 
-    ``orientation`` is still to be applied; ``inverted`` tells that 0 is white.
+    ``orientation`` is still to be applied; ``inverted`` tells that 0 is white, ``bounded`` that decoding takes
+    no longer than a picture of its size may take.
     """
 
     picture: Any
     orientation: int
     several: bool
     inverted: bool = False
+    bounded: bool = True
 
 
 def import_plugins() -> None:
@@ -79,10 +80,17 @@ def open_header(data: bytes, format: Format, max_pixels: int) -> Opened:
     """Read the header only; raises a `PictureError` when it is damaged, or too large to be read safely."""
     if format is Format.TIFF:
         page = photo(data)
-        return Opened(_open(page.data, format), page.orientation, page.several, page.inverted)
+        picture = _open(page.data, format)
+        # A strip of JPEG may have any number of scans.
+        return Opened(picture, page.orientation, page.several, page.inverted, bounded=not page.jpeg)
     if format is Format.PNG:
         gate = essentials(data)
         return Opened(_open(gate.data, format), from_exif(gate.exif), gate.animated)
+    if format is Format.GIF:
+        frame = first_frame(data)
+        return Opened(_open(frame.data, format), 1, frame.several)
+    if format is Format.BMP and data[30:34] in _RUN_LENGTHS and data[14:18] != _OLD_HEADER:
+        raise UnsupportedFormat("a run-length coded BMP; save it uncompressed, or as PNG")
     if format is Format.HEIF:
         heif.require()
         heif.check(data)
@@ -98,9 +106,7 @@ def _open(data: bytes, format: Format) -> Any:
     module, name = _PLUGIN[format]
     plugin = getattr(importlib.import_module(module), name)
     try:
-        with _quiet, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return plugin(io.BytesIO(data))
+        return plugin(io.BytesIO(data))
     except (MemoryError, DecompressionBombError):
         raise PictureTooLarge(f"the {format.name} header asks for more memory than allowed") from None
     except Exception as error:
@@ -168,7 +174,7 @@ def rgb(picture: Any, *, inverted: bool = False) -> UInt8:
     # A page that came through the gate says 1 here; one that somebody else opened, what is in the file.
     inverted |= shift is not None and picture.format == "TIFF" and picture.tag_v2.get(_PHOTOMETRIC_TAG) == 0
     transparent = picture.info.get("transparency")
-    _load(picture)
+    picture.load()
     width, height = picture.size
     clear = picture.has_transparency_data and not _is_padding(picture)
     pixels = np.empty((height, width, 3), np.uint8)
@@ -200,15 +206,6 @@ def _is_padding(picture: Any) -> bool:
     if picture.format not in _PADDING_FOR_ALPHA or picture.mode not in ("RGBA", "LA"):
         return False
     return not any(picture.getextrema()[-1])
-
-
-def _load(picture: Any) -> None:
-    if picture.format != "TIFF":
-        picture.load()
-        return
-    with _quiet, warnings.catch_warnings():  # it reads all of its metadata while it decodes
-        warnings.simplefilter("ignore")
-        picture.load()
 
 
 def _grey_shift(picture: Any) -> int | None:

@@ -1,7 +1,7 @@
 """The gate in front of the TIFF decoder: which page is the picture, and what its numbers mean.
 
 A TIFF may begin with a preview of the picture that follows it: cameras, scanners and raw converters write
-it so. The decoder reads the first page; here the page with the picture is put first. The orientation and
+it so. The decoder gets the page with the picture only (`lineament.io.tiff_page`). The orientation and
 white-is-zero are taken from the page and told, because the decoder applies neither in every case. TIFF 6.0,
 sections 2 and 8; Adobe's TIFF tech note 1 (SubIFDs) and DNG 1.7 for the pages below a page.
 """
@@ -13,19 +13,21 @@ from dataclasses import dataclass, field
 
 from lineament.errors import CorruptPicture, UnsupportedFormat
 from lineament.io.orientation import directory, orientation_in
+from lineament.io.tiff_page import alone
 
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 259, 262
 _BITS, _ORIENTATION, _PLANAR, _PREDICTOR, _SUB_PAGES = 258, 274, 284, 317, 330
 _INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING, _DNG = 332, 338, 339, 530, 50706
 _REDUCED, _MASK = 1, 4
-_SHORT = 3
-_WHITE_IS_ZERO, _CMYK, _YCBCR, _LAB = 0, 5, 6, (8, 9, 10)
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _CMYK, _YCBCR, _LAB = 0, 1, 5, 6, (8, 9, 10)
 _RAW = {32803, 34892}  # a mosaic of colour filters; linear raw
-_UNCOMPRESSED = 1
+_UNCOMPRESSED, _JPEG = 1, 7
 _PREDICTED = {5, 8, 32946}  # libtiff reads the others as if nothing had been predicted
 _COMPRESSIONS = {1, 5, 7, 8, 32946, 32773}  # none, LZW, JPEG, deflate (two numbers), PackBits
 # Pages behind these play no part; the loops that a damaged or hostile file leads into end here too.
 _MAX_PAGES = 200
+# Cameras write some dozens, with their maker's own.
+_MAX_ENTRIES = 4_096
 _DEVELOP = "a raw camera picture: develop it, or export its JPEG, and use that"
 
 
@@ -55,28 +57,31 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A TIFF file whose first page is the picture, stored upright and with 0 for black.
+    """A TIFF file whose only page is the picture, stored upright and with 0 for black.
 
     ``orientation`` and ``inverted`` tell what was there instead, and must be applied to the pixels;
-    ``several`` whether there are further pictures.
+    ``several`` whether there are further pictures; ``jpeg`` whether the pixels are coded as such.
     """
 
     data: bytes
     orientation: int
     inverted: bool
     several: bool
+    jpeg: bool
 
 
 def photo(data: bytes) -> Photo:
-    """Put the page with the picture first.
+    """The page with the picture, alone.
 
-    Raises `CorruptPicture` where there is no page, `UnsupportedFormat` for a raw picture and for a page
+    Raises `CorruptPicture` where there is no page, or one of too many entries or strips, `UnsupportedFormat` for a raw picture and for a page
     whose values have a meaning that is not known.
     """
     order = "<" if data[:2] == b"II" else ">"
+    if data[8:10] == b"CR":
+        raise UnsupportedFormat(_DEVELOP)
     pages = _pages(data, order)
     every = [page for top in pages for page in (top, *top.below)]
-    if data[8:10] == b"CR" or any(page.first(_PHOTOMETRIC) in _RAW for page in every):
+    if any(page.first(_PHOTOMETRIC) in _RAW for page in every):
         raise UnsupportedFormat(_DEVELOP)
     page = _the_picture(every)
     if not page.is_whole and any(_DNG in top.tags for top in pages):
@@ -87,7 +92,9 @@ def photo(data: bytes) -> Photo:
     turned = orientation_in(data, order, holder.at)
     whole = [top for top in pages if top.is_whole]
     inverted = page.tags[_PHOTOMETRIC][0] == _WHITE_IS_ZERO
-    return Photo(_put_first(data, order, page), turned, inverted, len(whole) > 1)
+    photometric = _BLACK_IS_ZERO if inverted else page.tags[_PHOTOMETRIC][0]
+    jpeg = page.first(_COMPRESSION) == _JPEG
+    return Photo(alone(data, order, page.at, photometric), turned, inverted, len(whole) > 1, jpeg)
 
 
 def _pages(data: bytes, order: str) -> list[_Page]:
@@ -97,6 +104,11 @@ def _pages(data: bytes, order: str) -> list[_Page]:
         if at in seen or not 8 <= at <= len(data) - 2 or len(seen) >= _MAX_PAGES:
             return None
         seen.add(at)
+        (count,) = struct.unpack_from(order + "H", data, at)
+        if count > _MAX_ENTRIES and len(seen) > 1:
+            return None  # a link that leads to no page
+        if count > _MAX_ENTRIES:
+            raise CorruptPicture(f"damaged TIFF: a page of {count:,} entries; the limit is {_MAX_ENTRIES:,}")
         return _Page(at, directory(data, order, at, _NEEDED))
 
     found: list[_Page] = []
@@ -155,24 +167,6 @@ def _check(page: _Page) -> None:
         raise UnsupportedFormat(
             "a TIFF of uncompressed, separate planes of 16 bits; save it with 8, or compressed"
         )
-
-
-def _put_first(data: bytes, order: str, page: _Page) -> bytes:
-    (count,) = struct.unpack_from(order + "H", data, page.at)
-    end = page.at + 2 + 12 * count
-    changes = {4: struct.pack(order + "I", page.at)}
-    for at in range(page.at + 2, min(end, len(data) - 11), 12):
-        (tag,) = struct.unpack_from(order + "H", data, at)
-        if tag == _ORIENTATION or (tag == _PHOTOMETRIC and page.first(tag) == _WHITE_IS_ZERO):
-            changes[at] = struct.pack(order + "HHIHH", tag, _SHORT, 1, 1, 0)  # upright; black is zero
-    if end + 4 <= len(data):
-        changes[end] = bytes(4)  # no page follows
-    kept, done = [], 0
-    for at, new in sorted(changes.items()):
-        if data[at : at + len(new)] != new and at >= done:
-            kept += [data[done:at], new]
-            done = at + len(new)
-    return b"".join([*kept, data[done:]]) if kept else data
 
 
 _NEEDED = {

@@ -12,7 +12,7 @@ from lineament.datasets.formats._yolo_lines import looks_like_labels
 from lineament.errors import LabelFileError
 
 _READ = {"coco", "labelme", "via", "createml", "supervisely", "datumaro"}
-_KITTI = re.compile(r"\S*[A-Za-z]\S*(\s+-?\d+(\.\d+)?){14,15}\s*")
+_KITTI = re.compile(r"[^\sA-Za-z]*+[A-Za-z]\S*+(\s+-?\d+(\.\d+)?){14,15}\s*")
 _DOTA = re.compile(r"(-?\d+(\.\d+)?\s+){8}\S+\s+[012]\s*")
 _PATH_AND_BOXES = re.compile(r"\S.*\.(jpe?g|png|bmp|webp)(\s+-?[\d.]+(,-?[\d.]+){3,4})+\s*", re.I)
 _BY_SUFFIX = {
@@ -77,7 +77,7 @@ def _json(file: Path) -> str | None:
 
 
 def _xml(text: str) -> str | None:
-    root = re.search(r"<([A-Za-z_][\w.-]*)[\s>/]", re.sub(r"<[?!][^>]*>", "", text[:4096]))
+    root = re.search(r"<([A-Za-z_][\w.-]*)[\s>/]", re.sub(r"<[?!][^>]*(>|\Z)", "", text[:4096]))
     tools = {"annotation": "Pascal VOC", "annotations": "CVAT", "dataset": "dlib's imglab"}
     return None if root is None else tools.get(root[1], f"XML of <{root[1]}>")
 

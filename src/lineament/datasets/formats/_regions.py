@@ -13,7 +13,7 @@ from lineament.documents import json_of
 from lineament.io.manifest import Box
 
 Shape = Literal["xyxy", "xywh", "cxcywh"]
-_ANY_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_ANY_NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
 _LIST = re.compile(r"\[\s*\{")
 _EMPTY = re.compile(r"\[\s*\]")
 

@@ -18,7 +18,7 @@ from lineament.errors import ConfigError, LabelFileError
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _LOOKED_AT = 50
 _KNOWN: Sequence[tuple[str, re.Pattern[str], str]] = (
-    ("UTKFace", re.compile(r"\d{1,3}_[01]_[0-4]_\d{8,}.*"), "{age}_{gender}_{race}_"),
+    ("UTKFace", re.compile(r"\d{1,3}_[01]_[0-4]_\d{8}.*"), "{age}_{gender}_{race}_"),
     (
         "IMDB-WIKI",
         re.compile(r"(nm)?\d+_(rm\d+_)?\d{4}-\d\d?-\d\d?_\d{4}.*"),
@@ -45,12 +45,17 @@ class NamePattern:
 
     def told(self, name: str) -> dict[str, str] | None:
         """The fields of a file's name; None when it is not of this kind."""
-        literal = [re.escape(part) for part in _FIELD.split(self.text)[::2]]
-        fields = _FIELD.findall(self.text)
-        found = re.match("(.+?)".join(literal) if literal[-1] else "(.+?)".join(literal) + r"\.", name)
-        if found is None:
+        begins, *behind = _FIELD.split(self.text)[::2]
+        cells, at = [], len(begins)
+        if not name.startswith(begins):
             return None
-        return {field: cell for field, cell in zip(fields, found.groups(), strict=True) if field}
+        for literal in [*behind[:-1], behind[-1] or "."]:
+            end = name.find(literal, at + 1)  # a field has a letter at least
+            if end < 0:
+                return None
+            cells.append(name[at:end])
+            at = end + len(literal)
+        return {field: cell for field, cell in zip(_FIELD.findall(self.text), cells, strict=True) if field}
 
     def pictures(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry a picture; those whose names do not fit are counted and have no labels."""

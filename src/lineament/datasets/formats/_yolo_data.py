@@ -22,10 +22,10 @@ from lineament.io.left_out import is_picture_name
 MAX_BYTES = MAX_YAML_BYTES
 SETTINGS = {"path", "names", "nc", "kpt_shape", "flip_idx", "download", "roboflow", "yaml_file"}
 UNSPLIT = "unsplit"
-_NAMES = re.compile(r"^\s*[\"']?names[\"']?\s*:", re.MULTILINE)
-_COUNT = re.compile(r"^\s*[\"']?nc[\"']?\s*:", re.MULTILINE)
-_SPLITS = re.compile(r"^\s*[\"']?(train|val|valid|test)[\"']?\s*:", re.MULTILINE)
-_DARKNET = re.compile(r"^\s*(train|valid|names)\s*=", re.MULTILINE)
+_NAMES = re.compile(r"^[^\S\n]*[\"']?names[\"']?\s*:", re.MULTILINE)
+_COUNT = re.compile(r"^[^\S\n]*[\"']?nc[\"']?\s*:", re.MULTILINE)
+_SPLITS = re.compile(r"^[^\S\n]*[\"']?(train|val|valid|test)[\"']?\s*:", re.MULTILINE)
+_DARKNET = re.compile(r"^[^\S\n]*(train|valid|names)\s*=", re.MULTILINE)
 _VAL = re.compile(r"(?<![^/])(val|valid|validation)(?![^/])")
 _YAML = (".yaml", ".yml")
 
