@@ -51,12 +51,14 @@ def augment(
     from lineament.datasets.augment.materialise import faces_of, materialise, training_rows
     from lineament.datasets.augment.pipeline import DEFAULT, Pipeline
     from lineament.datasets.augment.sheet import sheet
+    from lineament.datasets.importing import boxes_of
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
     from lineament.errors import ConfigError, PictureError
     from lineament.io import images
     from lineament.io.own_files import SHEET
     from lineament.io.writing import require
+    from lineament.kinds import noun
 
     if factor is None and preview is None:
         raise ConfigError("say --factor, to write copies, or --preview, to look at some")
@@ -99,18 +101,21 @@ def augment(
             )
         path = save_step(result.manifest, target)
         journal.unlink(missing_ok=True)
+        kinds = boxes_of(manifest)
         report.line({"manifest": str(path), "preview": preview and str(preview), **result.to_json()})
         report.say(
             f"{result.made} copies of {len(pictures)} pictures, {result.resumed} of them from before"
         )
         report.say(
-            f"training pictures with and without a face: {_told(result.before)} before, "
+            f"training pictures with and without a {noun(kinds, 1)}: {_told(result.before)} before, "
             f"{_told(result.after)} now"
         )
         for name, reason in result.refused.items():
             report.say(f"refused: {name}: {reason}")
         if result.out_of_view:
-            report.say(f"{result.out_of_view} faces left their copy's picture and have no row there")
+            report.say(
+                f"{result.out_of_view} {noun(kinds)} left their copy's picture and have no row there"
+            )
         report.say(f"written: {path}")
 
 
