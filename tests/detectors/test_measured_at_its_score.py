@@ -167,7 +167,7 @@ def test_what_is_missing_is_named_with_the_way_out(data: Path, split: Path, tmp_
 
 def test_pictures_without_labels_are_searched_where_the_user_says_so(run: Path, data: Path) -> None:
     """Of pictures that the labels do not name nobody knows what is on them: left out, with the option that
-    takes them for pictures without faces, wherever the label file lies; what is found there is false then."""
+    takes them for pictures without faces, wherever the label file lies; what is found there is false."""
     pixels = np.full((128, 128, 3), 90, np.uint8)
     pixels[32:64, 64:96, 0] = 200
     images.save(data / "photos" / "other.png", pixels)

@@ -89,9 +89,10 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     from lineament.kinds import FACE, noun
 
     guessing, finds = result["guessing"], result.get("finds", [FACE])
+    called = noun(finds, 1), noun(finds)
     rows = [
         (
-            words.format(one=noun(finds, 1), many=noun(finds)),
+            words.format(*called),
             rate_text(result[key]),
             guessing.get(key),
             result[key]["n"],
@@ -118,8 +119,8 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
 
 
 _FIGURES = {
-    "accuracy": "{one} or not, right",
-    "faces_found": "{many} found",
+    "accuracy": "{0} or not, right",
+    "faces_found": "{1} found",
     "false_alarms": "false alarms",
     "iou": "mean IoU of the box",
     "iou50": "IoU at least 0.5",
