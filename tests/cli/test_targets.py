@@ -101,7 +101,7 @@ ELSEWHERE = {
     "training/features.py": "numbers of a run folder, moved by the one place",
     "training/run_folder.py": "given the place to write to by the one place",
     "datasets/archives.py": "a new folder, each file created",
-    "datasets/importing.py": "a new folder, each file created",
+    "datasets/filling.py": "a new folder, each file created",
     "datasets/exporting.py": "a new folder, each file created",
     "datasets/formats/_files.py": "a new folder, each file created",
     "datasets/formats/webdataset.py": "a new folder, each file created",

@@ -164,3 +164,12 @@ def test_a_localizer_of_heads_says_so(tmp_path: Path) -> None:
 def _saved(path: Path, pixels: Any) -> Path:
     images.save(path, pixels)
     return path
+
+
+def test_crowdhumans_own_files_are_named(tmp_path: Path) -> None:
+    """They are not read, and no folder of them becomes people."""
+    images.save(tmp_path / "Images" / "1.png", np.zeros((8, 8, 3), np.uint8))
+    entry = {"ID": "1", "gtboxes": [{"tag": "person", "hbox": [1, 1, 3, 3], "fbox": [1, 1, 3, 7]}]}
+    (tmp_path / "annotation_train.odgt").write_text(json.dumps(entry) + "\n")
+    done = CliRunner().invoke(app, ["dataset", "import", str(tmp_path)])
+    assert "annotation_train.odgt (looks like CrowdHuman" in str(done.exception)

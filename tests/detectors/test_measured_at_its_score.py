@@ -163,3 +163,22 @@ def test_what_is_missing_is_named_with_the_way_out(data: Path, split: Path, tmp_
         read_truths(None, data / "labels.json")
     with pytest.raises(UsageError, match="not a manifest"):
         read_truths(None, data / "labels.json", "manifest")
+
+
+def test_pictures_without_labels_are_searched_where_the_user_says_so(run: Path, data: Path) -> None:
+    """Of pictures that the labels do not name nobody knows what is on them: left out, with the option that
+    takes them for pictures without faces, wherever the label file lies; what is found there is false."""
+    pixels = np.full((128, 128, 3), 90, np.uint8)
+    pixels[32:64, 64:96, 0] = 200
+    images.save(data / "photos" / "other.png", pixels)
+    (data / "ann").mkdir()
+    (data / "labels.json").rename(data / "ann" / "labels.json")
+    where = ["--images", data / "photos", "--labels", data / "ann" / "labels.json", "--detector", run]
+    told = CliRunner().invoke(app, ["detection", *map(str, where)])
+    assert "if they hold no face: --format coco:empty=true" in " ".join(told.output.split())
+    left = _measured(*where)
+    taken = _measured(*where, "--format", "coco:empty=true")
+    assert (left["images"], left["pictures_without_labels"]) == (4, 1)
+    assert (taken["images"], taken["pictures_without_labels"]) == (5, 0)
+    assert taken["detections"] > left["detections"]
+    assert taken["precision"]["value"] < left["precision"]["value"] == 1.0

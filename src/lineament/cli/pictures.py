@@ -111,7 +111,7 @@ def _rows(
             outcome.source,
             i + 1,
             *(CELLS[column](face) for column in columns),
-            *(answer(face, name) for name in attributes),
+            *(answer(face, name) if name in face.attributes else None for name in attributes),
         ]
         for i, face in enumerate(outcome.faces)
     ]

@@ -107,8 +107,11 @@ def _again(out: Path, manifest: Manifest, copies: Mapping[str, Path]) -> Filled:
     for path in copies.keys() - same:
         writing.require(out / path, kinds[path])
     for path in sorted(copies.keys() - same):
-        with writing.target_of(out / path, kinds[path]) as partial:
-            shutil.copyfile(copies[path], partial)
+        with (
+            copies[path].open("rb") as source,
+            writing.replacing(out / path, kinds[path], binary=True) as file,
+        ):
+            shutil.copyfileobj(source, file, 1 << 20)
     manifest.save(out / MANIFEST_NAME)
     return Filled(
         copied=len(copies) - len(there),

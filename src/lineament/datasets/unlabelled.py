@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from lineament.datasets.formats import LabelFormat
-from lineament.datasets.formats._files import doubted, pictures_below, relative
+from lineament.datasets.formats._files import doubted, pictures_below, pictures_folder, relative
 from lineament.datasets.formats._labelled import LabelledPicture
 from lineament.datasets.formats._layout import label_files, split_among
 from lineament.datasets.formats._partners import Partners
@@ -37,7 +37,7 @@ def unnamed(
 
     ``boxes`` tells whether any label has a place for boxes: where none has, `ConfigError` refuses the word.
     """
-    folder = source if source.is_dir() else source.parent
+    folder = pictures_folder(source)
     others = (path for path in pictures_below(folder) if relative(path, root) not in named)
     if not reader.empty:
         for path in others:
@@ -48,13 +48,13 @@ def unnamed(
             f"{source}: {OPTION}=true says that pictures without a label hold no face, and the labels here "
             "have no boxes, so they do not say which pictures hold one; leave it out"
         )
-    yield from _empty(folder, root, others, doubted(root, problems))
+    partners = Partners(root, [*label_files(source if source.is_dir() else source.parent)])
+    yield from _empty(folder, root, others, partners, doubted(root, problems))
 
 
 def _empty(
-    folder: Path, root: Path, pictures: Iterable[Path], in_doubt: Container[str]
+    folder: Path, root: Path, pictures: Iterable[Path], partners: Partners, in_doubt: Container[str]
 ) -> Iterator[LabelledPicture]:
-    partners = Partners(folder, label_files(folder))
     for path in pictures:
         name, file = relative(path, root), partners.of(path)
         why = None

@@ -25,7 +25,7 @@ from lineament.detectors.localizer import BOX, FACE
 from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
-from lineament.kinds import is_face
+from lineament.kinds import is_face, noun
 from lineament.training import cards, distributed, localizer_scores, transfer
 from lineament.training.architectures import Backbone, build, weights
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
@@ -256,7 +256,8 @@ def train_localizer(
         found = predict(network, _in_order(manifest, rows[exam], settings), device, task.prepare)
         measured = localizer_scores.summary(found, rows[exam], _mean_box(manifest, rows["train"]))
         measured |= telling(exam)
-        localizer_scores.draw(run.path / "predictions.png", manifest, found, rows[exam])
+        finds = _other_kind(manifest) or (FACE,)
+        localizer_scores.draw(run.path / "predictions.png", manifest, found, rows[exam], noun(finds, 1))
         result = {
             **measured,
             "architecture": settings.architecture,
@@ -274,6 +275,7 @@ def train_localizer(
                 for split, some in rows.items()
             },
             "several_faces": several(manifest),
+            "finds": list(finds),
             "refused": {**progress.refused, **found.refused},
         }
         export(network, _card(manifest, settings, trained_from, measured), run)

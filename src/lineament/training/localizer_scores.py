@@ -76,8 +76,10 @@ def summary(found: Predictions, rows: Sequence[ManifestRow], mean_box: Any) -> d
     return result
 
 
-def draw(path: Path, manifest: Manifest, found: Predictions, rows: Sequence[ManifestRow]) -> None:
-    """Some pictures with the labelled box, the box found, and the answer in words."""
+def draw(
+    path: Path, manifest: Manifest, found: Predictions, rows: Sequence[ManifestRow], thing: str
+) -> None:
+    """Some pictures with the labelled box, the box found, and the answer in words: a ``thing`` or none."""
     pictures = []
     chosen = np.unique(np.linspace(0, len(found) - 1, min(_DRAWN, len(found))).astype(int))
     for i in chosen.tolist():
@@ -94,7 +96,7 @@ def draw(path: Path, manifest: Manifest, found: Predictions, rows: Sequence[Mani
                 pixels,
                 [] if row.box is None else [row.box],
                 [found.outputs[1][i] * sides] if logit > 0 else [],
-                caption=f"{'face' if logit > 0 else 'no face'}, probability {probability:.2f}",
+                caption=f"{thing if logit > 0 else f'no {thing}'}, probability {probability:.2f}",
             )
         )
     images.save(path, box_sheet(pictures), kind=SHEET)

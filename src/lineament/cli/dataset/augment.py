@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,11 @@ from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.io.own_files import MANIFEST, SHEET
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.datasets.augment.materialise import Materialised
+    from lineament.io.manifest import Manifest
 
 
 @app.command("augment")
@@ -103,17 +108,26 @@ def augment(
         report.say(
             f"{result.made} copies of {len(pictures)} pictures, {result.resumed} of them from before"
         )
-        report.say(
-            f"training pictures with and without a face: {_told(result.before)} before, "
-            f"{_told(result.after)} now"
-        )
-        for name, reason in result.refused.items():
-            report.say(f"refused: {name}: {reason}")
-        if result.out_of_view:
-            report.say(f"{result.out_of_view} faces left their copy's picture and have no row there")
+        _tell(report, manifest, result)
         report.say(f"written: {path}")
 
 
 def _told(balance: Mapping[str, int]) -> str:
     with_face, without = balance["with_face"], balance["without_face"]
     return f"{with_face:,} : {without:,}" + (f" ({with_face / without:.2g} to 1)" if without else "")
+
+
+def _tell(report: Report, manifest: Manifest, result: Materialised) -> None:
+    from lineament.datasets.importing import boxes_of
+    from lineament.kinds import noun
+
+    kinds = boxes_of(manifest)
+    report.say(
+        f"training pictures with and without a {noun(kinds, 1)}: {_told(result.before)} before, "
+        f"{_told(result.after)} now"
+    )
+    for name, reason in result.refused.items():
+        report.say(f"refused: {name}: {reason}")
+    if result.out_of_view:
+        things = noun(kinds, result.out_of_view)
+        report.say(f"{result.out_of_view} {things} left their copy's picture and have no row there")

@@ -87,9 +87,17 @@ def localizer(
 
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
-    guessing = result["guessing"]
+    from lineament.kinds import FACE, noun
+
+    guessing, finds = result["guessing"], result.get("finds", [FACE])
+    called = noun(finds, 1), noun(finds)
     rows = [
-        (words, rate_text(result[key]), guessing.get(key), result[key]["n"])
+        (
+            words.format(*called),
+            rate_text(result[key]),
+            guessing.get(key),
+            result[key]["n"],
+        )
         for key, words in _FIGURES.items()
         if key in result
     ]
@@ -106,15 +114,15 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     if result["overfits_from"]:
         report.say(f"over-fitting: the validation loss rises after epoch {result['overfits_from']}")
     if result["several_faces"]:
-        report.say(f"pictures with several faces, the largest was taken: {result['several_faces']}")
+        report.say(f"pictures with several {noun(finds)}, the largest was taken: {result['several_faces']}")
     if result["refused"]:
         report.say(f"refused pictures: {len(result['refused'])}; why: result.json")
     report.say(f"model, card, curves and drawn pictures: {out}")
 
 
 _FIGURES = {
-    "accuracy": "face or not, right",
-    "faces_found": "faces found",
+    "accuracy": "{0} or not, right",
+    "faces_found": "{1} found",
     "false_alarms": "false alarms",
     "iou": "mean IoU of the box",
     "iou50": "IoU at least 0.5",

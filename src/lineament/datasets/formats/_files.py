@@ -204,6 +204,11 @@ def pictures_in(folder: Path) -> Iterator[None]:
         _FIRST_IN.reset(token)
 
 
+def pictures_folder(source: Path) -> Path:
+    """Where the pictures of these labels are: the folder of `pictures_in`, else the labels' own."""
+    return _FIRST_IN.get() or (source if source.is_dir() else source.parent)
+
+
 def locate(
     name: str,
     root: Path,

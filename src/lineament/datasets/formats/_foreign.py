@@ -29,6 +29,7 @@ _BY_SUFFIX = {
     ".lst": "a list of MXNet",
     ".idx": "an index of MXNet",
     ".manifest": "a manifest of AWS",
+    ".odgt": "CrowdHuman, boxes of heads and bodies; convert it to COCO or YOLO",
     ".xlsx": "an Excel sheet; save it as CSV",
     ".xls": "an Excel sheet; save it as CSV",
     ".ods": "a spreadsheet; save it as CSV",

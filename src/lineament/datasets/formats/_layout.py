@@ -23,7 +23,7 @@ from lineament.io.own_files import (
 LABEL_SUFFIXES = frozenset(
     """.txt .xml .json .jsonl .ndjson .geojson .csv .tsv .yaml .yml .names .labels .data .mat .pbtxt
     .tfrecord .record .parquet .arff .pts .xlsx .xls .ods .html .npy .sqlite .sqlite3 .manifest .lst .rec
-    .idx .xmi""".split()  # noqa: SIM905
+    .idx .xmi .odgt""".split()  # noqa: SIM905
 )
 _STRUCTURE = frozenset(
     """image images img imgs picture pictures photo photos jpegimages jpeg jpg png frames label labels
