@@ -134,14 +134,18 @@ def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Bala
         )
     order = sorted(enough, key=lambda s: (-sizes[s] if plan.choose == "most" else 0, _mark(plan, s)))
     kept = sorted(order[: plan.subjects])
-    reasons: dict[str, Reason] = dict.fromkeys(sorted(count.everybody), "not_named")
-    reasons |= dict.fromkeys(wanted, "none_in_split")
-    reasons |= dict.fromkeys(few, "too_few")
-    reasons |= dict.fromkeys(enough, "not_chosen")
+    too_few, fitting = set(few), set(enough)
+
+    def reason(subject: str) -> Reason:
+        if subject not in wanted:
+            return "not_named"
+        if subject in too_few:
+            return "too_few"
+        return "not_chosen" if subject in fitting else "none_in_split"
+
     left_out = tuple(
-        LeftOut(s, len(count.own.get(s, ())), reason, count.elsewhere[s])
-        for s, reason in reasons.items()
-        if s not in set(kept)
+        LeftOut(subject, len(count.own.get(subject, ())), reason(subject), count.elsewhere[subject])
+        for subject in sorted(count.everybody - set(kept))
     )
     gone = {one.subject for one in left_out} if everywhere else set()
     samples = {subject: _sampled(plan, count.own[subject]) for subject in kept}
