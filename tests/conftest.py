@@ -42,6 +42,7 @@ _LONG = (
             "telling",
             "transfer",
             "whole_pictures",
+            "without_an_exam",
         )
     ),
 )

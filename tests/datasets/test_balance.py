@@ -228,6 +228,15 @@ def test_shown_names_are_words_and_never_alike() -> None:
     assert list(found.values()) == ["George W Bush", "ada lovelace", "Zo\u00eb Y", "a_b", "A b", "x-12"]
 
 
+def test_faces_of_one_picture_are_not_called_pictures() -> None:
+    """Where pictures hold several people, faces are counted, and said."""
+    rows = tuple(replace(row, path=f"{row.path[2:]}") for row in people({"a": 5, "b": 5}))
+    assert balance(Manifest(rows), Plan(1, None, 3)).unit == "faces"
+    assert balance(split_people(), Plan(1, None, 3)).unit == "pictures"
+    with pytest.raises(InsufficientData, match="no subject has 9 faces"):
+        balance(Manifest(rows), Plan(9, None, 3))
+
+
 def test_the_command_prints_what_results(tmp_path: Path) -> None:
     """People times pictures, how at least N was counted, who fell short and what would keep them."""
     split_people().save(tmp_path / "split.jsonl")

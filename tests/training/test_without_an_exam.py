@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import drawn_people
 import picture_classes
@@ -50,14 +48,14 @@ TRAINERS: dict[str, tuple[Draw, list[str], list[str]]] = {
         ["--architecture", "reference", "--set", f"size={drawn_people.SIZE}", "--dimension", "8",
          "--epochs", "1", "--batch-size", "12", "--set", "photos_each=3", "--loss", "triplet"],
     ),
-    "sweep": (
-        stripes,
-        [],
-        ["--architectures", "reference:scratch", "--augmentations", "none,flip", "--seeds", "0",
-         "--baseline", "none", "--set", "classifier.label=lines", "--set", "classifier.size=32",
-         "--set", "classifier.loop.epochs=1", "--set", "classifier.loop.threads=1"],
-    ),
 }  # fmt: skip
+SWEEP: tuple[Draw, list[str], list[str]] = (
+    stripes,
+    [],
+    ["--architectures", "reference:scratch", "--augmentations", "none,flip", "--seeds", "0",
+     "--baseline", "none", "--set", "classifier.label=lines", "--set", "classifier.size=32",
+     "--set", "classifier.loop.epochs=1", "--set", "classifier.loop.threads=1"],
+)  # fmt: skip
 
 
 def invoke(*words: str) -> str:
@@ -86,32 +84,38 @@ def test_every_trainer_takes_train_and_val_alone(trainer: str, tmp_path: Path) -
     told = invoke("train", trainer, str(data), "--out", str(out), *given, "--json", str(answer))
     result = json.loads(answer.read_text())
     assert result["measured_on"] == "val" and "test" not in result
-    heading = next(line for line in told.splitlines() if line.strip())
-    assert "test" not in told.replace(NOTE, "").replace(str(tmp_path), ""), told
-    assert "val" in told and NOTE.casefold() in told.casefold(), heading
-    runs = [out] if trainer != "sweep" else [out / run["folder"] for run in result["runs"]]
-    for run in runs:
-        card = TrainedCard.load(run)
-        assert card.measured["measured_on"] == "val" and card.measured["note"] == NOTE
-        assert json.loads((run / "result.json").read_text())["measured_on"] == "val"
+    require_told(told.replace(str(tmp_path), ""))
+    require_marked(out)
 
 
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("swept")
-    draw, _, given = TRAINERS["sweep"]
-    data = split_data(draw, folder / "data")
-    told = invoke("train", "sweep", str(data), "--out", str(folder / "run"), *given, "--json", "-")
-    return folder / "run", json.loads(told)
+def require_told(told: str) -> None:
+    """The figures for people name val, and say why they flatter; of a test nothing else is said."""
+    said = told.casefold()
+    assert NOTE.casefold() in said and "val" in said, told
+    assert "test" not in said.replace(NOTE.casefold(), ""), told
 
 
-def test_a_sweep_without_test_compares_on_val(swept: tuple[Path, dict[str, Any]]) -> None:
-    """Every file of the sweep has columns of train and val alone, the best on val first."""
-    out, answer = swept
-    assert answer["splits"] == ["train", "val"]
+def require_marked(run: Path) -> None:
+    """The card and the result say it too."""
+    card = TrainedCard.load(run)
+    assert card.measured["measured_on"] == "val" and card.measured["note"] == NOTE
+    assert json.loads((run / "result.json").read_text())["measured_on"] == "val"
+
+
+def test_a_sweep_without_test_compares_on_val(tmp_path: Path) -> None:
+    """The same of a sweep; each of its files has figures of train and val alone, the best on val first."""
+    draw, _, given = SWEEP
+    data = split_data(draw, tmp_path / "data")
+    out = tmp_path / "run"
+    told = invoke("train", "sweep", str(data), "--out", str(out), *given)
+    require_told(told.replace(str(tmp_path), ""))
+    answer = json.loads((out / "sweep.json").read_text())
+    assert answer["splits"] == ["train", "val"] and answer["measured_on"] == "val"
     assert [row["val"]["mean"] for row in answer["rows"]] == sorted(
         (row["val"]["mean"] for row in answer["rows"]), reverse=True
     )
+    for run in answer["runs"]:
+        require_marked(out / run["folder"])
     text = (out / "sweep.md").read_text()
     assert "| network | train | val |" in text and "## Augmentation: val accuracy in %" in text
     assert "<th>val, 95 %</th>" in (out / "sweep.html").read_text()
@@ -163,4 +167,3 @@ def test_without_val_the_way_out_is_named_and_works(tmp_path: Path) -> None:
     assert {row.path for row in after if row.split == "test"} == before
     told = invoke("train", "classifier", str(folder / "split.jsonl"), *given)
     assert "test" in told and NOTE not in told
-    shutil.rmtree(tmp_path / "run")

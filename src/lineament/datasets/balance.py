@@ -78,7 +78,7 @@ class Balanced:
     ``samples`` is the number an epoch sees of each kept subject, ``rows`` how many pictures they rest on.
     ``unnamed`` counts rows without a subject and ``unusable`` those without a face, both left out.
     ``unknown`` are names of the list that nobody here has; ``way_out`` says in words what would keep those
-    who have too few pictures.
+    who have too few. ``unit`` is what was counted: pictures, or faces where pictures hold several.
     """
 
     manifest: Manifest
@@ -89,6 +89,7 @@ class Balanced:
     unusable: int = 0
     unknown: tuple[str, ...] = ()
     way_out: str | None = None
+    unit: str = "pictures"
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of the command."""
@@ -103,6 +104,7 @@ class Balanced:
             "unusable": self.unusable,
             "unknown_names": list(self.unknown),
             "way_out": self.way_out,
+            "unit": self.unit,
         }
 
 
@@ -127,19 +129,23 @@ def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Bala
     if not enough:
         most = max(sizes.values(), default=0)
         raise InsufficientData(
-            f"no subject has {plan.at_least} pictures, {told_of_count(plan)}; the most is {most}"
+            f"no subject has {plan.at_least} {count.unit}, {told_of_count(plan)}; the most is {most}"
             + (f"; {way_out}" if way_out else "")
         )
     order = sorted(enough, key=lambda s: (-sizes[s] if plan.choose == "most" else 0, _mark(plan, s)))
     kept = sorted(order[: plan.subjects])
-    reasons: dict[str, Reason] = dict.fromkeys(sorted(count.everybody), "not_named")
-    reasons |= dict.fromkeys(wanted, "none_in_split")
-    reasons |= dict.fromkeys(few, "too_few")
-    reasons |= dict.fromkeys(enough, "not_chosen")
+    too_few, fitting = set(few), set(enough)
+
+    def reason(subject: str) -> Reason:
+        if subject not in wanted:
+            return "not_named"
+        if subject in too_few:
+            return "too_few"
+        return "not_chosen" if subject in fitting else "none_in_split"
+
     left_out = tuple(
-        LeftOut(s, len(count.own.get(s, ())), reason, count.elsewhere[s])
-        for s, reason in reasons.items()
-        if s not in set(kept)
+        LeftOut(subject, len(count.own.get(subject, ())), reason(subject), count.elsewhere[subject])
+        for subject in sorted(count.everybody - set(kept))
     )
     gone = {one.subject for one in left_out} if everywhere else set()
     samples = {subject: _sampled(plan, count.own[subject]) for subject in kept}
@@ -155,6 +161,7 @@ def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Bala
         count.unusable,
         tuple(unknown),
         way_out,
+        count.unit,
     )
 
 
@@ -197,6 +204,12 @@ class _Count:
         return cls(touched, own, elsewhere, unnamed, unusable)
 
     @property
+    def unit(self) -> str:
+        """What the rows are."""
+        paths = [row.path for rows in self.own.values() for row in rows]
+        return "pictures" if len(set(paths)) == len(paths) else "faces"
+
+    @property
     def everybody(self) -> set[str]:
         """All subjects with a picture in any split."""
         return {*self.own, *(s for s, rows in self.elsewhere.items() if s and rows)}
@@ -215,7 +228,7 @@ def _way_out(plan: Plan, count: _Count, few: Sequence[str]) -> str:
         parts.append(f"--counted before keeps {len(helped)} of them, who have as many before the split")
     least = min(count.size(plan, subject) for subject in few)
     parts.append(f"--at-least {least} keeps all who have any")
-    return ", ".join([*parts, "--names LIST keeps those listed, whatever they have"])
+    return "; ".join([*parts, "--names LIST keeps those listed, whatever they have"])
 
 
 def _sampled(plan: Plan, rows: Sequence[ManifestRow]) -> list[ManifestRow]:

@@ -74,9 +74,10 @@ def audit(
         report.line({"report": str(page), **result.to_json()})
         pictures, faces = result.counts["pictures"], result.counts["faces"]
         differ = pictures != faces
+        unit = "boxes" if any(row.box is not None for row in manifest) else "faces"
         report.table(
             None,
-            ["split", "pictures", *(["faces in them"] if differ else []), "people"],
+            ["split", "pictures", *([unit] if differ else []), "people"],
             [
                 (
                     name or "no split",

@@ -108,12 +108,12 @@ def _tell(report: Report, result: Balanced, plan: Plan, *, everywhere: bool) -> 
     different = sum(result.rows.values())
     each = sorted(set(result.samples.values()))
     if len(each) == 1:
-        numbers = f"{_people(people)} x {each[0]} = {total} pictures an epoch"
+        numbers = f"{_people(people)} x {each[0]} = {total} {result.unit} an epoch"
     else:
-        numbers = f"{_people(people)}, {total} pictures an epoch, {each[0]} to {each[-1]} each"
+        numbers = f"{_people(people)}, {total} {result.unit} an epoch, {each[0]} to {each[-1]} each"
     repeated = "" if different == total else f", from {different} different ones"
     report.say(f"{numbers}{repeated} ({'all splits' if plan.split == 'all' else f'split {plan.split}'})")
-    report.say(f"at least {plan.at_least} pictures of each, {told_of_count(plan)}")
+    report.say(f"at least {plan.at_least} {result.unit} of each, {told_of_count(plan)}")
     if result.unknown:
         told = ", ".join(result.unknown[:10]) + (" ..." if len(result.unknown) > 10 else "")
         report.say(f"{len(result.unknown)} names of --names are nobody here: {told}")
@@ -121,7 +121,7 @@ def _tell(report: Report, result: Balanced, plan: Plan, *, everywhere: bool) -> 
     if told_of:
         report.table(
             "Left out",
-            ["person", "pictures", "reason", "pictures in other splits"],
+            ["person", result.unit, "reason", f"{result.unit} in other splits"],
             [(o.subject, str(o.rows), _WHY[o.reason], str(o.elsewhere)) for o in told_of],
         )
     if result.way_out is not None:
@@ -137,7 +137,7 @@ def _tell(report: Report, result: Balanced, plan: Plan, *, everywhere: bool) -> 
     others = sum(one.elsewhere for one in result.left_out)
     if others and not everywhere:
         report.say(
-            f"{others} pictures of people left out stay in other splits; --everywhere takes them out"
+            f"{others} {result.unit} of people left out stay in other splits; --everywhere takes them out"
         )
 
 
@@ -146,7 +146,7 @@ def _people(count: int) -> str:
 
 
 _WHY = {
-    "too_few": "too few pictures",
+    "too_few": "too few",
     "none_in_split": "none in this split",
     "not_chosen": "not among --subjects",
 }

@@ -114,7 +114,8 @@ def _commands(data: Path, proposals: Path | None, log: Path | None) -> list[str]
     given += ["--proposals", str(proposals)] if proposals is not None else []
     given += ["--log", str(log)] if log is not None else []
     review = shlex.join(["lineament", "dataset", "review", *given])
-    reviewed = (data if data.is_dir() else data.parent) / "reviewed.jsonl"
+    name = "reviewed.jsonl" if data.name != "reviewed.jsonl" else "reviewed-again.jsonl"
+    reviewed = (data if data.is_dir() else data.parent) / name
     return [
         review,
         f"{review} --apply {shlex.quote(str(reviewed))}",

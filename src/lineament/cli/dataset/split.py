@@ -99,7 +99,8 @@ def split(
     with Report(json) as report:
         report.line({"manifest": str(path), **answer})
         report.say(f"asked for: {aloud(plan.shares)}")
-        _tell_table(report, plan.shares, answer)
+        unit = "boxes" if any(row.box is not None for row in manifest) else "faces"
+        _tell_table(report, plan.shares, answer, unit)
         if (gap := gap_of(answer["pictures"])) is not None:
             report.say(gap)
         for decision in result.decisions:
@@ -115,8 +116,8 @@ def split(
         report.say(f"written: {path}")
 
 
-def _tell_table(report: Report, shares: Mapping[str, float], answer: Mapping[str, Any]) -> None:
-    """Pictures by split, and beside them the faces where those are another number."""
+def _tell_table(report: Report, shares: Mapping[str, float], answer: Mapping[str, Any], unit: str) -> None:
+    """Pictures by split, and beside them the boxes or faces where those are another number."""
     from lineament.datasets.shares import purpose
 
     pictures, faces = answer["pictures"], answer["totals"]
@@ -124,7 +125,7 @@ def _tell_table(report: Report, shares: Mapping[str, float], answer: Mapping[str
     differ = any(faces.get(name, 0) != count for name, count in pictures.items())
     report.table(
         None,
-        ["split", "for", "pictures", "share", *(["faces in them"] if differ else []), "people"],
+        ["split", "for", "pictures", "share", *([unit] if differ else []), "people"],
         [
             (
                 name,

@@ -35,7 +35,10 @@ def sweep(
     augmentations: Annotated[
         str | None,
         typer.Option(
-            "--augmentations", metavar="X,Y", help="none, default, or steps: rotate:20,crop+noise."
+            "--augmentations",
+            metavar="X,Y",
+            help="none, default, or steps: rotate:20,crop+noise. The word unit changes normalise: "
+            "pixels divided to 0..1, not by ImageNet's mean and deviation.",
         ),
     ] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", metavar="0,1,2")] = None,
