@@ -11,7 +11,7 @@ import torch
 from lineament.training.detector_yolo import quietly_imported
 
 
-def network(name: str, classes: tuple[str, ...] = ("face",), *, size: int = 96, points: int = 5) -> Any:
+def network(name: str, classes: tuple[str, ...] = ("face",), *, size: int = 128, points: int = 5) -> Any:
     """A network of Ultralytics' description ``name``, whose normalisations have seen something."""
     quietly_imported()
     from ultralytics.nn import tasks
@@ -41,7 +41,7 @@ def save(path: Path, model: Any, /, *, where: str = "model", **told: Any) -> Pat
         "updates": None,
         "optimizer": None,
     }
-    kept |= {"train_args": {"task": "detect", "imgsz": 96, "model": "yolov8n.yaml"}, "version": "8.3.0"}
+    kept |= {"train_args": {"task": "detect", "imgsz": 128, "model": "yolov8n.yaml"}, "version": "8.3.0"}
     kept |= {"license": "AGPL-3.0 (https://ultralytics.com/license)", **told}
     torch.save({**kept, where: copy.deepcopy(model).half()}, path)
     return path

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,13 +183,13 @@ def test_a_held_key_records_until_it_no_longer_repeats(
 ) -> None:
     """A terminal tells of repetitions only: a while without one is a key let go; other keys do nothing."""
     now = [100.0]
-    monkeypatch.setattr(collect_keys.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(collect_keys, "time", SimpleNamespace(monotonic=lambda: now[0]))
     with Keys("hold") as keys:
         os.write(keyboard, b"x")
         assert not keys.recording()
         for _ in range(3):
             os.write(keyboard, b" ")
-            assert until(keys.recording)
+            assert until(lambda: keys._held == now[0])
             now[0] += 0.7
             assert keys.recording()
         now[0] += 0.2
