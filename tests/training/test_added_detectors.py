@@ -44,6 +44,7 @@ def seen(photo: Path, size: int) -> torch.Tensor:
 @pytest.mark.parametrize(
     "name",
     [
+        "small",
         "yolov8n",
         "yolov8n-p2",
         "yolov8n-p6",

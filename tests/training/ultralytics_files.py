@@ -10,9 +10,23 @@ import torch
 
 from lineament.training.detector_yolo import quietly_imported
 
+SMALL = {
+    "backbone": [
+        [-1, 1, "Conv", [16, 3, 2]],
+        [-1, 1, "Conv", [16, 3, 2]],
+        [-1, 1, "C2f", [16, True]],
+        [-1, 1, "Conv", [32, 3, 2]],
+        [-1, 1, "SPPF", [32, 5]],
+        [-1, 1, "nn.Upsample", ["None", 2, "nearest"]],
+        [[-1, 2], 1, "Concat", [1]],
+    ],
+    "head": [[[6, 4], 1, "Detect", ["nc"]]],
+}
+"""Somebody's own arrangement of the layers, quick to convert."""
+
 
 def network(name: str, classes: tuple[str, ...] = ("face",), *, size: int = 128, points: int = 5) -> Any:
-    """A network of Ultralytics' description ``name``, whose normalisations have seen something."""
+    """A network of Ultralytics' description ``name``, or of `SMALL`, that has seen something."""
     quietly_imported()
     from ultralytics.nn import tasks
 
@@ -20,7 +34,8 @@ def network(name: str, classes: tuple[str, ...] = ("face",), *, size: int = 128,
     kinds = {"-pose": "PoseModel", "-seg": "SegmentationModel", "-obb": "OBBModel"}
     kind = next((made for ending, made in kinds.items() if name.endswith(ending)), "DetectionModel")
     more = {"data_kpt_shape": (points, 3)} if kind == "PoseModel" else {}
-    model = getattr(tasks, kind)(f"{name}.yaml", ch=3, nc=len(classes), verbose=False, **more)
+    description: Any = copy.deepcopy(SMALL) if name == "small" else f"{name}.yaml"
+    model = getattr(tasks, kind)(description, ch=3, nc=len(classes), verbose=False, **more)
     for what, values in model.named_buffers():
         if what.endswith("running_mean"):
             values.normal_(0, 0.1)
