@@ -15,6 +15,7 @@ from lineament.cli import (
     explain,
     gallery,
     models,
+    models_added,
     train,
     verify,
 )
@@ -33,6 +34,8 @@ app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
 app.add_typer(gallery.app, name="gallery")
+models.app.command("add")(models_added.add)
+models.app.command("remove")(models_added.remove)
 app.add_typer(models.app, name="models")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from lineament.cli.models import app
 from lineament.cli.options import JsonOption
 
 
@@ -18,7 +17,6 @@ class Kind(StrEnum):
     detector = "detector"
 
 
-@app.command("add")
 def add(
     file: Annotated[
         Path,
@@ -77,7 +75,6 @@ def add(
         report.say(f"use it as --detector {name}")
 
 
-@app.command("remove")
 def remove(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An added model's name.")],
     json: JsonOption = None,

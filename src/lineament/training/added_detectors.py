@@ -28,7 +28,6 @@ AGPL = (
     "Ultralytics publishes its code and weights under AGPL-3.0, and holds that networks trained with them "
     "are under it too; an enterprise licence of theirs is the other way: https://ultralytics.com/license"
 )
-_DIVISOR = 32
 _LARGEST = 2_048
 _FACE, _HEAD = {"face", "faces"}, {"head", "heads"}
 
@@ -72,9 +71,9 @@ def add_detector(
     brought = yolo_export.read(file) if file.suffix.lower() == ".onnx" else yolo_file.read(file)
     chosen, told = chosen_classes(brought.classes, classes, str(file))
     side = brought.size if size is None else size
-    if not 0 < side <= _LARGEST or side % _DIVISOR:
+    if not 0 < side <= _LARGEST or side % brought.divisor:
         raise ConfigError(
-            f"{file}: pictures of {side} px: a multiple of {_DIVISOR} up to {_LARGEST} is needed"
+            f"{file}: pictures of {side} px: a multiple of {brought.divisor} up to {_LARGEST} is needed"
         )
     if "AGPL" in brought.licence and "AGPL" not in licence.upper():
         told = (*told, f"the file itself says: {brought.licence}")
@@ -84,7 +83,7 @@ def add_detector(
         architecture=brought.architecture,
         file=MODEL_NAME,
         sha256="",
-        input=InputContract("RGB", side, _DIVISOR, (0.0,) * 3, (255.0,) * 3),
+        input=InputContract("RGB", side, brought.divisor, (0.0,) * 3, (255.0,) * 3),
         heads=(Head(HEAD, "yolo", tuple(brought.classes[i] for i in chosen)),),
         data=TrainedData("unknown"),
         licence=licence.strip(),

@@ -28,6 +28,7 @@ class ExportedYolo:
     model: Any
     classes: tuple[str, ...]
     size: int
+    divisor: int
     architecture: str
     licence: str
     version: str
@@ -87,6 +88,7 @@ def read(path: Path) -> ExportedYolo:
         model,
         classes,
         size,
+        1,  # the graph is for one size
         "Ultralytics ONNX export",
         told.get("license", "")[:200],
         told.get("version", "")[:40],

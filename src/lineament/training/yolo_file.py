@@ -33,6 +33,7 @@ _MODELS = ("DetectionModel", "PoseModel")
 class YoloFile:
     """What a file holds: the tree of its layers, its ``classes`` in order, and the ``size`` of training.
 
+    The sides of a picture are multiples of ``divisor``.
     ``licence`` and ``version`` are what Ultralytics wrote into it, empty where it did not.
     """
 
@@ -40,6 +41,7 @@ class YoloFile:
     model: Made
     classes: tuple[str, ...]
     size: int
+    divisor: int
     architecture: str
     licence: str
     version: str
@@ -75,6 +77,7 @@ def read(path: Path) -> YoloFile:
         model,
         _classes(path, model),
         _size(model, told),
+        _divisor(path, model),
         _architecture(model),
         str(told.get("license") or "")[:200],
         str(told.get("version") or "")[:40],
@@ -98,6 +101,14 @@ def _size(model: Made, checkpoint: Mapping[str, Any]) -> int:
         if isinstance(size, int) and not isinstance(size, bool) and size > 0:
             return size
     return DEFAULT_SIZE
+
+
+def _divisor(path: Path, model: Made) -> int:
+    strides = model.get("stride")
+    largest = float(strides.max()) if isinstance(strides, np.ndarray) and strides.size else 0.0
+    if not (1 <= largest <= _MOST and largest.is_integer()):
+        raise WeightsMismatch(f"{path}: does not say by what its answers lie apart")
+    return int(largest)
 
 
 def _architecture(model: Made) -> str:

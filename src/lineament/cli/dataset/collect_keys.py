@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lineament.errors import UsageError
 
@@ -35,7 +35,7 @@ class Keys:
         self._entered = threading.Semaphore(0)
         self._waiting = self._on = self._over = False
         self._held = float("-inf")
-        self._saved: list[object] | None = None
+        self._saved: list[Any] | None = None
         try:
             self._file: int | None = sys.stdin.fileno()
         except (OSError, ValueError, AttributeError, io.UnsupportedOperation):

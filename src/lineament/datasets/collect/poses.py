@@ -39,10 +39,10 @@ POSES = {
     pose.name: pose
     for pose in (
         Pose("frontal", "look into the camera", (-12, 12), (-12, 12)),
-        Pose("left", "turn your head to your left", (18, _FAR), (-30, 30)),
-        Pose("right", "turn your head to your right", (-_FAR, -18), (-30, 30)),
-        Pose("up", "lift your chin", (-18, 18), (10, _FAR)),
-        Pose("down", "lower your chin", (-18, 18), (-_FAR, -10)),
+        Pose("left", "turn your head to your left", (15, _FAR), (-30, 30)),
+        Pose("right", "turn your head to your right", (-_FAR, -15), (-30, 30)),
+        Pose("up", "lift your chin", (-15, 15), (10, _FAR)),
+        Pose("down", "lower your chin", (-15, 15), (-_FAR, -10)),
     )
 }
 
