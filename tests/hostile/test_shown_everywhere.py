@@ -26,7 +26,7 @@ from lineament.evaluation.record import Record
 from lineament.io import markdown, pages, spreadsheets
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.io.names import visible
-from lineament.plots import canvas
+from lineament.plots import canvas, contact_sheet, lettering
 from lineament.training import sweep_tables
 
 ROOT = Path(lineament.__file__).parent
@@ -343,6 +343,15 @@ def test_figures(name: str, tmp_path: Path) -> None:
     own = [t for t in texts if first in t.get_text()[:2] and "mathdefault" not in t.get_text()]
     assert own and not any(text.get_parse_math() for text in own)
     assert len(axes.get_legend().get_texts()) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_letters_on_pictures(name: str) -> None:
+    """Names on drawings, sheets and in their legends are drawn as they are shown, or not at all."""
+    drawn = lettering.letters(name, 14)
+    if drawn is not None:
+        assert unseen("".join(text for text, _ in drawn.parts)) == []
+    assert unseen("".join(contact_sheet.sheet_legend({f"王{name}": []})).replace("\t", "")) == []
 
 
 def test_numbers_of_a_logarithmic_axis_stay_powers() -> None:
