@@ -342,7 +342,8 @@ def test_figures(name: str, tmp_path: Path) -> None:
     first = visible(name)[:1]
     own = [t for t in texts if first in t.get_text()[:2] and "mathdefault" not in t.get_text()]
     assert own and not any(text.get_parse_math() for text in own)
-    assert len(axes.get_legend().get_texts()) == 1
+    legend = axes.get_legend()
+    assert legend is not None and len(legend.get_texts()) == 1
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
