@@ -291,6 +291,17 @@ def test_a_receipt_holds_no_embedding(store: GalleryStore) -> None:
     assert all(trace.why in Why and trace.source is None for trace in receipt.traces)
 
 
+def test_memory_holds_nothing_either() -> None:
+    """A gallery in memory keeps no form of a name, no file name and no vector of who is erased."""
+    store = MemoryStore()
+    held = HELD["photos disputed by several"]
+    gallery = stored(store, *held, face("Ben", like(BEN, 9), "Bene\u0301.jpg"))
+    store.search(BENS.vector[None], 3)
+    gallery.remove("Ben")
+    kept = repr({name: value for name, value in vars(store).items() if name != "_lock"})
+    assert "Ben" not in kept and "ben_1" not in kept and "two.jpg" not in kept and "Ann" in kept
+
+
 class Killer(apsw.VFS):
     """Kills this process before its n-th write, sync or truncation, which ``count`` counts."""
 

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -220,8 +221,11 @@ def erasure(
     """
     traces = {record.id: Trace.of(record, Why.OWN, True) for record in own}
     forgetting = {}
-    for record in store.scan():
-        if record.id in traces or record.kind is RecordKind.TEMPLATE:
+    # Templates are made of samples, and are made anew.
+    for record in chain.from_iterable(
+        store.scan(kind=kind) for kind in (RecordKind.SAMPLE, RecordKind.DISPUTE)
+    ):
+        if record.id in traces:
             continue
         why, similarity = wanted.judged(record)
         if why is Why.SAME_FACE or (why is Why.ALIKE and record.subject != spared):

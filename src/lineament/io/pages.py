@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from lineament.io.names import shown
 from lineament.io.own_files import GENERATOR
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser lets a page do: show what stands in it. Pages are files, so it stands in them, too."""
 
 _HEAD = f"""<meta charset="utf-8">
@@ -37,8 +38,14 @@ def page(package: str, template: str, values: Mapping[str, Any]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=finalize
     )
     environment.filters["figure"] = _number
+    environment.filters["urlencode"] = _address
     source = files(package).joinpath(template).read_text("utf-8")
     return environment.from_string(source).render(values, head=Markup(_HEAD))
+
+
+def _address(path: str) -> str:
+    """A path as a link, whatever bytes are in it; never one with a scheme."""
+    return quote(path, safe="/", errors="surrogatepass")
 
 
 def _number(value: float) -> str:

@@ -11,7 +11,7 @@ import csv
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import IO, Any
 
 from lineament.io.names import shown
 
@@ -47,13 +47,14 @@ def read(text: str) -> str:
     return _PUT_INSIDE.sub("", text.removeprefix("'"))
 
 
-def write(out: TextIO, rows: Iterable[Iterable[Any]], *, newline: str = "\n", typed: bool = False) -> None:
+def write(out: IO[str], rows: Iterable[Iterable[Any]], *, typed: bool = False) -> None:
     """Write rows of texts and numbers; None is an empty cell.
 
     With ``typed``, for tables that are read again, every text comes back to the character; else it is
     written as `lineament.io.names.shown` shows it.
     """
-    writer = csv.writer(out, lineterminator=newline)
+    # A carriage return within a cell is quoted only where lines end with one.
+    writer = csv.writer(out, lineterminator="\r\n" if typed else "\n")
     for row in rows:
         writer.writerow([_written(value, typed) if isinstance(value, str) else value for value in row])
 

@@ -15,6 +15,7 @@ from lineament.plots.lettering import figure_font
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
 
 INK, ACCENT, OTHER, QUIET = "#1b1b1b", "#0b5fa5", "#c1440e", "#8a8a8a"
 
@@ -62,19 +63,21 @@ def _make_legible(figure: Figure) -> None:
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
     numbers = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            labels = axis.get_ticklabels(which="both")
-            if not isinstance(axis.get_major_formatter(), FixedFormatter):
+            labels, formatter = axis.get_ticklabels(which="both"), axis.get_major_formatter()
+            if isinstance(formatter, FixedFormatter | FuncFormatter):
+                axis.set_major_formatter(_shown_ticks(formatter))  # it is asked again when it is drawn
+            else:
                 numbers.update(labels)  # matplotlib's own, such as 10 to the -3
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         if text not in numbers:
             text.set_parse_math(False)
-        written = "\n".join(map(visible, text.get_text().split("\n")))
+        written = _visible(text.get_text())
         text.set_text(written)
         if written.isascii():
             continue
@@ -83,6 +86,16 @@ def _make_legible(figure: Figure) -> None:
             text.set_text(written.encode("ascii", "backslashreplace").decode())
         elif font.name != _OWN_FONT:
             text.set_fontproperties(FontProperties(fname=font, size=text.get_fontsize()))
+
+
+def _shown_ticks(formatter: Formatter) -> Formatter:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda value, position: _visible(formatter(value, position)))
+
+
+def _visible(lines: str) -> str:
+    return "\n".join(map(visible, lines.split("\n")))
 
 
 _OWN_FONT = "DejaVuSans.ttf"

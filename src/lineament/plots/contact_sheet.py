@@ -46,7 +46,7 @@ def sheet_legend(people: Mapping[str, Sequence[Path]]) -> list[str]:
     """``number<TAB>name`` of each row of `contact_sheet` that bears a number in place of its name."""
     names = _spread(list(people), ROWS)
     written = legible([shown(name, 24) for name in names])
-    return [f"{i}\t{name}" for i, name in enumerate(names, 1) if written[i - 1] != shown(name, 24)]
+    return [f"{i}\t{shown(name)}" for i, name in enumerate(names, 1) if written[i - 1] != shown(name, 24)]
 
 
 def _spread(items: Sequence[T], most: int) -> list[T]:

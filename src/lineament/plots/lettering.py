@@ -21,6 +21,7 @@ from typing import BinaryIO
 from PIL import ImageDraw, ImageFont, features
 
 from lineament.errors import ConfigError
+from lineament.io.names import visible
 
 Colour = tuple[int, int, int]
 
@@ -92,8 +93,11 @@ class Letters:
 
 
 def letters(text: str, size: int) -> Letters | None:
-    """How to draw a text at ``size`` pixels; None when no font here draws all of it rightly."""
-    text = unicodedata.normalize("NFC", text)
+    """How to draw a text at ``size`` pixels; None when no font here draws all of it rightly.
+
+    Characters that cannot be seen, or that turn others round, are drawn as escapes.
+    """
+    text = visible(unicodedata.normalize("NFC", text))
     whole = _font_for(text, size)
     if whole is not None:
         return Letters(((text, whole),))

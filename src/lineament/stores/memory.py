@@ -229,7 +229,10 @@ class MemoryStore:
             _drop(self._of_picture, old.picture, id_)
             _drop(self._of_subject, old.subject, id_)
             if old.subject not in self._of_subject:
-                self._names[normalize("NFC", old.subject)].discard(old.subject)
+                form = normalize("NFC", old.subject)
+                self._names[form].discard(old.subject)
+                if not self._names[form]:
+                    del self._names[form]
             self._counts[old.kind] -= 1
             self._sorted.pop(old.kind, None)
         if record is not None:

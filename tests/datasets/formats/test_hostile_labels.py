@@ -297,8 +297,11 @@ def test_a_table_never_runs_in_a_spreadsheet(tmp_path: Path) -> None:
     """No written cell of text starts with a character that a spreadsheet takes for a formula, and all of
     them come back exactly."""
     nasty = ["=cmd|' /C calc'!A0", "+1", "-x", "@SUM(A1)", "\tx", "\rx", "'quoted", "12", "", "1e5", "nan"]
+    nasty += ["Ann;=1+1", "Ann\n@x", "'=1", "''", "\uff1d1", " =1", "a;'=1"]
     rows = tuple(
-        face_row(tmp_path / "in", f"{n}.jpg", n, subject=text, labels={"l": text, "n": float(n)})
+        face_row(
+            tmp_path / "in", f"{n}.jpg", n, subject=text, labels={"l": text, "n": float(n), "x;=1": text}
+        )
         for n, text in enumerate(nasty)
     )
     done = export_labels(Manifest(rows, (), tmp_path / "in"), tmp_path / "out", "csv")
@@ -308,6 +311,8 @@ def test_a_table_never_runs_in_a_spreadsheet(tmp_path: Path) -> None:
     with (tmp_path / "out" / "labels.csv").open(newline="") as file:
         cells = [cell for line in list(csv.reader(file))[1:] for cell in line]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    content = (tmp_path / "out" / "labels.csv").read_text("utf-8")
+    assert not [cell for cell in content.replace("\n", ";").split(";") if cell.startswith(("=", "@"))]
     assert Manifest(rows).digest() == import_labels(tmp_path / "out").manifest.digest()
 
 

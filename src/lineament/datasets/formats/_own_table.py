@@ -33,7 +33,7 @@ def write(pictures: Sequence[LabelledPicture], file: Path) -> None:
     header += ["outcome", "error", "parent", "step", "quality", "repeats"]
     header += [f"source.{name}" for name in _SOURCE] + [f"label.{name}" for name in names]
     with new_text(file) as out:
-        spreadsheets.write(out, [header, *_lines(pictures, names)], newline="\r\n", typed=True)
+        spreadsheets.write(out, [header, *_lines(pictures, names)], typed=True)
 
 
 def picture(path: str, lines: Sequence[Line], table: Table, problems: Problems) -> LabelledPicture:
