@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PHOTOS ?=
+LOW    := .venv-lowest
+# What needs no training library: where the libraries with floors are called.
+BASE_TESTS := tests/geometry tests/search tests/gallery tests/service tests/io tests/stores tests/quality \
+	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders tests/test_public.py
 
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test test-all check lowest advisories bench docs clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -23,6 +27,14 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/build.py --check
 	$(MAKE) test-all
+	$(MAKE) lowest
+	$(MAKE) advisories
+
+lowest: $(LOW)/.made         ## the base tests with the lowest versions that pyproject.toml allows
+	$(LOW)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile -m "not slow" $(BASE_TESTS)
+
+advisories: $(VENV)/.dev     ## known holes in what is installed; says so where nobody can be asked
+	$(BIN)/python .ci/advisories.py
 
 bench: $(VENV)/.dev          ## speed and accuracy; DATA=folder of real photos
 	$(BIN)/python -m benchmarks.pipeline --data "$(DATA)"
@@ -40,5 +52,13 @@ $(VENV)/.dev: $(VENV)/.base
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]'
 	touch $@
 
+$(LOW)/.made: pyproject.toml $(VENV)/.dev
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(LOW)
+	$(BIN)/uv pip install -q --python $(LOW)/bin/python --resolution lowest-direct \
+		-e '.[collect,heif,onnxruntime,plots,serve]'
+	$(BIN)/uv pip install -q --python $(LOW)/bin/python \
+		httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) $(LOW) demo-output

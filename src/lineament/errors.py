@@ -49,6 +49,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   └── SplitError            a step on the wrong split, or in an order that would leak
     ├── LabelFileError            a label file that cannot be read or written
     ├── ArchiveRefused            an archive is damaged or hostile; nothing of it was unpacked
+    ├── FolderRefused             a folder with too much in it, or too deep
     ├── CollectError              one page or picture could not be gathered; the rest go on
     │   ├── ForbiddenUrl          not http or https, holds a login, or leads to a private address
     │   ├── ForbiddenByRobots     the site's robots.txt asks programs to stay away
@@ -329,6 +330,10 @@ class LabelFileError(LineamentError):
 
 class ArchiveRefused(LineamentError):
     """An archive is damaged or hostile; nothing of it was unpacked."""
+
+
+class FolderRefused(LineamentError):
+    """A folder holds more than is walked, or lies deeper; name a part of it."""
 
 
 class ProtocolMismatch(LineamentError):

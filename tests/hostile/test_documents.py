@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as PillowImage
 from tests.hostile.documents import BROKEN, altered
 from typer.testing import CliRunner
 
@@ -91,6 +92,7 @@ CARD = {
 
 
 def _manifest(path: Path) -> None:
+    PillowImage.new("RGB", (8, 8)).save(path.with_name("a.jpg"))
     manifest = Manifest.load(path)
     manifest.save(path.with_name("again.jsonl"))
     assert Manifest.load(path.with_name("again.jsonl")).digest() == manifest.digest()
@@ -291,8 +293,7 @@ YAML = {
     "dashes": "- " * 100_000,
     "mappings": "names: " + "{a: " * 100_000,
     "an alias": "a: &a [x, x]\nnames: *a",
-    "laughter": "a: &a [x, x]\n"
-    + "".join(f"{k}: &{k} [*{p}, *{p}]\n" for p, k in pairwise("abcdefghi")),
+    "laughter": "a: &a [x, x]\n" + "".join(f"{k}: &{k} [*{p}, *{p}]\n" for p, k in pairwise("abcdefghi")),
     "a list in itself": "names: &a [*a]",
     "a tag of Python": "names: !!python/object/apply:os.system [x]",
     "a tag of one's own": "names: !face [x]",

@@ -77,7 +77,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     Manifest((ManifestRow("1", "a.jpg", "0" * 64),)).save(path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(ManifestError, match="row 1"):
         Manifest((ManifestRow("1", "a.jpg", "0" * 64, quality=float("nan")),)).save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m.jsonl"]

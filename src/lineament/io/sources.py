@@ -15,6 +15,7 @@ from pathlib import Path
 from lineament.errors import UsageError
 from lineament.io import inputs, own_files
 from lineament.io.left_out import LeftOut, is_picture_name, is_system
+from lineament.io.walking import Bounds
 
 PathLike = str | os.PathLike[str]
 
@@ -44,9 +45,9 @@ class Listing:
 
     def _walk(self, folder: str) -> Iterator[str]:
         walked: set[tuple[int, int]] = set()
-        waiting = [folder]
+        waiting, bounds = [(folder, 0)], Bounds(folder)
         while waiting:
-            path = waiting.pop()
+            path, depth = waiting.pop()
             if not _is_folder(path):
                 yield path
                 continue
@@ -60,6 +61,7 @@ class Listing:
                     continue
                 walked.add((status.st_dev, status.st_ino))
                 names = _names(path)[::-1]
+                bounds.take(len(names), depth, path)
             except OSError:
                 yield path  # a folder that cannot be read: refused by name like any other input
                 continue
@@ -67,7 +69,7 @@ class Listing:
                 entry = _inside(path, name)
                 is_file = is_picture_name(name) and not _is_pipe(entry) and not own_files.is_drawn(entry)
                 if _wanted(name) and (_is_folder(entry) or is_file):
-                    waiting.append(entry)
+                    waiting.append((entry, depth + 1))
                 else:
                     self.left_out.take(entry, name)
 
@@ -97,7 +99,8 @@ def expand(paths: Iterable[PathLike], within: Sequence[PathLike] = ()) -> Listin
 
     Links are followed; those to folders outside ``within`` are not, where that is given.
 
-    Raises nothing: what cannot be read is passed on, for `images.load` to refuse.
+    What cannot be read is passed on, for `images.load` to refuse. Raises `FolderRefused` on the way, for
+    more than a folder may hold.
     """
     return Listing(inputs.each(paths), within)
 

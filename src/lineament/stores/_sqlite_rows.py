@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.errors import InvalidArray
 from lineament.types import Record, RecordKind
 
 COLUMNS = "record.id, subject.name, kind, vector, source, picture, quality, created_at, box, width, height"
@@ -67,15 +68,18 @@ def record_of(row: tuple[Any, ...]) -> Record:
         and all(value is None or isinstance(value, int) for value in (width, height))
     ):
         raise DamagedRow(f"the record {str(id_)[:60]!r} holds values of the wrong kind")
-    return Record(
-        id_,
-        subject,
-        np.frombuffer(vector, "<f4").astype(np.float32),
-        RecordKind(kind),
-        source,
-        picture,
-        quality,
-        created_at,
-        None if box is None else np.frombuffer(box, "<f4").astype(np.float32),
-        None if width is None else (width, height),
-    )
+    try:
+        return Record(
+            id_,
+            subject,
+            np.frombuffer(vector, "<f4").astype(np.float32),
+            RecordKind(kind),
+            source,
+            picture,
+            quality,
+            created_at,
+            None if box is None else np.frombuffer(box, "<f4").astype(np.float32),
+            None if width is None else (width, height),
+        )
+    except InvalidArray as error:
+        raise DamagedRow(f"the record {id_[:60]!r}: {error}") from error

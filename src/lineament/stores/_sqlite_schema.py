@@ -110,7 +110,9 @@ def version(db: apsw.Connection, path: Path) -> int:
             "or is not ours); it was not touched: do not use a gallery of unknown origin"
         )
     if db.execute(_UNSOUND).fetchall() or _one(db, "SELECT count(*) FROM state") != 1:
-        raise StoreError(f"{path}: damaged: its state or its model is none; restore a backup")
+        raise StoreError(
+            f"{path}: damaged: its state, its model, a name or an id is none; restore a backup"
+        )
     return found
 
 
@@ -119,6 +121,9 @@ _UNSOUND = """
 SELECT 1 FROM state WHERE typeof(revision) || typeof(erasures) || typeof(purged) <> 'integerintegerinteger'
 UNION ALL SELECT 1 FROM model WHERE typeof(name) || typeof(sha256) || typeof(dimension) <> 'texttextinteger'
     OR dimension NOT BETWEEN 1 AND 65536
+UNION ALL SELECT 1 FROM subject WHERE typeof(name) <> 'text'
+UNION ALL SELECT 1 FROM record WHERE typeof(id) <> 'text'
+LIMIT 1
 """
 
 

@@ -22,6 +22,7 @@ from lineament.datasets.collect.people import Person
 from lineament.errors import BadAnswer, MissingExtra, Unreachable, UsageError
 from lineament.io.images import DEFAULT_LIMITS, encode_jpeg
 from lineament.io.manifest import Provenance
+from lineament.io.walking import walk
 from lineament.types import Image
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
@@ -38,7 +39,8 @@ def find(path: Path) -> list[Path]:
     """The videos at ``path``: itself, or those in the folder, sorted; raises `UsageError` without any."""
     if path.is_file():
         return [path]
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else []
+    below = [Path(folder) / name for folder, _, names in walk(path) for name in names]
+    found = sorted(p for p in below if p.suffix.lower() in SUFFIXES)
     if not found:
         raise UsageError(f"{path}: no video ({', '.join(sorted(SUFFIXES))})")
     return found

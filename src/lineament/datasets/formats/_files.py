@@ -26,6 +26,7 @@ from lineament.documents import Malformed, json_of
 from lineament.errors import LabelFileError, OutputError, UsageError
 from lineament.io import left_out, sources
 from lineament.io.permissions import opener
+from lineament.io.walking import walk
 from lineament.io.writing import make_folder
 
 MAX_BYTES = 2**30
@@ -140,7 +141,7 @@ def sniff(path: Path, size: int = 2**16) -> str:
 def files_below(folder: Path, suffixes: Iterable[str], *, limit: int | None = None) -> list[Path]:
     """Files with one of the suffixes in a folder and its sub-folders, sorted, hidden ones left out."""
     wanted, found = tuple(suffixes), []
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if not passed_over(name))
         for name in sorted(names):
             if name.lower().endswith(wanted) and not passed_over(name):

@@ -19,6 +19,7 @@ from lineament.io.own_files import (
     PAGE,
     PROPOSALS,
 )
+from lineament.io.walking import walk
 
 LABEL_SUFFIXES = frozenset(
     """.txt .xml .json .jsonl .ndjson .geojson .csv .tsv .yaml .yml .names .labels .data .mat .pbtxt
@@ -103,7 +104,7 @@ def is_label_name(name: str) -> bool:
 
 def label_files(folder: Path) -> Iterator[Path]:
     """Every file below a folder that may hold labels, sorted within its folder."""
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if not passed_over(name))
         for name in sorted(names):
             file = Path(base) / name
