@@ -12,6 +12,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-rounds", type=int, default=8, help="mutated files of each kind")
+
+
 # Whole trainings, real signals and many processes: `make test` leaves them out, `make check` runs them.
 _LONG = (
     "cli/test_first_imports.py",

@@ -103,9 +103,11 @@ def _uses(tree: ast.Module, call: ast.Call, text: str) -> tuple[str, tuple[str, 
 
 def costly(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str, str]]:
     """Beginnings, what is repeated behind them, and ends, at which a backtracking engine may go astray."""
-    tree = parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE if _is_bytes(pattern) else pattern.flags)
+    tree = parser.parse(
+        pattern.pattern, pattern.flags & ~re.UNICODE if _is_bytes(pattern) else pattern.flags
+    )
     seen = set()
-    pumps = [("", pump) for pump in (*" a0-_.<[{,\n\"/", "a.", "0 ", "_a")]
+    pumps = [("", pump) for pump in (*' a0-_.<[{,\n"/', "a.", "0 ", "_a")]
     for before, body in _repeats(list(tree), ""):
         pumps += [(before, body), ("", body), ("", before + body)]
     for before, pump in pumps:

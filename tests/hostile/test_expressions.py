@@ -102,7 +102,9 @@ def test_names_of_any_length_end(kind: str) -> None:
 def test_what_names_say_is_still_found() -> None:
     """As before the expressions lost their freedom to go back."""
     assert source_names.ending_of("ann_flip_2_aug") == source_names.Ending("ann", "_flip_2_aug", True)
-    assert source_names.ending_of("ann_rotated-12.5deg") == source_names.Ending("ann", "_rotated-12.5deg", True)
+    assert source_names.ending_of("ann_rotated-12.5deg") == source_names.Ending(
+        "ann", "_rotated-12.5deg", True
+    )
     assert source_names.ending_of("aug_0001") == source_names.Ending("0001", "aug_", False, front=True)
     assert source_names.clip_of("a/video 12_34", "video 12_34") == "a/video 12"
     assert [tables.number(cell) for cell in ("1", "1.", ".5", "-2e3", "1.5E+2", "1e", ".", "")] == [

@@ -49,7 +49,9 @@ def bmp_of(kind: int, bits: int, body: bytes, size: tuple[int, int]) -> bytes:
     """A run-length coded BMP."""
     palette = bytes(v for i in range(1 << bits) for v in (i, 255 - i, i, 0))
     sizes = [54 + len(palette) + len(body), 0, 54 + len(palette), 40, *size, 1 | bits << 16, kind]
-    return b"BM" + b"".join(n.to_bytes(4, "little") for n in (*sizes, len(body), 0, 0, 0, 0)) + palette + body
+    return (
+        b"BM" + b"".join(n.to_bytes(4, "little") for n in (*sizes, len(body), 0, 0, 0, 0)) + palette + body
+    )
 
 
 def strips(count: int, *, height: int = 64, deflate: bool = False) -> bytes:
@@ -155,7 +157,9 @@ def test_no_format_is_decoded_by_python(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ImageFile.PyDecoder, "__init__", lambda self, *args: begun.append(self))
     kinds = [data for data, _ in files().values()]
     kinds += [make(2000) for make in SHAPES.values()]
-    kinds += [b"P%d 96 64 %d\n" % (kind, white) + bytes(40_000) for kind in (5, 6) for white in (1, 254, 999)]
+    kinds += [
+        b"P%d 96 64 %d\n" % (kind, white) + bytes(40_000) for kind in (5, 6) for white in (1, 254, 999)
+    ]
     for data in kinds:
         try:
             images.load(data)
@@ -276,4 +280,3 @@ def test_no_process_outlives_the_program(tmp_path: Path) -> None:
         threading.Event().wait(0.05)
     os.kill(pid, signal.SIGKILL)
     pytest.fail("it is still there")
-

@@ -269,11 +269,11 @@ def serve() -> None:
                 body = memoryview(answer.pixels).cast("B")
                 facts = {**facts, "shape": answer.pixels.shape[:2]}
         except PictureError as error:
-            facts = {"error": type(error).__name__, "message": str(error)[:_PART // 16]}
+            facts = {"error": type(error).__name__, "message": str(error)[: _PART // 16]}
         except MemoryError:
             facts = {"error": "PictureTooLarge", "message": "the picture does not fit into memory"}
         except Exception as error:
-            facts = {"error": "CorruptPicture", "message": f"damaged: {error}"[:_PART // 16]}
+            facts = {"error": "CorruptPicture", "message": f"damaged: {error}"[: _PART // 16]}
         _allow(math.inf)
         try:
             _send(answers, facts, body)

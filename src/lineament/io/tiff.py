@@ -108,7 +108,9 @@ def _pages(data: bytes, order: str) -> list[_Page]:
         if count > _MAX_ENTRIES and len(seen) > 1:
             return None  # a link that leads to no page
         if count > _MAX_ENTRIES:
-            raise CorruptPicture(f"damaged TIFF: a page of {count:,} entries; the limit is {_MAX_ENTRIES:,}")
+            raise CorruptPicture(
+                f"damaged TIFF: a page of {count:,} entries; the limit is {_MAX_ENTRIES:,}"
+            )
         return _Page(at, directory(data, order, at, _NEEDED))
 
     found: list[_Page] = []

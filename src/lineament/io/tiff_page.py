@@ -22,7 +22,20 @@ _STRIPS, _CHANNELS, _ROWS, _STRIP_SIZES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES = 322, 323, 324, 325
 # Tag -> how many values of it are passed on. Fill order, predictor, palette, inks, extra samples, sample
 # format; tables of JPEG in bytes; coefficients, subsampling, position and reference of YCbCr.
-_ONE = {_WIDTH, _HEIGHT, _COMPRESSION, 266, _CHANNELS, _ROWS, _PLANAR, 317, _TILE_WIDTH, _TILE_HEIGHT, 332, 531}
+_ONE = {
+    _WIDTH,
+    _HEIGHT,
+    _COMPRESSION,
+    266,
+    _CHANNELS,
+    _ROWS,
+    _PLANAR,
+    317,
+    _TILE_WIDTH,
+    _TILE_HEIGHT,
+    332,
+    531,
+}
 _KEPT = dict.fromkeys(_ONE, 1) | {
     **{_BITS: 16, 320: 3 << 16, 338: 16, 339: 16, 347: 1 << 20, 529: 3, 530: 2, 532: 6},
 }
@@ -109,7 +122,9 @@ def _parts(
     if not plain and (starts + sizes > len(data)).any():
         raise CorruptPicture("the TIFF file ends early")
     if not plain and sizes.sum() > 2 * len(data):
-        raise CorruptPicture(f"the {what} of the TIFF picture overlap: together they are longer than the file")
+        raise CorruptPicture(
+            f"the {what} of the TIFF picture overlap: together they are longer than the file"
+        )
     for tag in (_ROWS,) if tiled else (_TILE_WIDTH, _TILE_HEIGHT):
         entries.pop(tag, None)
     if tiled:
