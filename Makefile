@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PHOTOS ?=
 
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test test-all check bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -22,6 +22,7 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/build.py --check
+	$(MAKE) site
 	$(MAKE) test-all
 
 bench: $(VENV)/.dev          ## speed and accuracy; DATA=folder of real photos
@@ -29,6 +30,10 @@ bench: $(VENV)/.dev          ## speed and accuracy; DATA=folder of real photos
 
 docs: $(VENV)/.dev           ## rewrite the generated pages
 	$(BIN)/python docs/build.py
+
+site: $(VENV)/.dev           ## the documentation as pages with a search, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "look at it: python3 -m http.server --directory site"
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lineament needs Python >= 3.11")'
@@ -41,4 +46,4 @@ $(VENV)/.dev: $(VENV)/.base
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output site
