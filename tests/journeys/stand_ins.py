@@ -1,6 +1,7 @@
 """What the test of a page lays down in place of the reader's pictures; a script for the page's comments.
 
 stand_ins.py people FOLDER --people 3 --photos 8      a folder a person, the sample photos, bent and relit
+stand_ins.py strangers FOLDER --photos 6              photos of somebody who is not of the first two people
 stand_ins.py scenes FOLDER --photos 24                squares with one face or none, with LabelMe's files
 stand_ins.py video FILE --seconds 6                   somebody before a camera, then nobody
 """
@@ -58,6 +59,13 @@ def people(folder: Path, people: int, photos: int) -> None:
             images.save(
                 folder / name / f"{number}.jpg", varied(pixels, number // len(PEOPLE[name])), quality=95
             )
+
+
+def strangers(folder: Path, photos: int) -> None:
+    """Photos of the last person of `PEOPLE`, whom ``people --people 2`` leaves out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(photos):
+        images.save(folder / f"{number}.jpg", varied(photo(PEOPLE["Collins"][0]), number), quality=95)
 
 
 def scenes(folder: Path, photos: int, side: int = 96) -> None:
@@ -126,13 +134,14 @@ def video(file: Path, seconds: int, rate: int = 5) -> None:
 def main() -> None:
     """Write what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("kind", choices=("people", "scenes", "video"))
+    parser.add_argument("kind", choices=("people", "strangers", "scenes", "video"))
     parser.add_argument("target", type=Path)
     for name, default in (("people", 3), ("photos", 8), ("seconds", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     written: dict[str, Callable[[], None]] = {
         "people": lambda: people(args.target, args.people, args.photos),
+        "strangers": lambda: strangers(args.target, args.photos),
         "scenes": lambda: scenes(args.target, args.photos),
         "video": lambda: video(args.target, args.seconds),
     }
