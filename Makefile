@@ -8,7 +8,7 @@ LOW    := .venv-lowest
 BASE_TESTS := tests/geometry tests/search tests/gallery tests/service tests/io tests/stores tests/quality \
 	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders tests/test_public.py
 
-.PHONY: demo test test-all check lowest advisories bench docs clean
+.PHONY: demo test test-all check lowest advisories bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -26,6 +26,7 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/build.py --check
+	$(MAKE) site
 	$(MAKE) test-all
 	$(MAKE) lowest
 	$(MAKE) advisories
@@ -41,6 +42,10 @@ bench: $(VENV)/.dev          ## speed and accuracy; DATA=folder of real photos
 
 docs: $(VENV)/.dev           ## rewrite the generated pages
 	$(BIN)/python docs/build.py
+
+site: $(VENV)/.dev           ## the documentation as pages with a search, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "look at it: python3 -m http.server --directory site"
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lineament needs Python >= 3.11")'
@@ -61,4 +66,4 @@ $(LOW)/.made: pyproject.toml $(VENV)/.dev
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOW) demo-output
+	rm -rf $(VENV) $(LOW) demo-output site

@@ -1,7 +1,8 @@
 """Writes the generated reference pages, and with ``--check`` fails when docs and code disagree.
 
 Checked: the generated pages are current, every public name (``__all__``) has a docstring, every relative
-link in the Markdown files points at something, every command named in a page exists.
+link in the Markdown files points at something, every command named in a page exists, and every block of a
+journey can be run by its test.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+
+import journey_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -36,6 +39,8 @@ def main() -> int:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]:
         problems += broken_links(page)
         problems += unknown_commands(page)
+    for page in journey_pages.pages(DOCS):
+        problems += journey_pages.problems(page)
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"docs: {len(pages)} generated pages, {len(problems)} problems")

@@ -9,42 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from stand_ins import PEOPLE, photo, varied
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
 from lineament.datasets.opening import sha256_of
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
-from lineament.types import UInt8
-
-SAMPLES = Path(__file__).parents[2] / "samples"
-PEOPLE = {
-    "Obama": ("obama_2009_congress", "obama_2010_white_house", "obama_2012_portrait"),
-    "Biden": ("biden_2010_white_house", "biden_2013_portrait"),
-}
-
-
-def _photo(name: str, height: int = 420) -> UInt8:
-    pixels = images.load(next(SAMPLES.glob(f"{name}.*"))).pixels
-    width = round(pixels.shape[1] * height / pixels.shape[0])
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _varied(pixels: UInt8, number: int) -> UInt8:
-    """The photo bent, tilted and lit from another side, until it is no longer the same picture."""
-    h, w = pixels.shape[:2]
-    y, x = np.mgrid[:h, :w].astype(np.float32)
-    side = 1 - 2 * (number % 2)
-    bent = x + side * 0.035 * w * np.sin(2 * np.pi * (y / h * 2 + number / 3))
-    lifted = y + 0.03 * h * np.sin(2 * np.pi * (x / w * 2 + number / 5))
-    warped = cv2.remap(pixels, bent, lifted, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    turn = cv2.getRotationMatrix2D((w / 2, h / 2), side * (4 + 3 * number), 1.0)
-    warped = cv2.warpAffine(warped, turn, (w, h), borderMode=cv2.BORDER_REFLECT)
-    light = np.linspace(0.5, 1.3, w)[None, ::side, None]
-    return np.asarray(np.clip(warped * light, 0, 255), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -72,22 +45,22 @@ def _run(*words: str | Path, status: int = 0) -> list[dict[str, Any]]:
 
 def _plant(found: Path) -> None:
     """15 photos of two people; wrong faces, copies, a turned photo and one without a face."""
-    for subject, photos in PEOPLE.items():
+    for subject in ("Obama", "Biden"):
         (found / subject).mkdir(parents=True)
-        for photo in photos:
-            pixels = _photo(photo, 600 if "white_house" in photo else 420)
+        for name in PEOPLE[subject]:
+            pixels = photo(name, 600 if "white_house" in name else 420)
             for number in range(3):
-                target = found / subject / f"{photo}_{number}.jpg"
-                images.save(target, _varied(pixels, number) if number else pixels, quality=95)
+                target = found / subject / f"{name}_{number}.jpg"
+                images.save(target, varied(pixels, number) if number else pixels, quality=95)
     original = found / "Obama" / "obama_2012_portrait_0.jpg"
     pixels = images.load(original).pixels
     (found / "Obama" / "exact.jpg").write_bytes(original.read_bytes())
     images.save(found / "Obama" / "recompressed.jpg", pixels, quality=50)
     images.save(found / "Obama" / "mirrored.jpg", np.ascontiguousarray(pixels[:, ::-1]), quality=90)
-    images.save(found / "Obama" / "wrong.jpg", _photo("collins_nasa"), quality=95)
-    portrait = _varied(_photo("biden_2013_portrait"), 3)
+    images.save(found / "Obama" / "wrong.jpg", photo("collins_nasa"), quality=95)
+    portrait = varied(photo("biden_2013_portrait"), 3)
     images.save(found / "Obama" / "misplaced.jpg", portrait, quality=95)
-    turned = np.ascontiguousarray(np.rot90(_varied(_photo("biden_2013_portrait"), 4)))
+    turned = np.ascontiguousarray(np.rot90(varied(photo("biden_2013_portrait"), 4)))
     images.save(found / "Biden" / "turned.jpg", turned, quality=95)
     ramp = np.linspace(40, 200, 200)[:, None, None]
     images.save(found / "Biden" / "faceless.jpg", np.broadcast_to(ramp, (200, 200, 3)).astype(np.uint8))
