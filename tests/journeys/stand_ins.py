@@ -2,6 +2,7 @@
 
 stand_ins.py people FOLDER --people 3 --photos 8      a folder a person, the sample photos, bent and relit
 stand_ins.py strangers FOLDER --photos 6              photos of somebody who is not of the first two people
+stand_ins.py faces FOLDER --photos 24                 photos with a face, and labels.csv: image, gender, age
 stand_ins.py scenes FOLDER --photos 24                squares with one face or none, with LabelMe's files
 stand_ins.py video FILE --seconds 6                   somebody before a camera, then nobody
 """
@@ -66,6 +67,21 @@ def strangers(folder: Path, photos: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(photos):
         images.save(folder / f"{number}.jpg", varied(photo(PEOPLE["Collins"][0]), number), quality=95)
+
+
+def faces(folder: Path, photos: int) -> None:
+    """Photos with one face each, and a table that says of each a gender and an age; one cell is empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {"Obama": ("male", 48), "Biden": ("male", 70), "Collins": ("female", 38)}
+    named = [(name, who) for who, names in PEOPLE.items() for name in names]
+    lines = ["image,gender,age"]
+    for number in range(photos):
+        name, who = named[number % len(named)]
+        gender, age = told[who]
+        pixels = photo(name, 600 if "white_house" in name else 420)
+        images.save(folder / f"{number:03}.jpg", varied(pixels, number // len(named)), quality=95)
+        lines.append(f"{number:03}.jpg,{gender},{age if number else ''}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def scenes(folder: Path, photos: int, side: int = 96) -> None:
@@ -142,6 +158,7 @@ def main() -> None:
     written: dict[str, Callable[[], None]] = {
         "people": lambda: people(args.target, args.people, args.photos),
         "strangers": lambda: strangers(args.target, args.photos),
+        "faces": lambda: faces(args.target, args.photos),
         "scenes": lambda: scenes(args.target, args.photos),
         "video": lambda: video(args.target, args.seconds),
     }
