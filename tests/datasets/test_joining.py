@@ -180,6 +180,29 @@ def test_what_two_rows_say_together(
     assert dict(found.labels) == expected
 
 
+def test_a_name_is_of_the_only_face() -> None:
+    """Whatever else has a box, in either order; of two faces nobody knows whose it is."""
+    box = (1.0, 1.0, 9.0, 9.0)
+    named, face = row("a", subject="Ann"), row("b", box=box)
+    head = row("b", box=(0.0, 0.0, 10.0, 12.0), labels={"class": "head"})
+    for first, second in (([named], [head, face]), ([head, face], [named])):
+        found = together(first, second, {"face", "head"}, {"face", "head"})
+        assert {(r.subject, r.box) for r in found.rows} == {("Ann", box), (None, head.box)}
+        assert {r.path for r in found.rows} == {first[0].path}
+        assert set(found.taken) <= {r.id for r in second}
+    with pytest.raises(Differing, match="subject Ann and 2 boxes"):
+        together([named], [face, row("b", box=(20.0, 20.0, 30.0, 30.0))], {"face"}, {"face"})
+
+
+def test_a_refusal_of_one_set_is_told() -> None:
+    """What the other says counts, and that one could not use it does not get lost."""
+    refused = row("a", outcome="refused", error="LabelFileError: labelled differently")
+    sources = [Source("a", Manifest((refused,))), Source("b", Manifest((row("b", subject="Ann"),)))]
+    joined = join(sources)
+    assert [(r.subject, r.path) for r in joined.manifest] == [("Ann", "a/a")]
+    assert joined.problems["refused_in_one_set"] == 1
+
+
 @pytest.mark.parametrize(
     ("one", "other", "kept"),
     [("train", "test", "test"), ("val", "train", "val"), (None, "train", "train"), ("test", None, "test")],

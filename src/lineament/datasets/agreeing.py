@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.given import meaning
 from lineament.io.manifest import ManifestRow, Provenance
+from lineament.kinds import is_face
 
 _NEAR_PX = 1.5
 _NEAR_SHARE = 0.02
@@ -33,7 +34,8 @@ class Differing(Exception):
 class Together:
     """``rows`` of one picture, ids of the second's by those ``taken`` for them, and what is remarkable.
 
-    ``notes`` are kinds of problems: the two gave it to different splits, or under different licences.
+    ``notes`` are kinds of problems: the two gave it to different splits, under different licences, or one
+    of them refused it.
     """
 
     rows: list[ManifestRow]
@@ -56,6 +58,8 @@ def together(
     if _refused(first) or _refused(second):
         found.rows = list(second if _refused(first) and not _refused(second) else first)
         found.rows = [replace(row, path=first[0].path) for row in found.rows]
+        if _refused(first) != _refused(second):
+            found.notes.append("refused_in_one_set")
     elif not _located(first) or not _located(second):
         _of_whole_pictures(found, first, second)
     else:
@@ -86,9 +90,17 @@ def _of_whole_pictures(
         found.taken[second[0].id] = first[0].id
         return
     plain, placed = (second, first) if _located(first) else (first, second)
+    faces = [row for row in placed if row.box is not None and is_face(kind(row))]
+    if len(plain) == len(faces) == 1:
+        # The name is the face's, whatever else (a head) has a box.
+        others = [row for row in placed if row is not faces[0]]
+        one, other = (faces[0], plain[0]) if plain is second else (plain[0], faces[0])
+        found.rows = [_merged(one, other), *(replace(row, path=first[0].path) for row in others)]
+        found.taken[other.id] = one.id
+        return
     if any(row.subject is not None or _told(row) for row in plain):
-        faces = "no face" if placed[0].outcome == "no_face" else f"{len(placed)} boxes"
-        raise Differing(f"{_name(plain[0])} and {faces}")
+        seen = "no face" if placed[0].outcome == "no_face" else f"{len(placed)} boxes"
+        raise Differing(f"{_name(plain[0])} and {seen}")
     found.rows += [replace(row, path=first[0].path) for row in placed]
     found.taken |= {row.id: found.rows[0].id for row in plain if plain is second}
 

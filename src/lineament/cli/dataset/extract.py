@@ -97,8 +97,7 @@ def extract(
         )
         if done.from_labels:
             report.say(
-                f"{done.from_labels} {things} were cut by their label's box alone "
-                "(chosen_by: label)"
+                f"{done.from_labels} {things} were cut by their label's box alone (chosen_by: label)"
             )
         if done.resumed:
             report.say(f"{done.resumed} photos were done by an earlier run")
