@@ -117,7 +117,7 @@ def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Bala
     no subject has enough rows, and for ``down="quality"`` when a row in question has no quality.
     """
     count = _Count.of(manifest, plan)
-    wanted, unknown = set(count.everybody), []
+    wanted, unknown = set(count.everybody), list[str]()
     if plan.names is not None:
         named, unknown = chosen(plan.names, count.everybody)
         wanted = set(named.values())
