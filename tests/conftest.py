@@ -29,6 +29,7 @@ _LONG = (
     *(
         f"training/test_{name}.py"
         for name in (
+            "added_detectors",
             "attributes",
             "brought",
             "centres",

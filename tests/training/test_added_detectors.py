@@ -60,7 +60,8 @@ def test_our_layers_answer_as_those_that_were_saved(name: str, tmp_path: Path) -
     the side in boxes and 1e-4 in probabilities."""
     model = ultralytics_files.network(name)
     read = yolo_file.read(ultralytics_files.save(tmp_path / "best.pt", model))
-    assert (read.classes, read.size, read.architecture) == (("face",), 128, name)
+    assert (read.classes, read.size) == (("face",), 128)
+    assert read.architecture == (name if name != "small" else "Ultralytics DetectionModel")
     with torch.no_grad():
         theirs, ours = model(seen(PHOTO, 128))[0], read.network([0])(seen(PHOTO, 128))
     assert ours.shape == theirs.shape

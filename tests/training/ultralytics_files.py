@@ -11,6 +11,7 @@ import torch
 from lineament.training.detector_yolo import quietly_imported
 
 SMALL = {
+    "nc": 1,
     "backbone": [
         [-1, 1, "Conv", [16, 3, 2]],
         [-1, 1, "Conv", [16, 3, 2]],

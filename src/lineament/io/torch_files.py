@@ -204,7 +204,7 @@ _NAMELESS = frozenset({"PROTO", "FRAME"})
 def _followed(data: bytes, storage: Callable[[Any], Any], made: Callable[[Made], Any]) -> Any:
     """The value a pickle ends in. Sets become lists; raises `ValueError` for other instructions."""
     stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    memo: dict[Any, Any] = {}
     for code, argument, _ in pickletools.genops(data):
         name = code.name
         if name in _NAMELESS:

@@ -131,9 +131,9 @@ class _Builder:
             "C3": self._two_way,
             "C3k": self._two_way,
             "SPPF": self._pooled,
-            "C2": lambda m: ours.HalfStage(*self._parts(m, "cv1", "cv2", "m"), first=True),
-            "C2PSA": lambda m: ours.HalfStage(*self._parts(m, "cv1", "cv2", "m"), first=False),
-            "PSABlock": lambda m: ours.AttentionBlock(*self._parts(m, "attn", "ffn"), _flag(m, "add")),
+            "C2": lambda m: self._half(m, first=True),
+            "C2PSA": lambda m: self._half(m, first=False),
+            "PSABlock": self._attention_block,
             "Attention": self._attention,
             "Sequential": lambda m: nn.Sequential(*self._children(m)),
             "MaxPool2d": lambda m: nn.MaxPool2d(
@@ -204,30 +204,44 @@ class _Builder:
             _pair(made, "dilation"),
             _whole(made.get("groups"), 65_536),
         )
-        return ours.Convolution(_tensor(made, "weight"), _tensor(made, "bias", optional=True), steps)
+        return ours.Convolution(_tensor(made, "weight"), _optional_tensor(made, "bias"), steps)
 
     def _norm(self, made: Made) -> nn.Module:
         return ours.Normalisation(
-            *(_tensor(made, name) for name in ("weight", "bias", "running_mean", "running_var")),
+            _tensor(made, "weight"),
+            _tensor(made, "bias"),
+            _tensor(made, "running_mean"),
+            _tensor(made, "running_var"),
             float(made.get("eps")),
         )
 
     def _bottleneck(self, made: Made) -> nn.Module:
-        return ours.Bottleneck(*self._parts(made, "cv1", "cv2"), _flag(made, "add"))
+        cv1, cv2 = self._parts(made, "cv1", "cv2")
+        return ours.Bottleneck(cv1, cv2, _flag(made, "add"))
 
     def _split_stage(self, made: Made) -> nn.Module:
-        return ours.SplitStage(*self._parts(made, "cv1", "cv2"), self._children(self._named(made, "m")))
+        cv1, cv2 = self._parts(made, "cv1", "cv2")
+        return ours.SplitStage(cv1, cv2, self._children(self._named(made, "m")))
 
     def _two_way(self, made: Made) -> nn.Module:
         return ours.TwoWayStage(*self._parts(made, "cv1", "cv2", "cv3", "m"))
 
+    def _half(self, made: Made, *, first: bool) -> nn.Module:
+        cv1, cv2, blocks = self._parts(made, "cv1", "cv2", "m")
+        return ours.HalfStage(cv1, cv2, blocks, first)
+
     def _pooled(self, made: Made) -> nn.Module:
-        parts = self._parts(made, "cv1", "cv2", "m")
-        return ours.PooledStage(*parts, _whole(made.get("n", 3), 16), _flag(made, "add"))
+        cv1, cv2, pool = self._parts(made, "cv1", "cv2", "m")
+        return ours.PooledStage(cv1, cv2, pool, _whole(made.get("n", 3), 16), _flag(made, "add"))
 
     def _attention(self, made: Made) -> nn.Module:
-        numbers = (_whole(made.get(name), 65_536) for name in ("num_heads", "key_dim", "head_dim"))
-        return ours.Attention(*self._parts(made, "qkv", "proj", "pe"), *numbers)
+        qkv, proj, pe = self._parts(made, "qkv", "proj", "pe")
+        heads, key, head = (_whole(made.get(name), 65_536) for name in ("num_heads", "key_dim", "head_dim"))
+        return ours.Attention(qkv, proj, pe, heads, key, head)
+
+    def _attention_block(self, made: Made) -> nn.Module:
+        attention, after = self._parts(made, "attn", "ffn")
+        return ours.AttentionBlock(attention, after, _flag(made, "add"))
 
     def _upsample(self, made: Made) -> nn.Module:
         scale, mode = made.get("scale_factor"), made.get("mode")
@@ -268,14 +282,16 @@ class _Builder:
         )
 
 
-def _tensor(made: Made, name: str, *, optional: bool = False) -> torch.Tensor | None:
+def _tensor(made: Made, name: str) -> torch.Tensor:
     value = made.get("_parameters", {}).get(name)
     value = made.get("_buffers", {}).get(name) if value is None else value
-    if value is None and optional:
-        return None
     if not isinstance(value, np.ndarray) or not np.isfinite(value).all():
         raise ValueError(f"{made.what.name}: {name} is missing, or not finite")
     return torch.from_numpy(np.array(value, np.float32))
+
+
+def _optional_tensor(made: Made, name: str) -> torch.Tensor | None:
+    return None if made.get("_parameters", {}).get(name) is None else _tensor(made, name)
 
 
 def _pair(made: Made, name: str) -> tuple[int, int]:

@@ -185,8 +185,8 @@ class _Job:
             if cursor is None and results == Results(()):
                 nothing = SearchFailed(f"{self.search.name}: no result for {person.keyword!r}")
                 yield self._search_failed(person, nothing)
-            for address, error in results.failures:
-                yield self.collection.refuse(person, address, error)
+            for address, problem in results.failures:
+                yield self.collection.refuse(person, address, problem)
             for candidate in results.candidates:
                 if self._enough(person):
                     return
