@@ -6,7 +6,7 @@ PHOTOS ?=
 LOW    := .venv-lowest
 # What needs no training library: where the libraries with floors are called.
 BASE_TESTS := tests/geometry tests/search tests/gallery tests/service tests/io tests/stores tests/quality \
-	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders tests/test_public.py
+	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
 
 .PHONY: demo test test-all check lowest advisories bench docs clean
 
