@@ -27,7 +27,6 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/build.py --check
 	$(MAKE) test-all
-	$(MAKE) lowest
 	$(MAKE) advisories
 
 lowest: $(LOW)/.made         ## the base tests with the lowest versions that pyproject.toml allows
