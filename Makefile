@@ -6,7 +6,7 @@ PHOTOS ?=
 LOW    := .venv-lowest
 # What needs no training library: where the libraries with floors are called.
 BASE_TESTS := tests/geometry tests/search tests/gallery tests/service tests/io tests/stores tests/quality \
-	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders tests/test_public.py
+	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
 
 .PHONY: demo test test-all check lowest advisories bench docs site clean
 
@@ -28,7 +28,6 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/python docs/build.py --check
 	$(MAKE) site
 	$(MAKE) test-all
-	$(MAKE) lowest
 	$(MAKE) advisories
 
 lowest: $(LOW)/.made         ## the base tests with the lowest versions that pyproject.toml allows

@@ -24,7 +24,7 @@ class WrongType(ValueError):
 
 def build(cls: type[C], values: Any) -> C:
     """The dataclass with these values by name; raises `WrongType` naming the key that is wrong."""
-    made: C = _of_class(cls)(values)
+    made: C = _of_class(typing.cast(Any, cls))(values)
     return made
 
 
@@ -51,7 +51,13 @@ def table(value: Any) -> dict[str, Any]:
 
 
 def _wrong(value: Any, wanted: str) -> WrongType:
-    shown = {dict: "an object", list: "a list"}.get(type(value)) or f"{value!r:.60}"
+    shown = (
+        "an object"
+        if isinstance(value, dict)
+        else "a list"
+        if isinstance(value, list)
+        else f"{value!r:.60}"
+    )
     return WrongType(f"expected {wanted}, got {shown}")
 
 

@@ -36,7 +36,7 @@ def _values(events: Iterable[Any]) -> Any:
     documents = 0
     for event in events:
         if isinstance(event, yaml.AliasEvent):
-            raise _refused(event, f"an alias, *{event.anchor[:40]}; write the value out")
+            raise _refused(event, f"an alias, *{str(event.anchor)[:40]}; write the value out")
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
