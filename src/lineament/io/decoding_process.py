@@ -1,7 +1,7 @@
 """Decoding in a process of its own, which is ended when a picture takes longer than it may.
 
-A decoder that runs cannot be stopped from within its process. So what no look at the headers bounds (AVIF and
-HEIF, JPEG inside of TIFF) and what is large enough to take seconds goes to another one, which waits for the
+A decoder that runs cannot be stopped from within its process. So what no look at the headers bounds (AVIF
+and HEIF, JPEG inside of TIFF) and what is large enough to take seconds goes to another one, which waits for the
 next picture afterwards. It reads a picture from its standard input and answers on its standard output, and
 ends when the input does, which is when the program that started it ends. Its answers are sizes, names and
 pixels: nothing that it says is executed. The caller's main module is not imported again.
@@ -137,8 +137,8 @@ class _Worker:
         status = self._process.returncode
         if late or status == -getattr(signal, "SIGPROF", 0):
             return PictureTooSlow(
-                f"decoding took longer than {seconds:g} s and was ended: no photo takes that long; where yours "
-                f"does, set {SECONDS}"
+                f"decoding took longer than {seconds:g} s and was ended: no photo takes that long; where "
+                f"yours does, set {SECONDS}"
             )
         if status in (-9, 137):
             return PictureTooLarge("the process that decoded it was ended, for want of memory perhaps")
