@@ -1,10 +1,10 @@
 """Decoding in a process of its own, which is ended when a picture takes longer than it may.
 
 A decoder that runs cannot be stopped from within its process. So what no look at the headers bounds (AVIF
-and HEIF, JPEG inside of TIFF) and what is large enough to take seconds goes to another one, which waits for the
-next picture afterwards. It reads a picture from its standard input and answers on its standard output, and
-ends when the input does, which is when the program that started it ends. Its answers are sizes, names and
-pixels: nothing that it says is executed. The caller's main module is not imported again.
+and HEIF, JPEG inside of TIFF) and what is large enough to take seconds goes to another one, which waits for
+the next picture afterwards. It reads a picture from its standard input and answers on its standard output,
+and ends when the input does, which is when the program that started it ends. Its answers are sizes, names
+and pixels: nothing that it says is executed. The caller's main module is not imported again.
 """
 
 from __future__ import annotations

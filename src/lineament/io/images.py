@@ -1,11 +1,10 @@
 """The one way in and out for pictures: bytes of any of nine formats to upright RGB, and back.
 
 JPEG is decoded by simplejpeg (libjpeg-turbo), PNM by NumPy, everything else by Pillow, each opened for
-the one format its first bytes announce. Size limits are checked on the header, before any pixel is decoded; what
-may still take seconds is decoded where it can be ended. Whatever is wrong with a picture ends in a
-`PictureError`. Decoding is safe from several threads at once. The reasons stand in
-docs/decisions/0002-one-decoder-a-format.md and 0012-time-a-picture.md, the limits in
-docs/reference/pictures.md.
+the one format its first bytes announce. Size limits are checked on the header, before any pixel is decoded;
+what may still take seconds is decoded where it can be ended. Whatever is wrong with a picture ends in a
+`PictureError`. Decoding is safe from several threads at once. The reasons stand in docs/decisions, 0002 and
+0012, the limits in docs/reference/pictures.md.
 """
 
 from __future__ import annotations
