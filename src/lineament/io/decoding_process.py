@@ -124,8 +124,9 @@ class _Worker:
                 timer.cancel()
         if "error" in facts:
             kind = getattr(errors, str(facts["error"]), None)
-            is_one = isinstance(kind, type) and issubclass(kind, PictureError)
-            raise (kind if is_one else CorruptPicture)(str(facts["message"]))
+            if not (isinstance(kind, type) and issubclass(kind, PictureError)):
+                kind = CorruptPicture
+            raise kind(str(facts["message"]))
         return Answer(facts, pixels)
 
     def _kill(self, late: threading.Event) -> None:
@@ -224,7 +225,7 @@ def _receive(stream: IO[bytes]) -> dict[str, Any]:
     length = int.from_bytes(_exactly(stream, bytearray(_LENGTH)), "big")
     if length > _PART:
         raise EOFError
-    facts = json.loads(_exactly(stream, bytearray(length)))
+    facts = json.loads(bytes(_exactly(stream, bytearray(length))))
     return facts if isinstance(facts, dict) else {}
 
 
@@ -261,12 +262,12 @@ def serve() -> None:
             return
         data = bytes(_exactly(pictures, bytearray(task.pop("bytes"))))
         _allow(task.pop("seconds"))
-        body = b""
+        body: bytes | memoryview = b""
         try:
             answer = images.answer(data, task)
             facts = answer.facts
             if answer.pixels is not None:
-                body = memoryview(answer.pixels).cast("B")
+                body = answer.pixels.data.cast("B")
                 facts = {**facts, "shape": answer.pixels.shape[:2]}
         except PictureError as error:
             facts = {"error": type(error).__name__, "message": str(error)[: _PART // 16]}
