@@ -24,6 +24,9 @@ _LONG = (
     "datasets/formats/test_hostile_labels.py",
     "datasets/test_worker_processes.py",
     "explain/test_match.py",
+    "hostile/test_expressions.py",
+    "hostile/test_growth.py",
+    "hostile/test_time_fuzz.py",
     "stores/test_forks.py",
     "test_processes.py",
     *(

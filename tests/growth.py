@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from lineament.errors import LineamentError
@@ -20,10 +21,8 @@ def seconds(act: Callable[[], Any]) -> float:
     gc.disable()
     try:
         start = time.process_time()
-        try:
+        with suppress(LineamentError):
             act()
-        except LineamentError:
-            pass
         return time.process_time() - start
     finally:
         gc.enable()

@@ -209,7 +209,7 @@ def calls(one: Expression, text: str) -> Iterator[Any]:
     for method in one.methods:
         if method in ("sub", "subn"):
             empty: Any = b"" if _is_bytes(one.pattern) else ""
-            yield lambda m=method: getattr(one.pattern, m)(empty, subject)
+            yield lambda m=method, e=empty: getattr(one.pattern, m)(e, subject)
         elif method == "finditer":
             yield lambda: sum(1 for _ in one.pattern.finditer(subject))
         else:

@@ -30,7 +30,7 @@ def longest(key: str) -> int | None:
 
 @pytest.mark.parametrize("key", [key for key in ALL if longest(key) is None])
 def test_expressions_cost_by_the_length_of_the_text(key: str) -> None:
-    """Twice the text, at most two and a half times the time: for what each repeat of the expression likes to
+    """Twice the text, at most two and a half times the time: for what each repeat likes to
     eat, behind what leads there, and ending in what makes it go back."""
     one = ALL[key]
     for before, pump, end in costly(one.pattern):
@@ -83,7 +83,7 @@ NAMES = {
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_names_of_any_length_end(kind: str) -> None:
-    """What a manifest or label file calls a picture may be longer than any system's names, and cost nothing."""
+    """What a manifest calls a picture may be longer than any system's names, and cost nothing."""
 
     def make(n: int) -> Callable[[], object]:
         name = NAMES[kind](n)

@@ -1,6 +1,6 @@
 """Small files of every kind, damaged and blown up at random: each ends soon, in a result or a named error.
 
-The run is seeded and short; a longer one by hand: ``pytest tests/hostile/test_time_fuzz.py --fuzz-rounds 5000``.
+The run is seeded and short; a longer one by hand: ``--fuzz-rounds 5000``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lineament.errors import LineamentError
 from lineament.io import images
 
 _SECONDS = 2.0
+COMPRESSIONS = ("tiff_lzw", "packbits", "jpeg", "tiff_adobe_deflate")
 _MOST_BYTES = 200_000
 
 
@@ -69,6 +70,7 @@ def picture(path: Path) -> None:
     images.load(path)
 
 
+TEXTS: list[Callable[[], bytes]] = [lambda k=k: LISTS[k](200).encode() for k in LISTS]  # type: ignore[misc]
 KINDS: dict[str, tuple[str, list[Callable[[], bytes]], Callable[[Path], object]]] = {
     **{
         format: ("a.bin", [lambda f=format: encoded(f)], picture)  # type: ignore[misc]
@@ -76,7 +78,7 @@ KINDS: dict[str, tuple[str, list[Callable[[], bytes]], Callable[[Path], object]]
     },
     "progressive JPEG": ("a.bin", [lambda: encoded("JPEG", progressive=True)], picture),
     "several frames": ("a.bin", [lambda f=f: frames(f) for f in ("GIF", "WEBP", "PNG", "TIFF")], picture),  # type: ignore[misc]
-    "coded TIFF": ("a.bin", [lambda c=c: encoded("TIFF", compression=c) for c in ("tiff_lzw", "packbits", "jpeg", "tiff_adobe_deflate")], picture),  # type: ignore[misc]
+    "coded TIFF": ("a.bin", [lambda c=c: encoded("TIFF", compression=c) for c in COMPRESSIONS], picture),  # type: ignore[misc]
     "robots.txt": ("a.txt", [lambda: b"User-agent: *\nDisallow: /*a$\nAllow: /b\nCrawl-delay: 2\n"],
                    lambda path: robots.parse(path.read_bytes(), "lineament").allows("/a/b?c")),
     "README": ("README.dataset.txt", [lambda: b"License: CC BY 4.0\nhttps://universe.roboflow.com/a/b\n"],
@@ -84,11 +86,11 @@ KINDS: dict[str, tuple[str, list[Callable[[], bytes]], Callable[[Path], object]]
     "zip": ("a.zip", [lambda: archive(".zip")], lambda path: unpack(path, path.parent / "out")),
     "tar": ("a.tar", [lambda: archive(".tar")], lambda path: unpack(path, path.parent / "out")),
     **{
-        f"labels {suffix}": (f"labels{suffix}", [lambda k=k: LISTS[k](200).encode() for k in LISTS], read_labels)  # type: ignore[misc]
+        f"labels {suffix}": (f"labels{suffix}", TEXTS, read_labels)
         for suffix in (".txt", ".json", ".xml", ".csv", ".yaml")
     },
     **{
-        reader: (name, [lambda k=k: LISTS[k](200).encode() for k in LISTS], read)  # type: ignore[misc]
+        reader: (name, TEXTS, read)
         for reader, (read, name) in READERS.items()
     },
 }  # fmt: skip

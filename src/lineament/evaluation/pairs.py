@@ -69,7 +69,10 @@ def read_pairs(path: Path) -> PairList:
 
 def _read_csv(text: str, path: Path) -> list[_Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    try:
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    except csv.Error as error:
+        raise ConfigError(f"{path}: line 1: {error}") from error
     if missing:
         raise ConfigError(f"{path}: line 1: needs the columns {','.join(COLUMNS)}; missing: {missing[0]}")
     rows = []

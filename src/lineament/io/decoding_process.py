@@ -1,10 +1,10 @@
 """Decoding in a process of its own, which is ended when a picture takes longer than it may.
 
-A decoder that runs cannot be stopped from within its process. So what no look at the headers bounds (AVIF and
-HEIF, JPEG inside of TIFF) and what is large enough to take seconds goes to another one, which waits for the
-next picture afterwards. It reads a picture from its standard input and answers on its standard output, and
-ends when the input does, which is when the program that started it ends. Its answers are sizes, names and
-pixels: nothing that it says is executed. The caller's main module is not imported again.
+A decoder that runs cannot be stopped from within its process. So what no look at the headers bounds (AVIF
+and HEIF, JPEG inside of TIFF) and what is large enough to take seconds goes to another one, which waits for
+the next picture afterwards. It reads a picture from its standard input and answers on its standard output,
+and ends when the input does, which is when the program that started it ends. Its answers are sizes, names
+and pixels: nothing that it says is executed. The caller's main module is not imported again.
 """
 
 from __future__ import annotations
@@ -124,8 +124,9 @@ class _Worker:
                 timer.cancel()
         if "error" in facts:
             kind = getattr(errors, str(facts["error"]), None)
-            is_one = isinstance(kind, type) and issubclass(kind, PictureError)
-            raise (kind if is_one else CorruptPicture)(str(facts["message"]))
+            if not (isinstance(kind, type) and issubclass(kind, PictureError)):
+                kind = CorruptPicture
+            raise kind(str(facts["message"]))
         return Answer(facts, pixels)
 
     def _kill(self, late: threading.Event) -> None:
@@ -137,8 +138,8 @@ class _Worker:
         status = self._process.returncode
         if late or status == -getattr(signal, "SIGPROF", 0):
             return PictureTooSlow(
-                f"decoding took longer than {seconds:g} s and was ended: no photo takes that long; where yours "
-                f"does, set {SECONDS}"
+                f"decoding took longer than {seconds:g} s and was ended: no photo takes that long; where "
+                f"yours does, set {SECONDS}"
             )
         if status in (-9, 137):
             return PictureTooLarge("the process that decoded it was ended, for want of memory perhaps")
@@ -224,7 +225,7 @@ def _receive(stream: IO[bytes]) -> dict[str, Any]:
     length = int.from_bytes(_exactly(stream, bytearray(_LENGTH)), "big")
     if length > _PART:
         raise EOFError
-    facts = json.loads(_exactly(stream, bytearray(length)))
+    facts = json.loads(bytes(_exactly(stream, bytearray(length))))
     return facts if isinstance(facts, dict) else {}
 
 
@@ -261,12 +262,12 @@ def serve() -> None:
             return
         data = bytes(_exactly(pictures, bytearray(task.pop("bytes"))))
         _allow(task.pop("seconds"))
-        body = b""
+        body: bytes | memoryview = b""
         try:
             answer = images.answer(data, task)
             facts = answer.facts
             if answer.pixels is not None:
-                body = memoryview(answer.pixels).cast("B")
+                body = answer.pixels.data.cast("B")
                 facts = {**facts, "shape": answer.pixels.shape[:2]}
         except PictureError as error:
             facts = {"error": type(error).__name__, "message": str(error)[: _PART // 16]}

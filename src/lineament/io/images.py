@@ -1,10 +1,10 @@
 """The one way in and out for pictures: bytes of any of nine formats to upright RGB, and back.
 
-JPEG is decoded by simplejpeg (libjpeg-turbo), PNM by NumPy, everything else by Pillow, each opened for the
-one format its first bytes announce. Size limits are checked on the header, before any pixel is decoded; what
-may still take seconds is decoded where it can be ended. Whatever is wrong with a picture ends in a
-`PictureError`. Decoding is safe from several threads at once. The reasons stand in
-docs/decisions/0002-one-decoder-a-format.md and 0012-time-a-picture.md, the limits in docs/reference/pictures.md.
+JPEG is decoded by simplejpeg (libjpeg-turbo), PNM by NumPy, everything else by Pillow, each opened for
+the one format its first bytes announce. Size limits are checked on the header, before any pixel is decoded;
+what may still take seconds is decoded where it can be ended. Whatever is wrong with a picture ends in a
+`PictureError`. Decoding is safe from several threads at once. The reasons stand in docs/decisions, 0002 and
+0012, the limits in docs/reference/pictures.md.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ DEFAULT_LIMITS = Limits()
 
 # Containers of pictures in frames and tiles, which may be any number for any size that the header tells.
 _UNBOUNDED = {Format.AVIF, Format.HEIF}
-# From here on another process costs little beside the decoding. Measured: docs/decisions/0012-time-a-picture.md.
+# From here on another process costs little beside the decoding (docs/decisions/0012-time-a-picture.md).
 _SECONDS_HERE = 2.0
 _SECONDS_A_PIXEL, _SECONDS_A_BYTE = 8e-9, 1e-8
 # A JPEG is gone over once for the pixels and, in a third of that, for each scan; nothing else takes longer

@@ -1,4 +1,4 @@
-"""Every format but JPEG and PNM, by Pillow: opened for one announced format, turned into RGB strip by strip.
+"""Every format but JPEG and PNM, by Pillow: opened for one format, turned into RGB strip by strip.
 
 Alpha is laid over white, 16 bits keep their upper 8, colour profiles are ignored, and of several frames
 the first is read, of several pages the first that is no preview (`lineament.io.tiff`).
@@ -37,7 +37,7 @@ _PLUGIN = {
     Format.AVIF: ("PIL.AvifImagePlugin", "AvifImageFile"),
     Format.HEIF: ("pi_heif.as_plugin", "HeifImageFile"),
 }
-# Of BMP's ways of packing, the two that Pillow decodes pixel by pixel in Python; the oldest header has none.
+# Of BMP's ways of packing, the two that Pillow decodes in Python; the oldest header has none.
 _RUN_LENGTHS = {b"\1\0\0\0", b"\2\0\0\0"}
 _OLD_HEADER = b"\x0c\0\0\0"
 _STRIP_ROWS = 256
@@ -58,8 +58,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go
 class Opened:
     """A Pillow picture whose header was read and whose pixels were not.
 
-    ``orientation`` is still to be applied; ``inverted`` tells that 0 is white, ``bounded`` that decoding takes
-    no longer than a picture of its size may take.
+    ``orientation`` is still to be applied; ``inverted`` tells that 0 is white, ``bounded`` that decoding
+    takes no longer than a picture of its size may take.
     """
 
     picture: Any

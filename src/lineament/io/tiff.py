@@ -73,8 +73,8 @@ class Photo:
 def photo(data: bytes) -> Photo:
     """The page with the picture, alone.
 
-    Raises `CorruptPicture` where there is no page, or one of too many entries or strips, `UnsupportedFormat` for a raw picture and for a page
-    whose values have a meaning that is not known.
+    Raises `CorruptPicture` where there is no page, or one of too many entries or strips,
+    `UnsupportedFormat` for a raw picture and for a page whose values have a meaning that is not known.
     """
     order = "<" if data[:2] == b"II" else ">"
     if data[8:10] == b"CR":

@@ -72,12 +72,12 @@ def _read(data: bytes, order: str, at: int) -> tuple[dict[int, _Entry], dict[int
         where = parts if tag in (_STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES) else kept
         if tag in where or kind not in _SIZES or not (where is parts or tag in _KEPT):
             continue
-        number = min(number, _MAX_PARTS if where is parts else _KEPT[tag])
-        size = number * _SIZES[kind]
+        values = min(number, _MAX_PARTS if where is parts else _KEPT[tag])
+        size = values * _SIZES[kind]
         start = struct.unpack(order + "I", inline)[0] if size > 4 else 0
         raw = (data if size > 4 else inline)[start : start + size]
         if size and len(raw) == size:
-            where[tag] = _Entry(kind, number, raw)
+            where[tag] = _Entry(kind, values, raw)
     return kept, parts
 
 
