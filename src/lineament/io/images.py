@@ -60,7 +60,7 @@ DEFAULT_LIMITS = Limits()
 
 # Containers of pictures in frames and tiles, which may be any number for any size that the header tells.
 _UNBOUNDED = {Format.AVIF, Format.HEIF}
-# From here on another process costs little beside the decoding (docs/decisions/0012-time-a-picture.md).
+# From here on another process costs little beside the decoding (docs/decisions/0013-time-a-picture.md).
 _SECONDS_HERE = 2.0
 _SECONDS_A_PIXEL, _SECONDS_A_BYTE = 8e-9, 1e-8
 # A JPEG is gone over once for the pixels and, in a third of that, for each scan; nothing else takes longer

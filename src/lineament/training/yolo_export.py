@@ -67,7 +67,7 @@ def read(path: Path) -> ExportedYolo:
         import onnx
     except ImportError as error:
         raise MissingExtra("reading ONNX files", "train") from error
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     try:
         if path.stat().st_size > _MAX_FILE:
