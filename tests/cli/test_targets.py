@@ -99,6 +99,7 @@ ELSEWHERE = {
     "io/delivery.py": "the cache of models",
     "io/derived.py": "the cache of models",
     "training/features.py": "numbers of a run folder, moved by the one place",
+    "training/yolo_export.py": "a new folder, moved when it is whole",
     "training/run_folder.py": "given the place to write to by the one place",
     "datasets/archives.py": "a new folder, each file created",
     "datasets/filling.py": "a new folder, each file created",

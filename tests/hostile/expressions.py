@@ -13,6 +13,7 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 import lineament
+from lineament.gallery.file_names import _bounded
 
 SOURCES = Path(lineament.__file__).parent
 _METHODS = {"search", "match", "fullmatch", "findall", "finditer", "sub", "subn", "split"}
@@ -77,6 +78,9 @@ def _evaluated(module: str, written: str, flags: str | None) -> re.Pattern[Any]:
 
 
 IN_CALLS = {
+    "gallery.file_names: written": "|".join(
+        _bounded(name, folders=False) for name in ("Ann Lee", "Zoe\u0308")
+    ),
     "training.brought: f'{re.escape(architecture)}(-.*)?'": "resnet18(-.*)?",
     "datasets.formats._people: re.escape(folder) + '_\\\\d{4,}'": r"Ann_Lee_\d{4,}",
 }

@@ -243,7 +243,7 @@ SPECS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("kind", SPECS)
 def test_specs_cost_by_their_length(kind: str) -> None:
     """Of formats and of detectors, which may stand within each other."""
-    from lineament.detectors import detectors
+    from lineament.registry import detectors
 
     registries: list[Registry[object]] = [formats.formats, detectors]  # type: ignore[list-item]
 

@@ -123,10 +123,6 @@ OWN_WORDS = {
     # A version of ours, the question of a confirmation, the number and words of an interruption.
     "cli/commands.py": {"typer.echo(importlib.import_module('lineament').__version__)"},
     "cli/stopping.py": {"os.write(2, f'{told()}\\n'.encode())"},
-    "cli/dataset/collect.py": {
-        "typer.echo(f'\\r{shown(person.subject)}: {have}/{wanted} {shown(reason, 60):<60}', "
-        "err=True, nl=False)"
-    },
 }
 
 
@@ -135,7 +131,7 @@ def is_shown(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return True
     if isinstance(node, ast.Call):
-        return named(node.func) == "shown"
+        return named(node.func) in ("shown", "visible")
     if isinstance(node, ast.JoinedStr):
         return all(is_shown(p.value) if isinstance(p, ast.FormattedValue) else True for p in node.values)
     return isinstance(node, ast.BinOp) and is_shown(node.left) and is_shown(node.right)

@@ -143,7 +143,7 @@ def progress(total: int | None, label: str, *, lines: bool = False) -> Iterator[
         done += count
         if spoken and done // step > said:
             said = done // step
-            print(f"{done:,} of {total:,} {label}", file=sys.stderr, flush=True)
+            print(shown(f"{done:,} of {total:,} {label}"), file=sys.stderr, flush=True)
         stopping.note(f"{done:,} of {total:,} {label}" if total else f"{done:,} {label}")
         stopping.check()
 

@@ -115,8 +115,8 @@ _ALONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 def json_of(data: str | bytes, max_bytes: int = MAX_BYTES) -> Any:
     """The values of JSON; raises `Malformed`."""
-    text = text_of(data, max_bytes).strip(" \t\n\r")
-    if not text:
+    text = text_of(data, max_bytes)
+    if not text.strip(" \t\n\r"):
         raise Malformed("is empty")
     require_shallow(text, _JSON_STRING)
     try:

@@ -23,8 +23,8 @@ def pattern(name: str, *, folders: bool = False) -> re.Pattern[str]:
     ``ann_1.jpg`` and not in ``anna.jpg``. With ``folders`` it counts as the whole name of a folder only.
     """
     spellings = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")} | {name}
-    bounded = [_bounded(spelling, folders) for spelling in sorted(spellings)]
-    return re.compile("|".join(bounded), re.IGNORECASE)
+    written = "|".join(_bounded(spelling, folders) for spelling in sorted(spellings))
+    return re.compile(written, re.IGNORECASE)
 
 
 def _bounded(name: str, folders: bool) -> str:

@@ -24,6 +24,7 @@ from typing import IO, Any
 import numpy as np
 
 from lineament import errors
+from lineament.documents import json_of
 from lineament.errors import (
     ConfigError,
     CorruptPicture,
@@ -225,7 +226,7 @@ def _receive(stream: IO[bytes]) -> dict[str, Any]:
     length = int.from_bytes(_exactly(stream, bytearray(_LENGTH)), "big")
     if length > _PART:
         raise EOFError
-    facts = json.loads(bytes(_exactly(stream, bytearray(length))))
+    facts = json_of(bytes(_exactly(stream, bytearray(length))))
     return facts if isinstance(facts, dict) else {}
 
 

@@ -77,6 +77,24 @@ def require_plain(model: ModelProto, path: Path) -> None:
         if tensor.external_data or tensor.data_location:
             raise refuse(f"the weights {tensor.name[:60]!r} lie in another file")
         _require_whole(tensor, refuse)
+    _require_shapes(model, refuse)
+
+
+def _require_shapes(model: ModelProto, refuse: Any) -> None:
+    """Sides that fit each other, for one picture: OpenVINO reads beyond its memory where they do not."""
+    from onnx import shape_inference
+
+    one = type(model)()
+    one.CopyFrom(model)
+    for given in one.graph.input:
+        sides = given.type.tensor_type.shape.dim
+        if len(sides) and not sides[0].HasField("dim_value"):
+            sides[0].dim_value = 1
+    try:
+        shape_inference.infer_shapes(one, check_type=True, strict_mode=True, data_prop=True)
+    except (shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise refuse(f"sides or kinds of numbers do not fit each other ({told})") from error
 
 
 def _tensors(model: ModelProto) -> Iterator[TensorProto]:

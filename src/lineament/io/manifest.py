@@ -46,6 +46,10 @@ class Provenance:
     consent: str | None = None
 
 
+_FURTHEST_PX = 1e9
+"""Beyond it products of sides leave what 32 bits hold; pictures have 65,535."""
+
+
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
     """A picture, or one face of it.
@@ -80,6 +84,9 @@ class ManifestRow:
             raise ManifestError(f"row {self.id}: path {self.path!r} does not lie below the manifest")
         if self.repeats < 0:
             raise ManifestError(f"row {self.id}: repeats is negative")
+        for x in (*(self.box or ()), *(side for point in self.landmarks or () for side in point)):
+            if not abs(x) <= _FURTHEST_PX:
+                raise ManifestError(f"row {self.id}: {x:.6g} is no place in a picture, in pixels")
 
     def to_json(self) -> str:
         """The row as one canonical line without its newline; what has its default is left out."""

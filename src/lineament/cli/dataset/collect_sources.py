@@ -183,18 +183,24 @@ class Job:
         from lineament.cli.dataset.collect_keys import Keys
         from lineament.datasets.collect.camera import Camera, Sitting
         from lineament.datasets.collect.devices import device as open_device
-        from lineament.io.names import shown
+        from lineament.io.names import shown, visible
 
         def called(person: Person | None) -> str:
             return "(nobody)" if person is None else shown(person.subject)
 
         def ready(person: Person | None, part: str) -> None:
-            typer.echo(f"\n{called(person)}: {shown(part)}, then {keys.how_to_begin} ", err=True, nl=False)
+            typer.echo(
+                "\n" + visible(f"{called(person)}: {part}, then {keys.how_to_begin} "), err=True, nl=False
+            )
             if not keys.wait():
                 typer.echo("(nobody at the keyboard: going on)", err=True)
 
         def show(person: Person | None, have: int, wanted: int, reason: str) -> None:
-            typer.echo(f"\r{called(person)}: {have}/{wanted} {shown(reason, 60):<60}", err=True, nl=False)
+            typer.echo(
+                "\r" + visible(f"{called(person)}: {have}/{wanted} {shown(reason, 60):<60}"),
+                err=True,
+                nl=False,
+            )
 
         with Keys(record) as keys:
             camera = Camera(

@@ -156,7 +156,7 @@ class Collection:
         return Counter(
             str(value["labels"][label])
             for key, value in values
-            if json.loads(key)[0] == "picture"
+            if json_of(key)[0] == "picture"
             and value["outcome"] == "kept"
             and value["subject"] == subject
             and label in value["labels"]

@@ -7,11 +7,12 @@ goes to its maker is its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from lineament.documents import json_of
 
 _MAKER = ("google.com", "googleapis.com", "gstatic.com", "googleusercontent.com", "gvt1.com", "gvt2.com")
 """Below these hosts Chromium and Chrome have their own services."""
@@ -28,7 +29,7 @@ class Asked:
         """Take in entries of ChromeDriver's performance log; what else stands there is passed over."""
         for entry in log:
             try:
-                event = json.loads(entry["message"])["message"]
+                event = json_of(entry["message"])["message"]
                 if event["method"] != "Network.requestWillBeSent":
                     continue
                 told = event["params"]
