@@ -131,6 +131,8 @@ class Registry(Generic[T]):
                     raise ConfigError(f"{spec!r}: {wrapper.name} wraps one {self.kind}, not several")
                 named, rest = self._named(rest if key is None else rest[key.end() :])
                 chain.append(named)
+                if len(chain) > _MOST_NAMES:
+                    raise ConfigError(f"{spec[:60]!r}...: more than {_MOST_NAMES} names within each other")
                 if rest.startswith(":"):
                     begun.append(named)
                 rest, last = rest[1:], ("", first)
@@ -153,9 +155,10 @@ class Registry(Generic[T]):
         if (folder := self._added(name)) is not None:
             return _Named(self._opener(folder), name, {"model": str(folder)}), rest
         # A path may hold colons and commas itself, so the longest is tried first.
-        for stop in [len(text), *(found.start() for found in reversed([*_END.finditer(text)]))]:
+        ends = [found.start() for found in _END.finditer(text[:_LONGEST_PATH])]
+        for stop in [len(text), *reversed(ends)]:
             path = text[:stop].strip()
-            if path and Path(path).is_dir():
+            if len(path) <= _LONGEST_PATH and os.path.isdir(path):  # noqa: PTH112 - no error for odd names
                 return _Named(self._opener(Path(path)), path, {"model": path}), text[stop:]
         if _PATH.search(text):
             raise ConfigError(f"{text!r} begins with no {self.kind}'s name and no folder that is there")
@@ -239,6 +242,8 @@ class _Named:
 _KEY = re.compile(r"\s*([A-Za-z_][\w-]*)\s*=")
 _END = re.compile(r"[:,]")
 _PATH = re.compile(r"[/\\]")
+_LONGEST_PATH = 4096
+_MOST_NAMES = 16
 
 
 def _written(chain: Sequence[_Named]) -> str:
