@@ -15,7 +15,7 @@ demo: $(VENV)/.base          ## enrol people from the sample photos and identify
 
 test: $(VENV)/.dev           ## the tests, but for whole trainings and the like, which take as long again
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0 -m "not slow"
-	@echo "left out: tests marked slow (whole trainings, signals, many processes); make test-all runs them too"
+	@echo "left out: tests marked slow (whole trainings, signals, many processes, long files); make test-all runs them too"
 
 test-all: $(VENV)/.dev       ## all tests
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0

@@ -17,15 +17,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-rounds", type=int, default=8, help="mutated files of each kind")
 
 
-# Whole trainings, real signals and many processes: `make test` leaves them out, `make check` runs them.
+# Whole trainings, real signals, many processes, and files that take twenty seconds and more: `make test` leaves
+# them out, `make check` runs them.
 _LONG = (
+    "cli/test_calibrate.py",
     "cli/test_first_imports.py",
+    "cli/test_saved_evaluations.py",
     "cli/test_stopping.py",
+    "cli/test_streams.py",
+    "cli/test_verify.py",
+    "datasets/collect/test_collect_browser.py",
     "datasets/formats/test_hostile_labels.py",
+    "datasets/test_clean_own_face.py",
+    "datasets/test_extract.py",
     "datasets/test_worker_processes.py",
+    "detectors/test_retry.py",
+    "detectors/test_views.py",
+    "evaluation/test_detection_protocol.py",
+    "evaluation/test_near_copies.py",
     "explain/test_match.py",
+    "gallery/test_erasing.py",
+    "hostile/test_documents.py",
     "hostile/test_expressions.py",
     "hostile/test_growth.py",
+    "hostile/test_shown_everywhere.py",
     "hostile/test_time_fuzz.py",
     "stores/test_forks.py",
     "test_processes.py",

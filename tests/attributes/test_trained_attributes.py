@@ -162,7 +162,7 @@ def test_only_finished_models_of_the_right_job_open(tmp_path: Path, people: Path
     (tmp_path / "card.json").write_text("{")
     with pytest.raises(ConfigError, match="Expecting property name"):
         attributes.create(str(tmp_path))
-    with pytest.raises(ConfigError, match="a model for classifier, which is no detector"):
+    with pytest.raises(ConfigError, match="a model for 'classifier', which is no detector"):
         detectors.create(str(people))
     with pytest.raises(ConfigError, match="a model for attributes, not for classifier"):
         open_classifiers([str(several)])

@@ -112,7 +112,7 @@ def test_frames_of_a_video_are_a_warning_and_an_option() -> None:
     assert set(found.clips) == {"clip", "trip.mp4", "cam2_frame", "video3/", "file:///v.mp4"}
     parted = split(manifest, Plan(SHARES, seed=3))
     [told] = [one for one in parted.decisions if one.kind == "clips"]
-    assert told.text.startswith("warning: 96 rows") and "--clips" in told.text
+    assert told.text.startswith("warning: 96 pictures") and "--clips" in told.text
     kept = split(manifest, Plan(SHARES, seed=3, clips=True))
     places = {one.id: one.split for one in kept.manifest}
     for clip in found.clips.values():

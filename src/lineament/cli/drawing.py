@@ -10,7 +10,7 @@ import typer
 
 from lineament.cli.targets import Writes
 from lineament.io.own_files import SHEET
-from lineament.kinds import CLASS, FACE
+from lineament.kinds import CLASS, FACE, noun
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -52,7 +52,9 @@ def with_scores(labels: Sequence[str], outcome: Outcome, wanted: bool) -> list[s
     """The labels with a last line ``face 0.94``, what was found and how sure, where it is wanted."""
     if not wanted:
         return list(labels)
-    scores = (f"{face.attributes.get(CLASS, FACE)} {face.score:.2f}" for face in outcome.faces)
+    scores = (
+        f"{noun([str(face.attributes.get(CLASS, FACE))], 1)} {face.score:.2f}" for face in outcome.faces
+    )
     return ["\n".join(filter(None, pair)) for pair in zip(labels, scores, strict=True)]
 
 

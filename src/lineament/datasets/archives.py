@@ -31,7 +31,6 @@ from lineament.datasets.formats._problems import Problems
 from lineament.errors import ArchiveRefused, UsageError
 from lineament.io.left_out import is_system
 from lineament.io.permissions import make_folders, opener
-from lineament.io.walking import MAX_DEPTH
 
 _CHUNK = 1 << 20
 _MAX_NAME = 1024
@@ -49,7 +48,7 @@ class ArchiveLimits:
     """
 
     max_entries: int = 300_000
-    max_depth: int = MAX_DEPTH
+    max_depth: int = 32
     max_bytes: int = 200 * 2**30
     ratio: int = 100
     free_bytes: int = 2**28

@@ -1,4 +1,4 @@
-"""Folders that somebody else may have filled: walked within the bounds that archives are unpacked in."""
+"""Folders that somebody else may have filled: walked within bounds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from lineament.errors import FolderRefused
 
-MAX_DEPTH = 32
-"""Folders in folders, of an archive and of a folder that is walked."""
+MAX_DEPTH = 2_000
+"""Folders in folders: as many as a path of 4,096 bytes can name."""
 MAX_ENTRIES = 5_000_000
 """Of a folder: unlike those of an archive they lie on the disk already, and large sets have millions."""
 
@@ -35,10 +35,12 @@ class Bounds:
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], list[str]]]:
     """What `os.walk` gives, links to folders not followed, within the bounds."""
-    bounds, depths = Bounds(os.fspath(root)), {os.fspath(root): 0}
-    for folder, folders, files in os.walk(root):
-        depth = depths.pop(folder)
-        bounds.take(len(folders) + len(files), depth, folder)
-        yield folder, folders, files
-        for name in folders:  # those that the caller left
-            depths[os.path.join(folder, name)] = depth + 1  # noqa: PTH118  as os.walk joins them
+    bounds, left = Bounds(os.fspath(root)), [(os.fspath(root), 0)]
+    while left:  # `os.walk` itself would recurse
+        place, depth = left.pop()
+        for folder, folders, files in os.walk(place):
+            bounds.take(len(folders) + len(files), depth, folder)
+            yield folder, folders, files
+            inner = [os.path.join(folder, name) for name in folders]  # noqa: PTH118 - those the caller left
+            left += [(path, depth + 1) for path in reversed(inner) if not os.path.islink(path)]  # noqa: PTH114
+            break
