@@ -17,8 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-rounds", type=int, default=8, help="mutated files of each kind")
 
 
-# Whole trainings, real signals, many processes, and files that take twenty seconds and more: `make test` leaves
-# them out, `make check` runs them.
+# Whole trainings, real signals, many processes, and files that take twenty seconds and more: `make test`
+# leaves them out, `make check` runs them.
 _LONG = (
     "cli/test_calibrate.py",
     "cli/test_first_imports.py",
