@@ -129,27 +129,26 @@ def build(folder: Path, pictures: list[tuple[str, int, list[dict[str, object]]]]
 
 
 def matched(before: Manifest, after: Manifest) -> list[tuple[ManifestRow, ManifestRow | None]]:
-    """Rows paired by picture and nearest box, which the exporter's own pairing knows nothing of."""
-    left = {digest: [r for r in after if r.sha256 == digest] for digest in {r.sha256 for r in before}}
-    pairs: list[tuple[ManifestRow, ManifestRow | None]] = []
-    for row in sorted(before, key=lambda r: (r.subject or "", r.id)):
-        here = left[row.sha256]
-        if not here:
-            pairs.append((row, None))
-            continue
+    """Rows paired by picture and nearest box, which the exporter's own pairing knows nothing of.
 
-        def far(other: ManifestRow, row: ManifestRow = row) -> tuple[float, int]:
-            gap = (
-                0.0
-                if not (row.box and other.box)
-                else sum(abs(a - b) for a, b in zip(row.box, other.box, strict=True))
-            )
-            return (gap, sum(1 for _ in differences(row, other)))
+    The pairs that fit best come first: of two faces with one box, that which came back as it was.
+    """
 
-        best = min(here, key=far)
-        here.remove(best)
-        pairs.append((row, best))
-    return pairs
+    def far(row: ManifestRow, other: ManifestRow) -> tuple[float, int]:
+        located = row.box is not None and other.box is not None
+        gap = (
+            sum(abs(a - b) for a, b in zip(row.box or (), other.box or (), strict=True)) if located else 0.0
+        )
+        return gap, sum(1 for _ in differences(row, other))
+
+    pairs = [(far(a, b), a, b) for a in before for b in after if a.sha256 == b.sha256]
+    found: dict[str, ManifestRow] = {}
+    taken: set[str] = set()
+    for _, row, other in sorted(pairs, key=lambda pair: (pair[0], pair[1].subject or "", pair[1].id)):
+        if row.id not in found and other.id not in taken:
+            found[row.id] = other
+            taken.add(other.id)
+    return [(row, found.get(row.id)) for row in before]
 
 
 @pytest.mark.parametrize("format", IMPORTABLE)
