@@ -150,7 +150,7 @@ def video(file: Path, seconds: int, rate: int = 5) -> None:
 def main() -> None:
     """Write what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("kind", choices=("people", "strangers", "scenes", "video"))
+    parser.add_argument("kind", choices=("people", "strangers", "faces", "scenes", "video"))
     parser.add_argument("target", type=Path)
     for name, default in (("people", 3), ("photos", 8), ("seconds", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)

@@ -282,9 +282,9 @@ def test_two_people_are_told_apart_by_fine_tuning(faces: Manifest, tmp_path: Pat
     assert model.run(pixels[None])["subject"].argmax() == 0
 
 
-@pytest.mark.parametrize("gone", ["train", "val", "test"])
+@pytest.mark.parametrize("gone", ["train", "val"])
 def test_an_empty_split_is_an_error(gone: str, striped: Manifest, tmp_path: Path) -> None:
-    """Rule: without rows in any of the three splits there is no training, and no run folder."""
+    """Rule: without rows to learn from or to choose by there is no training, and no run folder."""
     rows = tuple(r for r in striped if r.split != gone)
     with pytest.raises(NotEnoughSamples, match=repr(gone)):
         train_classifier(replace(striped, rows=rows), tmp_path / "run", SMALL)
@@ -457,10 +457,8 @@ def test_the_command_goes_on_after_ctrl_c_and_tells(
         main()
     assert ended.value.code == 130
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("epoch ")]
-    assert said[-2:] == [
-        "the last checkpoint is kept: the same command goes on from it",
-        "interrupted; what was finished is kept",
-    ]
+    assert said[-2] == "the last checkpoint is kept: the same command goes on from it"
+    assert said[-1].startswith("interrupted; what was finished is kept (")
     assert (run / "last.ckpt").is_file() and not (run / "result.json").exists()
 
     json_file = tmp_path / "answer.json"

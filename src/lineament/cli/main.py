@@ -34,6 +34,8 @@ def main() -> None:
         if asked is not None:
             streams.complain(stopping.told())
             stopping.leave(asked)
+        if status == 130:  # a training hears Ctrl-C itself, to end a step whole
+            streams.complain(stopping.told())
     raise SystemExit(status)
 
 
@@ -55,8 +57,6 @@ def _run() -> int | str | None:
     except SystemExit as ended:  # of the flush
         return ended.code
     except KeyboardInterrupt:
-        if stopping.status() is None:  # a training hears Ctrl-C itself, to end a step whole
-            streams.complain(stopping.told())
         return 130
     except LineamentError as error:
         if isinstance(error, OutputError) or stopping.status() is None:

@@ -8,6 +8,7 @@ too long or not finite, a key that stands twice, half a character, aliases. What
 from __future__ import annotations
 
 import json
+import math
 import re
 import stat
 import tomllib
@@ -113,14 +114,18 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ALONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
-def json_of(data: str | bytes, max_bytes: int = MAX_BYTES) -> Any:
-    """The values of JSON; raises `Malformed`."""
+def json_of(data: str | bytes, max_bytes: int = MAX_BYTES, *, numbers: bool = True) -> Any:
+    """The values of JSON; raises `Malformed`.
+
+    Without ``numbers`` those that are none (NaN, infinite, of 400 digits) come as NaN or infinity instead
+    of ending it, for label files in which one box may be wrong and the others right.
+    """
     text = text_of(data, max_bytes)
     if not text.strip(" \t\n\r"):
         raise Malformed("is empty")
     require_shallow(text, _JSON_STRING)
     try:
-        values = _JSON.decode(text)
+        values = (_JSON if numbers else _JSON_OF_TOOLS).decode(text)
     except json.JSONDecodeError as error:
         raise Malformed(f"not JSON: {error}") from None
     except RecursionError:
@@ -161,6 +166,14 @@ def _no_number(word: str) -> Any:
     raise Malformed(f"{word} is no number that can be used")
 
 
+def _whole_or_infinite(digits: str) -> int | float:
+    try:
+        return int(whole(digits))
+    except Malformed:
+        return math.copysign(math.inf, -1 if digits.startswith("-") else 1)
+
+
 _JSON = json.JSONDecoder(
     object_pairs_hook=once, parse_int=whole, parse_float=finite, parse_constant=_no_number
 )
+_JSON_OF_TOOLS = json.JSONDecoder(object_pairs_hook=once, parse_int=_whole_or_infinite)

@@ -55,7 +55,7 @@ def box(bbox: object, **fields: object) -> dict:
         ("1 2 3 4", "box_missing", "refused"),
         ([1, 2, 3], "box_missing", "refused"),
         ([True, 2, 3, 4], "box_missing", "refused"),
-        ([10**400, 2, 3, 4], "box_missing", "refused"),
+        ([10**400, 2, 3, 4], "box_not_finite", "refused"),
         (None, "box_missing", "refused"),
     ],
 )

@@ -73,7 +73,7 @@ def _leads_out(path: Path) -> bool:
 def load_json(path: Path, *, max_bytes: int = MAX_BYTES) -> Any:
     """What a JSON file holds; raises `LabelFileError`."""
     try:
-        return json_of(read_text(path, max_bytes=max_bytes), max_bytes)
+        return json_of(read_text(path, max_bytes=max_bytes), max_bytes, numbers=False)
     except Malformed as error:
         raise LabelFileError(f"{path.name}: {error}") from None
 
