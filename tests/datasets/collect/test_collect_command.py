@@ -57,6 +57,19 @@ def test_photos_that_are_too_many_are_told(names: Path, tmp_path: Path) -> None:
     assert summary["passed_over"] == {"more than --per-subject": 1}
 
 
+def test_thousands_of_other_folders_are_told_in_short(names: Path, tmp_path: Path) -> None:
+    """The first ten folders of people whom the list does not name, and how many more there are."""
+    root = photos(tmp_path / "in")
+    for number in range(40):
+        (root / f"other{number:02}").mkdir()
+        (root / f"other{number:02}" / "a.jpg").write_bytes(jpeg(number))
+    arguments = (names, "--out", tmp_path / "out", "--source", "folder", "--from", root)
+    done = run(*arguments, "--purpose", "a test")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("whom the list does not name") == 10
+    assert "... and 31 more like it" in done.output
+
+
 def test_refusals_count_with_strict(names: Path, tmp_path: Path) -> None:
     """--strict turns any refusal into exit status 1."""
     flat = tmp_path / "flat"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,19 +130,26 @@ class Job:
         from lineament.datasets.collect import folder
 
         photos = folder.find(_needed(origin), self.people, subject)
-        for name in photos.left_out:
-            self.notes.append(f"  left out: the folder {name!r}, whom the list does not name")
-        for name in photos.missing:
-            self.notes.append(f"  no folder for {name!r}")
+        self._note_first(
+            f"  left out: the folder {name!r}, whom the list does not name" for name in photos.left_out
+        )
+        self._note_first(f"  no folder for {name!r}" for name in photos.missing)
         if photos.skipped:
             self.notes.append(f"  left out: {photos.skipped} files that are no pictures or lie loose")
         yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
         if photos.too_many:
             self.passed_over["more than --per-subject"] = photos.too_many.total()
-            self.notes += [
+            self._note_first(
                 f"  left out: {count} more photos of {name!r}"
                 for name, count in sorted(photos.too_many.items())
-            ]
+            )
+
+    def _note_first(self, notes: Iterable[str]) -> None:
+        """The first of many alike, and how many more there are: a list may leave out thousands."""
+        said = list(notes)
+        self.notes += said[:_SHOWN]
+        if len(said) > _SHOWN:
+            self.notes.append(f"  ... and {len(said) - _SHOWN:,} more like it")
 
     def from_video(
         self, collection: Collection, origin: Path | None, subject: str | None, licence: str | None
