@@ -5,8 +5,9 @@ BIN    := $(VENV)/bin
 PHOTOS ?=
 LOW    := .venv-lowest
 # What needs no training library: where the libraries with floors are called.
-BASE_TESTS := tests/geometry tests/search tests/io tests/stores/test_store_contract.py tests/stores/test_crashes.py \
-	tests/gallery/test_opening.py tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
+BASE_TESTS := tests/geometry tests/search tests/io/test_images.py tests/io/test_golden.py tests/io/test_heif.py \
+	tests/io/test_written_files.py tests/stores/test_store_contract.py tests/gallery/test_opening.py \
+	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
 
 .PHONY: demo test test-all check lowest advisories bench docs site clean
 
