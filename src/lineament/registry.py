@@ -152,8 +152,9 @@ class Registry(Generic[T]):
         rest = text[end.start() :] if end else ""
         if self._knows(name):
             return _Named(name, name), rest
-        if (folder := self._added(name)) is not None:
-            return _Named(self._opener(folder), name, {"model": str(folder)}), rest
+        folder = added.path_of(name)
+        if folder is not None and (opener := self.trained.get(_job(folder))) is not None:
+            return _Named(opener, name, {"model": str(folder)}), rest
         # A path may hold colons and commas itself, so the longest is tried first.
         ends = [found.start() for found in _END.finditer(text[:_LONGEST_PATH])]
         for stop in [len(text), *reversed(ends)]:
@@ -190,14 +191,10 @@ class Registry(Generic[T]):
             raise ConfigError(f"{folder}: a model for {job!r:.60}, which is no {self.kind}")
         return self.trained[job]
 
-    def _added(self, name: str) -> Path | None:
-        """The folder of an added model of this kind."""
-        folder = added.path_of(name)
-        return folder if folder is not None and _job(folder) in self.trained else None
-
     def _may_be_added(self, name: str) -> bool:
+        folder = added.path_of(name)
         try:
-            return self._added(name) is not None
+            return folder is not None and _job(folder) in self.trained
         except LineamentError:  # a broken card is told to who names the model, not to everybody
             return True
 

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -25,6 +24,7 @@ from lineament.datasets.opening import open_dataset
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.types import UInt8
+from page_tags import Tags
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -275,18 +275,6 @@ def test_too_few_pictures_are_told(run: Run, tmp_path: Path) -> None:
     page = (tmp_path / "audit.html").read_text("utf-8")
     assert "the experiment needs 20 different pictures, you have 1" in page
     assert "The data has no splits" in page
-
-
-class Tags(HTMLParser):
-    """Every tag with its attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
 
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\u202egpj\udcff\x1b[2J"

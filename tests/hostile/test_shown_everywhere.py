@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.io.names import visible
 from lineament.plots import canvas, contact_sheet, lettering
 from lineament.training import sweep_tables
+from page_tags import Tags
 
 ROOT = Path(lineament.__file__).parent
 HOSTILE = {
@@ -229,18 +229,6 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "datasets/audit/page.py": audited,
     "training/sweep_tables.py": swept,
 }
-
-
-class Tags(HTMLParser):
-    """Every tag with its attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
 
 
 def test_every_page_is_fed() -> None:

@@ -55,14 +55,14 @@ def linked(
         return lay_outs(pixels(path), _landmarks(pixels(path), by_path[path][0]))
 
     prints: list[Print] = []
-    for path, rows in sorted(by_path.items()):
-        try:
-            with one_thread_each():
+    with one_thread_each():
+        for path, rows in sorted(by_path.items()):
+            try:
                 prints.append(_print(pixels(path), rows[0], layouts(path)))
-        except PictureError:
-            pass
-        finally:
-            advance(1)
+            except PictureError:
+                pass
+            finally:
+                advance(1)
     advance(2 * (len(by_path) - len(prints)))  # these will not be compared
     pairs = find_duplicates(
         prints,

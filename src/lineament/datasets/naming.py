@@ -8,19 +8,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lineament.config import did_you_mean
-from lineament.datasets.collect.people import read_names
+from lineament.datasets.collect.people import read_names, words_of
 from lineament.datasets.crop_names import folded
 from lineament.errors import UnknownName, UsageError
 from lineament.io.names import shown
 
-_JOINED = re.compile(r"_+|%20|(?<=[^\W_])\+(?=[^\W_])")
 _HASH = re.compile(r"(?<=.)-[0-9a-f]{10}\Z")
 """What collecting adds to a person's folder, so that no two share one."""
 
 
 def plain(name: str) -> str:
     """The words of a name that was joined or hashed for a folder: ``george_w_bush-0a1b2c3d4e``."""
-    return " ".join(_JOINED.sub(" ", _HASH.sub("", name)).split()) or name
+    return words_of(_HASH.sub("", name)) or name
 
 
 def display_names(subjects: Iterable[str]) -> dict[str, str]:

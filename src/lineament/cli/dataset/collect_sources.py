@@ -66,12 +66,18 @@ class Job:
     def from_api(self, collection: Collection, name: str) -> Generator[Gathered, None, None]:
         """From an interface for programs."""
         from lineament.datasets.collect.api import open_api
-        from lineament.datasets.collect.run import gather
         from lineament.datasets.collect.width import Width
 
         width = Width(self.workers)
         guest = self._guest(width)
         search = open_api(name, guest)
+        yield from self._searched(collection, search, guest, width)
+
+    def _searched(
+        self, collection: Collection, search: Any, guest: Any, width: Any
+    ) -> Generator[Gathered, None, None]:
+        from lineament.datasets.collect.run import gather
+
         yield from gather(
             collection,
             search,
@@ -89,7 +95,6 @@ class Job:
         """From a search page; its own site and those of --allow-private may have unusual ports."""
         from lineament.datasets.collect.addresses import parse
         from lineament.datasets.collect.browser import BrowserSearch, Chromium, require_browser
-        from lineament.datasets.collect.run import gather
         from lineament.datasets.collect.search_pages import open_page
         from lineament.datasets.collect.width import Width
         from lineament.errors import UsageError
@@ -106,16 +111,7 @@ class Job:
             )
         guest = self._guest(width, (site.authority,))
         search = BrowserSearch(description, guest, chromium)
-        yield from gather(
-            collection,
-            search,
-            guest,
-            per_subject=self.per_subject,
-            workers=self.workers,
-            width=width,
-            stop=self.stop,
-        )
-        self._tell(width)
+        yield from self._searched(collection, search, guest, width)
         collection.note("browser refused", search.name, value=dict(search.refused))
         collection.note("browser's own traffic refused", search.name, value=dict(search.own))
         self.notes += [

@@ -77,7 +77,12 @@ def spoken(name: str) -> str:
     Underscores, ``%20`` and a ``+`` between letters or digits stand for spaces. Hyphens and dots belong to
     names and stay.
     """
-    return " ".join(_JOINED.sub(" ", name).split()) or name
+    return words_of(name) or name
+
+
+def words_of(name: str) -> str:
+    """The same, and empty for a name of joints alone."""
+    return " ".join(_JOINED.sub(" ", name).split())
 
 
 def folder_name(subject: str) -> str:
