@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -169,9 +170,10 @@ def test_enter_begins_and_stops(keyboard: int) -> None:
     """The first Enter answers the request, each further one stops or goes on."""
     with Keys("enter") as keys:
         assert not keys.recording()
-        os.write(keyboard, b"\n")
-        assert keys.wait() or until(keys.recording)
-        assert until(keys.recording)
+        # Only an Enter that comes after the request answers it.
+        threading.Timer(0.3, os.write, (keyboard, b"\n")).start()
+        assert keys.wait()
+        assert keys.recording()
         os.write(keyboard, b"\n")
         assert until(lambda: not keys.recording())
         os.write(keyboard, b"\n")
@@ -194,6 +196,14 @@ def test_a_held_key_records_until_it_no_longer_repeats(
             assert keys.recording()
         now[0] += 0.2
         assert not keys.recording()
+
+
+def test_after_a_sitting_nobody_reads_its_keys(keyboard: int) -> None:
+    """Once the block has ended every key is left for whoever reads the terminal next."""
+    for how in ("enter", "hold"):
+        with Keys(how):
+            assert any(thread.name == "keys" for thread in threading.enumerate())
+        assert not any(thread.name == "keys" for thread in threading.enumerate())
 
 
 def test_without_a_terminal_no_key_can_be_held(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

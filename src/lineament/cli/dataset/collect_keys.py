@@ -36,6 +36,7 @@ class Keys:
         self._waiting = self._on = self._over = False
         self._held = float("-inf")
         self._saved: list[Any] | None = None
+        self._thread = threading.Thread(target=self._read, name="keys", daemon=True)
         try:
             self._file: int | None = sys.stdin.fileno()
         except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
@@ -51,13 +52,16 @@ class Keys:
             assert self._file is not None
             self._saved = termios.tcgetattr(self._file)
             tty.setcbreak(self._file)
-        threading.Thread(target=self._read, name="keys", daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over = True
+        if os.name == "posix":  # elsewhere nothing can end it while it waits for a line
+            # It would take a key from whoever reads this terminal, or this number of a file, next.
+            self._thread.join()
         if self._saved is not None:
             import termios
 
