@@ -1,0 +1,1 @@
+"""What to remove, move or look at: near-duplicates, faces of others, pictures too poor to learn from."""

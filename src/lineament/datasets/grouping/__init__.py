@@ -1,0 +1,1 @@
+"""Which rows come of one photo, told by provenance and names: they must not be parted."""

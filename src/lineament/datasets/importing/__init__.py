@@ -1,0 +1,1 @@
+"""Labels of any format to a manifest."""

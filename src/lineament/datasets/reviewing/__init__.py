@@ -1,0 +1,1 @@
+"""What a person decided about proposals, and the manifest that follows from it."""

@@ -1,0 +1,1 @@
+"""The trainer of one network with a head an attribute."""

@@ -1,0 +1,1 @@
+"""The trainer of embedders: photos of a person near each other, also of people it never saw."""

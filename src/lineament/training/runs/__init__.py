@@ -1,0 +1,1 @@
+"""The folder of one training, its identity, its card and its exported network."""

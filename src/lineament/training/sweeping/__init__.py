@@ -1,0 +1,1 @@
+"""Architectures x methods x augmentations x seeds, and the tables that come of them."""

@@ -1,0 +1,1 @@
+"""Detectors that were trained with Ultralytics, read and added under a name."""
