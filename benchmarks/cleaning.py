@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from lineament.analyzer import Analyzer
-from lineament.datasets.clean import CleanSettings, clean
-from lineament.datasets.identity import SURE_MEMBERS, judge
+from lineament.datasets.belonging.identity import SURE_MEMBERS, judge
+from lineament.datasets.cleaning.clean import CleanSettings, clean
 from lineament.datasets.opening import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.types import Float32, ModelId

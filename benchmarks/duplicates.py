@@ -21,9 +21,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lineament.datasets.clean import CleanSettings, clean
+from lineament.datasets.cleaning.clean import CleanSettings, clean
+from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.opening import from_people
-from lineament.datasets.proposals import Proposal
 from lineament.io import images
 from lineament.scoring.intervals import exact, wilson
 from lineament.types import UInt8

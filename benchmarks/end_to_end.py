@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from lineament.analyzer import Analyzer
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import from_people
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.evaluation.end_to_end import evaluate
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
-from lineament.training.classifier import ClassifierSettings, train_classifier
+from lineament.training.classification.trainer import ClassifierSettings, train_classifier
 from lineament.training.settings import LoopSettings
 
 DETECTORS = ("yunet", "centerface", "haar")

@@ -28,8 +28,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from lineament.datasets import extract_photo
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction import extract_photo
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 
 _QUIET = 0.1

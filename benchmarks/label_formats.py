@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from lineament.datasets.exporting import export_labels
-from lineament.datasets.importing import import_labels, summary
+from lineament.datasets.importing.labels import import_labels, summary
 
 SETS = {
     "scenes_masked": None,

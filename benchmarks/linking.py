@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.datasets.linking import linked
+from lineament.datasets.cleaning.linking import linked
 from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id

@@ -25,19 +25,19 @@ from typing import Any
 
 import numpy as np
 
-from lineament.datasets.extract import ExtractSettings, extract
-from lineament.datasets.linking import linked
+from lineament.datasets.cleaning.linking import linked
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
 from lineament.io.trained import open_trained
-from lineament.training.classifier import ClassifierSettings, train_classifier
+from lineament.training.classification.trainer import ClassifierSettings, train_classifier
 from lineament.training.data import Pictures
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import SPLITS, rows_of
-from lineament.training.sweep import SweepSettings, cells, run_sweep
-from lineament.training.sweep_tables import markdown
+from lineament.training.sweeping.sweep import SweepSettings, cells, run_sweep
+from lineament.training.sweeping.tables import markdown
 from lineament.training.transfer import FineTuning
 
 PEOPLE, MOST = 15, 50

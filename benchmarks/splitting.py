@@ -3,8 +3,8 @@
 ``python -m benchmarks.splitting --data DIR`` takes the people of ``DIR/lfw/seed_people_20plus.txt``:
 
 - 200 copies are planted among their photos, 40 each of equal bytes, resized to 60 %, JPEG quality 40,
-  mirrored, and cut by 5 % at two edges. Linked is a copy that `lineament.datasets.linking` puts together
-  with its original; every other link between different photos is wrong,
+  mirrored, and cut by 5 % at two edges. Linked is a copy that `lineament.datasets.cleaning.linking` puts
+  together with its original; every other link between different photos is wrong,
 - half of the photos are split, then all of them: how many of the first half changed sides?
 - the shares a split by hash and an exact one give, and the subjects that miss a split,
 - the audit's experiment, both orders, on up to 150 of the photos,
@@ -27,9 +27,9 @@ import cv2
 import numpy as np
 
 from lineament.datasets.audit.flattery import Accuracy, measure
-from lineament.datasets.linking import linked
+from lineament.datasets.cleaning.linking import linked
 from lineament.datasets.opening import from_people, open_dataset
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.io import images
 from lineament.io.manifest import Manifest
 from lineament.types import UInt8

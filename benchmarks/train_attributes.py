@@ -28,21 +28,21 @@ import torch
 from lineament import registry
 from lineament.analyzer import Analyzer, central_face
 from lineament.attributes.trained import Trained
-from lineament.datasets.extract import ExtractSettings, extract
-from lineament.datasets.importing import import_dataset
+from lineament.datasets.extraction.extract import ExtractSettings, extract
+from lineament.datasets.importing.labels import import_dataset
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest
 from lineament.scoring import numbers
 from lineament.scoring.classification_rates import rates
 from lineament.training.architectures import build
-from lineament.training.attributes import AttributesSettings, Data, train_attributes
+from lineament.training.attributes.heads import HeadSettings
+from lineament.training.attributes.multi_task import AttributeNetwork
+from lineament.training.attributes.trainer import AttributesSettings, Data, train_attributes
 from lineament.training.data import normalised
-from lineament.training.heads import HeadSettings
-from lineament.training.multi_task import AttributeNetwork
-from lineament.training.run_folder import RunFolder
+from lineament.training.runs.folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.types import Faces, Image, Status
 

@@ -31,22 +31,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from lineament.datasets.extract import ExtractSettings, extract
-from lineament.datasets.linking import linked
+from lineament.datasets.cleaning.linking import linked
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, Head, TrainedCard, TrainedData
-from lineament.training import cards
 from lineament.training.architectures import build
 from lineament.training.architectures.backbone import count_parameters
-from lineament.training.classifier import Classifier, ClassifierSettings, ClassifierTask, train_classifier
+from lineament.training.classification.trainer import (
+    Classifier,
+    ClassifierSettings,
+    ClassifierTask,
+    train_classifier,
+)
 from lineament.training.data import Batches, Pictures, in_order, normalised, shuffled
-from lineament.training.export import export
 from lineament.training.loop import fit
-from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.runs import cards
+from lineament.training.runs.export import export
+from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import rows_of
 from lineament.training.transfer import Method

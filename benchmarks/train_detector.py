@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.registry import detectors
-from lineament.training.detector import DetectorLoop, DetectorSettings, train_detector
-from lineament.training.detector_scores import Found, summary
-from lineament.training.scenes import scenes_of
+from lineament.training.detection.scenes import scenes_of
+from lineament.training.detection.scores import Found, summary
+from lineament.training.detection.trainer import DetectorLoop, DetectorSettings, train_detector
 
 MIN_SIDE = 8.0
 SETS = ("scenes_masked", "wider_416")

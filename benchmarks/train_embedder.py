@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from lineament.cli.train.options import settings_from
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
@@ -59,8 +59,8 @@ def main() -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    from lineament.training.embedder import train_embedder
-    from lineament.training.embedder_task import EmbedderSettings
+    from lineament.training.recognition.task import EmbedderSettings
+    from lineament.training.recognition.trainer import train_embedder
 
     crops = args.work / "crops"
     if not (crops / "manifest.jsonl").is_file():
@@ -156,8 +156,8 @@ def one_step(people: int, share: float) -> None:
     import torch
 
     from lineament.training import distributed
-    from lineament.training.centres import Centres, CentreSettings
-    from lineament.training.losses import ArcFace
+    from lineament.training.recognition.centres import Centres, CentreSettings
+    from lineament.training.recognition.losses import ArcFace
 
     torch.set_num_threads(1)
     with distributed.joined() as place:

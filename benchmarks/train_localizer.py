@@ -26,7 +26,7 @@ import numpy as np
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.registry import detectors
-from lineament.training.localizer import LocalizerLoop, LocalizerSettings, train_localizer
+from lineament.training.detection.localizer import LocalizerLoop, LocalizerSettings, train_localizer
 from lineament.types import Float32, UInt8
 
 SIDE = 56

@@ -43,7 +43,7 @@ from lineament.training import threads as chosen_threads
 from lineament.training.architectures import build
 from lineament.training.data import Batch, Batches, Pictures, collate, normalised, shuffled
 from lineament.training.loop import fit
-from lineament.training.run_folder import open_run
+from lineament.training.runs.folder import open_run
 from lineament.training.settings import LoopSettings
 
 SIDE, CLASSES, FILES = 96, 10, 300

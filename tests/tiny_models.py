@@ -44,8 +44,8 @@ def export_tiny(
     import torch
     from torch import nn
 
-    from lineament.training.export import export
-    from lineament.training.run_folder import open_run
+    from lineament.training.runs.export import export
+    from lineament.training.runs.folder import open_run
 
     class Mean(nn.Module):
         def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -13,7 +13,7 @@ from lineament.cli.main import app
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard
-from lineament.training.cards import data_of, detector_of
+from lineament.training.runs.cards import data_of, detector_of
 from tiny_models import people_run, several_run, variant
 
 PORTRAIT = str(Path(__file__).resolve().parents[2] / "samples" / "obama_2012_portrait.jpg")

@@ -19,7 +19,7 @@ from lineament.datasets.audit.flattery import compare
 from lineament.datasets.audit.leaks import find_leaks
 from lineament.datasets.audit.page import render
 from lineament.datasets.audit.run import Audit, audit
-from lineament.datasets.linking import linked
+from lineament.datasets.cleaning.linking import linked
 from lineament.datasets.opening import open_dataset
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, Provenance

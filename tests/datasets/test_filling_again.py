@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lineament.datasets.filling import Filled
-from lineament.datasets.importing import import_dataset
+from lineament.datasets.importing.labels import import_dataset
 from lineament.errors import LineamentError, OutputError, UsageError, WouldOverwrite
 from lineament.io.manifest import Manifest
 

@@ -17,8 +17,8 @@ from lineament.geometry.polygons import shares_inside
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.training.data import Pictures, fitted
-from lineament.training.localizer import rows_for, target
-from lineament.training.scenes import Scenes, placement_of, scenes_of
+from lineament.training.detection.localizer import rows_for, target
+from lineament.training.detection.scenes import Scenes, placement_of, scenes_of
 
 SPECS = {
     "flip": "flip:1",

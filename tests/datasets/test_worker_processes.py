@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sample_people import people
 
-from lineament.datasets import extract as extraction
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction import extract as extraction
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.threads import in_threads
 from lineament.datasets.worker_processes import Workers

@@ -14,7 +14,7 @@ import yolo_network
 from typer.testing import CliRunner
 
 from lineament.cli.evaluate import app
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
 from lineament.errors import UsageError
 from lineament.evaluation.detection import LOWEST_SCORE, open_detector
 from lineament.evaluation.truths import read_truths

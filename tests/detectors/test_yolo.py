@@ -163,8 +163,8 @@ def test_a_wrong_input_contract_is_refused(reddish: Path, tmp_path: Path) -> Non
     """The trainer's tolerance lets no other colour order or normalisation through: boxes far outweigh
     probabilities in an answer, and hardly depend on the input."""
     pytest.importorskip("torch", reason="the tolerance is set by the training libraries")
-    from lineament.training.detector import telling_tolerance
-    from lineament.training.run_folder import RunFolder
+    from lineament.training.detection.trainer import telling_tolerance
+    from lineament.training.runs.folder import RunFolder
 
     (tmp_path / "model.onnx").write_bytes((reddish / "model.onnx").read_bytes())
     TrainedCard.load(reddish).save(tmp_path)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from lineament.cli.evaluate import app
 from lineament.datasets.exporting import export_labels
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
 from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation import detection
 from lineament.evaluation.detection_errors import errors_of, write_errors

@@ -11,8 +11,8 @@ from torch import nn
 from lineament.io.catalog import InputContract
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard, TrainedData
-from lineament.training.export import export
-from lineament.training.run_folder import open_run
+from lineament.training.runs.export import export
+from lineament.training.runs.folder import open_run
 from lineament.training.settings import LoopSettings
 from lineament.types import UInt8
 

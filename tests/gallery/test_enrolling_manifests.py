@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from lineament.analyzer import Analyzer
 from lineament.cli.main import app
-from lineament.datasets.decisions import DecisionLog, decision
-from lineament.datasets.extract import extract
-from lineament.datasets.extract_photo import ExtractSettings
+from lineament.datasets.extraction.extract import extract
+from lineament.datasets.extraction.extract_photo import ExtractSettings
 from lineament.datasets.opening import open_dataset
+from lineament.datasets.reviewing.decisions import DecisionLog, decision
 from lineament.errors import NoFaceFound, SeveralFaces, SplitError, UsageError
 from lineament.gallery.gallery import Gallery
 from lineament.geometry.crop_style import CropStyle

@@ -17,21 +17,21 @@ from typer.testing import CliRunner
 from lineament import documents, registry
 from lineament.cli.train.options import settings_from
 from lineament.config import from_toml
-from lineament.datasets import proposals
 from lineament.datasets.audit.page import render
 from lineament.datasets.audit.run import audit
-from lineament.datasets.decisions import DecisionLog
+from lineament.datasets.cleaning import proposals
 from lineament.datasets.exporting import classes_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import class_names, keypoints, load_settings
-from lineament.datasets.given import given_splits
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
+from lineament.datasets.reviewing.decisions import DecisionLog
+from lineament.datasets.splitting.given import given_splits
 from lineament.errors import LineamentError, ManifestError
 from lineament.evaluation.record import Record
 from lineament.io import calibration_file, rejection
 from lineament.io.manifest import Journal, Manifest
 from lineament.io.trained import TrainedCard
-from lineament.training import run_identity
+from lineament.training.runs import identity as run_identity
 
 SOURCE = Path(documents.__file__).resolve().parents[1]
 DIGEST = "0" * 64
@@ -274,7 +274,7 @@ TOML = {
 def test_settings(what: str, tmp_path: Path) -> None:
     """Settings of a trainer, pages to search: TOML that is too much or no settings is refused by name."""
     from lineament.datasets.collect.search_pages import SearchPage
-    from lineament.training.classifier import ClassifierSettings
+    from lineament.training.classification.trainer import ClassifierSettings
 
     path = tmp_path / "settings.toml"
     data = TOML[what]

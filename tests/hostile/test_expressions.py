@@ -8,8 +8,9 @@ import pytest
 
 from growth import require_linear, seconds
 from hostile.expressions import IN_CALLS, SOURCES, calls, costly, expressions
-from lineament.datasets import source_names, tables
+from lineament.datasets import tables
 from lineament.datasets.formats._told_by_names import NamePattern
+from lineament.datasets.grouping import source_names
 
 ALL = expressions()
 BOUNDED = {

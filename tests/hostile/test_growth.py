@@ -19,12 +19,14 @@ from types import SimpleNamespace
 import pytest
 
 from growth import require_linear, seconds
-from lineament.datasets import formats, guessing, source_names, tables
+from lineament.datasets import formats, tables
 from lineament.datasets.archives import unpack
 from lineament.datasets.collect import people, robots
 from lineament.datasets.formats import FolderNames, LabelledPicture, Problems
 from lineament.datasets.formats._foreign import looks_like
 from lineament.datasets.formats._labelled import LabelledFace
+from lineament.datasets.grouping import source_names
+from lineament.datasets.importing import guessing
 from lineament.errors import LineamentError, UsageError
 from lineament.evaluation.pairs import read_pairs
 from lineament.io.manifest import Manifest, ManifestRow, row_id

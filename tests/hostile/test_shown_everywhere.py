@@ -26,7 +26,7 @@ from lineament.io import markdown, pages, spreadsheets
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.io.names import visible
 from lineament.plots import canvas, contact_sheet, lettering
-from lineament.training import sweep_tables
+from lineament.training.sweeping import tables as sweep_tables
 from page_tags import Tags
 
 ROOT = Path(lineament.__file__).parent
@@ -227,7 +227,7 @@ def swept(_folder: Path) -> str:
 PAGES: dict[str, Callable[[Path], str]] = {
     "evaluation/page.py": evaluated,
     "datasets/audit/page.py": audited,
-    "training/sweep_tables.py": swept,
+    "training/sweeping/tables.py": swept,
 }
 
 
@@ -258,8 +258,8 @@ def test_pages(made: Callable[[Path], str], tmp_path: Path) -> None:
 TABLES = {
     "datasets/formats/_own_table.py": "tests/datasets/formats: read again, to the character",
     "evaluation/detection_errors.py": "a path, as `spreadsheets.write` writes it",
-    "training/run_folder.py": "names of figures, as `spreadsheets.write` writes them",
-    "training/sweep_tables.py": "below",
+    "training/runs/folder.py": "names of figures, as `spreadsheets.write` writes them",
+    "training/sweeping/tables.py": "below",
 }
 
 

@@ -17,10 +17,10 @@ import pytest
 from growth import seconds
 from hostile.pictures import encoded, frames
 from hostile.test_growth import GUESSED, LISTS, READERS
-from lineament.datasets import guessing
 from lineament.datasets.archives import unpack
 from lineament.datasets.collect import robots
 from lineament.datasets.formats import Problems, roboflow
+from lineament.datasets.importing import guessing
 from lineament.errors import LineamentError
 from lineament.io import images
 

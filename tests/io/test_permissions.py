@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from lineament.datasets.archives import unpack
-from lineament.datasets.crop_names import inside
+from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.exporting import export_labels
-from lineament.datasets.importing import import_dataset
+from lineament.datasets.extraction.crop_names import inside
+from lineament.datasets.importing.labels import import_dataset
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.proposals import Proposal
-from lineament.datasets.review import open_review
+from lineament.datasets.reviewing.review import open_review
 from lineament.io import images, own_files, permissions, writing
 from lineament.io.manifest import Journal, Manifest, ManifestRow
 from lineament.io.permissions import SHARED

@@ -24,8 +24,8 @@ SIDE = 24
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models of one make, as a training would leave them: ``a`` and ``b``."""
     torch = pytest.importorskip("torch", reason="the training libraries are not installed")
-    from lineament.training.export import export
-    from lineament.training.run_folder import RunFolder
+    from lineament.training.runs.export import export
+    from lineament.training.runs.folder import RunFolder
 
     root = tmp_path_factory.mktemp("trained")
     contract = InputContract("RGB", SIDE, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))

@@ -86,11 +86,11 @@ def earlier(kind: str, folder: Path) -> Path:
         lines.write('{"a": 1}' + own_files.LINE_END)
         lines.close()
     elif kind == "PROPOSALS":
-        from lineament.datasets import proposals
+        from lineament.datasets.cleaning import proposals
 
         proposals.save(path, [proposals.Proposal("a.jpg", "Ann", "remove", "not a face", 0.5)])
     elif kind == "DECISIONS":
-        from lineament.datasets.decisions import DecisionLog, decision
+        from lineament.datasets.reviewing.decisions import DecisionLog, decision
 
         DecisionLog(path).append([decision(ManifestRow("a", "a.jpg", "0" * 64), "remove")])
     elif kind == "PAGE":

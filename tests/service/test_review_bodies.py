@@ -14,7 +14,7 @@ pytest.importorskip("fastapi", reason="not installed: fastapi (pip install 'line
 import uvicorn
 from test_review_page import picture
 
-from lineament.datasets.review import Review, open_review
+from lineament.datasets.reviewing.review import Review, open_review
 from lineament.io.manifest import Manifest
 from lineament.service import guarding
 from lineament.service.guarding import MAX_BODY, Keys

@@ -25,8 +25,8 @@ pytest.importorskip("httpx", reason="not installed: httpx")
 import httpx
 from starlette.testclient import TestClient
 
-from lineament.datasets.proposals import Proposal
-from lineament.datasets.review import Review, open_review
+from lineament.datasets.cleaning.proposals import Proposal
+from lineament.datasets.reviewing.review import Review, open_review
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.service.desk import ReviewDesk

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from lineament.training import distributed
-from lineament.training.centres import Centres
-from lineament.training.losses import AdaFace
+from lineament.training.recognition.centres import Centres
+from lineament.training.recognition.losses import AdaFace
 
 PEOPLE, INPUTS, DIMENSION = 7, 6, 5
 

@@ -28,7 +28,7 @@ from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.training import loop
 from lineament.training.data import Batch, Batches, Pictures, in_order, normalised, shuffled
 from lineament.training.loop import fit
-from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import rows_of
 from lineament.training.tasks import Progress

@@ -20,9 +20,9 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.view import View
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import Manifest
-from lineament.training import localizer
-from lineament.training.attributes import AttributeTargets
-from lineament.training.classes import ClassTarget
+from lineament.training.attributes.heads import HeadSettings, resolve
+from lineament.training.attributes.trainer import AttributeTargets
+from lineament.training.classification.classes import ClassTarget
 from lineament.training.data import (
     Batch,
     Batches,
@@ -35,8 +35,8 @@ from lineament.training.data import (
     normalised,
     shuffled,
 )
-from lineament.training.embedder import SubjectTarget
-from lineament.training.heads import HeadSettings, resolve
+from lineament.training.detection import localizer
+from lineament.training.recognition.trainer import SubjectTarget
 from lineament.training.splits import rows_of
 
 

@@ -12,9 +12,9 @@ from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard, TrainedData, open_trained
 from lineament.training.architectures import build
 from lineament.training.architectures.backbone import count_parameters
-from lineament.training.embedder_task import EmbedderNet
-from lineament.training.export import export
-from lineament.training.run_folder import open_run
+from lineament.training.recognition.task import EmbedderNet
+from lineament.training.runs.export import export
+from lineament.training.runs.folder import open_run
 from lineament.training.settings import LoopSettings
 
 

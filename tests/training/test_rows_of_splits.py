@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import NotEnoughSamples, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.training.splits import require_no_leak, rows_of, splits_of

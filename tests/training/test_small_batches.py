@@ -10,7 +10,7 @@ import pytest
 import small_training
 
 from lineament.errors import ConfigError, NotEnoughSamples
-from lineament.training.scenes import Scene, require_boxes
+from lineament.training.detection.scenes import Scene, require_boxes
 from lineament.training.settings import LoopSettings
 
 

@@ -15,14 +15,14 @@ from small_training import LOOP, Settings, Stripes, final_weights, photos, train
 
 from lineament.errors import CheckpointMismatch, LineamentError, MissingExtra, NotEnoughSamples
 from lineament.io.manifest import Manifest
-from lineament.training.attributes import AttributesSettings, train_attributes
-from lineament.training.classifier import ClassifierSettings, train_classifier
-from lineament.training.detector import DetectorSettings, train_detector
-from lineament.training.embedder import train_embedder
-from lineament.training.embedder_task import EmbedderSettings
-from lineament.training.heads import HeadSettings
-from lineament.training.localizer import LocalizerSettings, train_localizer
-from lineament.training.run_folder import open_run
+from lineament.training.attributes.heads import HeadSettings
+from lineament.training.attributes.trainer import AttributesSettings, train_attributes
+from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.detection.localizer import LocalizerSettings, train_localizer
+from lineament.training.detection.trainer import DetectorSettings, train_detector
+from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.recognition.trainer import train_embedder
+from lineament.training.runs.folder import open_run
 
 SHORT = Settings(replace(LOOP, epochs=2))
 

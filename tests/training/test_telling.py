@@ -17,10 +17,10 @@ from small_training import LOOP, Settings, photos, train
 from lineament.cli.train.telling import followed
 from lineament.errors import ConfigError
 from lineament.training import threads
-from lineament.training.classification_report import at_chance, monitored
-from lineament.training.classifier import ClassifierSettings
-from lineament.training.embedder_task import EmbedderSettings
-from lineament.training.localizer import LocalizerSettings
+from lineament.training.classification.report import at_chance, monitored
+from lineament.training.classification.trainer import ClassifierSettings
+from lineament.training.detection.localizer import LocalizerSettings
+from lineament.training.recognition.task import EmbedderSettings
 from lineament.training.telling import duration, epoch_line, log
 from lineament.training.transfer import FineTuning
 

@@ -14,7 +14,7 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.training import features, transfer
 from lineament.training.architectures import build
-from lineament.training.classifier import Classifier, ClassifierSettings
+from lineament.training.classification.trainer import Classifier, ClassifierSettings
 from lineament.training.data import Batches, Pictures, in_order, normalised
 from lineament.training.transfer import FineTuning
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.errors import NotCutOut, UsageError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training.attributes import AttributesSettings, train_attributes
-from lineament.training.baseline import embedding_baseline
-from lineament.training.classifier import ClassifierSettings, train_classifier
-from lineament.training.embedder import train_embedder
-from lineament.training.embedder_task import EmbedderSettings
-from lineament.training.heads import HeadSettings
+from lineament.training.attributes.heads import HeadSettings
+from lineament.training.attributes.trainer import AttributesSettings, train_attributes
+from lineament.training.classification.baseline import embedding_baseline
+from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.recognition.trainer import train_embedder
 from lineament.training.settings import LoopSettings
-from lineament.training.sweep import SweepSettings, run_sweep
+from lineament.training.sweeping.sweep import SweepSettings, run_sweep
 from lineament.training.whole_pictures import require_cut_out
 
 SPLITS = {"train": 8, "val": 3, "test": 3}

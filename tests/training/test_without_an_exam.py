@@ -15,7 +15,7 @@ import scene_pictures
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.held_out import NOTE
+from lineament.datasets.splitting.held_out import NOTE
 from lineament.errors import NotEnoughSamples
 from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lineament.training.detector_yolo import quietly_imported
+from lineament.training.detection.yolo import quietly_imported
 
 SMALL = {
     "nc": 1,

@@ -46,7 +46,7 @@ def manifest_at(path: str) -> Path | None:
 
 def chosen(path: Path, splits: list[str]) -> tuple[Selected, list[str]]:
     """The rows to enrol, and what to tell: decisions beside a manifest that has none in it hold too."""
-    from lineament.datasets.review import LOG_NAME, PROPOSALS_NAME, apply, open_review
+    from lineament.datasets.reviewing.review import LOG_NAME, PROPOSALS_NAME, apply, open_review
     from lineament.gallery.manifests import selected
     from lineament.io.manifest import Manifest
 

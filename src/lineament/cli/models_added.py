@@ -54,7 +54,7 @@ def add(
     No code of the file runs. Its network is built anew; ONNX must answer as it does, or nothing is added.
     """
     from lineament.cli.output import Report
-    from lineament.training.added_detectors import AGPL, add_detector
+    from lineament.training.ultralytics.adding import AGPL, add_detector
 
     with Report(json) as report:
         done = add_detector(

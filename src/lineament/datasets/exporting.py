@@ -17,7 +17,7 @@ from lineament.datasets.formats._frames import box_to_stored, points_to_stored, 
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, kind_of
 from lineament.datasets.formats._naming import FolderNames, Names
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.label_rows import Seen, look, read
+from lineament.datasets.importing.rows import Seen, look, read
 from lineament.errors import LabelFileError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
 

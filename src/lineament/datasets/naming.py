@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lineament.config import did_you_mean
 from lineament.datasets.collect.people import read_names, words_of
-from lineament.datasets.crop_names import folded
+from lineament.datasets.extraction.crop_names import folded
 from lineament.errors import UnknownName, UsageError
 from lineament.io.names import shown
 

@@ -17,11 +17,11 @@ def open_dataset(path: str | Path) -> Manifest:
     """The manifest at ``path``, or in that folder, or made from a label format or a folder a person.
 
     A folder a person gives one row a picture, its sub-folder's name as the subject, unopened but hashed.
-    Labels are read as `lineament.datasets.importing` does; what was wrong with them stands, counted, in the
-    manifest's first step. Raises `ManifestError`, `LabelFileError` or `UsageError`.
+    Labels are read as `lineament.datasets.importing.labels` does; what was wrong with them stands, counted,
+    in the manifest's first step. Raises `ManifestError`, `LabelFileError` or `UsageError`.
     """
     from lineament.datasets.archives import is_archive
-    from lineament.datasets.guessing import detect
+    from lineament.datasets.importing.guessing import detect
 
     path = Path(path)
     if path.is_dir() and (path / MANIFEST_NAME).is_file():
@@ -44,7 +44,7 @@ def open_dataset(path: str | Path) -> Manifest:
 
 
 def _from_labels(path: Path) -> Manifest:
-    from lineament.datasets.importing import import_labels
+    from lineament.datasets.importing.labels import import_labels
 
     found = import_labels(path)
     left_out.notice_labels(str(path), found.problems.counts())

@@ -18,7 +18,7 @@ import numpy as np
 
 from lineament.analyzer import Analyzer
 from lineament.datasets import tables
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, InsufficientData, NoFaceFound, SplitError, UsageError
 from lineament.evaluation.capture import Failure

@@ -2,8 +2,8 @@
 
 A person is always recognised in a copy of the same photo, so such comparisons flatter every rate. Copies
 have near embeddings, which an evaluation has anyway: only pictures that are that near to another one of
-their person are read again, and compared as `lineament.datasets.duplicates` does it. Of tiny thumbnails the
-embedding says little: they are compared with the larger pictures of their shape.
+their person are read again, and compared as `lineament.datasets.cleaning.duplicates` does it. Of tiny
+thumbnails the embedding says little: they are compared with the larger pictures of their shape.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.datasets.duplicates import KEPT_LAYOUTS, confirmed, groups, lay_outs
-from lineament.datasets.linking import linked
-from lineament.datasets.same_picture import Canvas
+from lineament.datasets.cleaning.duplicates import KEPT_LAYOUTS, confirmed, groups, lay_outs
+from lineament.datasets.cleaning.linking import linked
+from lineament.datasets.cleaning.same_picture import Canvas
 from lineament.evaluation.capture import Captures
 from lineament.io import images
 from lineament.io.manifest import Manifest

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lineament.datasets.held_out import exam_of
 from lineament.datasets.opening import MANIFEST_NAME, sha256_of
+from lineament.datasets.splitting.held_out import exam_of
 from lineament.errors import SplitError
 from lineament.evaluation.people import LabelledPictures
 from lineament.io.manifest import Manifest, ManifestRow

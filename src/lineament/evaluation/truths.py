@@ -18,10 +18,10 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, pictures_in
 from lineament.datasets.formats._labelled import LabelledPicture, kind_of
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.guessing import detect
-from lineament.datasets.held_out import held_out
-from lineament.datasets.importing import Advance, Imported, import_labels, offer
+from lineament.datasets.importing.guessing import detect
+from lineament.datasets.importing.labels import Advance, Imported, import_labels, offer
 from lineament.datasets.opening import MANIFEST_NAME
+from lineament.datasets.splitting.held_out import held_out
 from lineament.errors import UsageError
 from lineament.io import own_files
 from lineament.io.manifest import Manifest, ManifestRow

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from lineament.datasets.decisions import Decision
+from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.naming import display_names
-from lineament.datasets.proposals import Proposal
-from lineament.datasets.review import DUPLICATES, Review
+from lineament.datasets.reviewing.decisions import Decision
+from lineament.datasets.reviewing.review import DUPLICATES, Review
 from lineament.errors import UsageError
 from lineament.gallery.subjects import require_valid
 from lineament.io.names import shown

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.concurrency import run_in_threadpool
 
-from lineament.datasets.review import Review
+from lineament.datasets.reviewing.review import Review
 from lineament.documents import Malformed, json_of
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.io.names import shown

@@ -8,16 +8,16 @@ from lineament.lazily import lazily
 from lineament.training import threads as _threads
 
 if TYPE_CHECKING:
-    from lineament.training.attributes import AttributesSettings, train_attributes
-    from lineament.training.classifier import ClassifierSettings, train_classifier
-    from lineament.training.detector import DetectorSettings, train_detector
-    from lineament.training.embedder import train_embedder
-    from lineament.training.embedder_task import EmbedderSettings
-    from lineament.training.localizer import LocalizerSettings, train_localizer
+    from lineament.training.attributes.trainer import AttributesSettings, train_attributes
+    from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+    from lineament.training.detection.localizer import LocalizerSettings, train_localizer
+    from lineament.training.detection.trainer import DetectorSettings, train_detector
     from lineament.training.loop import fit
-    from lineament.training.run_folder import open_run
+    from lineament.training.recognition.task import EmbedderSettings
+    from lineament.training.recognition.trainer import train_embedder
+    from lineament.training.runs.folder import open_run
     from lineament.training.settings import LoopSettings
-    from lineament.training.sweep import SweepSettings, run_sweep
+    from lineament.training.sweeping.sweep import SweepSettings, run_sweep
 
 _threads.sleep_while_waiting()
 
@@ -42,15 +42,15 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "lineament.training.attributes": ("AttributesSettings", "train_attributes"),
-        "lineament.training.classifier": ("ClassifierSettings", "train_classifier"),
-        "lineament.training.detector": ("DetectorSettings", "train_detector"),
-        "lineament.training.embedder": ("train_embedder",),
-        "lineament.training.embedder_task": ("EmbedderSettings",),
-        "lineament.training.localizer": ("LocalizerSettings", "train_localizer"),
+        "lineament.training.attributes.trainer": ("AttributesSettings", "train_attributes"),
+        "lineament.training.classification.trainer": ("ClassifierSettings", "train_classifier"),
+        "lineament.training.detection.trainer": ("DetectorSettings", "train_detector"),
+        "lineament.training.recognition.trainer": ("train_embedder",),
+        "lineament.training.recognition.task": ("EmbedderSettings",),
+        "lineament.training.detection.localizer": ("LocalizerSettings", "train_localizer"),
         "lineament.training.loop": ("fit",),
-        "lineament.training.run_folder": ("open_run",),
+        "lineament.training.runs.folder": ("open_run",),
         "lineament.training.settings": ("LoopSettings",),
-        "lineament.training.sweep": ("SweepSettings", "run_sweep"),
+        "lineament.training.sweeping.sweep": ("SweepSettings", "run_sweep"),
     },
 )

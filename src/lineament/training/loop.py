@@ -22,7 +22,7 @@ from lineament.io import opencv
 from lineament.training import distributed, optimisers, threads
 from lineament.training.data import Batch, Batches, deaths_named
 from lineament.training.interrupts import interrupts
-from lineament.training.run_folder import RunFolder
+from lineament.training.runs.folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.tasks import Callback, Held, Progress, Row, Task
 from lineament.training.telling import epoch_line, log

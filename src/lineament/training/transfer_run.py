@@ -14,13 +14,14 @@ from torch.utils.data import Dataset
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training import cards, distributed, features, threads, transfer
+from lineament.training import distributed, features, threads, transfer
 from lineament.training.architectures import build, middle, weights
 from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
 from lineament.training.loop import fit
 from lineament.training.predictions import Predictions, predict
-from lineament.training.run_folder import FEATURES, RunFolder
+from lineament.training.runs import cards
+from lineament.training.runs.folder import FEATURES, RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import rows_of, splits_of
 from lineament.training.tasks import Progress, Task

@@ -17,7 +17,7 @@ from label_sets import picture_bytes
 
 from lineament.datasets import archives
 from lineament.datasets.archives import ArchiveLimits, is_archive, unpack
-from lineament.datasets.importing import import_dataset
+from lineament.datasets.importing.labels import import_dataset
 from lineament.errors import ArchiveRefused, UsageError
 from lineament.io.manifest import Manifest
 

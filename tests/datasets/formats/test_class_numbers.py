@@ -9,7 +9,7 @@ import pytest
 from label_sets import put
 
 from lineament.datasets.exporting import classes_of, export_labels
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
 from lineament.io.manifest import Manifest
 
 NAMES = {0: "with_mask", 1: "face", 2: "hat"}

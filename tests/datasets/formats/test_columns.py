@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from label_sets import one, put
 
-from lineament.datasets.importing import Imported, import_labels
+from lineament.datasets.importing.labels import Imported, import_labels
 from lineament.io.manifest import Points
 
 BOX = "0 0.5 0.5 0.2 0.3"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from label_sets import face_row, one, put
 
 from lineament.datasets.exporting import export_labels
-from lineament.datasets.importing import Imported, import_labels
+from lineament.datasets.importing.labels import Imported, import_labels
 from lineament.datasets.opening import open_dataset
 from lineament.errors import LabelFileError, LineamentError, UsageError
 from lineament.io.manifest import Manifest

@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 from label_sets import put
 
-from lineament.datasets.importing import Imported, import_labels, summary
+from lineament.datasets.importing.labels import Imported, import_labels, summary
 from lineament.datasets.opening import open_dataset
 from lineament.errors import LabelFileError, LineamentError, UsageError
 

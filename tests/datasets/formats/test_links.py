@@ -13,7 +13,7 @@ from label_sets import picture_bytes
 
 from lineament.datasets.audit.thumbnails import contact_sheet
 from lineament.datasets.exporting import export_labels
-from lineament.datasets.importing import import_dataset, import_labels
+from lineament.datasets.importing.labels import import_dataset, import_labels
 from lineament.datasets.opening import from_people
 from lineament.errors import LabelFileError, LineamentError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lineament.datasets.importing import Imported, import_labels
+from lineament.datasets.importing.labels import Imported, import_labels
 from lineament.errors import LabelFileError
 
 

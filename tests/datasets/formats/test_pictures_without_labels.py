@@ -11,7 +11,7 @@ from label_sets import put
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.importing import import_labels, offer
+from lineament.datasets.importing.labels import import_labels, offer
 from lineament.errors import ConfigError, LabelFileError
 
 Make = layouts.Make

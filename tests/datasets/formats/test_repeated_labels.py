@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from label_sets import put
 
-from lineament.datasets.importing import import_labels, summary
+from lineament.datasets.importing.labels import import_labels, summary
 from lineament.evaluation.truths import read_truths
 
 LINE = "0 0.5 0.5 0.5 0.5\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from label_sets import face_row, picture_bytes, put, upright_wh
 
 from lineament.datasets.exporting import differences, export_labels
-from lineament.datasets.importing import import_labels
+from lineament.datasets.importing.labels import import_labels
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Manifest, ManifestRow, Provenance, row_id
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from label_sets import picture_bytes
 
-from lineament.datasets.importing import Imported, import_labels, summary
+from lineament.datasets.importing.labels import Imported, import_labels, summary
 from lineament.datasets.opening import open_dataset
 from lineament.errors import LineamentError
 from lineament.io import left_out

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 
 from lineament.datasets.formats._outlines import around, around_segmentation, ellipse, turned
-from lineament.datasets.importing import Imported, import_labels
+from lineament.datasets.importing.labels import Imported, import_labels
 
 BOX = (10.0, 6.0, 30.0, 18.0)
 CORNERS = [[10, 6], [30, 6], [30, 18], [10, 18]]

@@ -10,7 +10,7 @@ import pytest
 from label_sets import put
 
 from lineament.datasets import tables
-from lineament.datasets.importing import Imported, import_labels
+from lineament.datasets.importing.labels import Imported, import_labels
 from lineament.errors import LabelFileError
 
 P = ("a0.jpg", "a1.jpg", "a2.jpg")

@@ -47,7 +47,7 @@ def audit(
     from lineament.cli.output import NEAR_LABEL, Report, progress
     from lineament.datasets.audit.page import render
     from lineament.datasets.audit.run import audit as examine
-    from lineament.datasets.linking import linked, steps
+    from lineament.datasets.cleaning.linking import linked, steps
     from lineament.datasets.opening import open_dataset
     from lineament.io.own_files import PAGE
     from lineament.io.writing import replacing, require

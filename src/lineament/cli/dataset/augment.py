@@ -118,7 +118,7 @@ def _told(balance: Mapping[str, int]) -> str:
 
 
 def _tell(report: Report, manifest: Manifest, result: Materialised) -> None:
-    from lineament.datasets.importing import boxes_of
+    from lineament.datasets.importing.labels import boxes_of
     from lineament.kinds import noun
 
     kinds = boxes_of(manifest)

@@ -73,9 +73,9 @@ def _propose(
 ) -> None:
     from lineament.cli.output import NEAR_LABEL, Report, progress
     from lineament.config import from_mapping
-    from lineament.datasets import proposals
-    from lineament.datasets.clean import CleanSettings
-    from lineament.datasets.clean import clean as run
+    from lineament.datasets.cleaning import proposals
+    from lineament.datasets.cleaning.clean import CleanSettings
+    from lineament.datasets.cleaning.clean import clean as run
     from lineament.datasets.opening import open_dataset
 
     values = {name: value for name, value in given.items() if value is not None}

@@ -76,9 +76,9 @@ def extract(
     """
     from lineament.cli.output import Report, progress
     from lineament.config import from_mapping
-    from lineament.datasets.extract import ExtractSettings
-    from lineament.datasets.extract import extract as run
-    from lineament.datasets.importing import boxes_of
+    from lineament.datasets.extraction.extract import ExtractSettings
+    from lineament.datasets.extraction.extract import extract as run
+    from lineament.datasets.importing.labels import boxes_of
     from lineament.datasets.opening import open_dataset
     from lineament.geometry.crop_style import CropStyle
     from lineament.kinds import noun

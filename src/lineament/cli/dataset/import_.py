@@ -14,7 +14,7 @@ from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
-    from lineament.datasets.importing import Imported
+    from lineament.datasets.importing.labels import Imported
 
 
 @app.command("import")
@@ -62,8 +62,8 @@ def import_(
     with dataset merge.
     """
     from lineament.cli.output import Report, progress
-    from lineament.datasets.importing import import_dataset
-    from lineament.datasets.joined_folder import GUESS, join_folders
+    from lineament.datasets.importing.labels import import_dataset
+    from lineament.datasets.joining.folder import GUESS, join_folders
     from lineament.errors import UsageError
 
     formats = format or []
@@ -101,7 +101,7 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
     from dataclasses import asdict
 
     from lineament.cli.dataset.joined import tell_copies, tell_problems
-    from lineament.datasets.importing import offer, summary
+    from lineament.datasets.importing.labels import offer, summary
     from lineament.kinds import counted
 
     counts, offered = summary(found), offer(found)

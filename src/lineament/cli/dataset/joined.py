@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lineament.cli.output import Report
     from lineament.datasets.filling import Filled
     from lineament.datasets.formats import Problems
-    from lineament.datasets.joining import Joined
+    from lineament.datasets.joining.manifests import Joined
 
 DifferingOption = Annotated[
     str,
@@ -58,7 +58,7 @@ def merge(
     The pictures of each source go to a folder of its own. Pictures are equal where their bytes are.
     """
     from lineament.cli.output import Report, progress
-    from lineament.datasets.joined_folder import join_folders
+    from lineament.datasets.joining.folder import join_folders
 
     with Report(json) as report:
         with progress(None, "pictures") as advance:
@@ -80,7 +80,7 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
     from dataclasses import asdict
 
     from lineament.datasets.exporting import classes_of
-    from lineament.datasets.importing import boxes_of
+    from lineament.datasets.importing.labels import boxes_of
     from lineament.kinds import counted
 
     rows = joined.manifest.rows

@@ -15,7 +15,7 @@ from lineament.io.own_files import DECISIONS, MANIFEST
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
-    from lineament.datasets.review import Review
+    from lineament.datasets.reviewing.review import Review
 
 
 @app.command("review")
@@ -64,7 +64,7 @@ def review(
     """
     from lineament.cli.output import Report
     from lineament.datasets.opening import MANIFEST_NAME, open_dataset
-    from lineament.datasets.review import PROPOSALS_NAME, open_review
+    from lineament.datasets.reviewing.review import PROPOSALS_NAME, open_review
 
     with Report(json) as report:
         desk = open_review(open_dataset(data), proposals, log)
@@ -125,7 +125,7 @@ def _commands(data: Path, proposals: Path | None, log: Path | None) -> list[str]
 
 def _apply(desk: Review, out: Path, sources: list[Path], report: Report) -> dict[str, object]:
     from lineament.datasets.placing import save_step
-    from lineament.datasets.review import apply
+    from lineament.datasets.reviewing.review import apply
     from lineament.errors import UsageError
 
     if out.resolve() in {path.resolve() for path in sources}:

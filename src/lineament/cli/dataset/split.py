@@ -68,13 +68,13 @@ def split(
     everything out anew.
     """
     from lineament.cli.output import NEAR_LABEL, Report, progress
-    from lineament.datasets.held_out import gap_of
-    from lineament.datasets.linking import linked, steps
+    from lineament.datasets.cleaning.linking import linked, steps
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.placing import save_step
-    from lineament.datasets.shares import aloud
-    from lineament.datasets.splits import Plan, parse_shares, summary
-    from lineament.datasets.splits import split as assign
+    from lineament.datasets.splitting.held_out import gap_of
+    from lineament.datasets.splitting.shares import aloud
+    from lineament.datasets.splitting.splits import Plan, parse_shares, summary
+    from lineament.datasets.splitting.splits import split as assign
     from lineament.io.writing import require
 
     plan = Plan(
@@ -118,7 +118,7 @@ def split(
 
 def _tell_table(report: Report, shares: Mapping[str, float], answer: Mapping[str, Any], unit: str) -> None:
     """Pictures by split, and beside them the boxes or faces where those are another number."""
-    from lineament.datasets.shares import purpose
+    from lineament.datasets.splitting.shares import purpose
 
     pictures, faces = answer["pictures"], answer["totals"]
     total = sum(pictures.values()) or 1

@@ -64,7 +64,7 @@ def attributes(
     """
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
-    from lineament.datasets.held_out import held_out
+    from lineament.datasets.splitting.held_out import held_out
     from lineament.evaluation.attributes import evaluate, open_labels
     from lineament.evaluation.trained_on import runs_of
 

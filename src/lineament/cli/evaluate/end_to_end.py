@@ -72,8 +72,8 @@ def end_to_end(
     from lineament.analyzer import Analyzer
     from lineament.attributes.trained import open_classifiers
     from lineament.cli.output import Report, progress
-    from lineament.datasets.held_out import held_out
     from lineament.datasets.opening import open_dataset
+    from lineament.datasets.splitting.held_out import held_out
     from lineament.errors import UsageError
     from lineament.evaluation.end_to_end import evaluate
     from lineament.evaluation.trained_on import runs_of

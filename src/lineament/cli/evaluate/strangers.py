@@ -76,8 +76,8 @@ def strangers(
 
 
 def _split_of(known: Path) -> str | None:
-    from lineament.datasets.held_out import held_out
     from lineament.datasets.opening import MANIFEST_NAME
+    from lineament.datasets.splitting.held_out import held_out
     from lineament.io import own_files
     from lineament.io.manifest import Manifest
 

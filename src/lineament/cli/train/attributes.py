@@ -84,8 +84,8 @@ def attributes(
     from lineament.cli.output import Report
     from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
-    from lineament.training.attributes import AttributesSettings, length, train_attributes
-    from lineament.training.heads import parse
+    from lineament.training.attributes.heads import parse
+    from lineament.training.attributes.trainer import AttributesSettings, length, train_attributes
 
     flags = {
         "heads": [asdict(parse(spec)) for spec in head] if head else None,
@@ -114,7 +114,7 @@ def attributes(
 
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
-    from lineament.training.classification_report import at_chance
+    from lineament.training.classification.report import at_chance
 
     heads = result["attributes"]
     exam = result.get("measured_on", "test")

@@ -74,7 +74,7 @@ def classifier(
     from lineament.cli.output import Report
     from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
-    from lineament.training.classifier import ClassifierSettings, length, train_classifier
+    from lineament.training.classification.trainer import ClassifierSettings, length, train_classifier
 
     flags = {
         "architecture": architecture,

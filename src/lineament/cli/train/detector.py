@@ -73,7 +73,7 @@ def detector(
     from lineament.cli.output import Report
     from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
-    from lineament.training.detector import DetectorSettings, length, train_detector
+    from lineament.training.detection.trainer import DetectorSettings, length, train_detector
 
     flags = {
         "model": model,

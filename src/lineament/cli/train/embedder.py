@@ -77,8 +77,8 @@ def embedder(
     from lineament.cli.output import Report
     from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
-    from lineament.training.embedder import length, train_embedder
-    from lineament.training.embedder_task import EmbedderSettings
+    from lineament.training.recognition.task import EmbedderSettings
+    from lineament.training.recognition.trainer import length, train_embedder
 
     flags = {
         "architecture": architecture,

@@ -61,7 +61,7 @@ def localizer(
     from lineament.cli.output import Report
     from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
-    from lineament.training.localizer import LocalizerSettings, length, train_localizer
+    from lineament.training.detection.localizer import LocalizerSettings, length, train_localizer
 
     flags = {
         "architecture": architecture,

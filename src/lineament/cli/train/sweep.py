@@ -67,9 +67,9 @@ def sweep(
     from lineament.cli.output import Report
     from lineament.cli.train.telling import followed
     from lineament.datasets.opening import open_dataset
-    from lineament.training.sweep import SweepSettings, cells, run_sweep
-    from lineament.training.sweep_published import tables
-    from lineament.training.sweep_tables import BASELINE, lines, note
+    from lineament.training.sweeping.published import tables
+    from lineament.training.sweeping.sweep import SweepSettings, cells, run_sweep
+    from lineament.training.sweeping.tables import BASELINE, lines, note
 
     flags = {
         "architectures": architectures,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from lineament.datasets.belonging import Union, photo_keys
-from lineament.datasets.versions import Versions, versions
+from lineament.datasets.grouping.together import Union, photo_keys
+from lineament.datasets.grouping.versions import Versions, versions
 from lineament.io.manifest import Manifest, ManifestRow
 
 Kind = Literal["identical", "near_duplicate", "same_photo", "augmented", "versions", "subject"]

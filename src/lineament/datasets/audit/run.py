@@ -9,7 +9,7 @@ from typing import Any
 from lineament.datasets.audit.figures import Files, check_files, summary
 from lineament.datasets.audit.flattery import Flattery, measure
 from lineament.datasets.audit.leaks import Leak, find_leaks, split_by_subject
-from lineament.datasets.versions import Versions, versions
+from lineament.datasets.grouping.versions import Versions, versions
 from lineament.errors import InsufficientData
 from lineament.io.manifest import Manifest
 

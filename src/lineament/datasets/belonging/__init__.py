@@ -1,1 +1,1 @@
-"""Whose face it is: the face of a photo that is its subject's, and photos that belong to nobody of their folder."""
+"""Whose face it is: the face of a photo that is its subject's, and photos that do not belong."""

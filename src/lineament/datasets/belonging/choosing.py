@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from lineament.datasets.consensus import Agreement, consensus
-from lineament.datasets.sightings import Sighting
+from lineament.datasets.belonging.consensus import Agreement, consensus
+from lineament.datasets.belonging.sightings import Sighting
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.placing import place
 from lineament.io.manifest import ManifestRow

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lineament.datasets.consensus import Agreement, Consensus, consensus
+from lineament.datasets.belonging.consensus import Agreement, Consensus, consensus
 from lineament.gallery.fusion import mean_direction
 from lineament.gallery.searching import search_threshold
 from lineament.types import Float32, ModelId

@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 
 from lineament.analyzer import Analyzer
 from lineament.config import did_you_mean
-from lineament.datasets.clean_photo import Looking, Seen, is_done, key_of, seen_rows
-from lineament.datasets.duplicates import (
+from lineament.datasets.belonging.identity import SURE_MEMBERS, Identities, Verdict, judge
+from lineament.datasets.cleaning.clean_photo import Looking, Seen, is_done, key_of, seen_rows
+from lineament.datasets.cleaning.duplicates import (
     KEPT_LAYOUTS,
     Pair,
     Print,
@@ -24,9 +25,8 @@ from lineament.datasets.duplicates import (
     lay_outs,
     propose,
 )
-from lineament.datasets.identity import SURE_MEMBERS, Identities, Verdict, judge
-from lineament.datasets.proposals import Proposal, in_order
-from lineament.datasets.same_picture import Canvas
+from lineament.datasets.cleaning.proposals import Proposal, in_order
+from lineament.datasets.cleaning.same_picture import Canvas
 from lineament.datasets.threads import in_threads
 from lineament.errors import ConfigError, UsageError
 from lineament.gallery.enrolment import MIN_QUALITY

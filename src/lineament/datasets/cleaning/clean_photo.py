@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer
-from lineament.datasets.choosing import Spot, central, in_boxes
-from lineament.datasets.same_picture import perceptual_hashes
-from lineament.datasets.sightings import Sighting
+from lineament.datasets.belonging.choosing import Spot, central, in_boxes
+from lineament.datasets.belonging.sightings import Sighting
+from lineament.datasets.cleaning.same_picture import perceptual_hashes
 from lineament.gallery.own_faces import UNKNOWN_SCORE, GivenFaces, has_own_face, own_faces
 from lineament.io.manifest import ManifestRow
 from lineament.types import Float32

@@ -1,8 +1,8 @@
 """The same picture twice: byte for byte, pixel for pixel, or resized, recompressed, mirrored, cropped.
 
 Near duplicates are looked for among pictures with near perceptual hashes (of the picture or its mirror
-image) or near embeddings. A glance leaves few of those (`lineament.datasets.glances`), which are confirmed
-by laying one over the other. Photos of one session have near
+image) or near embeddings. A glance leaves few of those (`lineament.datasets.cleaning.glances`), which are
+confirmed by laying one over the other. Photos of one session have near
 embeddings and often near hashes; it is the overlay that tells them apart from copies. When the limit was
 set copies of LFW photos correlated at 0.98 and more, its most similar different photos at 0.87.
 """
@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.datasets.glances import Fit, Surroundings, outline
-from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import Canvas, lay_out, look_at, overlay
+from lineament.datasets.cleaning.glances import Fit, Surroundings, outline
+from lineament.datasets.cleaning.proposals import Proposal
+from lineament.datasets.cleaning.same_picture import Canvas, lay_out, look_at, overlay
 from lineament.datasets.threads import in_threads
 from lineament.shown import shown
 from lineament.types import Float32, UInt8

@@ -1,7 +1,8 @@
 """Which rows show nearly the same picture, so that a split keeps them together and an audit finds them.
 
-The search of `lineament.datasets.duplicates` with the coarse look of a picture in place of an embedding: no
-model is needed, and a few cropped copies stay unseen that `lineament dataset clean` would find.
+The search of `lineament.datasets.cleaning.duplicates` with the coarse look of a picture in place of an
+embedding: no model is needed, and a few cropped copies stay unseen that `lineament dataset clean` would
+find.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lineament.datasets.duplicates import (
+from lineament.datasets.cleaning.duplicates import (
     KEPT_LAYOUTS,
     Print,
     find_duplicates,
@@ -21,7 +22,7 @@ from lineament.datasets.duplicates import (
     lay_outs,
     small_looks,
 )
-from lineament.datasets.same_picture import Canvas, perceptual_hashes
+from lineament.datasets.cleaning.same_picture import Canvas, perceptual_hashes
 from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow

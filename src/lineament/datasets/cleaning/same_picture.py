@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-from lineament.datasets.glances import Fit, in_pixels, small_look
+from lineament.datasets.cleaning.glances import Fit, in_pixels, small_look
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut_smooth
 from lineament.shown import shown as in_short

@@ -15,13 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from lineament.datasets import crop_names
-from lineament.datasets.belonging import link
-from lineament.datasets.choosing import Choice, choose
-from lineament.datasets.consensus import Agreement
-from lineament.datasets.extract_photo import LOOK_SIDE, Extractor, ExtractSettings, Photo, see_photos
-from lineament.datasets.opening import MANIFEST_NAME, sha256_of
-from lineament.datasets.output_folder import (
+from lineament.datasets.belonging.choosing import Choice, choose
+from lineament.datasets.belonging.consensus import Agreement
+from lineament.datasets.belonging.sightings import Sighting
+from lineament.datasets.extraction import crop_names
+from lineament.datasets.extraction.extract_photo import (
+    LOOK_SIDE,
+    Extractor,
+    ExtractSettings,
+    Photo,
+    see_photos,
+)
+from lineament.datasets.extraction.output_folder import (
     JOURNAL_NAME,
     LOCK_NAME,
     SETTINGS_KEY,
@@ -30,7 +35,8 @@ from lineament.datasets.output_folder import (
     require_apart,
     sweep,
 )
-from lineament.datasets.sightings import Sighting
+from lineament.datasets.grouping.together import link
+from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.datasets.threads import in_threads
 from lineament.datasets.worker_processes import Workers
 from lineament.errors import OutputError, PictureError, UsageError

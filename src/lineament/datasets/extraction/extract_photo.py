@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from lineament import registry
 from lineament.analyzer import Analyzer
-from lineament.datasets import crop_names
-from lineament.datasets.choosing import decided, in_boxes
+from lineament.datasets.belonging.choosing import decided, in_boxes
+from lineament.datasets.belonging.sightings import Sighting
+from lineament.datasets.extraction import crop_names
 from lineament.datasets.opening import sha256_of
-from lineament.datasets.sightings import Sighting
 from lineament.errors import ConfigError, PictureError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images

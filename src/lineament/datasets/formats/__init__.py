@@ -1,7 +1,7 @@
 """Label formats, one file each: reading gives `LabelledPicture`s, writing takes them.
 
 A format only knows its own files. Finding pictures, EXIF, checking boxes and counting what is wrong is done
-once, in `lineament.datasets.importing` and `lineament.datasets.exporting`.
+once, in `lineament.datasets.importing.labels` and `lineament.datasets.exporting`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Some names only one tool writes: Roboflow's ``NAME_EXT.rf.HASH``, the copies of
 `lineament.datasets.augment`, those of Augmentor. Endings such as ``_flip`` and ``_aug_3`` are anybody's,
-and may mean something else; whether they do, the other names tell (`lineament.datasets.versions`).
+and may mean something else; whether they do, the other names tell (`lineament.datasets.grouping.versions`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lineament.datasets.given import meaning
+from lineament.datasets.splitting.given import meaning
 
 _EXT = r"(?:jpe?g|jfif|png|bmp|webp|tiff?|avif|heic|gif)"
 _MADE = {

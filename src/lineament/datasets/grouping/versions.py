@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from lineament.datasets.belonging import Union
-from lineament.datasets.source_names import Ending, clip_of, ending_of, source_of, stem_of
+from lineament.datasets.grouping.source_names import Ending, clip_of, ending_of, source_of, stem_of
+from lineament.datasets.grouping.together import Union
 from lineament.io.manifest import Manifest, ManifestRow
 
 SOURCE_NAME = "source_name"

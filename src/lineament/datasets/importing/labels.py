@@ -16,10 +16,10 @@ from lineament.datasets.filling import fill, require_import
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import pictures_below, reading_within
 from lineament.datasets.formats._labelled import kind_of
-from lineament.datasets.guessing import detect, places_in
-from lineament.datasets.label_rows import Advance, Imported, read
+from lineament.datasets.importing.guessing import detect, places_in
+from lineament.datasets.importing.rows import Advance, Imported, read
+from lineament.datasets.importing.unlabelled import OPTION, WITHOUT_LABELS
 from lineament.datasets.opening import MANIFEST_NAME
-from lineament.datasets.unlabelled import OPTION, WITHOUT_LABELS
 from lineament.errors import LineamentError, UsageError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.kinds import is_face

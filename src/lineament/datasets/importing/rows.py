@@ -34,8 +34,8 @@ from lineament.datasets.formats._frames import box_to_upright, points_to_upright
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, Labels, repeated
 from lineament.datasets.formats._layout import label_files
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.importing.unlabelled import unnamed
 from lineament.datasets.opening import sha256_of
-from lineament.datasets.unlabelled import unnamed
 from lineament.errors import LabelFileError, PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, outside, row_id

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.filling import Filled, fill
-from lineament.datasets.importing import import_labels, offer
-from lineament.datasets.joining import Joined, Source, join, require_rule
-from lineament.datasets.label_rows import Advance
+from lineament.datasets.importing.labels import import_labels, offer
+from lineament.datasets.importing.rows import Advance
+from lineament.datasets.joining.manifests import Joined, Source, join, require_rule
 from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import UsageError
 from lineament.io import own_files

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lineament.datasets.agreeing import Differing, kind, together
 from lineament.datasets.exporting import classes_of
 from lineament.datasets.formats._naming import Names, portable
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.joining.agreeing import Differing, kind, together
 from lineament.errors import UsageError
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lineament.datasets.decisions import Decision, DecisionLog, decision
-from lineament.datasets.proposals import Proposal
+from lineament.datasets.cleaning.proposals import Proposal
+from lineament.datasets.reviewing.decisions import Decision, DecisionLog, decision
 from lineament.errors import UsageError
 from lineament.io.manifest import Manifest, ManifestRow
 
@@ -274,7 +274,7 @@ def open_review(manifest: Manifest, proposals: Path | None = None, log: Path | N
 
     Without ``proposals`` those in ``proposals.jsonl`` beside the manifest are taken, where there are any.
     """
-    from lineament.datasets import proposals as files
+    from lineament.datasets.cleaning import proposals as files
 
     beside = manifest.folder / PROPOSALS_NAME
     source = proposals if proposals is not None else beside if beside.is_file() else None

@@ -190,7 +190,7 @@ def _modern(key: str) -> str:
 
 def _given(path: Path, architecture: str) -> tuple[Path, str]:
     """The file that a path means, and what to say of it."""
-    from lineament.training.run_folder import BEST
+    from lineament.training.runs.folder import BEST
 
     if not path.exists():
         raise WeightsUnavailable(f"{path}: there is no such file or run folder")

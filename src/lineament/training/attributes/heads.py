@@ -18,7 +18,7 @@ from lineament.datasets import tables
 from lineament.errors import ConfigError, NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
 from lineament.io.trained import INPUT_NAME, Head
-from lineament.training.classes import SUBJECT, class_name
+from lineament.training.classification.classes import SUBJECT, class_name
 from lineament.types import Float64
 
 _FEW = 10

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from lineament.training.architectures import Backbone
-from lineament.training.classification_report import monitored
+from lineament.training.attributes.heads import MISSING, Attribute
+from lineament.training.classification.report import monitored
 from lineament.training.data import Batch, Batches
-from lineament.training.heads import MISSING, Attribute
 from lineament.training.predictions import predict
 from lineament.training.transfer import FineTuning, Method, Transferred
 

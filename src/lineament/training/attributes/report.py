@@ -16,8 +16,8 @@ from lineament.plots.confusion import confusion_figure
 from lineament.plots.numbers import numbers_figure
 from lineament.scoring import classification_rates, numbers, proportions
 from lineament.scoring.classification import RocCurve, roc
-from lineament.training.classification_report import guessing, log_probabilities
-from lineament.training.heads import Attribute
+from lineament.training.attributes.heads import Attribute
+from lineament.training.classification.report import guessing, log_probabilities
 from lineament.types import Float64
 
 REACH = 5.0

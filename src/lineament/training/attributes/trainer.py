@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import TrainedCard
-from lineament.training import attribute_report as report
-from lineament.training import cards, export, transfer_run
+from lineament.training import transfer_run
 from lineament.training.architectures.backbone import count_parameters
+from lineament.training.attributes import report
+from lineament.training.attributes.heads import Attribute, HeadSettings, resolve, targets
+from lineament.training.attributes.multi_task import AttributeNetwork, AttributesTask
 from lineament.training.callbacks import turning_point
 from lineament.training.data import Batches
-from lineament.training.heads import Attribute, HeadSettings, resolve, targets
 from lineament.training.labels import Labelled, with_labels
-from lineament.training.multi_task import AttributeNetwork, AttributesTask
 from lineament.training.predictions import Predictions
-from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.runs import cards, export
+from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak
 from lineament.training.transfer import FineTuning, Method

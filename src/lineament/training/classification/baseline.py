@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from lineament import registry
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import MissingExtra, NoFaceFound, PictureError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import proportions
-from lineament.training.classes import SUBJECT, Classes, classes_of
+from lineament.training.classification.classes import SUBJECT, Classes, classes_of
 from lineament.training.splits import require_no_leak, rows_of, splits_of
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 from lineament.types import Float32, Image, UInt8

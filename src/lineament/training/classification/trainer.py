@@ -11,21 +11,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.confusion import confusion_figure
-from lineament.training import cards, export, transfer_run
-from lineament.training import classification_report as report
+from lineament.training import transfer_run
 from lineament.training.architectures import Backbone
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.callbacks import turning_point
-from lineament.training.classes import SUBJECT, Classes, ClassTarget, classes_of
+from lineament.training.classification import report
+from lineament.training.classification.classes import SUBJECT, Classes, ClassTarget, classes_of
 from lineament.training.data import Batch, Batches
 from lineament.training.predictions import Predictions, predict
-from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.runs import cards, export
+from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak
 from lineament.training.transfer import FineTuning, Method, Transferred

@@ -18,7 +18,7 @@ from lineament.plots.box_sheet import BoxedPicture, box_sheet
 from lineament.plots.lettering import legible
 from lineament.plots.precision_recall import f1_figure, precision_recall_figure
 from lineament.scoring.detection import Curve, curve
-from lineament.training.detector_scores import Found, matches_of
+from lineament.training.detection.scores import Found, matches_of
 
 _DRAWN = 8
 

@@ -20,21 +20,23 @@ from torch import nn
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.detectors.localizer import BOX, FACE
 from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.kinds import is_face, noun
-from lineament.training import cards, distributed, localizer_scores, transfer
+from lineament.training import distributed, transfer
 from lineament.training.architectures import Backbone, build, weights
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
 from lineament.training.data import Batch, Batches, Pictures, in_order, normalised, shuffled
-from lineament.training.export import export
+from lineament.training.detection import localizer_scores
+from lineament.training.detection.scenes import classes_of, empty_rows
 from lineament.training.loop import fit
 from lineament.training.predictions import predict
-from lineament.training.run_folder import open_run
-from lineament.training.scenes import classes_of, empty_rows
+from lineament.training.runs import cards
+from lineament.training.runs.export import export
+from lineament.training.runs.folder import open_run
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak, rows_of, splits_of
 

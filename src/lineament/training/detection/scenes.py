@@ -1,8 +1,8 @@
 """Pictures with any number of boxes: what detectors learn from, one entry a picture.
 
 A manifest has a row a face, or a single row ``no_face`` for a picture that was looked at and holds none.
-`lineament.datasets.splits` assigns both; where another tool left an empty picture without a split, it gets
-one here by a hash of its bytes, in the proportions of the others.
+`lineament.datasets.splitting.splits` assigns both; where another tool left an empty picture without a
+split, it gets one here by a hash of its bytes, in the proportions of the others.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from lineament.scoring import detection, detection_rates
 from lineament.scoring.matching import Matches, PictureBoxes, match
 from lineament.shown import shown
 from lineament.training.data import Batch
-from lineament.training.scenes import Scene, placement_of
+from lineament.training.detection.scenes import Scene, placement_of
 from lineament.types import Faces
 
 LEAST_SCORE = 0.005

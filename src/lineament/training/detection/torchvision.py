@@ -22,7 +22,7 @@ from lineament.io.catalog import InputContract
 from lineament.io.delivery import sha256_of
 from lineament.training import architectures
 from lineament.training.architectures import weights as files
-from lineament.training.detector_weights import file_of, put_fitting
+from lineament.training.detection.weights import file_of, put_fitting
 
 LICENCE = "that of the training data; the network is torchvision's (BSD-3-Clause)"
 OWN = "ssdlite320_mobilenet_v3_large"

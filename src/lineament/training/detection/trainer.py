@@ -17,27 +17,31 @@ from torch import nn
 
 from lineament.config import did_you_mean
 from lineament.datasets.augment.pipeline import Pipeline
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import ConfigError, ExportMismatch, UnknownName
 from lineament.io.catalog import InputContract
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard, open_trained
-from lineament.training import (
-    cards,
-    detector_figures,
-    detector_torchvision,
-    detector_yolo,
-    distributed,
-    optimisers,
-)
+from lineament.training import distributed, optimisers
 from lineament.training.averaging import WeightAverage
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
 from lineament.training.data import Batch, Batches, in_order, normalised, shuffled
-from lineament.training.detector_scores import Found, collect, monitored, summary
-from lineament.training.export import TOLERANCE, export
+from lineament.training.detection import figures as detector_figures
+from lineament.training.detection import torchvision as detector_torchvision
+from lineament.training.detection import yolo as detector_yolo
+from lineament.training.detection.scenes import (
+    Scene,
+    Scenes,
+    classes_of,
+    require_boxes,
+    scenes_of,
+    unlabelled,
+)
+from lineament.training.detection.scores import Found, collect, monitored, summary
 from lineament.training.loop import fit
-from lineament.training.run_folder import RunFolder, open_run
-from lineament.training.scenes import Scene, Scenes, classes_of, require_boxes, scenes_of, unlabelled
+from lineament.training.runs import cards
+from lineament.training.runs.export import TOLERANCE, export
+from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak, rows_of, splits_of
 

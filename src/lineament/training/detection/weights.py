@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lineament.errors import WeightsMismatch, WeightsUnavailable
-from lineament.training.run_folder import BEST
+from lineament.training.runs.folder import BEST
 
 _LEAST_SHARE = 0.8
 """The layers for other classes are less than a fifth of a detector's tensors."""

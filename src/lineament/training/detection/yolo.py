@@ -22,7 +22,7 @@ from torch import nn
 from lineament.errors import MissingExtra, WeightsMismatch, WeightsUnavailable
 from lineament.io.catalog import InputContract
 from lineament.io.delivery import sha256_of
-from lineament.training.detector_weights import file_of, put_fitting
+from lineament.training.detection.weights import file_of, put_fitting
 
 LICENCE = "AGPL-3.0 (Ultralytics YOLOv8), and that of the training data"
 NAMES = ("yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x")

@@ -19,7 +19,7 @@ from torch import distributed
 from torch.nn import functional
 
 from lineament.errors import ConfigError
-from lineament.training.losses import Margin
+from lineament.training.recognition.losses import Margin
 
 _BLOCK = 4096
 

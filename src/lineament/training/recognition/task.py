@@ -14,22 +14,22 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.catalog import InputContract
 from lineament.training.architectures import Backbone
-from lineament.training.centres import Centres, CentreSettings
 from lineament.training.data import Batch, Batches, normalised
-from lineament.training.losses import DEFAULT_MARGIN, HardTriplets, margin_of
 from lineament.training.predictions import predict
+from lineament.training.recognition.centres import Centres, CentreSettings
+from lineament.training.recognition.losses import DEFAULT_MARGIN, HardTriplets, margin_of
+from lineament.training.recognition.unseen import People, verify
 from lineament.training.settings import LoopSettings
 from lineament.training.transfer import FineTuning, require_learned
-from lineament.training.unseen import People, verify
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedderSettings:
     """What to train and how.
 
-    ``weights``: none, imagenet, a file or a run folder. ``loss``: see `lineament.training.losses`;
-    ``margin`` None takes the paper's. ``scale`` multiplies cosines before the softmax. ``sampler`` balanced
-    makes batches of ``photos_each`` photos a subject; shuffled takes every photo once an epoch.
+    ``weights``: none, imagenet, a file or a run folder. ``loss``: see
+    `lineament.training.recognition.losses`; ``margin`` None takes the paper's. ``scale``
+    multiplies cosines before the softmax. ``sampler`` balanced makes batches of ``photos_each`` photos a subject; shuffled takes every photo once an epoch.
     ``at_least`` leaves out training subjects with fewer photos. ``backbone_rate`` scales the learning rate
     of all but the new layers; the first ``frozen_stages`` of the backbone do not learn at all. ``fmr`` is
     the false match rate at which FNMR on the split val picks the best epoch; None takes the lowest that val

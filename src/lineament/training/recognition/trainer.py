@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from lineament.datasets.augment.pipeline import Pipeline
-from lineament.datasets.held_out import exam_of, telling
+from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract
@@ -20,20 +20,17 @@ from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.roc import roc_figure
-from lineament.training import cards, distributed, export
+from lineament.training import distributed
 from lineament.training.architectures import build, weights
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, in_order, shuffled
 from lineament.training.data import Plan as BatchPlan
-from lineament.training.embedder_task import EmbedderNet, EmbedderSettings, EmbedderTask
 from lineament.training.loop import fit
 from lineament.training.predictions import predict
-from lineament.training.run_folder import RunFolder, open_run
-from lineament.training.samplers import balanced
-from lineament.training.splits import require_no_leak, rows_of, splits_of
-from lineament.training.tasks import Progress
-from lineament.training.unseen import (
+from lineament.training.recognition.samplers import balanced
+from lineament.training.recognition.task import EmbedderNet, EmbedderSettings, EmbedderTask
+from lineament.training.recognition.unseen import (
     People,
     Verified,
     people_of,
@@ -42,6 +39,10 @@ from lineament.training.unseen import (
     supported,
     verify,
 )
+from lineament.training.runs import cards, export
+from lineament.training.runs.folder import RunFolder, open_run
+from lineament.training.splits import require_no_leak, rows_of, splits_of
+from lineament.training.tasks import Progress
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 
 Advance = Callable[[int], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
-from lineament.datasets.extract_photo import turning
+from lineament.datasets.extraction.extract_photo import turning
 from lineament.errors import ConfigError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract

@@ -19,7 +19,7 @@ from lineament.io import golden
 from lineament.io.catalog import Golden
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, TrainedCard
-from lineament.training.run_folder import RunFolder
+from lineament.training.runs.folder import RunFolder
 from lineament.training.telling import log
 
 TOLERANCE = 1e-4

@@ -34,7 +34,8 @@ from lineament.io.names import shown
 from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
-from lineament.training import distributed, run_identity
+from lineament.training import distributed
+from lineament.training.runs import identity as run_identity
 
 RESULT = "result.json"
 CONFIG = "config.toml"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lineament.errors import ConfigError, LineamentError, WeightsUnavailable
 from lineament.training.architectures import build, weights
-from lineament.training.run_folder import BEST
+from lineament.training.runs.folder import BEST
 
 _SUFFIXES = (".pth", ".pt", ".safetensors")
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from lineament.config import from_mapping
 from lineament.datasets.augment.pipeline import DEFAULT
-from lineament.datasets.held_out import exam_of
+from lineament.datasets.splitting.held_out import exam_of
 from lineament.documents import read_object
 from lineament.errors import (
     CheckpointMismatch,
@@ -31,20 +31,20 @@ from lineament.errors import (
     WeightsUnavailable,
 )
 from lineament.io.manifest import Manifest
-from lineament.training import brought
 from lineament.training.architectures import build
-from lineament.training.baseline import embedding_baseline
-from lineament.training.classifier import ClassifierSettings, train_classifier
-from lineament.training.run_folder import RESULT, write_json
+from lineament.training.classification.baseline import embedding_baseline
+from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.runs.folder import RESULT, write_json
 from lineament.training.splits import require_no_leak
-from lineament.training.sweep_tables import BASELINE, Failure, Outcome, summarise, write_tables
+from lineament.training.sweeping import brought
+from lineament.training.sweeping.tables import BASELINE, Failure, Outcome, summarise, write_tables
 from lineament.training.telling import log
 from lineament.training.transfer_run import rows_by_split
 
 Advance = Callable[[int], None]
 
 
-_PRELOAD = ("lineament.training.classifier", "matplotlib.figure", "onnxscript", "tensorboard")
+_PRELOAD = ("lineament.training.classification.trainer", "matplotlib.figure", "onnxscript", "tensorboard")
 """Imported once, not by each cell: together they take longer than a small training's epoch."""
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from lineament.datasets.held_out import NOTE, exam_of
+from lineament.datasets.splitting.held_out import NOTE, exam_of
 from lineament.io import markdown as written
 from lineament.io import pages, spreadsheets
 from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
-from lineament.training import sweep_published
-from lineament.training.classification_report import at_chance
-from lineament.training.run_folder import write_json
+from lineament.training.classification.report import at_chance
+from lineament.training.runs.folder import write_json
 from lineament.training.splits import SPLITS
+from lineament.training.sweeping import published as sweep_published
 
 BASELINE = "baseline"
 
@@ -223,4 +223,4 @@ def _html(answer: Mapping[str, Any]) -> str:
         "note": note(answer),
         "baseline": BASELINE,
     }
-    return pages.page("lineament.training", "sweep.html.j2", values)
+    return pages.page("lineament.training.sweeping", "sweep.html.j2", values)

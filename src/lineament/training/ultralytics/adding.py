@@ -19,9 +19,10 @@ from lineament.io.delivery import sha256_of
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, Head, TrainedCard, TrainedData
 from lineament.registry import detectors
-from lineament.training import yolo_export, yolo_file
-from lineament.training.export import export, require_equal
-from lineament.training.run_folder import RunFolder
+from lineament.training.runs.export import export, require_equal
+from lineament.training.runs.folder import RunFolder
+from lineament.training.ultralytics import export as yolo_export
+from lineament.training.ultralytics import file as yolo_file
 
 HEAD = "detections"
 AGPL = (

@@ -14,7 +14,7 @@ from lineament.io import golden
 from lineament.io.catalog import Golden
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, TrainedCard
-from lineament.training.export import GOLDEN_TOLERANCE
+from lineament.training.runs.export import GOLDEN_TOLERANCE
 
 _POINTS = (0, 10, 15)
 _MAX_FILE = 2 * 2**30
@@ -22,7 +22,7 @@ _MAX_FILE = 2 * 2**30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedYolo:
-    """An ONNX file and what it says of itself, named as in `lineament.training.yolo_file`."""
+    """An ONNX file and what it says of itself, named as in `lineament.training.ultralytics.file`."""
 
     path: Path
     model: Any

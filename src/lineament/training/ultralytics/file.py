@@ -18,7 +18,7 @@ from torch import nn
 from lineament.errors import WeightsMismatch
 from lineament.io import torch_files
 from lineament.io.torch_files import Made
-from lineament.training import yolo_layers as ours
+from lineament.training.ultralytics import layers as ours
 
 DEFAULT_SIZE = 640
 _MOST = 512

@@ -16,8 +16,8 @@ from lineament.errors import ExportMismatch
 from lineament.io import golden
 from lineament.io.catalog import InputContract
 from lineament.io.trained import Head, TrainedCard, TrainedData, open_trained
-from lineament.training import export
-from lineament.training.run_folder import RunFolder, open_run
+from lineament.training.runs import export
+from lineament.training.runs.folder import RunFolder, open_run
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import sharded_centres
 import torch
 
 from lineament.errors import ConfigError
-from lineament.training.centres import Centres, CentreSettings
-from lineament.training.losses import ArcFace
+from lineament.training.recognition.centres import Centres, CentreSettings
+from lineament.training.recognition.losses import ArcFace
 
 SCRIPT = Path(__file__).with_name("sharded_centres.py")
 

@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.agreeing import Differing, together
 from lineament.datasets.exporting import classes_of, export_labels
-from lineament.datasets.importing import import_labels
-from lineament.datasets.joining import Source, join
+from lineament.datasets.importing.labels import import_labels
+from lineament.datasets.joining.agreeing import Differing, together
+from lineament.datasets.joining.manifests import Source, join
 from lineament.errors import UsageError
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 

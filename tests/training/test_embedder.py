@@ -29,8 +29,8 @@ from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard
 from lineament.scoring.similarity import normalise
 from lineament.testing.embedder_contract import EmbedderContract
-from lineament.training.embedder import length, train_embedder
-from lineament.training.embedder_task import EmbedderSettings
+from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.recognition.trainer import length, train_embedder
 from lineament.training.settings import LoopSettings
 from lineament.types import Status
 
@@ -79,10 +79,10 @@ import torch; torch.set_num_threads(1)
 from pathlib import Path
 from test_embedder import settings
 from lineament.io.manifest import Manifest
-from lineament.training.embedder import train_embedder
+from lineament.training.recognition.centres import CentreSettings
+from lineament.training.recognition.trainer import train_embedder
 train_embedder(Manifest.load(Path({str(people.folder / "manifest.jsonl")!r})), Path({str(out)!r}),
-               settings(loop_epochs=2, centres=__import__("lineament.training.centres").training.centres
-                        .CentreSettings(share=0.5)))
+               settings(loop_epochs=2, centres=CentreSettings(share=0.5)))
 """
 
 
@@ -151,14 +151,14 @@ def test_analyzes_photos(run: Path) -> None:
 def test_centres_survive_a_kill(people: Manifest, tmp_path: Path) -> None:
     """Killed after an epoch and gone on with, sampled centres and all: the weights of a whole run."""
     people.save(people.folder / "manifest.jsonl")
-    from lineament.training.centres import CentreSettings
+    from lineament.training.recognition.centres import CentreSettings
 
     wanted = settings(loop_epochs=2, centres=CentreSettings(share=0.5))
     train_embedder(people, tmp_path / "whole", wanted)
     code = subprocess_code(tmp_path / "killed", people)
     killing = (
         "import os, signal\n"
-        "from lineament.training import run_folder\n"
+        "from lineament.training.runs import folder as run_folder\n"
         "save = run_folder.RunFolder.save_checkpoint\n"
         "def saved(self, state):\n"
         "    save(self, state)\n"

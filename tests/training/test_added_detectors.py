@@ -25,8 +25,8 @@ from lineament.errors import ConfigError, UnknownName, UsageError, WeightsMismat
 from lineament.geometry.letterbox import letterbox
 from lineament.io import images, torch_files
 from lineament.registry import detectors
-from lineament.training import yolo_file
-from lineament.training.added_detectors import add_detector, chosen_classes
+from lineament.training.ultralytics import file as yolo_file
+from lineament.training.ultralytics.adding import add_detector, chosen_classes
 
 needs_ultralytics = pytest.mark.skipif(
     importlib.util.find_spec("ultralytics") is None, reason="not installed: lineament[yolo]"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_splits import SHARES, people, row, where
 
 from lineament.datasets.audit.leaks import find_leaks
-from lineament.datasets.splits import Plan, Split, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, Split, parse_shares, split
 from lineament.errors import SplitError
 from lineament.io.manifest import Manifest
 

@@ -21,10 +21,10 @@ from small_training import photos
 from lineament.config import from_toml
 from lineament.errors import CheckpointMismatch, ConfigError, SplitError, UnknownName
 from lineament.io.manifest import Manifest
-from lineament.training import sweep as module
-from lineament.training import sweep_published
-from lineament.training.sweep import SweepSettings, cells, run_sweep
-from lineament.training.sweep_tables import (
+from lineament.training.sweeping import published as sweep_published
+from lineament.training.sweeping import sweep as module
+from lineament.training.sweeping.sweep import SweepSettings, cells, run_sweep
+from lineament.training.sweeping.tables import (
     Failure,
     Outcome,
     markdown,
@@ -180,7 +180,7 @@ sys.path.insert(0, sys.argv[1])
 from test_sweep import LOOP, SMALL
 from dataclasses import replace
 from lineament.io.manifest import Manifest
-from lineament.training.sweep import run_sweep
+from lineament.training.sweeping.sweep import run_sweep
 if __name__ == "__main__":
     told = replace(SMALL, architectures=("reference:scratch",),
                    classifier={"size": 32, "loop": {**LOOP, "epochs": 100000}})

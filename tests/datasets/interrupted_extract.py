@@ -14,7 +14,8 @@ import sys
 from typing import Any
 
 from lineament.cli.main import main
-from lineament.datasets import extract, worker_processes
+from lineament.datasets import worker_processes
+from lineament.datasets.extraction import extract
 from lineament.datasets.worker_processes import Workers
 from lineament.io.manifest import Journal
 

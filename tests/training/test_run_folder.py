@@ -21,7 +21,7 @@ from lineament.config import from_mapping
 from lineament.errors import CheckpointMismatch, OutputError, UsageError
 from lineament.io.manifest import Manifest
 from lineament.training.callbacks import Curves, TensorBoard
-from lineament.training.run_folder import open_run, write_json
+from lineament.training.runs.folder import open_run, write_json
 
 SHORT = Settings(replace(LOOP, epochs=1))
 
@@ -221,7 +221,7 @@ def test_every_writer_names_a_full_disk() -> None:
 import resource, sys, tempfile, torch
 from pathlib import Path
 from lineament.errors import OutputError
-from lineament.training.run_folder import RunFolder, write_json
+from lineament.training.runs.folder import RunFolder, write_json
 from safetensors.torch import load_file
 from filelock import FileLock
 path = Path(tempfile.mkdtemp())

@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.decisions import Decision, DecisionLog, decision
-from lineament.datasets.proposals import Proposal, save
-from lineament.datasets.review import Review, apply, open_review
+from lineament.datasets.cleaning.proposals import Proposal, save
+from lineament.datasets.reviewing.decisions import Decision, DecisionLog, decision
+from lineament.datasets.reviewing.review import Review, apply, open_review
 from lineament.errors import ManifestError, OutputError, UsageError
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 
@@ -192,7 +192,7 @@ def test_two_writers_lose_nothing(manifest: Manifest) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from lineament.datasets.decisions import Decision, DecisionLog
+from lineament.datasets.reviewing.decisions import Decision, DecisionLog
 log = DecisionLog(Path(sys.argv[1]))
 for n in range(100_000):
     log.append([Decision("0" * 64, f"A/{n}.jpg", str(n), "keep")])

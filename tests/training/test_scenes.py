@@ -13,7 +13,14 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import Manifest
 from lineament.training.data import Batches, in_order
-from lineament.training.scenes import Scenes, classes_of, empty_rows, placement_of, scenes_of, unlabelled
+from lineament.training.detection.scenes import (
+    Scenes,
+    classes_of,
+    empty_rows,
+    placement_of,
+    scenes_of,
+    unlabelled,
+)
 
 
 @pytest.fixture(scope="module")

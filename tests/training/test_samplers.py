@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineament.errors import NotEnoughSamples
-from lineament.training.samplers import balanced
+from lineament.training.recognition.samplers import balanced
 
 
 def groups_of(sizes: list[int]) -> list[list[int]]:

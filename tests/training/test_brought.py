@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from lineament.errors import ConfigError, WeightsUnavailable
-from lineament.training import brought
 from lineament.training.architectures import build
-from lineament.training.sweep import SweepSettings, cells
+from lineament.training.sweeping import brought
+from lineament.training.sweeping.sweep import SweepSettings, cells
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ import pytest
 from sample_people import empty, photo
 from typer.testing import CliRunner
 
-from lineament.datasets import duplicates
-from lineament.datasets.clean import CleanSettings, clean
-from lineament.datasets.duplicates import CONFIRMED, Pair, Print, find_duplicates, groups, propose
-from lineament.datasets.glances import Fit, Surroundings, outline
+from lineament.datasets.cleaning import duplicates
+from lineament.datasets.cleaning.clean import CleanSettings, clean
+from lineament.datasets.cleaning.duplicates import CONFIRMED, Pair, Print, find_duplicates, groups, propose
+from lineament.datasets.cleaning.glances import Fit, Surroundings, outline
+from lineament.datasets.cleaning.proposals import Proposal
+from lineament.datasets.cleaning.same_picture import lay_out, look_at, overlay, perceptual_hashes
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.proposals import Proposal
-from lineament.datasets.same_picture import lay_out, look_at, overlay, perceptual_hashes
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.io import images
 from lineament.types import Float32, UInt8

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from lineament.cli.main import app, main
 from lineament.cli.train.options import settings_from
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 from lineament.errors import (
     ConfigError,
@@ -35,10 +35,10 @@ from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard, open_trained
-from lineament.training import classifier as trainer
 from lineament.training.architectures import build
-from lineament.training.classes import classes_of
-from lineament.training.classifier import (
+from lineament.training.classification import trainer
+from lineament.training.classification.classes import classes_of
+from lineament.training.classification.trainer import (
     Classifier,
     ClassifierSettings,
     ClassifierTask,
@@ -46,7 +46,7 @@ from lineament.training.classifier import (
     train_classifier,
 )
 from lineament.training.data import Batch, Pictures
-from lineament.training.run_folder import RunFolder
+from lineament.training.runs.folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import rows_of
 

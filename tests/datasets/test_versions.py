@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from lineament.cli.main import app
 from lineament.datasets.audit.leaks import find_leaks
-from lineament.datasets.source_names import source_of
-from lineament.datasets.splits import Plan, split
-from lineament.datasets.versions import versions
+from lineament.datasets.grouping.source_names import source_of
+from lineament.datasets.grouping.versions import versions
+from lineament.datasets.splitting.splits import Plan, split
 from lineament.errors import SplitError
 from lineament.io import images
 from lineament.io.manifest import Manifest, Provenance

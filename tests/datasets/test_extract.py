@@ -20,14 +20,14 @@ from typer.testing import CliRunner
 
 from lineament.analyzer import Analyzer, central_face
 from lineament.cli.main import app
-from lineament.datasets import extract as extraction
-from lineament.datasets.choosing import choose
-from lineament.datasets.consensus import Agreement, consensus
-from lineament.datasets.crop_names import crop_stems, folded, inside
-from lineament.datasets.extract import Extraction, ExtractSettings, extract
+from lineament.datasets.belonging.choosing import choose
+from lineament.datasets.belonging.consensus import Agreement, consensus
+from lineament.datasets.belonging.sightings import Sighting
+from lineament.datasets.extraction import extract as extraction
+from lineament.datasets.extraction.crop_names import crop_stems, folded, inside
+from lineament.datasets.extraction.extract import Extraction, ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.sightings import Sighting
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.errors import ConfigError, ManifestError, OutputError, UsageError
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.geometry.crop_style import CropStyle

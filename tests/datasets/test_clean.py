@@ -13,11 +13,11 @@ from sample_people import beside, empty, people, photo, varied
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets import proposals
-from lineament.datasets.clean import Cleaning, CleanSettings, clean
-from lineament.datasets.identity import Identities, judge
+from lineament.datasets.belonging.identity import Identities, judge
+from lineament.datasets.cleaning import proposals
+from lineament.datasets.cleaning.clean import Cleaning, CleanSettings, clean
+from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.proposals import Proposal
 from lineament.errors import ConfigError, ManifestError, UsageError
 from lineament.io import catalog, images
 from lineament.io.manifest import Journal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training.localizer import _other_kind
-from lineament.training.scenes import classes_of
+from lineament.training.detection.localizer import _other_kind
+from lineament.training.detection.scenes import classes_of
 
 
 def rows(*kinds: str | None) -> list[ManifestRow]:

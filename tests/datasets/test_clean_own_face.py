@@ -11,9 +11,9 @@ import pytest
 from sample_people import empty, photo, varied
 
 from lineament.analyzer import Analyzer
-from lineament.datasets.clean import Cleaning, CleanSettings, clean
+from lineament.datasets.cleaning.clean import Cleaning, CleanSettings, clean
+from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.proposals import Proposal
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.types import Faces, Image, UInt8
@@ -132,7 +132,7 @@ def test_a_box_without_a_face_is_for_review(folder: Manifest, tmp_path: Path) ->
 
 def test_a_resumed_run_knows_rows_that_changed(folder: Manifest, found: Faces, tmp_path: Path) -> None:
     """A journal's picture is looked at again when its rows tell other faces since."""
-    from lineament.datasets.clean_photo import Looking, is_done
+    from lineament.datasets.cleaning.clean_photo import Looking, is_done
 
     box = tuple(float(v) for v in found.boxes[0])
     own = with_pair(folder, box=box, landmarks=points_of(found, 0))

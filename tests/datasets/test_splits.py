@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineament.datasets.belonging import photo_keys
-from lineament.datasets.shares import aloud
-from lineament.datasets.splits import Plan, parse_shares, split
+from lineament.datasets.grouping.together import photo_keys
+from lineament.datasets.splitting.shares import aloud
+from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.errors import ConfigError, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 

@@ -20,7 +20,7 @@ from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard
 from lineament.registry import detectors
 from lineament.training.architectures import build
-from lineament.training.localizer import (
+from lineament.training.detection.localizer import (
     LocalizerLoop,
     LocalizerNetwork,
     LocalizerSettings,
@@ -30,7 +30,7 @@ from lineament.training.localizer import (
     several,
     train_localizer,
 )
-from lineament.training.localizer_scores import overlaps, summary
+from lineament.training.detection.localizer_scores import overlaps, summary
 from lineament.training.predictions import Predictions
 
 QUICK = LocalizerSettings(

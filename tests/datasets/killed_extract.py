@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from lineament.datasets.extract import ExtractSettings, extract
+from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
 
 

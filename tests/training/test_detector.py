@@ -33,13 +33,18 @@ from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard
 from lineament.registry import detectors
 from lineament.training.data import Batches, shuffled
-from lineament.training.detector import DetectionTask, DetectorLoop, DetectorSettings, train_detector
-from lineament.training.detector_scores import LEAST_SCORE, MOST, Found, monitored, summary
-from lineament.training.detector_torchvision import SsdNetwork
-from lineament.training.detector_yolo import YoloNetwork
+from lineament.training.detection.scenes import Scene, Scenes, scenes_of
+from lineament.training.detection.scores import LEAST_SCORE, MOST, Found, monitored, summary
+from lineament.training.detection.torchvision import SsdNetwork
+from lineament.training.detection.trainer import (
+    DetectionTask,
+    DetectorLoop,
+    DetectorSettings,
+    train_detector,
+)
+from lineament.training.detection.yolo import YoloNetwork
 from lineament.training.loop import fit
-from lineament.training.run_folder import BEST, CHECKPOINT, open_run
-from lineament.training.scenes import Scene, Scenes, scenes_of
+from lineament.training.runs.folder import BEST, CHECKPOINT, open_run
 from lineament.types import Faces
 
 SSD = "torchvision:ssdlite_mobilenet_v3_small"

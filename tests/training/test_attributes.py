@@ -21,9 +21,9 @@ from lineament.errors import ConfigError, NotEnoughSamples, SplitError, Undeclar
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import open_trained
-from lineament.training.attributes import AttributesSettings, Data, overfitting, train_attributes
-from lineament.training.heads import Attribute, HeadSettings, bin_names, bin_of, parse, resolve
-from lineament.training.multi_task import sample_losses
+from lineament.training.attributes.heads import Attribute, HeadSettings, bin_names, bin_of, parse, resolve
+from lineament.training.attributes.multi_task import sample_losses
+from lineament.training.attributes.trainer import AttributesSettings, Data, overfitting, train_attributes
 from lineament.training.settings import LoopSettings
 from lineament.training.transfer import FineTuning
 
