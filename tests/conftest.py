@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 
 # Trainings are compared bit for bit, which holds for one number of threads only.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests that call onnxruntime themselves report to nobody either.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # No test waits on a clock: a busy machine is no failure.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")

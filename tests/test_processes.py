@@ -271,3 +271,34 @@ def test_children_end(used: Analyzer) -> None:
     assert run.returncode == 0, run.stderr
     assert "hangs" not in run.stdout
     assert run.stdout.count("[1, 1, 1, 1]") == 5 and run.stdout.count("ended 0") == 6
+
+
+OPENCV_FORKS = """
+import os, signal, sys, time
+import cv2, numpy as np
+from lineament.io.opencv import one_thread_each
+picture = np.zeros((3000, 3000, 3), np.uint8)
+cv2.setNumThreads(2)
+cv2.GaussianBlur(picture, (31, 31), 5)
+time.sleep(0.5)  # its threads have gone to sleep
+child = os.fork()
+if child == 0:
+    signal.alarm(SECONDS)  # ends it unless it ends itself
+    assert cv2.getNumThreads() == 2
+    with one_thread_each():
+        cv2.resize(picture, (64, 64))
+    cv2.GaussianBlur(picture, (31, 31), 5)
+    os._exit(0)
+assert cv2.getNumThreads() == 2
+cv2.GaussianBlur(picture, (31, 31), 5)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@needs_fork
+def test_opencv_works_in_a_child_whose_parent_used_its_threads() -> None:
+    """OpenCV's threads, asleep in the parent, are not there in the child: to set another number of them
+    there would wait for them for ever."""
+    code = OPENCV_FORKS.replace("SECONDS", str(SECONDS // 2))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, (run.returncode, run.stderr[-2000:])

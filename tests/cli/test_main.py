@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,3 +82,38 @@ def test_telemetry_is_not_even_imported() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_onnxruntime_keeps_nothing_to_send(tmp_path: Path) -> None:
+    """Run through lineament, onnxruntime leaves no identifier and no queue of reports in the home folder;
+    by itself it does, from 1.29 on and where no variable tells of CI."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    model = assets.fetch(catalog.card("sface"))
+    opening = {
+        "ours": "from lineament.io.onnx import open_session; open_session(path, runtime='onnxruntime')",
+        "its own": "import onnxruntime; onnxruntime.InferenceSession(path)",
+    }
+    left = {}
+    for who, code in opening.items():
+        home = tmp_path / who
+        home.mkdir()
+        told = {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "PATH": os.environ["PATH"]}
+        # A proxy that is not there: what would be sent does not leave the machine either way.
+        told |= {"PYTHONPATH": os.pathsep.join(sys.path), "https_proxy": "http://127.0.0.1:9"}
+        program = f"from pathlib import Path; path = Path({str(model)!r}); {code}"
+        subprocess.run([sys.executable, "-c", program], env=told, check=True, capture_output=True)
+        left[who] = [path.name for path in home.rglob("*") if path.is_file()]
+    assert left["ours"] == []
+    if tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= (1, 29):
+        assert "deviceid" in left["its own"]
+
+
+def test_onnxruntime_is_imported_in_one_place_only() -> None:
+    """Whoever imports it elsewhere would have it report."""
+    package = Path(lineament.__file__).parent
+    found = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"import onnxruntime\b|import_module\(.onnxruntime", path.read_text("utf-8"))
+    ]
+    assert found == ["io/onnx.py"]

@@ -6,6 +6,7 @@ thread each beat one worker with two threads (benchmarks/pipeline.py).
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -161,12 +162,24 @@ class _OpenVino:
             self._idle.append(request)
 
 
+def import_onnxruntime() -> Any:
+    """The ``onnxruntime`` module; nothing is sent anywhere. All of lineament imports it through here.
+
+    Since 1.29 its wheels report models, machine and errors to their vendor, on by default, and keep an
+    identifier and a queue in ``~/.cache/Microsoft``. The variable is looked at once, when it starts.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        ort = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise MissingExtra("the onnxruntime runtime", "onnxruntime") from error
+    ort.disable_telemetry_events()  # what Windows collects does not look at the variable
+    return ort
+
+
 class _OnnxRuntime:
     def __init__(self, path: Path) -> None:
-        try:
-            import onnxruntime as ort
-        except ImportError as error:
-            raise MissingExtra("the onnxruntime runtime", "onnxruntime") from error
+        ort = import_onnxruntime()
         self._path = path
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,20 +26,38 @@ def import_cv2() -> Any:
 
 
 class _Setting:
-    """How many blocks of `one_thread_each` are being run, and what OpenCV was set to before the first."""
+    """How many blocks of `one_thread_each` are being run, and what OpenCV was set to before the first.
+
+    OpenCV's threads sleep between its calls. A child that was forked meanwhile waits for ever where it sets
+    another number of them, for those to wake that it does not have (seen with 4.14, in loading processes of
+    a training). So there are none while a process forks.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.inside = 0
         self.found = 0
-        forks.renew_in_children(self)
+        self.before_fork = 0
+        forks.prepare_for_forks(self)
+
+    def prepare_fork(self) -> None:
+        """End OpenCV's threads, where it was loaded."""
+        cv2 = sys.modules.get("cv2")
+        self.before_fork = cv2.getNumThreads() if hasattr(cv2, "setNumThreads") else 0
+        if self.before_fork:
+            cv2.setNumThreads(1)
+
+    def resume_after_fork(self) -> None:
+        """As before; the threads are made when they are needed."""
+        if self.before_fork:
+            sys.modules["cv2"].setNumThreads(self.before_fork)
 
     def renew_after_fork(self) -> None:
         """Blocks of the parent's threads never end in a child."""
         self.lock = threading.Lock()
-        if self.inside:
-            self.inside = 0
-            import_cv2().setNumThreads(self.found)
+        if self.before_fork:
+            sys.modules["cv2"].setNumThreads(self.found if self.inside else self.before_fork)
+        self.inside = 0
 
 
 _setting = _Setting()

@@ -26,6 +26,7 @@ from lineament.datasets.augment.view import View
 from lineament.errors import LineamentError, NotEnoughSamples, PictureError, TrainingError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.opencv import import_cv2
 from lineament.shown import shown
 from lineament.types import UInt8
 
@@ -280,14 +281,12 @@ def _collate_or_fail(samples: Sequence[Any]) -> Batch | LineamentError:
 
 
 def _prepare_worker(_worker: int) -> None:
-    import cv2
-
     # What the training holds, or left as garbage, is not this process's to end: its threads are not here,
     # and OpenVINO would wait for them for ever.
     gc.freeze()
     # Ctrl-C reaches all processes of a terminal; the training ends its step first, then these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    import_cv2().setNumThreads(1)
     torch.set_num_threads(1)
 
 
