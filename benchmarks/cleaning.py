@@ -23,7 +23,7 @@ import numpy as np
 from lineament.analyzer import Analyzer
 from lineament.datasets.belonging.identity import SURE_MEMBERS, judge
 from lineament.datasets.cleaning.clean import CleanSettings, clean
-from lineament.datasets.opening import sha256_of
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.types import Float32, ModelId
 

@@ -28,8 +28,8 @@ from urllib.parse import unquote, urlsplit
 import cv2
 import numpy as np
 
-from lineament.datasets.opening import sha256_of
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.types import UInt8
 

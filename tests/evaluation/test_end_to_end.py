@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from lineament.analyzer import Analyzer
 from lineament.cli.main import app
-from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, InsufficientData, SplitError, UsageError
 from lineament.evaluation.end_to_end import EndToEnd, evaluate, match
 from lineament.evaluation.record import Record
 from lineament.evaluation.trained_on import Compared, require_unseen, runs_of
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Box, Manifest, ManifestRow
 from lineament.types import Faces, Image, Outcome, Status
 from tiny_models import COLOURS, people_run, several_run, variant

@@ -15,8 +15,8 @@ from stand_ins import PEOPLE, photo, varied
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.opening import sha256_of
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lineament.datasets.opening import sha256_of
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.types import UInt8
 

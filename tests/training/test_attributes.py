@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from lineament.cli.main import app
 from lineament.cli.train.options import settings_from
-from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, NotEnoughSamples, SplitError, UndeclaredLabel
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import open_trained
 from lineament.training.attributes.heads import Attribute, HeadSettings, bin_names, bin_of, parse, resolve

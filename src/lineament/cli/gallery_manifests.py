@@ -32,7 +32,7 @@ def sought(
 
 def manifest_at(path: str) -> Path | None:
     """The manifest that a path is, or that lies in that folder: then it counts, and not the files."""
-    from lineament.datasets.opening import MANIFEST_NAME
+    from lineament.io.manifest import MANIFEST_NAME
     from lineament.io.own_files import MANIFEST
 
     file = Path(path)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineament.datasets.formats._files import new_folder
-from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import ManifestError, UsageError, WouldOverwrite
 from lineament.io import own_files, writing
-from lineament.io.manifest import Manifest
+from lineament.io.digests import sha256_of
+from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.own_files import Kind
 from lineament.io.permissions import opener
 from lineament.io.sources import lies_within

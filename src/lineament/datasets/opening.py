@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from lineament.errors import ManifestError, UsageError
 from lineament.io import left_out, sources
-from lineament.io.manifest import Manifest, ManifestRow, row_id
+from lineament.io.digests import sha256_of
+from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow, row_id
 from lineament.io.writing import reading
-
-MANIFEST_NAME = "manifest.jsonl"
 
 
 def open_dataset(path: str | Path) -> Manifest:
@@ -72,9 +70,3 @@ def from_people(folder: Path) -> Manifest:
     if not rows:
         raise ManifestError(f"{folder}: holds no sub-folder with pictures; one folder a person is needed")
     return Manifest(tuple(rows), ({"step": "folder"},), folder)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

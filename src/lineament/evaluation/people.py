@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import InsufficientData, UsageError
 from lineament.io import sources
-from lineament.io.manifest import Box, Manifest
+from lineament.io.digests import sha256_of
+from lineament.io.manifest import MANIFEST_NAME, Box, Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,10 @@ import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
 from lineament.attributes.trained import Trained
-from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import ConfigError, InsufficientData, LineamentError, UsageError
 from lineament.evaluation.trained_on import compare_pictures, require_pictures_unseen
 from lineament.io import own_files, sources
-from lineament.io.manifest import Manifest
+from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.rejection import Rejection
 from lineament.scoring import proportions
 from lineament.scoring.rate import Rate

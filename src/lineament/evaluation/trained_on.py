@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.datasets.splitting.held_out import exam_of
 from lineament.errors import SplitError
 from lineament.evaluation.people import LabelledPictures
-from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.digests import sha256_of
+from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow
 from lineament.io.trained import CARD_NAME, TrainedCard
 
 TRAINED_ON = ("train", "val")

@@ -17,7 +17,8 @@ from typing import Literal
 
 from lineament.errors import AssetUnavailable, DigestMismatch, LicenceRefused
 from lineament.io.catalog import ModelCard
-from lineament.io.delivery import Progress, SourceFailed, deliver, sha256_of
+from lineament.io.delivery import Progress, SourceFailed, deliver
+from lineament.io.digests import sha256_of
 
 Policy = Literal["any", "commercial"]
 

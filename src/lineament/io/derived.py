@@ -6,12 +6,13 @@ own bytes: a newer source or edit never meets an old file, and a damaged one is 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from lineament.io.digests import sha256_of
 
 _scratch: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -43,8 +44,7 @@ def derived(source: Path, version: str, build: Callable[[Path, Path], None]) -> 
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sha256_of(path)[:16]
 
 
 def _process_folder() -> Path:

@@ -26,6 +26,8 @@ from lineament.io.permissions import opener
 from lineament.io.sources import lies_within
 from lineament.io.writing import make_folder, replacing
 
+MANIFEST_NAME = "manifest.jsonl"
+"""What a manifest is called in a folder of its own."""
 VERSION = 1
 _ENTRY = b'{"key": '
 Box = tuple[float, float, float, float]

@@ -42,7 +42,7 @@ class _Setting:
 
     def prepare_fork(self) -> None:
         """End OpenCV's threads, where it was loaded."""
-        cv2 = sys.modules.get("cv2")
+        cv2: Any = sys.modules.get("cv2")
         self.before_fork = cv2.getNumThreads() if hasattr(cv2, "setNumThreads") else 0
         if self.before_fork:
             cv2.setNumThreads(1)

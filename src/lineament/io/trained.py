@@ -7,7 +7,6 @@ is refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,6 +22,7 @@ from lineament.errors import CardMismatch, ConfigError, DigestMismatch, Lineamen
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import golden
 from lineament.io.catalog import Golden, InputContract
+from lineament.io.digests import sha256_of
 from lineament.io.onnx import Precision, Session, open_session
 from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
@@ -163,8 +163,7 @@ def open_trained(folder: str | Path, *jobs: Job, precision: Precision = "exact")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ConfigError(f"{folder}: its card names a file outside the folder")
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if digest != card.sha256:

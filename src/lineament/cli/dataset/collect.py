@@ -228,7 +228,7 @@ def _require_fitting(
 
 def _tell(report: Any, job: Job, collection: Collection, negatives: int) -> None:
     from lineament.datasets.collect.run import short
-    from lineament.datasets.opening import MANIFEST_NAME
+    from lineament.io.manifest import MANIFEST_NAME
 
     counts = collection.counts
     missing = dict(short(collection, job.per_subject))

@@ -63,8 +63,9 @@ def review(
     The page ends by itself when nothing is left to decide.
     """
     from lineament.cli.output import Report
-    from lineament.datasets.opening import MANIFEST_NAME, open_dataset
+    from lineament.datasets.opening import open_dataset
     from lineament.datasets.reviewing.review import PROPOSALS_NAME, open_review
+    from lineament.io.manifest import MANIFEST_NAME
 
     with Report(json) as report:
         desk = open_review(open_dataset(data), proposals, log)

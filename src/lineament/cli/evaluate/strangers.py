@@ -76,10 +76,9 @@ def strangers(
 
 
 def _split_of(known: Path) -> str | None:
-    from lineament.datasets.opening import MANIFEST_NAME
     from lineament.datasets.splitting.held_out import held_out
     from lineament.io import own_files
-    from lineament.io.manifest import Manifest
+    from lineament.io.manifest import MANIFEST_NAME, Manifest
 
     path = known / MANIFEST_NAME if known.is_dir() else known
     if not path.is_file() or not own_files.MANIFEST.known(path):

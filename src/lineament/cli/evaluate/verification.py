@@ -165,10 +165,10 @@ def _listed(
     near: bool,
 ) -> Sequence[Failure]:
     from lineament.cli.output import progress
-    from lineament.datasets.opening import sha256_of
     from lineament.evaluation import templates as ijb
     from lineament.evaluation import verification as protocol
     from lineament.evaluation.near_copies import Whose
+    from lineament.io.digests import sha256_of
 
     if members is None:
         with progress(len(listed.pictures), "pictures") as advance:

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from lineament.datasets.opening import sha256_of
 from lineament.errors import PictureError
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow
 
 NONE = "none stated"

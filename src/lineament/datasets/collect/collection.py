@@ -23,7 +23,6 @@ from filelock import FileLock, Timeout
 
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import passing
-from lineament.datasets.opening import MANIFEST_NAME
 from lineament.documents import json_of
 from lineament.errors import (
     CollectError,
@@ -34,7 +33,7 @@ from lineament.errors import (
 )
 from lineament.io import images
 from lineament.io.formats import Format, sniff
-from lineament.io.manifest import Journal, Manifest, ManifestRow, Provenance, row_id
+from lineament.io.manifest import MANIFEST_NAME, Journal, Manifest, ManifestRow, Provenance, row_id
 from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing

@@ -36,13 +36,13 @@ from lineament.datasets.extraction.output_folder import (
     sweep,
 )
 from lineament.datasets.grouping.together import link
-from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.datasets.threads import in_threads
 from lineament.datasets.worker_processes import Workers
 from lineament.errors import OutputError, PictureError, UsageError
 from lineament.geometry.crop_style import moved
 from lineament.io import images
-from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
+from lineament.io.digests import sha256_of
+from lineament.io.manifest import MANIFEST_NAME, Journal, Manifest, ManifestRow, row_id
 from lineament.io.names import shown
 from lineament.io.own_files import OWN, SHEET
 from lineament.io.permissions import file_mode

@@ -12,10 +12,10 @@ from lineament.analyzer import Analyzer
 from lineament.datasets.belonging.choosing import decided, in_boxes
 from lineament.datasets.belonging.sightings import Sighting
 from lineament.datasets.extraction import crop_names
-from lineament.datasets.opening import sha256_of
 from lineament.errors import ConfigError, PictureError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import ManifestRow
 from lineament.io.own_files import CROP
 from lineament.protocols import Detector

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lineament.datasets.opening import MANIFEST_NAME, sha256_of
 from lineament.errors import UsageError
-from lineament.io.manifest import Journal, Manifest
+from lineament.io.digests import sha256_of
+from lineament.io.manifest import MANIFEST_NAME, Journal, Manifest
 from lineament.io.writing import LEFTOVER
 
 JOURNAL_NAME = ".extract.journal"

@@ -19,9 +19,8 @@ from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.importing.guessing import detect, places_in
 from lineament.datasets.importing.rows import Advance, Imported, read
 from lineament.datasets.importing.unlabelled import OPTION, WITHOUT_LABELS
-from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import LineamentError, UsageError
-from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow
 from lineament.kinds import is_face
 
 __all__ = ["Advance", "Imported", "boxes_of", "import_dataset", "import_labels", "offer", "summary"]

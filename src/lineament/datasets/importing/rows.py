@@ -35,9 +35,9 @@ from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, 
 from lineament.datasets.formats._layout import label_files
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.importing.unlabelled import unnamed
-from lineament.datasets.opening import sha256_of
 from lineament.errors import LabelFileError, PictureError
 from lineament.io import images
+from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, outside, row_id
 from lineament.io.sources import lies_within
 from lineament.kinds import CLASS, FACE, noun

@@ -14,10 +14,9 @@ from lineament.datasets.filling import Filled, fill
 from lineament.datasets.importing.labels import import_labels, offer
 from lineament.datasets.importing.rows import Advance
 from lineament.datasets.joining.manifests import Joined, Source, join, require_rule
-from lineament.datasets.opening import MANIFEST_NAME
 from lineament.errors import UsageError
 from lineament.io import own_files
-from lineament.io.manifest import Manifest
+from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.sources import lies_within
 from lineament.io.writing import reading
 

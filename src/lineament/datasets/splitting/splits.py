@@ -4,8 +4,8 @@ Rows are first grouped: crops and copies of one photo, files with the same bytes
 what their rows and names say (`lineament.datasets.grouping.versions`), and whatever ``groups`` links
 (near-duplicates). A group goes to one split as a whole. With ``by="subject"`` all groups of a
 subject do too. Splits that the data came with stay (`lineament.datasets.splitting.given`). Pictures without
-a face are assigned like the others, for detectors learn from them and are measured on them, but do not count
-as a subject's rows. How a group finds its split, and what that costs, stands in
+a face are assigned like the others, for detectors learn from them and are measured on them, but do not
+count as a subject's rows. How a group finds its split, and what that costs, stands in
 docs/decisions/0007-split-before-augment.md.
 """
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-from lineament.config import did_you_mean
-from lineament.errors import ConfigError, UnknownName
+from lineament.errors import ConfigError
 
 
 class Backbone(nn.Module):
@@ -54,34 +52,6 @@ class Backbone(nn.Module):
         """float32 ``(N, 3, S, S)`` -> ``(N, dimension)``."""
         features: torch.Tensor = self.body(pixels)
         return features
-
-
-Builder = Callable[[str], Backbone]
-
-
-def build(name: str) -> Backbone:
-    """An untrained network by name: ``reference``, one for faces, or any classifier of torchvision.
-
-    Raises `UnknownName`. Pretrained weights come from `lineament.training.architectures.weights`.
-    """
-    from lineament.training.architectures import iresnet, mobilefacenet, reference, torchvision_models
-
-    if name == "reference":
-        return reference.build()
-    if name == "mobilefacenet":
-        return mobilefacenet.build()
-    if name in iresnet.BLOCKS:
-        return iresnet.build(name)
-    if name in torchvision_models.names():
-        return torchvision_models.build(name)
-    raise UnknownName(f"no architecture named {name!r}{did_you_mean(name, names())}")
-
-
-def names() -> list[str]:
-    """Every architecture that can be built."""
-    from lineament.training.architectures import iresnet, torchvision_models
-
-    return sorted(["reference", "mobilefacenet", *iresnet.BLOCKS, *torchvision_models.names()])
 
 
 def count_parameters(model: nn.Module) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class _Block(nn.Module):
         return total
 
 
+def names() -> tuple[str, ...]:
+    """The names of this family, by depth."""
+    return tuple(BLOCKS)
+
+
 def build(name: str) -> Backbone:
     """``iresnet18``, ``iresnet50`` or ``iresnet100``: ``(N, 3, S, S)`` -> ``(N, 25088)``.
 

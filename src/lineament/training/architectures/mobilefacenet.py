@@ -40,7 +40,12 @@ class _Bottleneck(nn.Module):
         return x + out if self.adds else out
 
 
-def build() -> Backbone:
+def names() -> tuple[str, ...]:
+    """The one name of this family."""
+    return ("mobilefacenet",)
+
+
+def build(name: str) -> Backbone:
     """float32 ``(N, 3, S, S)`` -> ``(N, 512)``; S is 112 by design, another is averaged to its map."""
     stem = nn.Sequential(*_conv(3, 64, 3, 2), nn.PReLU(64), *_conv(64, 64, 3, groups=64), nn.PReLU(64))
     stages: list[nn.Module] = [stem]
@@ -55,4 +60,4 @@ def build() -> Backbone:
     weighted = nn.Sequential(nn.Conv2d(_LAST, _LAST, _MAP, groups=_LAST, bias=False), nn.BatchNorm2d(_LAST))
     stages.append(weighted)
     body = nn.Sequential(*stages[:-1], nn.AdaptiveAvgPool2d(_MAP), weighted, nn.Flatten())
-    return Backbone("mobilefacenet", body, stages, _LAST, 32, maps=maps)
+    return Backbone(name, body, stages, _LAST, 32, maps=maps)

@@ -9,7 +9,12 @@ from lineament.training.architectures.backbone import Backbone
 _WIDTHS = (32, 64, 128, 256)
 
 
-def build() -> Backbone:
+def names() -> tuple[str, ...]:
+    """The one name of this family."""
+    return ("reference",)
+
+
+def build(name: str) -> Backbone:
     """Four blocks of two 3x3 convolutions, halving the sides each time; then the mean over the map."""
     stages: list[nn.Module] = []
     before = 3
@@ -27,4 +32,4 @@ def build() -> Backbone:
         )
         before = width
     body = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Backbone("reference", body, stages, before, 32, maps=f"body.{len(_WIDTHS) - 1}")
+    return Backbone(name, body, stages, before, 32, maps=f"body.{len(_WIDTHS) - 1}")

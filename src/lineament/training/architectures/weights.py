@@ -23,7 +23,7 @@ from lineament.errors import (
     WeightsUnavailable,
 )
 from lineament.io import assets, catalog
-from lineament.io.delivery import sha256_of
+from lineament.io.digests import sha256_of
 from lineament.io.trained import CARD_NAME, TrainedCard
 from lineament.training.architectures import torchvision_models
 from lineament.training.architectures.backbone import Backbone

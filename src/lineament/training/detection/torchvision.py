@@ -19,7 +19,7 @@ from torch import nn
 from lineament.config import did_you_mean
 from lineament.errors import UnknownName, WeightsMismatch, WeightsUnavailable
 from lineament.io.catalog import InputContract
-from lineament.io.delivery import sha256_of
+from lineament.io.digests import sha256_of
 from lineament.training import architectures
 from lineament.training.architectures import weights as files
 from lineament.training.detection.weights import file_of, put_fitting

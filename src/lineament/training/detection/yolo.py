@@ -21,7 +21,7 @@ from torch import nn
 
 from lineament.errors import MissingExtra, WeightsMismatch, WeightsUnavailable
 from lineament.io.catalog import InputContract
-from lineament.io.delivery import sha256_of
+from lineament.io.digests import sha256_of
 from lineament.training.detection.weights import file_of, put_fitting
 
 LICENCE = "AGPL-3.0 (Ultralytics YOLOv8), and that of the training data"

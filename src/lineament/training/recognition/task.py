@@ -28,13 +28,13 @@ class EmbedderSettings:
     """What to train and how.
 
     ``weights``: none, imagenet, a file or a run folder. ``loss``: see
-    `lineament.training.recognition.losses`; ``margin`` None takes the paper's. ``scale``
-    multiplies cosines before the softmax. ``sampler`` balanced makes batches of ``photos_each`` photos a subject; shuffled takes every photo once an epoch.
-    ``at_least`` leaves out training subjects with fewer photos. ``backbone_rate`` scales the learning rate
-    of all but the new layers; the first ``frozen_stages`` of the backbone do not learn at all. ``fmr`` is
-    the false match rate at which FNMR on the split val picks the best epoch; None takes the lowest that val
-    supports. ``aligned`` vouches for crops without a step ``extract`` that they are aligned to the ArcFace
-    template.
+    `lineament.training.recognition.losses`; ``margin`` None takes the paper's. ``scale`` multiplies
+    cosines before the softmax. ``sampler`` balanced makes batches of ``photos_each`` photos a subject;
+    shuffled takes every photo once an epoch. ``at_least`` leaves out training subjects with fewer
+    photos. ``backbone_rate`` scales the learning rate of all but the new layers; the first
+    ``frozen_stages`` of the backbone do not learn at all. ``fmr`` is the false match rate at which FNMR
+    on the split val picks the best epoch; None takes the lowest that val supports. ``aligned`` vouches
+    for crops without a step ``extract`` that they are aligned to the ArcFace template.
     """
 
     architecture: str = "mobilefacenet"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from torch import nn
 from lineament.errors import ExportMismatch
 from lineament.io import golden
 from lineament.io.catalog import Golden
+from lineament.io.digests import sha256_of
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, TrainedCard
 from lineament.training.runs.folder import RunFolder
@@ -59,7 +59,7 @@ def export(
         with torch.no_grad():
             wanted = _named(model(torch.from_numpy(tensor)), [h.name for h in card.heads])
         require_equal(session.run({INPUT_NAME: tensor}), wanted, card.name)
-    done = replace(card, file=MODEL_NAME, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), golden=None)
+    done = replace(card, file=MODEL_NAME, sha256=sha256_of(path), golden=None)
     name = f"waves-{size}x{size}"
     answer = golden.summary(session.run({INPUT_NAME: golden.tensor(card, golden.picture(name)[None])}))
     rounded = tuple(float(f"{value:.6g}") for value in answer)

@@ -15,7 +15,7 @@ from lineament.errors import ConfigError, UsageError, WeightsMismatch
 from lineament.geometry.letterbox import letterbox
 from lineament.io import golden, images
 from lineament.io.catalog import InputContract
-from lineament.io.delivery import sha256_of
+from lineament.io.digests import sha256_of
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, Head, TrainedCard, TrainedData
 from lineament.registry import detectors

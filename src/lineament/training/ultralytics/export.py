@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from lineament.errors import MissingExtra, WeightsMismatch
 from lineament.io import golden
 from lineament.io.catalog import Golden
+from lineament.io.digests import sha256_of
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, MODEL_NAME, TrainedCard
 from lineament.training.runs.export import GOLDEN_TOLERANCE
@@ -51,7 +51,7 @@ class ExportedYolo:
         onnx.checker.check_model(self.model)
         path = folder / MODEL_NAME
         path.write_bytes(self.model.SerializeToString())
-        done = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        done = replace(card, sha256=sha256_of(path))
         name = f"waves-{size}x{size}"
         pixels = golden.tensor(done, golden.picture(name)[None])
         answer = golden.summary(open_session(path).run({INPUT_NAME: pixels}))
