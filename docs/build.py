@@ -101,14 +101,19 @@ def _default(option: Any) -> str:
 
 
 def wings() -> list[str]:
-    """Every module whose ``__all__`` is public: the package, its sub-packages, and the three seams."""
+    """Every module whose ``__all__`` is public: the package, its sub-packages, and the three seams.
+
+    A room of a sub-package may have none: its names are public where the sub-package lists them.
+    """
     import lineament
 
     found = ["lineament", "lineament.protocols", "lineament.registry", "lineament.types"]
     found += [
         info.name
         for info in pkgutil.walk_packages(lineament.__path__, "lineament.")
-        if info.ispkg and info.name.split(".")[1] not in ("cli", "catalog")
+        if info.ispkg
+        and info.name.split(".")[1] not in ("cli", "catalog")
+        and (info.name.count(".") == 1 or hasattr(importlib.import_module(info.name), "__all__"))
     ]
     return sorted(found)
 
