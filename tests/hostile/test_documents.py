@@ -23,9 +23,9 @@ from lineament.datasets.cleaning import proposals
 from lineament.datasets.exporting import classes_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import class_names, keypoints, load_settings
+from lineament.datasets.given import given_splits
 from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.reviewing.decisions import DecisionLog
-from lineament.datasets.splitting.given import given_splits
 from lineament.errors import LineamentError, ManifestError
 from lineament.evaluation.record import Record
 from lineament.io import calibration_file, rejection

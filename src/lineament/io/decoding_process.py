@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -42,7 +43,7 @@ SECONDS = "LINEAMENT_PICTURE_SECONDS"
 _DEFAULT_SECONDS = 10.0
 # A busy machine gives a process a part of its time. On Windows only the waiting can be bounded.
 _WAITING = 6.0 if hasattr(signal, "setitimer") else 1.0
-_ENTRY = "from lineament.io.decoding_process import serve; serve()"
+_ENTRY = "from lineament.io import decoding_process, images; decoding_process.serve(images.answer)"
 _IDLE = 4
 _LENGTH = 8
 _PART = 1 << 20
@@ -247,10 +248,8 @@ def _exactly(stream: IO[bytes], into: bytearray | memoryview) -> bytearray | mem
     return into
 
 
-def serve() -> None:
+def serve(work: Callable[[bytes, dict[str, Any]], Answer]) -> None:
     """What the other process runs: answer until the input ends."""
-    from lineament.io import images
-
     with suppress(ValueError):  # where there are no process groups, Ctrl-C comes here too
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     pictures = os.fdopen(os.dup(0), "rb", buffering=0)
@@ -265,7 +264,7 @@ def serve() -> None:
         _allow(task.pop("seconds"))
         body: bytes | memoryview = b""
         try:
-            answer = images.answer(data, task)
+            answer = work(data, task)
             facts = answer.facts
             if answer.pixels is not None:
                 body = answer.pixels.data.cast("B")

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lineament.datasets.splitting.given import meaning
+from lineament.datasets.given import meaning
 
 _EXT = r"(?:jpe?g|jfif|png|bmp|webp|tiff?|avif|heic|gif)"
 _MADE = {

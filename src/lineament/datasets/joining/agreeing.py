@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lineament.datasets.formats._labelled import kind_of
-from lineament.datasets.splitting.given import meaning
+from lineament.datasets.given import meaning
 from lineament.io.manifest import ManifestRow, Provenance
 from lineament.kinds import is_face
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lineament.datasets.given import Given
 from lineament.datasets.grouping.together import Union, link, photo_keys
 from lineament.datasets.grouping.versions import versions
-from lineament.datasets.splitting.given import Given
 from lineament.datasets.splitting.shares import Plan
 from lineament.errors import SplitError
 from lineament.io.manifest import Manifest, ManifestRow

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineament.datasets.given import Given
 from lineament.datasets.splitting.assigning import Assignment, Unit
-from lineament.datasets.splitting.given import Given
 from lineament.errors import SplitError
 from lineament.io.manifest import ManifestRow
 

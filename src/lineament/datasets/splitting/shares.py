@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lineament.datasets.splitting.given import meaning
+from lineament.datasets.given import meaning
 from lineament.errors import ConfigError
 
 NAMES = {1: ("train",), 2: ("train", "val"), 3: ("train", "val", "test")}

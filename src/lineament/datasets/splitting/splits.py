@@ -3,7 +3,7 @@
 Rows are first grouped: crops and copies of one photo, files with the same bytes, versions of one photo by
 what their rows and names say (`lineament.datasets.grouping.versions`), and whatever ``groups`` links
 (near-duplicates). A group goes to one split as a whole. With ``by="subject"`` all groups of a
-subject do too. Splits that the data came with stay (`lineament.datasets.splitting.given`). Pictures without
+subject do too. Splits that the data came with stay (`lineament.datasets.given`). Pictures without
 a face are assigned like the others, for detectors learn from them and are measured on them, but do not
 count as a subject's rows. How a group finds its split, and what that costs, stands in
 docs/decisions/0007-split-before-augment.md.
@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lineament.datasets.given import Given, given_splits
 from lineament.datasets.splitting.assigning import Assignment
-from lineament.datasets.splitting.given import Given, given_splits
 from lineament.datasets.splitting.reporting import Decision, decide
 from lineament.datasets.splitting.shares import Plan, parse_shares
 from lineament.errors import SplitError
