@@ -35,6 +35,7 @@ from lineament.training.callbacks import Curves, TensorBoard, turning_point
 from lineament.training.data import Batch, Batches, in_order, normalised, shuffled
 from lineament.training.detector_scores import Found, collect, monitored, summary
 from lineament.training.export import TOLERANCE, export
+from lineament.training.lacking import BOX
 from lineament.training.loop import fit
 from lineament.training.run_folder import RunFolder, open_run
 from lineament.training.scenes import Scene, Scenes, classes_of, require_boxes, scenes_of, unlabelled
@@ -193,12 +194,12 @@ def train_detector(
     """
     settings = settings or DetectorSettings()
     require_no_leak(manifest)
-    classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
+    classes = classes_of(rows_of(manifest, "train", BOX), settings.classes, one_class=settings.one_class)
     scenes = {
         split: scenes_of(manifest, split, classes, min_side=settings.min_side, one_class=settings.one_class)
-        for split in splits_of(manifest)
+        for split in splits_of(manifest, BOX)
     }
-    rows_of(manifest, "val")
+    rows_of(manifest, "val", BOX)
     require_boxes(scenes, settings.min_side)
     with open_run(out, "detector", settings, manifest) as run:
         if (done := run.result()) is not None:
@@ -247,7 +248,7 @@ def train_detector(
 
 def length(manifest: Manifest, settings: DetectorSettings) -> int:
     """How many batches a training has."""
-    classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
+    classes = classes_of(rows_of(manifest, "train", BOX), settings.classes, one_class=settings.one_class)
     pictures = len(scenes_of(manifest, "train", classes, one_class=settings.one_class))
     return settings.loop.epochs * len(shuffled(pictures, settings.loop.batch_size, 0)(0))
 
@@ -282,6 +283,7 @@ def _measured(
         refused = {**refused, **more}
     score = detector_figures.best_score(on_val)
     result = summary(found, task.classes, score)
+    result["score_chosen_on"] = sum(int((~one.scene.ignored).sum()) for one in on_val)
     detector_figures.draw(run.path, manifest, found, task.classes, score)
     return {**result, **telling(exam), "refused": refused}
 

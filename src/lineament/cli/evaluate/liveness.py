@@ -60,7 +60,7 @@ def liveness(
             if worst_case is not None:
                 worst = worst_case.bpcer if name == "bona_fide" else worst_case.apcer[name]
             kind = "BPCER" if name == "bona_fide" else "APCER"
-            row = [f"{name} ({kind})", f"{rate.value:.3g}", f"{rate.low:.3g} to {rate.high:.3g}"]
+            row = [f"{name} ({kind})", f"{rate.value:.3g}", rate.span()]
             row += [f"{rate.n:,}", f"{rates.no_answer[name]:,}"]
             rows.append((*row, *((rate_cell(worst),) if worst is not None else ())))
         report.table("Errors", columns, rows)
