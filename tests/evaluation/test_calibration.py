@@ -267,13 +267,13 @@ def _few(people: int, photos: int) -> tuple[LabelledPictures, Captures]:
     ("people", "photos", "plan", "said"),
     [
         (6, 4, Plan(1e-2), "you have 4: of 6 people with photos, 2 are held out .*0.3.*, 4 are left"),
-        (6, 4, Plan(0.05, "FPIR"), "you have 2: of 6 .*, 3 are kept out .*, 1 are held out .*, 2 are left"),
+        (6, 4, Plan(0.05, "FPIR"), "you have 2: of 6 .*, 3 are kept out .*, 1 is held out .*, 2 are left"),
         (20, 3, Plan(0.1, hold_out=0.0), "you have 20: of 20 people with photos, 20 are left"),
         (
             50,
             2,
-            Plan(1e-4),
-            "needs 300,000 non-mated comparisons, .*: of 50 people with photos, 15 are held",
+            Plan(1e-3),
+            "needs 30,000 non-mated comparisons, .*: of 50 people with photos, 15 are held",
         ),
         (40, 2, Plan(0.1, "FPIR", hold_back=10), "you have 7: .* 10 are kept out .*hold back more"),
         (90, 2, Plan(0.01, "FPIR"), "needs 3,000 non-mated searches, .*: of 90 people"),

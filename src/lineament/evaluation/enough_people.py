@@ -52,14 +52,14 @@ def explained(subjects: Sequence[str], plan: Divided) -> str:
     asked = count
     if plan.kind == "FPIR":
         asked = _strangers(count, plan)
-        steps.append(f"{asked} are kept out of the gallery as strangers (--hold-back {plan.hold_back:g})")
+        steps.append(f"{_are(asked)} kept out of the gallery as strangers (--hold-back {plan.hold_back:g})")
     if plan.hold_out:
         held = round(plan.hold_out * asked)
-        steps.append(f"{held} are held out to measure on (--hold-out {plan.hold_out:g})")
+        steps.append(f"{_are(held)} held out to measure on (--hold-out {plan.hold_out:g})")
     # Two are the least of a person by whom to see what the threshold misses.
     least = 2 if plan.kind == "FMR" else plan.gallery_photos + 1
     photos = max(least, round(Counter(subjects).total() / count) if count else 0)
-    left = f"{', '.join(steps)}, {choosing(count, plan)} are left to choose on"
+    left = f"{', '.join(steps)}, {_are(choosing(count, plan))} left to choose on"
     wanted = _wanted(plan, photos)
     if wanted is None:
         return f"{left}; hold out less, or hold back more"
@@ -74,6 +74,10 @@ def explained_for_both(subjects: Sequence[str], hold_out: float) -> str:
         return f"{there}; bring {FEWEST}"
     wanted = math.ceil(FEWEST / min(hold_out, 1 - hold_out) - 1e-9)
     return f"{there}, and a part of {hold_out:g} is held out to check it on; bring {wanted}"
+
+
+def _are(count: int) -> str:
+    return f"{count} {'is' if count == 1 else 'are'}"
 
 
 def _strangers(people: int, plan: Divided) -> int:
