@@ -112,7 +112,7 @@ def test_a_test_without_faces_is_no_exam_and_is_told(caplog: pytest.LogCaptureFi
     rows = [replace(r, outcome="no_face", box=None) if r.split == "test" else r for r in data({})]
     with caplog.at_level("INFO", logger="lineament.training"):
         assert splits_of(Manifest(tuple(rows))) == ("train", "val")
-    assert "none of the 3 pictures of the split test has a face: the figures are of val" in caplog.text
+    assert "none of 3 pictures of the split test has a face: the figures are of val" in caplog.text
     assert splits_of(data({})) == ("train", "val", "test")
 
 

@@ -87,6 +87,6 @@ def share(value: float, interval: Interval, n: int, clusters: int) -> Rate:
     so large a share of as many trials as there are clusters: no figure in [0, 1] varies more than a share.
     """
     if math.isinf(interval.low):
-        errors = exact((1 - value) * clusters, clusters, interval.level)
+        errors = exact(min(max(1 - value, 0.0), 1.0) * clusters, clusters, interval.level)
         return Rate(value, 1 - errors.high, 1 - errors.low, n, interval.level)
     return Rate(value, max(0.0, interval.low), min(1.0, interval.high), n, interval.level)

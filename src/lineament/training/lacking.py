@@ -55,13 +55,11 @@ def lacking(
     count = len(pictures[split])
     have = ", ".join(f"{name} {len(found[name])} of {len(pictures[name])}" for name in _in_order(splits))
     holds = "1 picture" if count == 1 else f"{count} pictures"
+    total = sum(map(len, found.values()))
+    way = _step(split, splits, total, steps) if total else f"no picture of the data has {need.what}: {hint}"
+    what = need.what
     return NotEnoughSamples(
-        f"the split {split!r} holds {holds}, none with {need.what} (pictures with {need.what}: {have}); "
-        + (
-            _step(split, splits, total, steps)
-            if (total := sum(map(len, found.values())))
-            else f"no picture of the data has {need.what}: {hint}"
-        )
+        f"the split {split!r} holds {holds}, none with {what} (pictures with {what}: {have}); {way}"
     )
 
 
