@@ -47,7 +47,7 @@ def lacking(
     ``splits`` are the rows of every split there is, ``steps`` those of their manifest; ``hint`` is what to
     do where no split has any.
     """
-    if not splits.get(split):
+    if split not in splits:
         there = f" (they have {', '.join(sorted(splits))})" if splits else ""
         return NotEnoughSamples(f"the data have no rows in the split {split!r}{there}{_WHY.get(split, '')}")
     pictures = {name: _pictures(rows) for name, rows in splits.items()}

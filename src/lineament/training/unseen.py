@@ -92,16 +92,22 @@ def rate_for(people: People, asked: float | None, split: str) -> float:
     """
     mated, nonmated = people.comparisons
     if not mated:
-        raise InsufficientData(f"the split {split!r} has no subject with two photos, so no FNMR")
-    if asked is not None:
-        thresholds.require(asked, nonmated, f"the split {split!r}: FMR", "non-mated comparisons")
-        return asked
-    fitting = [rate for rate in TARGET_RATES if thresholds.supports(rate, nonmated)]
+        raise InsufficientData(
+            f"the split {split!r} has no subject with two photos, so no FNMR ({_size(people)}): add photos"
+        )
+    wanted = TARGET_RATES if asked is None else (asked,)
+    fitting = [rate for rate in wanted if thresholds.supports(rate, nonmated)]
     if not fitting:
-        thresholds.require(
-            max(TARGET_RATES), nonmated, f"the split {split!r}: FMR", "non-mated comparisons"
+        short = thresholds.shortfall(max(wanted), nonmated, "FMR", "non-mated comparisons")
+        raise InsufficientData(
+            f"the split {split!r}: {short} ({_size(people)}): add people, or give it more of them: "
+            "lineament dataset split DATA 60/20/20 --by subject --exact"
         )
     return min(fitting)
+
+
+def _size(people: People) -> str:
+    return f"{len(people.names)} people with {len(people.rows)} photos"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
