@@ -314,5 +314,5 @@ def _levels_by(labels: Sequence[Mapping[str, str | float]]) -> str:
     return "label" if any(one.get("level") in wider.LEVEL_HEIGHTS for one in labels) else "height"
 
 
-def _json(rate: Rate | None) -> dict[str, float | int] | None:
+def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
     return None if rate is None else rate.to_json()

@@ -283,5 +283,5 @@ def _sums(code: Index, size: int, column: Any, columns: int, weights: Any = None
     return flat.astype(np.float64).reshape(size, columns)
 
 
-def _json(rate: Rate | None) -> dict[str, float | int] | None:
+def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
     return None if rate is None else rate.to_json()
