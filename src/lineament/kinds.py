@@ -13,6 +13,8 @@ FACE = "face"
 """The class of a box that nothing else is known of."""
 CLASS = "class"
 """The label that holds any other class, and the attribute by which a detector tells it."""
+NO_GROUP = frozenset({"iscrowd", "ignore", "ignored", "difficult", "invalid", "source_name"})
+"""Labels that say what is to be done with a box, or where it comes from, and not what it shows."""
 
 _ONE_OF = {
     "head": "heads",

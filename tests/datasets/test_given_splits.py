@@ -136,7 +136,7 @@ def test_subjects_in_several_given_splits_are_told() -> None:
             Plan(SHARES, by="subject", exact=True),
             "only 2 subjects for 3.*drop --by subject",
         ),
-        (people(1, 1), Plan(SHARES), "only one group.*for 3 splits; ask for fewer"),
+        (people(1, 1), Plan(SHARES), "only one group.*for 3 splits; 1 picture has a face; add"),
         (people(1, 2), Plan(SHARES, exact=True), "only 2 groups.*for 3 splits"),
         (people(30, 1), Plan(SHARES, exact=True), "--by subject --exact"),
         (came(train=5, test=5), Plan({"fit": 0.5, "check": 0.5}), "train 5.*--resplit"),
@@ -258,3 +258,11 @@ def test_the_command_tells_and_writes(tmp_path: Path) -> None:
     ]
     assert ["test", "for the exam", "6", "16.7%", "12", "0"] in cells
     assert "no split test" not in plain.output
+
+
+def test_people_apart_are_not_advised_to_be_kept_apart() -> None:
+    """Who gave --by subject --exact is told that people are too few, not to give what was given."""
+    rows = [*people(1, 5), *(row(f"e{i}", "nobody", outcome="no_face") for i in range(5))]
+    with pytest.raises(SplitError, match="too few of either for 2 splits") as refused:
+        split(Manifest(tuple(rows)), Plan({"train": 0.8, "val": 0.2}, by="subject", exact=True))
+    assert "--by subject --exact" not in str(refused.value)

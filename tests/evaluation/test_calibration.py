@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from lineament.errors import ConfigError, InsufficientData, ModelMismatch
 from lineament.evaluation.calibration import SAME_DATA, Plan, calibrate, choose, held_out_rows
 from lineament.evaluation.capture import Captures
+from lineament.evaluation.enough_people import explained_for_both
 from lineament.evaluation.people import LabelledPictures
 from lineament.io import calibration_file
 from lineament.io.calibration_file import Calibration
@@ -247,3 +249,58 @@ def test_a_calibration_without_a_curve_is_one_too(
     assert isinstance(found, Calibration)
     calibration_file.save(tmp_path / "t.json", found)
     assert calibration_file.load(tmp_path / "t.json").probability is None
+
+
+def _few(people: int, photos: int) -> tuple[LabelledPictures, Captures]:
+    """So many people with so many photos each, all of them seen."""
+    names = [f"person {i}" for i in range(people) for _ in range(photos)]
+    paths = tuple(Path(f"{name}-{i}.jpg") for i, name in enumerate(names))
+    vectors = similarity.normalise(
+        np.random.default_rng(7).normal(size=(len(names), 128)).astype(np.float32)
+    )
+    boxes = (None,) * len(names)
+    labelled = LabelledPictures(paths, tuple(map(str, paths)), tuple(names), boxes, "few")
+    return labelled, Captures(vectors, (), MODEL)
+
+
+@pytest.mark.parametrize(
+    ("people", "photos", "plan", "said"),
+    [
+        (6, 4, Plan(1e-2), "you have 4: of 6 people with photos, 2 are held out .*0.3.*, 4 are left"),
+        (6, 4, Plan(0.05, "FPIR"), "you have 2: of 6 .*, 3 are kept out .*, 1 is held out .*, 2 are left"),
+        (20, 3, Plan(0.1, hold_out=0.0), "you have 20: of 20 people with photos, 20 are left"),
+        (
+            50,
+            2,
+            Plan(1e-3),
+            "needs 30,000 non-mated comparisons, .*: of 50 people with photos, 15 are held",
+        ),
+        (40, 2, Plan(0.1, "FPIR", hold_back=10), "you have 7: .* 10 are kept out .*hold back more"),
+        (90, 2, Plan(0.01, "FPIR"), "needs 3,000 non-mated searches, .*: of 90 people"),
+    ],
+)
+def test_a_refusal_tells_the_arithmetic_and_numbers_that_are_enough(
+    people: int, photos: int, plan: Plan, said: str
+) -> None:
+    """Who is held out and kept back is counted down to what is left; so many people with so many photos as
+    it asks for are enough, and one person fewer is not."""
+    with pytest.raises(InsufficientData, match=said) as refused:
+        calibrate(*_few(people, photos), plan)
+    wanted = re.search(r"bring ([\d,]+) people with (\d+) photos", str(refused.value))
+    if wanted is None:
+        return
+    count, each = int(wanted[1].replace(",", "")), int(wanted[2])
+    calibrate(*_few(count, each), replace(plan, method=None))
+    with pytest.raises(InsufficientData):
+        calibrate(*_few(count - 1, each), replace(plan, method=None))
+
+
+@pytest.mark.parametrize(("hold_out", "wanted"), [(0.3, 100), (0.5, 60), (0.8, 150), (0.0, 30)])
+def test_a_refused_probability_tells_how_many_people_it_takes(hold_out: float, wanted: int) -> None:
+    """So many people with two photos each have `FEWEST` in both parts."""
+    plan = Plan(0.1, hold_out=hold_out)
+    told = calibrate(*_few(120, 2), replace(plan, hold_out=0.1)).record["probability_check"]["refused"]
+    assert "120 of 120 people have several" in told and "bring 300" in told
+    assert f"bring {wanted}" in explained_for_both(["a"], hold_out)
+    enough = calibrate(*_few(wanted, 2), plan)
+    assert enough.probability is not None

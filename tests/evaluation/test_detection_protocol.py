@@ -258,3 +258,29 @@ def test_a_saved_record_pairs_pictures_and_names_none(labelled: Path, tmp_path: 
     (labelled / "labels.json").write_text(json.dumps(moved))
     other = read_truths(labelled / "photos", labelled / "labels.json")
     assert other.digest != kept.protocol["data"]
+
+
+@pytest.mark.parametrize("kept", [NAMES[:1], NAMES[1:2], NAMES])
+def test_one_picture_is_one_trial(labelled: Path, kept: tuple[str, ...]) -> None:
+    """Of one picture no interval is narrow and the output says so; of few faces no score is named; what the
+    rows of WIDER FACE are is said once below the table."""
+    path = labelled / "labels.json"
+    labels = json.loads(path.read_text())
+    labels["images"] = [one for one in labels["images"] if one["file_name"] in kept]
+    numbers = {one["id"] for one in labels["images"]}
+    labels["annotations"] = [one for one in labels["annotations"] if one["image_id"] in numbers]
+    path.write_text(json.dumps(labels))
+    command = ["detection", "--labels", str(path), "--images", str(labelled / "photos")]
+    run = CliRunner().invoke(app, command)
+    assert run.exit_code == 0, run.output
+    assert run.output.count("WIDER FACE easy, medium, hard: average precision by that benchmark's") == 1
+    assert ("warning: all of it is of one picture" in run.output) == (len(kept) == 1)
+    answer = _run(labelled)
+    figures: list[dict[str, float]] = [
+        answer[name] for name in ("map50", "map50_95", "precision", "recall")
+    ]  # type: ignore[misc]
+    figures += answer["wider"].values()  # type: ignore[attr-defined]
+    if len(kept) == 1:
+        assert all(one["high"] - one["low"] > 0.5 for one in figures)
+    best: dict[str, object] = answer["best_f1"]  # type: ignore[assignment]
+    assert best["score"] is None and "needs 30 truths" in str(best["note"])

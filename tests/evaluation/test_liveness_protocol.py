@@ -72,6 +72,9 @@ def test_the_threshold_comes_from_other_presentations_or_the_caller(tmp_path: Pa
     found = liveness.evaluate(scored, chosen_on=other, bpcer=0.05)
     assert found.rates.threshold == 0.05
     assert found.threshold_from == "BPCER 0.05 on 100 other presentations"
+    assert found.shortfall is None
+    few = liveness.evaluate(scored, chosen_on=other, bpcer=0.01).to_json()["threshold_shortfall"]
+    assert "100 people" in few and "fewer than 299" in few
     with pytest.raises(UsageError, match="4 images and 2 subjects"):
         liveness.evaluate(scored, chosen_on=scored)
     for wrong in ({}, {"threshold": 0.5, "chosen_on": other}):

@@ -19,6 +19,7 @@ from lineament.evaluation.strangers import Photo, measure, photos_in
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import rejection
 from lineament.registry import attributes
+from lineament.scoring import thresholds
 from tiny_models import people_run, variant
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -56,6 +57,7 @@ def test_it_is_chosen_on_half_and_measured_on_the_other(run: Path, strangers: Pa
     found = measure(run, photos_in(strangers), photos_in(tmp_path / "known"), share=0.05)
     assert (found.people, found.chosen_on, found.named.n) == (8, 4, 4)
     assert found.named.low <= found.named.value <= found.named.high
+    assert (found.needed, found.to_json()["recommended"]) == (118, None)
     assert found.kept is not None and found.right is not None
     assert found.kept.value == found.right.value == 1.0 and found.kept.n == 2
     assert 1 / 3 < found.below < 1
@@ -70,7 +72,7 @@ def _asked(*words: object) -> Any:
 
 def test_analyze_then_names_nobody_below_it(run: Path, strangers: Path) -> None:
     """Kept in the run folder by the command, used by --reject-below measured; numbers are taken too."""
-    done = _asked("evaluate", "strangers", run, strangers)
+    done = _asked("evaluate", "strangers", run, strangers, "--share", "0.6")
     assert done.exit_code == 0, done.output
     kept = json.loads((run / rejection.FILE).read_text())
     below = kept["below"]
@@ -92,6 +94,53 @@ def test_analyze_then_names_nobody_below_it(run: Path, strangers: Path) -> None:
     assert f"names nobody below {below:.4f}" in said and "of 4 faces of strangers" in said
     assert subject("--reject-below", "1")[0] == NOBODY
     assert subject()[1].count("takes every face for one of its 3 people") == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "people", "needed"), [("0.05", 8, 118), ("0.5", 8, 10), ("0.6", 6, 8), ("0.6", 3, 8)]
+)
+def test_too_few_strangers_get_figures_and_no_recommendation(
+    run: Path, strangers: Path, share: str, people: int, needed: int
+) -> None:
+    """Figures with their intervals are shown and numbers that would do are named; the command fails and
+    writes nothing."""
+    photos = sorted(strangers.iterdir())[people:]
+    for folder in photos:
+        shutil.rmtree(folder)
+    answer = CliRunner().invoke(
+        app, ["evaluate", "strangers", str(run), str(strangers), "--share", share, "--json", "-"]
+    )
+    assert isinstance(answer.exception, InsufficientData)
+    assert f"takes {needed} of them" in str(answer.exception) and f"you have {people}" in str(
+        answer.exception
+    )
+    assert not (run / rejection.FILE).exists()
+    told = json.loads(answer.stdout)
+    assert told["recommended"] is None and told["strangers_needed"] == needed and told["shortfall"]
+    assert told["named"]["high"] - told["named"]["low"] > 0.3
+    assert "use it" not in answer.output and "at most" in answer.stderr
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.1, 0.05, 0.01, 0.001])
+def test_the_fewest_that_can_promise_a_rate_are_those_of_the_rule_of_three(rate: float) -> None:
+    """With so many trials and no error the one-sided 95 % bound is at or below the rate, with one fewer
+    not; about 3 / rate."""
+    n = thresholds.fewest(rate)
+    assert (1 - rate) ** n <= 0.05 < (1 - rate) ** (n - 1)
+    assert n == pytest.approx(3 / rate, rel=0.2)
+
+
+def test_a_level_kept_from_too_few_strangers_is_a_warning_where_it_is_used(
+    run: Path, strangers: Path
+) -> None:
+    """A program may keep what the command would not: `analyze` says so."""
+    rate = {"value": 0.4, "low": 0.3, "high": 0.5, "n": 100}
+    record = {"named": rate, "shortfall": "to promise that takes 118 of them; you have 8"}
+    card = attributes.create(str(run)).card  # type: ignore[attr-defined]
+    rejection.save(run, rejection.Rejection(0.5, card.sha256, record))
+    photo = next(strangers.rglob("*.png"))
+    said = _asked("analyze", photo, "--classifier", run, "--reject-below", "measured", "--json", "-").stderr
+    assert "warning: to promise that takes 118" in said
 
 
 def test_a_face_just_below_is_nobody_and_just_at_it_is_somebody(run: Path, strangers: Path) -> None:

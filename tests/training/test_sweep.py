@@ -264,12 +264,12 @@ def test_the_table_is_over_seeds_and_hides_no_failure(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_no_interval() -> None:
-    """From one value nothing can be said of its spread; equal values have an interval of no width; no
+    """From one value, or equal ones, nothing can be said of the spread; no
     interval of an accuracy passes 1."""
     few = mean_interval([0.9, 1.0])
     assert (few["low"], few["high"]) == (pytest.approx(0.95 - 12.706 * 0.05, abs=1e-3), 1.0)
     assert mean_interval([0.5]) == {"mean": 0.5, "low": None, "high": None, "n": 1}
-    assert mean_interval([0.5, 0.5, 0.5]) == {"mean": 0.5, "low": 0.5, "high": 0.5, "n": 3}
+    assert mean_interval([0.5, 0.5, 0.5]) == {"mean": 0.5, "low": None, "high": None, "n": 3}
 
 
 def test_tables_as_papers_print_them(tmp_path: Path) -> None:

@@ -92,6 +92,8 @@ def _of_strangers(people: Trained) -> Iterator[str]:
             f"{name} names nobody below {people.reject_below:.4f}; of {named['n']:,} faces of strangers it "
             f"then named {named['value']:.1%} ({named['low']:.1%} to {named['high']:.1%})"
         )
+        if (why := people.rejection.record.get("shortfall")) is not None:
+            yield f"warning: {why}"
     elif people.reject_below:
         yield f"{name} names nobody below {people.reject_below:g}; how many strangers pass was not measured"
     elif people.card.heads[0].name == "subject":

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lineament.errors import ConfigError, InsufficientData
 from lineament.evaluation.capture import Captures
+from lineament.evaluation.enough_people import FEWEST, explained, explained_for_both
 from lineament.evaluation.gallery_split import split_pictures
 from lineament.evaluation.people import LabelledPictures
 from lineament.io.calibration_file import Calibration
@@ -29,9 +30,6 @@ from lineament.scoring.probability import Method, Probability
 from lineament.scoring.similarity import Index
 from lineament.scoring.templates import fuse
 from lineament.types import Float32, ModelId, Threshold
-
-FEWEST = 30
-"""People a part needs: fewer say next to nothing about others, however many photos there are of them."""
 
 SAME_DATA = "CHOSEN AND MEASURED ON THE SAME PEOPLE: the error rates flatter the threshold"
 APART = "chosen on some people, measured on others"
@@ -83,14 +81,18 @@ def calibrate(
 ) -> Calibration:
     """Choose and measure. ``captures`` hold one row a picture of ``people``; ``settings`` join the record.
 
-    Raises `InsufficientData` when the people or the comparisons are too few for the target.
+    Raises `InsufficientData` when the people or the comparisons are too few for the target, and says how
+    they became so few and how many it takes.
     """
     held_out = held_out_rows(people.subjects, plan.hold_out, plan.seed)
     settings = settings or {}
-    if plan.kind == "FMR":
-        threshold, record = _for_fmr(people, captures, plan, held_out)
-    else:
-        threshold, record = _for_fpir(people, captures, plan)
+    try:
+        if plan.kind == "FMR":
+            threshold, record = _for_fmr(people, captures, plan, held_out)
+        else:
+            threshold, record = _for_fpir(people, captures, plan)
+    except InsufficientData as error:
+        raise InsufficientData(f"{error}: {explained(people.subjects, plan)}") from None
     if {"detector", "embedder", "precision"} <= set(settings):
         system = f"{settings['detector']} + {settings['embedder']}, {settings['precision']}"
         threshold = replace(threshold, measured_on=f"{threshold.measured_on}, {system}")
@@ -215,7 +217,7 @@ def _probability(
         fitted_on = _labelled(captures.embeddings[~held_out], names[~held_out], plan.seed)
         checked_on = _labelled(captures.embeddings[test], names[test], plan.seed + 1)
     except InsufficientData as error:
-        return None, {"refused": str(error)}
+        return None, {"refused": f"{error}: {explained_for_both(people.subjects, plan.hold_out)}"}
     curve = probability.fit(fitted_on, plan.method)
     found = probability.reliability(curve, checked_on)
     return curve, {

@@ -12,6 +12,9 @@ from lineament.evaluation.record import Figure, Record, flat
 from lineament.scoring import paired
 from lineament.scoring.paired import Difference
 
+_ALIKE = 1e-9
+"""A width that is the rounding of sums."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -41,7 +44,7 @@ class Compared:
         return {
             "first": self.first.rate.to_json(),
             "second": self.second.rate.to_json(),
-            "difference": {"value": d.value, "low": d.low, "high": d.high, "paired": d.paired},
+            "difference": d.to_json(),
             "verdict": self.verdict,
         }
 
@@ -93,5 +96,8 @@ def require_same_protocol(first: Record, second: Record) -> None:
 def _difference(first: Figure, second: Figure) -> Difference:
     a, b = first.clusters or {}, second.clusters or {}
     if len(a) > 1 and set(a) == set(b):
-        return paired.paired(a, b)
+        found = paired.paired(a, b)
+        # Where two pictures differ alike, the paired interval has no width, and any difference looks sure.
+        if found.value == 0 or found.high - found.low > _ALIKE:
+            return found
     return paired.unpaired(first.rate, second.rate)

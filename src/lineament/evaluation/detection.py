@@ -19,7 +19,7 @@ from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.truths import TruePicture, Truths
-from lineament.kinds import noun
+from lineament.kinds import NO_GROUP, noun
 from lineament.protocols import Detector
 from lineament.scoring import detection_rates, matching, wider
 from lineament.scoring.detection import Curve, curve
@@ -27,6 +27,7 @@ from lineament.scoring.detection_rates import DetectionRates
 from lineament.scoring.matching import Mask, Matches, PictureBoxes
 from lineament.scoring.rate import Rate
 from lineament.scoring.resampling import RESAMPLES
+from lineament.scoring.thresholds import RULE_OF
 from lineament.types import Faces, Float64, Outcome
 
 Advance = Callable[[int], None]
@@ -36,7 +37,6 @@ LOWEST_SCORE = 0.02
 
 SIZES_PX = (0, 8, 16, 32, 64, 128)
 _MOST_VALUES = 12
-_NOT_A_GROUP = {"iscrowd", "ignore", "ignored", "difficult", "invalid", "source_name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +138,16 @@ class DetectionReport:
     def _best(self) -> dict[str, Any] | None:
         if not len(self.curve.scores):
             return None
-        i = self.curve.best
+        i, truths = self.curve.best, self.matches.truths
+        few = truths < RULE_OF
         return {
-            "score": float(self.curve.scores[i]),
+            "score": None if few else float(self.curve.scores[i]),
             "precision": float(self.curve.precision[i]),
             "recall": float(self.curve.recall[i]),
             "f1": float(self.curve.f1[i]),
-            "note": "chosen on these very pictures: it flatters",
+            "truths": truths,
+            "note": "chosen on these very pictures: it flatters"
+            + (f"; no score is named: that needs {RULE_OF} truths, you have {truths}" if few else ""),
         }
 
 
@@ -264,7 +267,7 @@ def _by_label(
 ) -> dict[str, dict[str, Rate]]:
     """Recall of each value of each label that has a few values: pose, occlusion, class of mask ..."""
     found: dict[str, dict[str, Rate]] = {}
-    for name in sorted({key for one in labels for key in one} - _NOT_A_GROUP):
+    for name in sorted({key for one in labels for key in one} - NO_GROUP):
         values = [one.get(name) for one in labels]
         distinct = sorted({_word(v) for v in values if v is not None})
         if not 1 < len(distinct) <= _MOST_VALUES:
@@ -311,5 +314,5 @@ def _levels_by(labels: Sequence[Mapping[str, str | float]]) -> str:
     return "label" if any(one.get("level") in wider.LEVEL_HEIGHTS for one in labels) else "height"
 
 
-def _json(rate: Rate | None) -> dict[str, float | int] | None:
+def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
     return None if rate is None else rate.to_json()

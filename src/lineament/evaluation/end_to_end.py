@@ -303,5 +303,5 @@ def _text(truth: str | float) -> str:
     return truth if isinstance(truth, str) else tables.number_text(truth)
 
 
-def _json(rate: Rate | None) -> dict[str, float | int] | None:
+def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
     return None if rate is None else rate.to_json()

@@ -26,7 +26,7 @@ from lineament.errors import ConfigError, FaceError, InvalidArray, PictureError,
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.record import anonymous
 from lineament.io import sources
-from lineament.scoring import attack
+from lineament.scoring import attack, thresholds
 from lineament.scoring.attack import BONA_FIDE, TARGET_RATES, AttackRates, JitterRates, Presentations
 from lineament.scoring.paired import Counts
 from lineament.types import Float64, Image
@@ -74,13 +74,17 @@ class BpcerAt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LivenessReport:
-    """Rates at the threshold given, by jitter where there is any, and BPCER at fixed APCERs."""
+    """Rates at the threshold given, by jitter where there is any, and BPCER at fixed APCERs.
+
+    ``shortfall`` says why a threshold that was chosen here is nothing to rely on.
+    """
 
     scored: Scored
     rates: AttackRates
     jitter: JitterRates | None
     points: tuple[BpcerAt, ...]
     threshold_from: str
+    shortfall: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a BPCER that the attacks cannot support is null, with the reason."""
@@ -90,6 +94,7 @@ class LivenessReport:
             "subjects": len(set(self.scored.presentations.subjects.tolist())),
             "failures": [failure.to_json() for failure in self.scored.failures],
             "threshold_from": self.threshold_from,
+            "threshold_shortfall": self.shortfall,
             **self.rates.to_json(),
             "jitter": None if self.jitter is None else self.jitter.to_json(),
             "bpcer_at_apcer": {
@@ -267,11 +272,19 @@ def evaluate(
     Raises `UsageError` unless exactly one of ``threshold`` and ``chosen_on`` is given, and when both hold
     the same image or subject: a threshold chosen on what it is judged on flatters.
     """
+    shortfall = None
     if (threshold is None) == (chosen_on is None):
         raise UsageError("give a threshold, or other presentations to choose it on")
     if chosen_on is not None:
         _require_apart(scored, chosen_on)
         threshold = attack.threshold_for_bpcer(chosen_on.presentations, bpcer)
+        genuine = chosen_on.presentations.bona_fide
+        people, needed = len(set(chosen_on.presentations.subjects[genuine])), thresholds.fewest(bpcer)
+        if people < needed:
+            shortfall = (
+                f"the threshold is chosen on bona fide presentations of {people} people, and fewer than "
+                f"{needed} cannot show that a BPCER of {bpcer:g} is kept: do not rely on it"
+            )
         source = f"BPCER {bpcer:g} on {int(chosen_on.presentations.bona_fide.sum())} other presentations"
     else:
         source = "given"
@@ -287,4 +300,5 @@ def evaluate(
         jitter=None if scored.jittered is None else attack.under_jitter(found, scored.jittered, threshold),
         points=tuple(points),
         threshold_from=source,
+        shortfall=shortfall,
     )

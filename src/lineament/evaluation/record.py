@@ -25,7 +25,9 @@ VERSION = 1
 _KEY = "lineament_evaluation"
 _MAX_BYTES = 1 << 28
 """Counts of every subject, and figures."""
-_RATE_KEYS = {"value", "low", "high", "n"}
+_NUMBER, _END = (int, float), (int, float, type(None))
+_OF_RATE = {"value": _NUMBER, "low": _END, "high": _END, "n": _NUMBER}
+_RATE_KEYS = set(_OF_RATE)
 _LOW_IS_BETTER = (
     *("fnmr", "fmr", "fpir", "fnir", "eer", "apcer", "bpcer", "error", "mae", "ece", "failure"),
     *("miss", "refused", "false", "changed"),
@@ -124,8 +126,8 @@ def flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 def _rates(value: Any, path: str) -> Iterator[tuple[str, Rate]]:
     if not isinstance(value, Mapping):
         return
-    if set(value) >= _RATE_KEYS and all(isinstance(value[key], (int, float)) for key in _RATE_KEYS):
-        yield path, Rate(*(value[key] for key in ("value", "low", "high", "n")))
+    if set(value) >= _RATE_KEYS and all(isinstance(value[key], _OF_RATE[key]) for key in _RATE_KEYS):
+        yield path, Rate.from_json(value)
         return
     for key in value:
         if key == _REPEATS:

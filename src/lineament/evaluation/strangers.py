@@ -21,9 +21,8 @@ from lineament.evaluation.trained_on import compare_pictures, require_pictures_u
 from lineament.io import own_files, sources
 from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.rejection import Rejection
-from lineament.scoring import proportions
+from lineament.scoring import proportions, thresholds
 from lineament.scoring.rate import Rate
-from lineament.scoring.thresholds import at_rate
 
 Advance = Callable[[int], None]
 
@@ -43,23 +42,45 @@ class Strangers:
     ``named`` is the share of strangers that is still named; ``kept`` and ``right`` are the shares of known
     faces that are named at all, and rightly: None without photos of known people. ``without`` counts the
     pictures without a usable face, ``known_chosen_on`` those of known people that the epoch was chosen by.
+    ``people`` are all strangers with a face, ``measuring`` those of the half that measures.
     """
 
     below: float
     share: float
     chosen_on: int
     people: int
+    measuring: int
     named: Rate
     kept: Rate | None
     right: Rate | None
     without: int
     known_chosen_on: int = 0
 
+    @property
+    def needed(self) -> int:
+        """How many strangers it takes to promise `share`: `thresholds.fewest` in each half."""
+        return 2 * thresholds.fewest(self.share)
+
+    @property
+    def shortfall(self) -> str | None:
+        """Why the probability is nothing to rely on, or None where it can be recommended."""
+        each = thresholds.fewest(self.share)
+        if min(self.measuring, self.people - self.measuring) < each:
+            return (
+                f"to promise that at most {self.share:.1%} of strangers are named takes {self.needed:,} of "
+                f"them with a face, {each:,} to choose by and {each:,} to measure on; you have "
+                f"{self.people:,}"
+            )
+        return None
+
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """Plain numbers; ``recommended`` is None where `shortfall` says why."""
         rates = {"named": self.named, "kept": self.kept, "right": self.right}
         return {
             "reject_below": self.below,
+            "recommended": None if self.shortfall else self.below,
+            "strangers_needed": self.needed,
+            "shortfall": self.shortfall,
             "target_share": self.share,
             "chosen_on": self.chosen_on,
             "strangers": self.people,
@@ -127,7 +148,7 @@ def measure(
     choosing = np.array([people[photo.person] % 2 == 0 for photo, _ in met])
     sure = np.array([probability for _, (_, probability) in met])
     # As written into the file and compared later: a float32, and never rounded down.
-    below = float(np.nextafter(np.float32(at_rate(sure[choosing], share)), np.float32(2)))
+    below = float(np.nextafter(np.float32(thresholds.at_rate(sure[choosing], share)), np.float32(2)))
     whose = np.array([photo.person for photo, _ in met])
     named = proportions.of_flags(sure[~choosing] >= below, whose[~choosing])
     own = [(p.person, *seen[p.file]) for p in known if p.file in seen and p.person in classes]
@@ -140,7 +161,16 @@ def measure(
     without = len({p.file for p in (*strangers, *known)}) - len(seen)
     flattering = sum(one.chosen_on for one in compared.values())
     return Strangers(
-        below, share, int(choosing.sum()), len(people), named, kept, right, without, flattering
+        below=below,
+        share=share,
+        chosen_on=int(choosing.sum()),
+        people=len(people),
+        measuring=len(people) // 2,
+        named=named,
+        kept=kept,
+        right=right,
+        without=without,
+        known_chosen_on=flattering,
     )
 
 

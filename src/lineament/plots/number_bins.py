@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 def number_bins_figure(
     by_bin: Mapping[Bin, NumberErrors | None], *, unit: str = "years", title: str = "Age"
 ) -> Figure:
-    """Mean absolute error and bias of each bin that holds a face, with 95 % bars; below, its faces."""
+    """Mean absolute error and bias of each bin that holds a face, with 95 % bars; below, its faces.
+
+    A bin of one person has no bar, see `Rate.bounded`.
+    """
     figure, axes = canvas(f"{title}: errors by true value", f"true value ({unit})", f"error ({unit})")
     found = [(b, e) for b, e in by_bin.items() if e is not None]
     x = np.arange(len(found))
@@ -26,8 +29,9 @@ def number_bins_figure(
         (0.1, OTHER, "bias (prediction minus truth)", [e.bias for _, e in found]),
     ):
         values = np.array([r.value for r in rates])
-        below = np.maximum(values - [r.low for r in rates], 0)
-        above = np.maximum([r.high for r in rates] - values, 0)
+        ends = [(r.low, r.high) if r.bounded else (r.value, r.value) for r in rates]
+        below = np.maximum(values - [low for low, _ in ends], 0)
+        above = np.maximum([high for _, high in ends] - values, 0)
         axes.errorbar(
             x + shift,
             values,

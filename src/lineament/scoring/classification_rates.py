@@ -230,13 +230,15 @@ def _areas(
             drawn[start : start + len(some), c] = _weighted_auc(values[:, c], labels == c, code, some)
             start += len(some)
         area = auc(values[:, c], labels == c)
-        areas[c] = resampling.share(area, resampling.percentiles(drawn[:, c]), len(labels), size)
+        areas[c] = resampling.share(
+            area, resampling.percentiles(drawn[:, c], area, size), len(labels), size
+        )
     if not defined:
         return areas, None
     chosen = drawn[:, defined]
     some_defined = np.isfinite(chosen).any(axis=1)
     mean = float(np.mean([areas[c].value for c in defined]))  # type: ignore[union-attr]
-    interval = resampling.percentiles(np.nanmean(chosen[some_defined], axis=1))
+    interval = resampling.percentiles(np.nanmean(chosen[some_defined], axis=1), mean, size)
     return areas, resampling.share(mean, interval, len(labels), size)
 
 
@@ -270,8 +272,8 @@ def _calibration_error(
 
     value = float(error(flat.sum(axis=0, keepdims=True))[0])
     drawn = np.concatenate([error(some @ flat) for some in resampling.draws(size, resamples)])
-    interval = resampling.percentiles(drawn - (drawn.mean() - value))
-    return Rate(value, max(0.0, interval.low), max(0.0, interval.high), len(right))
+    interval = resampling.percentiles(drawn - (drawn.mean() - value), value, size)
+    return resampling.share(value, interval, len(right), size)
 
 
 def _sums(code: Index, size: int, column: Any, columns: int, weights: Any = None) -> Float64:
@@ -281,5 +283,5 @@ def _sums(code: Index, size: int, column: Any, columns: int, weights: Any = None
     return flat.astype(np.float64).reshape(size, columns)
 
 
-def _json(rate: Rate | None) -> dict[str, float | int] | None:
+def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
     return None if rate is None else rate.to_json()

@@ -91,22 +91,19 @@ def recall_of(matches: Matches, chosen: Mask, score: float, level: int = 0) -> R
 def precisions_over(matches: Matches, groups: list[list[int]], resamples: int = RESAMPLES) -> list[Rate]:
     """Mean average precision over each group of IoU thresholds, all from the same resamples."""
     values = average_precisions(matches)
-    clusters = len(np.unique(matches.truth_picture[matches.counted]))
+    clusters = matches.pictures_with_truths
     drawn = np.concatenate(
         [_resampled(matches, some) for some in resampling.draws(matches.pictures, resamples)]
     )
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
     if not len(drawn):
         raise InsufficientData("no resample of the pictures held a truth")
-    return [
-        resampling.share(
-            float(values[group].mean()),
-            resampling.percentiles(drawn[:, group].mean(axis=1)),
-            matches.truths,
-            clusters,
-        )
-        for group in groups
-    ]
+    found = []
+    for group in groups:
+        value = float(values[group].mean())
+        interval = resampling.percentiles(drawn[:, group].mean(axis=1), value, clusters)
+        found.append(resampling.share(value, interval, matches.truths, clusters))
+    return found
 
 
 def _resampled(matches: Matches, draws: Float64) -> Float64:

@@ -48,7 +48,7 @@ def spread(rates: Mapping[str, ErrorRate], level: float = 0.95) -> Spread | None
 
     A group without an error counts with half of one, else the ratio would be infinite (Haldane 1956,
     Annals of Human Genetics 20:309). The interval is taken on the logarithm with effective numbers of
-    comparisons.
+    comparisons, and for it a group that errs always counts with half a success, else it had no width.
     """
     if len(rates) < 2:
         return None
@@ -56,7 +56,9 @@ def spread(rates: Mapping[str, ErrorRate], level: float = 0.95) -> Spread | None
     worst = max(value, key=lambda name: (value[name], name))
     best = min(value, key=lambda name: (value[name], name))
     variance = sum(
-        (1 - value[name]) / (value[name] * max(rates[name].effective, 1.0)) for name in (worst, best)
+        max(1 - value[name], 0.5 / rates[name].comparisons)
+        / (value[name] * max(rates[name].effective, 1.0))
+        for name in (worst, best)
     )
     half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(variance)
     ratio = value[worst] / value[best]

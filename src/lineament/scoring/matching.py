@@ -102,6 +102,11 @@ class Matches:
         """How many truths are to be found."""
         return int(self.counted.sum())
 
+    @property
+    def pictures_with_truths(self) -> int:
+        """How many pictures hold one: what intervals are clustered by."""
+        return len(np.unique(self.truth_picture[self.counted]))
+
 
 def match(
     pictures: Sequence[PictureBoxes],

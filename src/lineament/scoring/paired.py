@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,10 @@ Counts = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """``second - first`` with its interval; ``paired`` says whether common clusters carried it."""
+    """``second - first`` with its interval; ``paired`` says whether common clusters carried it.
+
+    The interval is infinite where one of the two rates has none.
+    """
 
     value: float
     low: float
@@ -28,6 +32,17 @@ class Difference:
     def clear(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low > 0 or self.high < 0
+
+    def span(self, digits: str = "+.3g") -> str:
+        """The interval in words, ``-0.01 to +0.02``, or ``no interval``."""
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return "no interval"
+        return f"{self.low:{digits}} to {self.high:{digits}}"
+
+    def to_json(self) -> dict[str, float | bool | None]:
+        """Plain values; ``low`` and ``high`` are None without an interval."""
+        low, high = (end if math.isfinite(end) else None for end in (self.low, self.high))
+        return {"value": self.value, "low": low, "high": high, "paired": self.paired}
 
 
 def paired(first: Counts, second: Counts, level: float = 0.95) -> Difference:

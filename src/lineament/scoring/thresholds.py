@@ -74,6 +74,17 @@ def needed(rate: float) -> int:
     return math.ceil(RULE_OF / Fraction(repr(float(rate))))
 
 
+def fewest(rate: float, level: float = 0.95) -> int:
+    """How many independent trials without an error show at this level that the rate is at most ``rate``.
+
+    The rule of three, about ``3 / rate``: 59 for 5 % (Hanley and Lippman-Hand 1983, Journal of the American
+    Medical Association 249:13). Fewer cannot show it however they turn out.
+    """
+    if not 0 < rate < 1:
+        raise UsageError(f"a target rate lies between 0 and 1, got {rate}")
+    return math.ceil(math.log(1 - level) / math.log1p(-rate))
+
+
 def supports(rate: float, comparisons: int) -> bool:
     """Whether so many comparisons can carry a statement about this rate."""
     return comparisons >= needed(rate)

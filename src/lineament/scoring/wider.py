@@ -63,7 +63,9 @@ def evaluate(pictures: Sequence[PictureBoxes], *, resamples: int = RESAMPLES) ->
     ]
     value = _area(precision, recall)
     clusters = int((truths > 0).sum())
-    rate = resampling.share(value, resampling.percentiles(drawn), int(truths.sum()), clusters)
+    rate = resampling.share(
+        value, resampling.percentiles(drawn, value, clusters), int(truths.sum()), clusters
+    )
     return WiderCurve(precision, recall, rate)
 
 

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from lineament.errors import NotEnoughSamples, SplitError
+from lineament.errors import SplitError
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.training.lacking import FACE, Need, lacking
+from lineament.training.telling import log
 
 SPLITS = ("train", "val", "test")
 
-_WHY = {
-    "train": "; run first: lineament dataset split DATA 85/15, or 70/20/10 with an exam",
-    "val": (
-        ", by which the best epoch is chosen; take it from train, where a test split that was given "
-        "stays: lineament dataset split DATA 85/15"
-    ),
-}
+
+def splits_of(manifest: Manifest, need: Need = FACE) -> tuple[str, ...]:
+    """The splits a training takes: train and val, and test where a row has what it needs."""
+    test = [row for row in manifest if row.split == "test"]
+    if any(map(need.has, test)):
+        return SPLITS
+    if pictures := len({row.path for row in test}):
+        log.info(f"none of {pictures} pictures of the split test has {need.what}: the figures are of val")
+    return tuple(name for name in SPLITS if name != "test")
 
 
-def splits_of(manifest: Manifest) -> tuple[str, ...]:
-    """The splits a training takes: train and val, and test where it has rows, see `held_out`."""
-    there = {row.split for row in manifest if row.outcome == "ok"}
-    return tuple(name for name in SPLITS if name != "test" or name in there)
-
-
-def rows_of(manifest: Manifest, split: str) -> list[ManifestRow]:
-    """The usable rows of a split, ordered by id; raises `NotEnoughSamples` when there is none."""
+def rows_of(manifest: Manifest, split: str, need: Need = FACE) -> list[ManifestRow]:
+    """The usable rows of a split, ordered by id; raises `NotEnoughSamples` when none has what is needed."""
     rows = [row for row in manifest if row.split == split and row.outcome == "ok"]
-    if not rows:
-        known = sorted({row.split for row in manifest if row.split})
-        there = f" (they have {', '.join(known)})" if known else ""
-        raise NotEnoughSamples(f"the data have no rows in the split {split!r}{there}{_WHY.get(split, '')}")
+    if not any(map(need.has, rows)):
+        splits: dict[str, list[ManifestRow]] = defaultdict(list)
+        for row in manifest:
+            if row.split is not None:
+                splits[row.split].append(row)
+        raise lacking(splits, split, need, manifest.steps)
     return rows
 
 

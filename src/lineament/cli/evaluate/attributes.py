@@ -16,6 +16,7 @@ from lineament.cli.evaluate.shared import (
     exit_strict,
     rate_cell,
     say_failures,
+    say_single,
     tell_chosen_on,
     write_figures,
 )
@@ -118,6 +119,7 @@ def _say(report: Report, found: AttributeReport, *, trained: bool) -> None:
     )
     if found.subjects == found.pictures == found.faces:
         report.say("no subjects are labelled: each picture is taken for another person")
+    say_single(report, found.subjects, "person")
     for name, count in found.unknown.items():
         report.say(f"{count:,} labelled {name}, which is no class of the model: in no figure")
     for count, what in (

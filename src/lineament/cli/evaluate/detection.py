@@ -15,6 +15,7 @@ from lineament.cli.evaluate.shared import (
     check_plots,
     exit_strict,
     say_failures,
+    say_single,
     tell_chosen_on,
     write_figures,
 )
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
     from lineament.cli.output import Report
     from lineament.evaluation.detection import DetectionReport
     from lineament.scoring.rate import Rate
+
+_WIDER = {
+    name: f"WIDER FACE easy, medium, hard: average precision by that benchmark's own protocol, {rule}; a "
+    "level holds the easier ones too, a level without a face has no row, and none compares with mAP50"
+    for name, rule in (
+        ("label", "faces taken by their label 'level'"),
+        (
+            "height",
+            "of faces at least 50, 30 and 10 pixels tall, which only comes near its published lists",
+        ),
+    )
+}
+"""What the rows of the levels are, by what tells a face's level."""
 
 
 @app.command("detection")
@@ -186,6 +200,9 @@ def _say(report: Report, found: DetectionReport, lowest: float | None, finds: Se
         for level, rate in found.wider.items()
     ]
     report.table(f"All {things} (IoU 0.5 unless stated)", ("figure", "value", "95 %", "of"), rows)
+    if found.wider:
+        report.say(_WIDER[found.wider_levels])
+    say_single(report, found.matches.pictures_with_truths, "picture")
     if lowest is not None and lowest > 0.1:
         report.say(
             f"average precision without detections below {lowest:g}, which this detector does not give: "
@@ -219,4 +236,4 @@ def _figures(found: DetectionReport) -> dict[str, Figure]:
 def _cells(rate: Rate | None) -> Sequence[object]:
     if rate is None:
         return ("nothing detected", "", "0")
-    return (f"{rate.value:.3f}", f"{rate.low:.3f} to {rate.high:.3f}", f"{rate.n:,}")
+    return (f"{rate.value:.3f}", rate.span(".3f"), f"{rate.n:,}")

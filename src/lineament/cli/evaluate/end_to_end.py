@@ -148,12 +148,12 @@ def _tell(report: Report, found: EndToEnd) -> None:
     report.table("How the labelled faces ended", ("", "faces", "share, 95 %"), rows)
     record = found.to_json()
     if found.is_number:
+        from lineament.scoring.rate import Rate
+
         if "mean_absolute_error" in record:
-            error = record["mean_absolute_error"]
-            report.say(
-                f"mean absolute error of the detected: {error['value']:.2f} ({error['low']:.2f} to "
-                f"{error['high']:.2f}), n = {error['n']}"
-            )
+            error = Rate.from_json(record["mean_absolute_error"])
+            words = f"{error.value:.2f} ({error.span('.2f')}), n = {error.n}"
+            report.say(f"mean absolute error of the detected: {words}")
     else:
         alone = found.share("right", among=("right", "wrong"))
         report.say(

@@ -50,6 +50,8 @@ def liveness(
         report.line(answer)
         rates = found.rates
         report.say(f"threshold {rates.threshold:g} ({found.threshold_from}); worst attack: {rates.worst}")
+        if found.shortfall is not None:
+            report.say(f"warning: {found.shortfall}")
         columns = ["presentations", "error", "95 % interval", "of", "no answer"]
         worst_case = found.jitter.worst_case if found.jitter is not None else None
         if worst_case is not None:
@@ -60,7 +62,7 @@ def liveness(
             if worst_case is not None:
                 worst = worst_case.bpcer if name == "bona_fide" else worst_case.apcer[name]
             kind = "BPCER" if name == "bona_fide" else "APCER"
-            row = [f"{name} ({kind})", f"{rate.value:.3g}", f"{rate.low:.3g} to {rate.high:.3g}"]
+            row = [f"{name} ({kind})", f"{rate.value:.3g}", rate.span()]
             row += [f"{rate.n:,}", f"{rates.no_answer[name]:,}"]
             rows.append((*row, *((rate_cell(worst),) if worst is not None else ())))
         report.table("Errors", columns, rows)
@@ -73,7 +75,11 @@ def liveness(
             "BPCER at fixed APCER of the worst kind, threshold chosen on these very presentations",
             ("APCER <=", "threshold", "BPCER, 95 %"),
             [
-                (f"{p.apcer:g}", f"{p.threshold:.4g}", p.unsupported or rate_cell(p.rates.bpcer))
+                (
+                    f"{p.apcer:g}",
+                    "" if p.unsupported else f"{p.threshold:.4g}",
+                    p.unsupported or rate_cell(p.rates.bpcer),
+                )
                 for p in found.points
             ],
         )

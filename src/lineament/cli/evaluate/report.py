@@ -121,7 +121,7 @@ def _table(answer: Report, rows: Sequence[Compared]) -> None:
                 row.name,
                 f"{row.first.rate.value:.4g}",
                 f"{row.second.rate.value:.4g}",
-                f"{row.difference.value:+.4g} ({row.difference.low:+.3g} to {row.difference.high:+.3g})",
+                f"{row.difference.value:+.4g} ({row.difference.span()})",
                 "paired" if row.difference.paired else "unpaired",
                 row.verdict,
             )

@@ -138,7 +138,16 @@ def write_figures(report: Report, folder: Path, figures: Mapping[str, Figure]) -
 
 def rate_cell(rate: Rate) -> str:
     """A rate with its 95 % interval as a table shows it."""
-    return f"{rate.value:.3g} ({rate.low:.3g} to {rate.high:.3g})"
+    return str(rate)
+
+
+def say_single(report: Report, units: int, one: str) -> None:
+    """Say what figures of a single picture or person, of which there are ``units``, are worth."""
+    if units == 1:
+        report.say(
+            f"warning: all of it is of one {one}: the figures tell next to nothing of others, and the "
+            "intervals are those of a single trial, or none"
+        )
 
 
 def say_failures(report: Report, failures: Sequence[Failure]) -> None:

@@ -39,10 +39,12 @@ def strangers(
     """Measure on strangers below which probability nobody is named, and keep it in the run folder.
 
     It is chosen on half of the strangers and measured on the others. `analyze --classifier RUN
-    --reject-below measured` then uses it.
+    --reject-below measured` then uses it. Too few strangers to promise the share (118 are needed for 5 %)
+    get the figures and no recommendation: nothing is written, and the command fails.
     """
     from lineament.attributes.trained import Trained
     from lineament.cli.output import Report, progress
+    from lineament.errors import InsufficientData
     from lineament.evaluation.strangers import measure, photos_in
     from lineament.io import rejection
     from lineament.registry import attributes
@@ -59,17 +61,27 @@ def strangers(
                 f"{found.known_chosen_on:,} of those pictures are of the split val, by which the best "
                 "epoch was chosen, for the training had no test: what rejecting costs is told too low"
             )
-        path = rejection.save(run, found.rejection(model))
         report.line(found.to_json())
         report.say(f"{found.people:,} strangers; {found.without:,} pictures without a usable face left out")
         report.say(
-            f"nobody is named below {found.below:.4f}, chosen on {found.chosen_on:,} faces of half of them "
-            f"so that at most {share:.1%} are named"
+            f"on the {found.chosen_on:,} faces of half of them at most {share:.1%} are named above "
+            f"{found.below:.4f}"
         )
         report.say(f"of the others' {found.named.n:,} faces are named: {rate_cell(found.named)}")
+        if found.named.low > share:
+            report.say(
+                f"warning: that is more than the {share:.1%} asked for, beyond chance: more strangers, or "
+                "a smaller --share, make the level stricter"
+            )
         if found.kept is not None and found.right is not None:
             report.say(f"of {found.kept.n:,} faces of known people are named: {rate_cell(found.kept)}")
             report.say(f"and named rightly: {rate_cell(found.right)}")
+        if found.shortfall is not None:
+            raise InsufficientData(
+                f"{found.shortfall}. No level is recommended and nothing was written: bring more "
+                "strangers, or ask for a larger --share; a gallery needs neither: lineament gallery enrol"
+            )
+        path = rejection.save(run, found.rejection(model))
         report.say(
             f"wrote {path}; use it: lineament analyze PHOTO --classifier {run} --reject-below measured"
         )

@@ -105,6 +105,8 @@ def detector(
 
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
+    from lineament.scoring.thresholds import RULE_OF
+
     rows = dict(result["classes"])
     if "any_class" in result:
         rows["any class"] = result["any_class"]
@@ -128,6 +130,11 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         f"training loss {result['train_loss'][0]:.3g} to {result['train_loss'][1]:.3g}; "
         f"started from: {result['trained_from']}"
     )
+    if (count := result.get("score_chosen_on", RULE_OF)) < RULE_OF:
+        report.say(
+            f"warning: the score {result['score']:.2f} was chosen on {count} boxes of val, and below "
+            f"{RULE_OF} chance decides: more photos in val, or try others: --detector {out}:score=0.5"
+        )
     for key, words in _COUNTS.items():
         if result[key]:
             report.say(f"{words}: {result[key]}")

@@ -84,9 +84,12 @@ def steps_of(text: str) -> list[str]:
     return {"default": list(DEFAULT), "none": []}.get(text.strip(), text.split())
 
 
-def rate_text(rate: Mapping[str, float], digits: int = 3) -> str:
+def rate_text(rate: Mapping[str, float | None], digits: int = 3) -> str:
     """A rate of a trainer's result with its interval, as a table shows it."""
-    return f"{rate['value']:.{digits}f} ({rate['low']:.{digits}f} to {rate['high']:.{digits}f})"
+    from lineament.scoring.rate import Rate
+
+    one = Rate.from_json(rate)
+    return f"{one.value:.{digits}f} ({one.span(f'.{digits}f')})"
 
 
 def tell_exam(report: Report, result: Mapping[str, Any]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from lineament.io.manifest import ManifestRow
 
 NOTE = (
-    "there is no split test: the figures are of val, by which the best epoch, score or setting was chosen, "
-    "so they flatter; 70/20/10 in place of 85/15 sets pictures apart for the exam"
+    "there is no split test to measure on: the figures are of val, by which the best epoch, score or "
+    "setting was chosen, so they flatter; 70/20/10 in place of 85/15 sets pictures apart for the exam"
 )
 
 

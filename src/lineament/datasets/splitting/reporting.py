@@ -17,6 +17,7 @@ _WORDS = {
     "subject": ("subject", "subjects"),
 }
 
+_WARNING = "warning: "
 _OFF = 0.02
 """By how much of all pictures a share may miss what was asked before it is explained."""
 
@@ -28,6 +29,11 @@ class Decision:
     kind: str
     text: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def warning(self) -> str | None:
+        """The sentence where it is a warning, without that word."""
+        return self.text.removeprefix(_WARNING) if self.text.startswith(_WARNING) else None
 
     def to_json(self) -> dict[str, Any]:
         """``{"kind", "text", ...numbers}``."""
@@ -233,15 +239,22 @@ def _told(shares: Any) -> str:
 def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> Iterator[Decision]:
     for name, subjects in missing.items():
         count = len(subjects)
-        text = f"{count} {'subject has' if count == 1 else 'subjects have'} no picture in {name}"
+        text = f"warning: {count} {'subject has' if count == 1 else 'subjects have'} no picture in {name}"
         numbers: dict[str, Any] = {"split": name, "subjects": len(subjects)}
         if work.plan.exact or not work.shares:
-            text += ": too few groups of pictures that belong together for one in every split"
+            text += (
+                ": too few groups of pictures that belong together for one in every split; add photos "
+                "of other occasions"
+            )
         else:
             there = {unit.subject for unit in work.exactly() if unit.split == name}
             left = len(set(subjects) - there)
             numbers["with_exact"] = left
-            text += f"; with --exact {left}" if left < len(subjects) else ", and --exact would give none"
+            text += (
+                f"; with --exact {left}"
+                if left < len(subjects)
+                else ", and --exact would give none: add photos of other occasions"
+            )
         yield Decision("missing", text, numbers)
 
 
@@ -280,16 +293,49 @@ def _way_out(work: Assignment, rows: Sequence[ManifestRow], empty: Sequence[str]
     if plan.by == "subject" and len(people) > count:
         groups = "one group" if count == 1 else f"{count} groups"
         there = f"pictures that are copies of each other make {groups} of {len(people)} subjects"
-    fewer = "ask for fewer splits (--names train,val)" + (
-        ", or drop --by subject" if plan.by == "subject" else ""
-    )
+    fewer = "ask for fewer splits (85/15)" + (", or drop --by subject" if plan.by == "subject" else "")
+    if count == 1 and plan.by == "photo":
+        return f"{start}{there} for {len(work.shares)} splits; {one_group(work)}"
     if count < len(work.shares):
         return f"{start}{there} for {len(work.shares)} splits; {fewer}, or add pictures"
-    if not plan.exact and {unit.split for unit in work.exactly()} >= set(empty):
+    exactly = work.exactly()
+    if not plan.exact and {unit.split for unit in exactly} >= set(empty):
         chance = f"few for {_told(plan.shares.values())} by chance"
-        return f"{start}{count} {what} are {chance}; --exact gives each split at least one"
+        return f"{start}{count} {what} are {chance}; --exact gives each split at least one" + (
+            _yet_faceless(work, exactly)
+        )
+    if plan.by == "subject":
+        return (
+            f"{start}the {count} {what}, shared out apart with a face and without, are too few of either "
+            f"for {len(work.shares)} splits; {fewer}, or add people"
+        )
     spread = len({unit.subject for unit in work.units})
     return (
         f"{start}the {count} {what} belong to {spread} subjects, none of whom has one for every split; "
-        "keep subjects apart with --by subject --exact, or ask for fewer splits: --names train,val"
+        "keep subjects apart with --by subject --exact, or ask for fewer splits: 85/15"
+    )
+
+
+def _yet_faceless(work: Assignment, units: Sequence[Unit]) -> str:
+    """What these units leave without a face, for pictures of nobody fill a split too."""
+    with_face = [unit for unit in units if any(row.outcome == "ok" for row in unit.rows)]
+    bare = [name for name in work.shares if name not in {unit.split for unit in with_face}]
+    if not with_face or not bare:
+        return ""
+    return f", but {' and '.join(bare)} none with a face: {one_group(work)}"
+
+
+def one_group(work: Assignment) -> str:
+    """What to do where faces are too few groups of pictures that belong together for every split."""
+    groups = [unit for unit in work.units if any(row.outcome == "ok" for row in unit.rows)]
+    pictures = len({row.path for unit in groups for row in unit.rows if row.outcome == "ok"})
+    if not groups:
+        return "add photos with a face"
+    many = "one group" if len(groups) == 1 else f"{len(groups)} groups"
+    held = f"the {pictures} pictures with a face make {many} of pictures that belong together"
+    if pictures == len(groups):
+        return f"{'1 picture has' if pictures == 1 else f'{pictures} pictures have'} a face; add more"
+    return (
+        f"{held}, as those of one film or one sitting look alike; add photos of other sittings, places and "
+        "light (--no-near parts what only looks alike, and figures then flatter)"
     )

@@ -18,6 +18,7 @@ from typing import Any
 
 from lineament.datasets.given import Given, given_splits
 from lineament.datasets.splitting.assigning import Assignment
+from lineament.datasets.splitting.gaps import gaps
 from lineament.datasets.splitting.reporting import Decision, decide
 from lineament.datasets.splitting.shares import Plan, parse_shares
 from lineament.errors import SplitError
@@ -78,7 +79,7 @@ def split(
     work.assign()
     placed = [replace(row, split=work.places.get(row.id)) for row in manifest]
     missing = _missing(placed, given) if plan.by == "photo" else {}
-    decisions = decide(work, placed, came, missing)
+    decisions = (*decide(work, placed, came, missing), *gaps(work, placed))
     step: dict[str, Any] = {
         # A list, because the order decides who goes where, and keys are sorted when saved.
         "shares": [[name, share] for name, share in plan.shares.items()],
@@ -130,4 +131,5 @@ def summary(result: Split) -> dict[str, Any]:
         "moved": list(result.moved),
         "missing": {name: list(subjects) for name, subjects in result.missing.items()},
         "decisions": [decision.to_json() for decision in result.decisions],
+        "warnings": [text for one in result.decisions if (text := one.warning) is not None],
     }

@@ -19,6 +19,7 @@ from lineament.errors import ConfigError, NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
 from lineament.io.trained import INPUT_NAME, Head
 from lineament.training.classification.classes import SUBJECT, class_name
+from lineament.training.lacking import Need, lacking
 from lineament.types import Float64
 
 _FEW = 10
@@ -160,7 +161,10 @@ def _resolve(
     for split, found in rows.items():
         if not found:
             hint = did_you_mean(label, known) if label not in known else ""
-            raise NotEnoughSamples(f"no row of the split {split!r} has a label {label!r}{hint}")
+            need = Need(
+                f"a label {label!r}", lambda row: _value(row, label, numbers=asked.of_numbers) is not None
+            )
+            raise lacking(splits, split, need, hint=f"labels of the data: {_told(known)}{hint}")
     labelled = {split: len(found) for split, found in rows.items()}
     share = labelled[first] / len(splits[first])
     common: dict[str, Any] = {

@@ -123,6 +123,6 @@ def _right(model: Any, vectors: Float32, truth: Any) -> Any:
     return right
 
 
-def _accuracy(right: Any, classes: Classes, split: str) -> Mapping[str, float | int]:
+def _accuracy(right: Any, classes: Classes, split: str) -> Mapping[str, float | int | None]:
     whose = [row.subject or row.parent or row.id for row in classes.rows[split]]
     return proportions.of_flags(right, whose).to_json()

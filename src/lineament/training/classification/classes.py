@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lineament.datasets import tables
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
+from lineament.training.lacking import Need, counted, lacking
 
 SUBJECT = "subject"
 
@@ -76,13 +77,14 @@ def classes_of(
     counts = {name: Counter(class_name(row, label) for row in rows) for name, rows in kept.items()}
     for split, rows in kept.items():
         if not rows:
-            raise NotEnoughSamples(
-                f"no row of the split {split!r} has a {label!r}; labels there: {_labels(splits[split])}"
-            )
+            need = Need(f"a {label!r}", lambda row: class_name(row, label) is not None)
+            raise lacking(splits, split, need, hint=f"labels there: {_labels(splits[split])}")
     names = tuple(declared) or tuple(sorted(str(name) for name in counts[first]))
     if len(names) < 2:
         raise NotEnoughSamples(
-            f"a classifier needs 2 classes of {label!r} or more, the data have {len(names)}"
+            f"a classifier needs 2 classes of {label!r} or more, the split {first!r} has {len(names)} "
+            f"(classes by split: {counted({split: len(found) for split, found in counts.items()})}): add "
+            "another, or split again with --exact"
         )
     for split, found in counts.items():
         other = sorted(str(name) for name in set(found) - set(names))

@@ -32,6 +32,8 @@ from lineament.training.callbacks import Curves, TensorBoard, turning_point
 from lineament.training.data import Batch, Batches, Pictures, in_order, normalised, shuffled
 from lineament.training.detection import localizer_scores
 from lineament.training.detection.scenes import classes_of, empty_rows
+from lineament.training.lacking import BOX as BOXED
+from lineament.training.lacking import counted
 from lineament.training.loop import fit
 from lineament.training.predictions import predict
 from lineament.training.runs import cards
@@ -196,9 +198,12 @@ class LocalizerTask:
 
 
 def rows_for(manifest: Manifest, split: str) -> list[ManifestRow]:
-    """One row a picture of a split, ordered by path: that of its largest face, or one without a box."""
+    """One row a picture of a split, ordered by path: that of its largest face, or one without a box.
+
+    Raises `NotEnoughSamples` where none has a box.
+    """
     grouped: dict[str, list[ManifestRow]] = defaultdict(list)
-    for row in [*rows_of(manifest, split), *empty_rows(manifest, split)]:
+    for row in [*rows_of(manifest, split, BOXED), *empty_rows(manifest, split)]:
         grouped[row.path].append(row)
     return [max(grouped[path], key=_area) for path in sorted(grouped)]
 
@@ -221,13 +226,13 @@ def train_localizer(
 ) -> dict[str, Any]:
     """Train, export and measure on the test split, or val without; returns what ``result.json`` holds.
 
-    Raises `NotEnoughSamples` when the training pictures all have a face, or none has; otherwise as the
-    other trainers do.
+    Raises `NotEnoughSamples` when the training pictures all have a face, or those of train or val none;
+    otherwise as the other trainers do.
     """
     settings = settings or LocalizerSettings()
     require_no_leak(manifest)
-    rows = {split: rows_for(manifest, split) for split in splits_of(manifest)}
-    _require_both(rows["train"])
+    rows = {split: rows_for(manifest, split) for split in splits_of(manifest, BOXED)}
+    _require_empty(rows)
     with open_run(out, "localizer", settings, manifest) as run:
         if (done := run.result()) is not None:
             return done
@@ -316,12 +321,13 @@ def _mean_box(manifest: Manifest, rows: Sequence[ManifestRow]) -> Any:
     return np.clip(np.mean(shares, axis=0), 0, 1) if shares else np.array([0.0, 0.0, 1.0, 1.0])
 
 
-def _require_both(rows: Sequence[ManifestRow]) -> None:
-    faces = sum(row.box is not None for row in rows)
-    if faces in (0, len(rows)):
-        what = "no picture has a box" if not faces else "every picture has a face"
+def _require_empty(rows: Mapping[str, Sequence[ManifestRow]]) -> None:
+    empty = {split: sum(row.box is None for row in some) for split, some in rows.items()}
+    if not empty["train"]:
         raise NotEnoughSamples(
-            f"of {len(rows)} training pictures {what}; a localizer learns from pictures with and without"
+            f"of {len(rows['train'])} training pictures every picture has a face; a localizer learns from "
+            f"pictures with and without (pictures without a face: {counted(empty)}); add pictures of the "
+            "same places without anybody, and split again with --exact"
         )
 
 
@@ -331,7 +337,7 @@ def _area(row: ManifestRow) -> float:
 
 def _other_kind(manifest: Manifest) -> tuple[str, ...]:
     """The class of the boxes, where they are not of faces."""
-    kinds = classes_of(rows_of(manifest, "train"), (), one_class=True)
+    kinds = classes_of(rows_of(manifest, "train", BOXED), (), one_class=True)
     return () if is_face(kinds[0]) else kinds
 
 

@@ -38,6 +38,7 @@ from lineament.training.detection.scenes import (
     unlabelled,
 )
 from lineament.training.detection.scores import Found, collect, monitored, summary
+from lineament.training.lacking import BOX
 from lineament.training.loop import fit
 from lineament.training.runs import cards
 from lineament.training.runs.export import TOLERANCE, export
@@ -197,12 +198,12 @@ def train_detector(
     """
     settings = settings or DetectorSettings()
     require_no_leak(manifest)
-    classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
+    classes = classes_of(rows_of(manifest, "train", BOX), settings.classes, one_class=settings.one_class)
     scenes = {
         split: scenes_of(manifest, split, classes, min_side=settings.min_side, one_class=settings.one_class)
-        for split in splits_of(manifest)
+        for split in splits_of(manifest, BOX)
     }
-    rows_of(manifest, "val")
+    rows_of(manifest, "val", BOX)
     require_boxes(scenes, settings.min_side)
     with open_run(out, "detector", settings, manifest) as run:
         if (done := run.result()) is not None:
@@ -251,7 +252,7 @@ def train_detector(
 
 def length(manifest: Manifest, settings: DetectorSettings) -> int:
     """How many batches a training has."""
-    classes = classes_of(rows_of(manifest, "train"), settings.classes, one_class=settings.one_class)
+    classes = classes_of(rows_of(manifest, "train", BOX), settings.classes, one_class=settings.one_class)
     pictures = len(scenes_of(manifest, "train", classes, one_class=settings.one_class))
     return settings.loop.epochs * len(shuffled(pictures, settings.loop.batch_size, 0)(0))
 
@@ -286,6 +287,7 @@ def _measured(
         refused = {**refused, **more}
     score = detector_figures.best_score(on_val)
     result = summary(found, task.classes, score)
+    result["score_chosen_on"] = sum(int((~one.scene.ignored).sum()) for one in on_val)
     detector_figures.draw(run.path, manifest, found, task.classes, score)
     return {**result, **telling(exam), "refused": refused}
 

@@ -82,10 +82,11 @@ class _Data:
         require_cut_out(manifest, [row for found in rows.values() for row in found])
         require_apart(rows["train"], **{name: some for name, some in rows.items() if name != "train"})
         kept = [row for row in rows["train"] if row.repeats]
-        self.train = people_of(kept, "train", at_least=settings.at_least)
+        self.train = people_of({**rows, "train": kept}, "train", at_least=settings.at_least)
         self.train.left_out["rows that balancing took out"] = len(rows["train"]) - len(kept)
-        self.val = people_of(_once(rows["val"]), "val")
-        self.test = people_of(_once(rows["test"]), "test") if "test" in rows else None
+        once = {name: _once(some) for name, some in rows.items()}
+        self.val = people_of(once, "val")
+        self.test = people_of(once, "test") if "test" in rows else None
         self.fmr = rate_for(self.val, settings.fmr, "val")
         self.entries, self.plan = self._batches(settings)
 

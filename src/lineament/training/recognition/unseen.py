@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from lineament.io.manifest import ManifestRow
 from lineament.scoring import thresholds
 from lineament.scoring.comparisons import Comparisons, compare
 from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint, from_comparisons
+from lineament.training.lacking import counted
 from lineament.training.predictions import Predictions
 from lineament.types import Float32
 
@@ -44,8 +45,9 @@ class People:
         return mated, len(self.rows) * (len(self.rows) - 1) // 2 - mated
 
 
-def people_of(rows: Sequence[ManifestRow], split: str, *, at_least: int = 1) -> People:
-    """The people of a split's rows; raises `NotEnoughSamples` with fewer than two."""
+def people_of(splits: Mapping[str, Sequence[ManifestRow]], split: str, *, at_least: int = 1) -> People:
+    """The people of one of the ``splits``' rows; raises `NotEnoughSamples` with fewer than two."""
+    rows = splits[split]
     counts: dict[str, int] = {}
     for row in rows:
         if row.subject is not None:
@@ -53,7 +55,12 @@ def people_of(rows: Sequence[ManifestRow], split: str, *, at_least: int = 1) -> 
     names = tuple(sorted(name for name, count in counts.items() if count >= at_least))
     if len(names) < 2:
         needs = "" if at_least == 1 else f" with {at_least} photos or more"
-        raise NotEnoughSamples(f"the split {split!r} needs 2 subjects{needs}, it has {len(names)}")
+        there = {name: len({row.subject for row in some} - {None}) for name, some in splits.items()}
+        raise NotEnoughSamples(
+            f"the split {split!r} needs 2 subjects{needs}, it has {len(names)} (subjects by split: "
+            f"{counted(there)}); add people, or give it more: lineament dataset split DATA 60/20/20 "
+            "--by subject --exact, or 60/40 without an exam"
+        )
     number = {name: i for i, name in enumerate(names)}
     kept = [row for row in rows if row.subject in number]
     left_out = {
@@ -85,16 +92,22 @@ def rate_for(people: People, asked: float | None, split: str) -> float:
     """
     mated, nonmated = people.comparisons
     if not mated:
-        raise InsufficientData(f"the split {split!r} has no subject with two photos, so no FNMR")
-    if asked is not None:
-        thresholds.require(asked, nonmated, f"the split {split!r}: FMR", "non-mated comparisons")
-        return asked
-    fitting = [rate for rate in TARGET_RATES if thresholds.supports(rate, nonmated)]
+        raise InsufficientData(
+            f"the split {split!r} has no subject with two photos, so no FNMR ({_size(people)}): add photos"
+        )
+    wanted = TARGET_RATES if asked is None else (asked,)
+    fitting = [rate for rate in wanted if thresholds.supports(rate, nonmated)]
     if not fitting:
-        thresholds.require(
-            max(TARGET_RATES), nonmated, f"the split {split!r}: FMR", "non-mated comparisons"
+        short = thresholds.shortfall(max(wanted), nonmated, "FMR", "non-mated comparisons")
+        raise InsufficientData(
+            f"the split {split!r}: {short} ({_size(people)}): add people, or give it more of them: "
+            "lineament dataset split DATA 60/20/20 --by subject --exact"
         )
     return min(fitting)
+
+
+def _size(people: People) -> str:
+    return f"{len(people.names)} people with {len(people.rows)} photos"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,14 +46,15 @@ class Outcome:
 
 
 def mean_interval(values: Sequence[float]) -> dict[str, float | int | None]:
-    """Mean accuracy over seeds, its 95 % interval by Student's t (None below two values), and ``n`` seeds.
+    """Mean accuracy over seeds, its 95 % interval by Student's t, and ``n`` seeds.
 
-    The interval ends at 0 and 1, which that of two or three seeds would often pass.
+    No interval for one seed, nor for seeds that all came to the same: they tell nothing of others. It ends
+    at 0 and 1, which that of two or three seeds would often pass.
     """
     from scipy.stats import t
 
     mean, n = float(np.mean(values)), len(values)
-    if n < 2:
+    if n < 2 or min(values) == max(values):
         return {"mean": mean, "low": None, "high": None, "n": n}
     half = float(t.ppf(0.975, n - 1)) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return {"mean": mean, "low": max(mean - half, 0.0), "high": min(mean + half, 1.0), "n": n}
@@ -131,7 +132,7 @@ def write_tables(out: Path, answer: Mapping[str, Any]) -> None:
 
 
 def cell(figure: Mapping[str, Any] | None) -> str:
-    """``0.913 (0.890 to 0.936)``; the interval only where there are two seeds or more."""
+    """``0.913 (0.890 to 0.936)``; the interval only where seeds differ."""
     if figure is None:
         return ""
     if figure["low"] is None:
@@ -186,7 +187,8 @@ def note(answer: Mapping[str, Any]) -> str:
     """What the figures mean."""
     parts = [
         "Accuracy: mean over seeds and the 95 % interval of that mean (Student's t), which says how much "
-        "training varies; how much depends on the pictures, each run's own interval says. "
+        "training varies (none of one seed, or of seeds that all came to the same); how much depends on "
+        "the pictures, each run's own interval says. "
         f"At chance: that interval, on the split {answer['measured_on']}, reaches down to guessing."
     ]
     if answer["measured_on"] == "val":

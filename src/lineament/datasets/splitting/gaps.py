@@ -1,0 +1,118 @@
+"""What a split lacks that a training or an exam will miss: faces, people, classes; each with a way out.
+
+A split asked for that gets no picture is an error (`lineament.datasets.splitting.reporting`). One that
+holds pictures, but none with a face or none of some class, can be what somebody wants, so it is a warning.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from lineament.datasets import tables
+from lineament.datasets.splitting.assigning import Assignment, Unit
+from lineament.datasets.splitting.reporting import Decision, one_group
+from lineament.datasets.splitting.shares import purpose
+from lineament.io.manifest import ManifestRow
+from lineament.kinds import CLASS, NO_GROUP
+
+_MOST_VALUES = 12
+"""Of a label that is taken for one of classes; `CLASS` may have any number."""
+_NAMED = 3
+
+
+def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
+    """A warning for each split without a face, with one person alone, or without one of the classes."""
+    by_split: dict[str, list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        if row.split is not None:
+            by_split[row.split].append(row)
+    faces = {
+        name: [r for r in by_split[name] if r.outcome == "ok"] for name in work.names if by_split[name]
+    }
+    if not any(faces.values()):
+        yield Decision(
+            "no_faces",
+            "warning: no picture has a face, and every training and measurement takes some: label faces, "
+            "or find them with lineament dataset extract",
+            {"pictures": len({row.path for row in rows if row.split is not None})},
+        )
+        return
+    exactly = work.exactly()
+    for name, own in faces.items():
+        if not own:
+            yield _no_faces(work, name, by_split[name], exactly)
+    seen = {name: own for name, own in faces.items() if own}
+    if work.plan.by == "subject":
+        yield from _alone(seen)
+    yield from _no_classes(work, seen, exactly)
+
+
+def _no_faces(
+    work: Assignment, name: str, rows: Sequence[ManifestRow], exactly: Sequence[Unit]
+) -> Decision:
+    pictures = len({row.path for row in rows})
+    what = purpose(name)
+    lacks = f"{name} holds {_counted(pictures)}, none with a face{f' {what}' if what else ''}"
+    way = one_group(work)
+    if name in work.given.held:
+        way = f"it came so with the data; --resplit shares all of them out anew, or add faces to {name}"
+    elif not work.plan.exact and _has_faces(exactly, name):
+        way = f"--exact gives {name} some"
+    return Decision("no_face", f"warning: {lacks}: {way}", {"split": name, "pictures": pictures})
+
+
+def _alone(faces: Mapping[str, Sequence[ManifestRow]]) -> Iterator[Decision]:
+    people = {name: {row.subject for row in own} - {None} for name, own in faces.items()}
+    if len(set().union(*people.values())) < 2:
+        return
+    for name, own in people.items():
+        if len(own) < 2:
+            yield Decision(
+                "alone",
+                f"warning: {name} holds {len(own) or 'no'} person, and telling people apart takes two or "
+                "more: add people, or give it a larger share",
+                {"split": name, "subjects": len(own)},
+            )
+
+
+def _no_classes(
+    work: Assignment, faces: Mapping[str, Sequence[ManifestRow]], exactly: Sequence[Unit]
+) -> Iterator[Decision]:
+    everyone = [row for own in faces.values() for row in own]
+    for label in sorted({key for row in everyone for key in row.labels} - NO_GROUP):
+        values = _values(everyone, label)
+        if len(values) < 2 or (len(values) > _MOST_VALUES and label != CLASS):
+            continue
+        for name, own in faces.items():
+            absent = sorted(values - _values(own, label))
+            if not absent:
+                continue
+            told = ", ".join(absent[:_NAMED]) + (", ..." if len(absent) > _NAMED else "")
+            with_exact = values & _values(
+                [row for unit in exactly if unit.split == name for row in unit.rows], label
+            )
+            way = f"add pictures of {'it' if len(absent) == 1 else 'them'}, or try another --seed"
+            if name in work.given.held:
+                way = "it came so with the data; --resplit shares all of them out anew"
+            elif not work.plan.exact and with_exact >= values:
+                way = "--exact gives it every one"
+            yield Decision(
+                "no_class",
+                f"warning: {name} holds no picture with {len(absent)} of the {len(values)} values of "
+                f"{label!r} ({told}), so nothing can be said of them there: {way}",
+                {"split": name, "label": label, "values": absent},
+            )
+
+
+def _values(rows: Iterable[ManifestRow], label: str) -> set[str]:
+    found = {row.labels.get(label) for row in rows} - {None}
+    return {tables.number_text(one) if isinstance(one, (int, float)) else str(one) for one in found}
+
+
+def _has_faces(units: Iterable[Unit], split: str) -> bool:
+    return any(row.outcome == "ok" for unit in units if unit.split == split for row in unit.rows)
+
+
+def _counted(pictures: int) -> str:
+    return "1 picture" if pictures == 1 else f"{pictures} pictures"
