@@ -18,7 +18,8 @@ def nothing_labelled(reader: LabelFormat, name: str, source: Path, problems: Pro
         others = "".join(f" ({tally.examples[0]} is none)" for _, tally in list(problems)[:1])
         held = f"{_held(source)}, nothing labelled for {name.partition(':')[0]}{others}"
         return LabelFileError(f"{source}: {expects.told(held)}")
-    first = next(iter(problems))[1].examples[0]
+    named = {kind: tally.examples[0] for kind, tally in problems}
+    first = named.get("missing_picture", next(iter(named.values())))
     return LabelFileError(
         f"{source}: read as {name}, it names no picture that is there ({', '.join(problems.counts())}: "
         f"{first}); put the pictures where the labels name them, or give the folder that holds both"
