@@ -127,6 +127,14 @@ def test_every_command_on_many_pictures_ends_with_its_refusals(
         assert "retry:yunet" in kinds(output)["NoFaceFound"] and "wall.png" in end
 
 
+def test_augmenting_ends_with_them_too(album: Path) -> None:
+    """A picture that broke since it was imported is refused then."""
+    said("dataset", "import", "album")
+    Path("album/Ann/good.jpg").write_bytes((SAMPLES / ANN).read_bytes()[:3000])
+    output = said("dataset", "augment", "album", "--unsplit", "--factor", "2", "--out", "grown.jsonl")
+    assert kinds(output) == {"CorruptPicture": STEPS["CorruptPicture"]}
+
+
 @pytest.mark.parametrize("words", [["detect"], ["analyze"], ["gallery", "enrol"], ["dataset", "import"]])
 def test_nothing_is_told_where_nothing_was_refused(album: Path, words: list[str]) -> None:
     """No heading over nothing; what is enrolled already is no refusal."""
