@@ -206,7 +206,11 @@ class AlreadyEnrolled(FaceError):
 
 
 class FaceOfAnotherSubject(FaceError):
-    """The face matches another subject of the gallery."""
+    """The face matches another ``subject`` of the gallery; with ``sample`` it is enrolled there itself."""
+
+    def __init__(self, message: str, *, subject: str = "", sample: str = "") -> None:
+        super().__init__(message)
+        self.subject, self.sample = subject, sample
 
 
 class DisputedFace(FaceError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.cli import main as cli
-from lineament.io import images
+from lineament.gallery.searching import measured_threshold, smallest_fmr
+from lineament.io import catalog, images
+from lineament.types import ModelId
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -159,6 +162,34 @@ def test_the_receipt_of_a_removal(enrolled: Run, tmp_path: Path) -> None:
     assert "files wiped" in told and "not looked at: backups" in told
     enrolled("remove", "../../Joe", "--yes", "--alike", "some", status=2)
     assert [line["subject"] for line in enrolled.lines("list")] == ["../../Joe"]
+
+
+def test_a_look_alike_is_told_with_what_it_is_worth(enrolled: Run, tmp_path: Path) -> None:
+    """What stays to be decided after an erasure says why it is there, how rare such a likeness is between
+    different people, and what that means; without any, nothing is explained."""
+    other = str(SAMPLES / "obama_2010_white_house.jpg")
+    enrolled("enrol", other, "--subject", "Bo", "--allow", "other-subject")
+    enrolled("backup", str(tmp_path / "before.db"))
+    told = enrolled("remove", "[red]Barack", "--yes")
+    assert (
+        "1 record of another person looks alike at the threshold for two faces (0.362, FMR 0.001)" in told
+    )
+    assert "probably of other people; look at the photos" in told
+    assert "as at most 1 in 100,000 pairs of different people do" in told
+    kept = f"sqlite:{tmp_path / 'before.db'}"
+    near = enrolled("remove", "[red]Barack", "--yes", "--target-fmr", "0.00001", "--gallery", kept)
+    assert "as at most 1 in 100,000 pairs" in near
+    alone = enrolled("remove", "../../Joe", "--yes")
+    assert "to decide" not in alone and "probably" not in alone
+
+
+@pytest.mark.parametrize(("similarity", "rate"), [(0.37, 1e-3), (0.42, 1e-4), (0.47, 1e-5), (0.99, 1e-5)])
+def test_a_likeness_is_as_rare_as_was_measured(similarity: float, rate: float) -> None:
+    """The smallest measured rate that it reaches; of a model that was not measured, the threshold's own."""
+    threshold = measured_threshold(catalog.cards()["sface"].model_id, 1e-3)
+    assert smallest_fmr(threshold, similarity) == pytest.approx(rate)
+    foreign = replace(threshold, model=ModelId("mine", "0" * 64))
+    assert smallest_fmr(foreign, similarity) == 1e-3
 
 
 @pytest.mark.parametrize(

@@ -306,12 +306,12 @@ def test_it_ends_when_nothing_is_left_and_nobody_takes_back(review: Review) -> N
     """The countdown begins with the last decision; an undo calls it off, and so does staying."""
     ended: list[str] = []
     ending = Ending(lambda: ended.append("ended"), after_s=3_600)
-    desk = ReviewDesk(review, ending, ["next"])
+    desk = ReviewDesk(review, ending, lambda counts: [f"{counts['left']} left"])
     desk.accept({"from": 0.9})
     assert ending.seconds_left() is None
     numbers = [p["picture"] for p in desk.subject(1)["pictures"] if p["proposals"] and not p["decision"]]
     last = desk.decide({"picture": numbers[0], "choice": "keep"})
-    assert last["left"] == 0 and last["ends_in"] > 3_500
+    assert last["left"] == 0 and last["ends_in"] > 3_500 and last["commands"] == ["0 left"]
     assert desk.undo({"picture": numbers[0]})["ends_in"] is None
     assert desk.decide({"picture": numbers[0], "choice": "keep"})["ends_in"] > 3_500
     assert desk.stay({})["ends_in"] is None and desk.overview()["ends_in"] is None
@@ -542,10 +542,11 @@ def test_the_command_ends_with_the_page(review: Review, browser: Browser, finish
         page.wait_for_selector("figure.proposed")
         page.keyboard.press("k")
         page.get_by_text("Nothing is left to decide").wait_for()
-        apply = f"lineament dataset review {folder} --apply {folder / 'reviewed.jsonl'}"
-        assert page.locator("#commands code").all_inner_texts() == [
-            apply, f"lineament dataset split {folder / 'reviewed.jsonl'} 70/20/10"
-        ]  # fmt: skip
+        shown = page.locator("#commands code").all_inner_texts()
+        assert shown == [
+            f"lineament dataset review {folder} --apply {folder / 'reviewed.jsonl'}",
+            f"lineament dataset split {folder / 'reviewed.jsonl'} 70/20/10",
+        ]
         if finish:
             page.get_by_role("button", name="Finish now").click()
             page.get_by_text("this page can be closed").wait_for()
@@ -558,4 +559,4 @@ def test_the_command_ends_with_the_page(review: Review, browser: Browser, finish
     assert process.returncode == 0, said
     assert "none of them left to decide" in said
     assert "decided: 1 keep, 2 remove, 1 move; 3 of them automatically" in said
-    assert f"next, to make the manifest as decided: {apply}" in said
+    assert f"next: {shown[0]}\nthen: {shown[1]}\n" in said, "the page and the terminal name the same"

@@ -97,6 +97,7 @@ def enrol(
     """
     from lineament.analyzer import Analyzer
     from lineament.cli import gallery_manifests
+    from lineament.cli.gallery_enrolling import Enrolling, enrol_json
     from lineament.cli.output import Report, progress
     from lineament.errors import UsageError
     from lineament.gallery import manifests
@@ -124,19 +125,8 @@ def enrol(
         + sum(len(photos) for folder in people for _, photos in folder)
     )
     skipped = listing.left_out.others + sum(folder.left_out.others for folder in people)
-    counts: Counter[str] = Counter()
-    rows: list[Sequence[object]] = []
-
-    def tell() -> None:
-        report.table(None, ("picture", "subject", "outcome", "face", "reason"), rows)
-        summary = ", ".join(
-            f"{counts[name]} {name}" for name in ("enrolled", "already enrolled", "refused")
-        )
-        report.say(f"{counts.total()} pictures: {summary}; {opened.people} people in the gallery")
-        for line in (line for _, lines in rows_of for line in lines):
-            report.say(line)
-        if skipped:
-            report.say(_left_out(skipped))
+    notes = [line for _, lines in rows_of for line in lines] + ([_left_out(skipped)] if skipped else [])
+    enrolling = Enrolling(gallery, detector)
 
     with (
         Gallery(
@@ -147,7 +137,7 @@ def enrol(
             min_quality=MIN_QUALITY if min_quality is None else min_quality,
         ) as opened,
         Report(json) as report,
-        report.at_the_end(tell),
+        report.at_the_end(lambda: enrolling.tell(report, opened.people, notes)),
         progress(total, "photos") as advance,
     ):
         if subject is not None:
@@ -161,11 +151,10 @@ def enrol(
             batches += [manifests.enrol(opened, chosen, allow or ()) for chosen, _ in rows_of]
         for batch in batches:
             for done in batch:
-                counts[gallery_answers.verdict(done)] += 1
-                rows.append(gallery_answers.enrol_row(done))
-                report.line(gallery_answers.enrol_json(done))
+                enrolling.add(done)
+                report.line(enrol_json(done))
                 advance(1)
-    if strict and counts["refused"]:
+    if strict and enrolling.counts["refused"]:
         raise typer.Exit(1)
 
 
@@ -194,19 +183,17 @@ def identify(
     from lineament.cli.drawing import Sheet
     from lineament.cli.output import Report, progress
     from lineament.cli.pictures import Drawings
+    from lineament.cli.refusals import Refusals, no_face_step
     from lineament.cli.videos import Videos
     from lineament.gallery.gallery import Gallery
     from lineament.io import calibration_file, sources
-    from lineament.io.writing import make_folder
     from lineament.types import Decision, Status
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
 
     listing = sources.expand(paths)
     files = list(listing)
-    if draw is not None:
-        make_folder(draw)
-    drawings, on_sheet, videos = Drawings(draw), Sheet(sheet), Videos()
+    drawings, on_sheet, videos, refusals = Drawings(draw), Sheet(sheet), Videos(), Refusals()
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
     threshold = None
@@ -229,6 +216,7 @@ def identify(
         videos.tell(report)
         drawings.tell(report)
         on_sheet.write(report)
+        refusals.tell(report)
 
     with (
         Gallery(gallery, analyzer, threshold=known, target_fmr=target_fmr, create=False) as opened,
@@ -239,6 +227,7 @@ def identify(
         for number, found in enumerate(opened.identify(files, top), 1):
             counts[found.outcome.status] += 1
             videos.look(found.outcome)
+            refusals.look(found.outcome, no_face_step(detector))
             for match in found.matches:
                 counts[match.decision] += 1
                 threshold = match.threshold

@@ -6,53 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lineament.gallery.enrolment import EnrolOutcome
     from lineament.gallery.gallery import Gallery, Identified
     from lineament.types import Compared, Image, Match, Record, Threshold, UInt8
-
-VERDICTS = ("enrolled", "already enrolled", "refused")
-
-
-def verdict(done: EnrolOutcome) -> str:
-    """In one word what became of a photo."""
-    from lineament.errors import AlreadyEnrolled
-
-    if done.error is None:
-        return "enrolled"
-    return "already enrolled" if isinstance(done.error, AlreadyEnrolled) else "refused"
-
-
-def enrol_row(done: EnrolOutcome) -> Sequence[object]:
-    """Picture, subject, verdict, the face taken, and the reason."""
-    taken = done.taken
-    face = "" if taken is None or taken.faces == 1 else f"{taken.face} of {taken.faces} ({taken.chosen})"
-    return done.source, done.subject, verdict(done), face, reason(done)
-
-
-def reason(done: EnrolOutcome) -> str:
-    """Why it was refused, or what was overridden for it."""
-    if done.error is not None:
-        return f"{type(done.error).__name__}: {done.error}"
-    return "overridden: " + ", ".join(done.overridden) if done.overridden else ""
-
-
-def enrol_json(done: EnrolOutcome) -> dict[str, Any]:
-    """The JSON line of one photo enrolled or refused."""
-    from lineament.cli.output import error_json, picture_json
-    from lineament.types import Status
-
-    record = picture_json(done.outcome)
-    if done.error is not None:
-        record["outcome"] = Status.NO_FACE if done.outcome.status is Status.NO_FACE else Status.REFUSED
-        record["error"] = error_json(done.error)
-    return {
-        **record,
-        "subject": done.subject,
-        "sample": done.sample,
-        "face": None if done.taken is None else done.taken.face,
-        "taken": None if done.taken is None else taken_json(done.taken),
-        "overridden": list(done.overridden),
-    }
 
 
 def taken_json(taken: Compared) -> dict[str, Any]:

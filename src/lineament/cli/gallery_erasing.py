@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from lineament.gallery.erasing import Receipt, Trace
+    from lineament.types import Threshold
 
 AlikeOption = Annotated[
     str | None,
@@ -28,16 +29,39 @@ def told(receipt: Receipt) -> Iterator[str]:
     for trace in receipt.traces:
         if trace.erased and trace.why is not Why.OWN:
             yield f"erased too: {_record(trace)}, {_why(trace)}"
+    if receipt.to_decide and receipt.threshold is not None:
+        yield _about(len(receipt.to_decide), receipt.threshold)
     for trace in receipt.to_decide:
         yield (
-            f"to decide: {_record(trace)}, {_why(trace)}; erase it with `gallery remove --id {trace.id}`, "
-            "or leave it"
+            f"to decide: {_record(trace)}, {_why(trace)}{_rarity(trace, receipt.threshold)}; erase it with "
+            f"`gallery remove --id {trace.id}`, or leave it"
         )
     forgotten = sum(trace.file_name_forgotten for trace in receipt.traces)
     if forgotten:
         yield f"file names of {forgotten} other records forgotten"
     yield f"files wiped: {', '.join(receipt.files) or 'none, the gallery is in memory'}"
     yield from (f"not looked at: {what}" for what in receipt.not_looked_at)
+
+
+def _about(count: int, threshold: Threshold) -> str:
+    """Why records of others are listed, and what they probably are."""
+    what = "1 record of another person looks" if count == 1 else f"{count} records of other people look"
+    return (
+        f"{what} alike at the threshold for two faces ({threshold.value:.3f}, {threshold.kind} "
+        f"{threshold.target_rate:g}): it is low, so that no photo of the person erased is overlooked under "
+        "another name. Where few photos are enrolled, what is near it is probably of other people; look at "
+        "the photos before you erase"
+    )
+
+
+def _rarity(trace: Trace, threshold: Threshold | None) -> str:
+    """How many pairs of different people are so alike, by what was measured."""
+    from lineament.gallery.searching import smallest_fmr
+
+    if threshold is None or threshold.kind != "FMR" or trace.similarity is None:
+        return ""
+    rate = smallest_fmr(threshold, trace.similarity)
+    return f", as at most 1 in {round(1 / rate):,} pairs of different people do" if rate > 0 else ""
 
 
 def _record(trace: Trace) -> str:

@@ -46,6 +46,7 @@ def manifest_at(path: str) -> Path | None:
 
 def chosen(path: Path, splits: list[str]) -> tuple[Selected, list[str]]:
     """The rows to enrol, and what to tell: decisions beside a manifest that has none in it hold too."""
+    from lineament.datasets.next_steps import of_manifest
     from lineament.datasets.reviewing.review import LOG_NAME, PROPOSALS_NAME, apply, open_review
     from lineament.gallery.manifests import selected
     from lineament.io.manifest import Manifest
@@ -62,7 +63,7 @@ def chosen(path: Path, splits: list[str]) -> tuple[Selected, list[str]]:
         if review is not None and (left := review.left()):
             told.append(
                 f"warning: {left} pictures have proposals that nobody has decided, and are enrolled as "
-                f"they are: lineament dataset review {path.parent}"
+                f"they are: {of_manifest(path).review}"
             )
     found = selected(manifest, splits)
     if found.removed:

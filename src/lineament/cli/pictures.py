@@ -15,6 +15,7 @@ from lineament.analyzer import Analyzer
 from lineament.cli.drawing import Sheet, answer, said_of, with_scores
 from lineament.cli.gallery_answers import numbered_note
 from lineament.cli.output import Report, error_json, picture_json, progress
+from lineament.cli.refusals import Refusals, no_face_step
 from lineament.cli.videos import Videos
 from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.io import images, sources
@@ -53,9 +54,7 @@ def run(
 
     ``notes`` are told before anything else.
     """
-    on_sheet, videos = Sheet(sheet), Videos()
-    if draw is not None:
-        make_folder(draw)
+    on_sheet, videos, refusals = Sheet(sheet), Videos(), Refusals()
     listing = sources.expand(paths)
     files = list(listing)
     analyzer.keep_images = draw is not None or sheet is not None
@@ -66,6 +65,7 @@ def run(
     numbered = 0
     rows: list[list[object]] = []
     drawings = Drawings(draw)
+    no_face = no_face_step(analyzer.detector_spec) if noun(kinds, 1) == FACE else None
 
     def tell() -> None:
         report.table(None, ("picture", noun(kinds, 1), *columns, *attributes), rows)
@@ -78,6 +78,7 @@ def run(
         on_sheet.write(report)
         if numbered:
             report.say(numbered_note(numbered))
+        refusals.tell(report)
 
     with Report(json) as report, report.at_the_end(tell), progress(len(files), "pictures") as advance:
         for note in notes:
@@ -85,6 +86,7 @@ def run(
         for outcome in analyzer.analyze(files):
             counts[outcome.status] += 1
             videos.look(outcome)
+            refusals.look(outcome, no_face)
             found.update(str(face.attributes.get(CLASS, FACE)) for face in outcome.faces)
             said = [said_of(face) for face in outcome.faces]
             labels = with_scores(said, outcome, scores)
@@ -124,9 +126,14 @@ def _unwritten(label: str) -> int:
 
 
 class Drawings:
-    """Pictures with the faces drawn in; one that cannot be written is counted, and the rest goes on."""
+    """Pictures with the faces drawn in; one that cannot be written is counted, and the rest goes on.
+
+    The folder is made at once.
+    """
 
     def __init__(self, folder: Path | None) -> None:
+        if folder is not None:
+            make_folder(folder)
         self.folder = folder
         self.refused: list[LineamentError] = []
 

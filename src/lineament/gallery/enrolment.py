@@ -199,7 +199,9 @@ def objections(
             yield (
                 FaceOfAnotherSubject(
                     f"this very face is sample {taken.id} of {taken.subject!r}; merge the two, "
-                    "or remove it there"
+                    "or remove it there",
+                    subject=taken.subject,
+                    sample=taken.id,
                 ),
                 None,
             )
@@ -216,7 +218,8 @@ def objections(
         best = found.candidates[0]
         yield (
             FaceOfAnotherSubject(
-                f"matches {best.subject!r} at {best.similarity:.3f}, threshold {threshold.value:.3f}"
+                f"matches {best.subject!r} at {best.similarity:.3f}, threshold {threshold.value:.3f}",
+                subject=best.subject,
             ),
             Allow.OTHER_SUBJECT,
         )

@@ -26,6 +26,17 @@ def measured_threshold(model: ModelId, rate: float) -> Threshold:
     return threshold
 
 
+def smallest_fmr(threshold: Threshold, similarity: float) -> float:
+    """The smallest false match rate measured for a threshold's model at which a similarity matches.
+
+    It is the threshold's own rate where its model's card tells no smaller one.
+    """
+    card = catalog.cards().get(threshold.model.name)
+    measured = card.thresholds if card is not None and card.model_id == threshold.model else ()
+    fitting = [row.target_rate for row in measured if row.kind == "FMR" and similarity >= row.value]
+    return min([threshold.target_rate, *fitting])
+
+
 def search_threshold(model: ModelId, people: int) -> Threshold:
     """The threshold in the model's card for a search among so many people.
 

@@ -6,7 +6,7 @@ A name or a path that a client sends never leads to a file. Names reach the page
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,18 +21,26 @@ from lineament.service.ending import Ending
 from lineament.service.thumbnails import Thumbnails
 
 _EXAMPLES = 4
+Commands = Callable[[Mapping[str, int]], Sequence[str]]
+"""The commands to give next, from the counts of a review."""
+
+
+def nothing(_counts: Mapping[str, int]) -> Sequence[str]:
+    """No command at all."""
+    return ()
 
 
 class ReviewDesk:
     """A review as the page sees it; safe from several threads, and from several pages at once.
 
-    ``ending`` is told what is left after every change. ``commands`` are what to give next, for people.
+    ``ending`` is told what is left after every change. ``commands`` makes of the review's counts what to
+    give next, for people.
     """
 
-    def __init__(self, review: Review, ending: Ending | None = None, commands: Iterable[str] = ()) -> None:
+    def __init__(self, review: Review, ending: Ending | None = None, commands: Commands = nothing) -> None:
         self._review = review
         self._ending = ending or Ending(lambda: None, after_s=None)
-        self._commands = list(commands)
+        self._commands = commands
         self._accepted: list[list[str]] = []
         self._lock = threading.Lock()
         self._rows = sorted(review.manifest, key=lambda row: (row.subject or "", row.path, row.id))
@@ -87,7 +95,6 @@ class ReviewDesk:
             return {
                 **self._state(),
                 "proposed": len(self._review.proposals),
-                "commands": self._commands,
                 "subjects": [
                     {
                         "name": self._label(name),
@@ -100,11 +107,12 @@ class ReviewDesk:
             }
 
     def _state(self) -> dict[str, Any]:
-        """What is left, what stands, and in how many seconds the command ends by itself."""
+        """What is left, what stands and comes next, and in how many seconds the command ends by itself."""
         counts = self._review.counts()
         return {
             "left": counts["left"],
             "decided": {name: counts[name] for name in ("keep", "remove", "move")},
+            "commands": self._commands(counts),
             "ends_in": self._ending.seconds_left(),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -16,7 +16,7 @@ from lineament.datasets.reviewing.review import Review
 from lineament.documents import Malformed, json_of
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.io.names import shown
-from lineament.service.desk import ReviewDesk
+from lineament.service.desk import Commands, ReviewDesk, nothing
 from lineament.service.ending import Ending
 from lineament.service.guarding import Guard, Keys
 from lineament.service.thumbnails import LARGE_PX, SMALL_PX
@@ -35,11 +35,12 @@ def create_app(
     keys: Keys,
     title: str = "",
     ending: Ending | None = None,
-    commands: Sequence[str] = (),
+    commands: Commands = nothing,
 ) -> FastAPI:
     """The page and its interface as an ASGI application for ``127.0.0.1:port``.
 
-    ``ending`` ends the server when nothing is left; ``commands`` are shown then, as what to give next.
+    ``ending`` ends the server when nothing is left; ``commands`` are shown then, as what to give next: see
+    `ReviewDesk`.
     """
     app = FastAPI(title="lineament review", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, port=port, keys=keys)
@@ -124,7 +125,7 @@ def serve(
     *,
     port: int = 0,
     title: str = "",
-    commands: Sequence[str] = (),
+    commands: Commands = nothing,
     ends_after_s: float | None = ENDS_AFTER_S,
     opened: Callable[[str], None] | None = None,
 ) -> None:

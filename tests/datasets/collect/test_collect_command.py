@@ -11,6 +11,7 @@ from test_collect_here import film, photos  # noqa: F401  the fixture
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
+from lineament.datasets.collect import devices, video
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, UsageError
 
@@ -126,7 +127,7 @@ def test_the_command_never_asks_this_machine(names: Path, tmp_path: Path, site: 
     assert done.exit_code == 1, done.output
     first = json.loads((tmp_path / "answer.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert first["error"]["type"] == "ForbiddenUrl"
-    assert "search: ForbiddenUrl: 2" in done.output
+    assert "2 ForbiddenUrl (search), the first search" in done.output
     assert not site.asked
 
 
@@ -140,14 +141,22 @@ def test_videos_lie_in_folders_by_name(names: Path, tmp_path: Path, film: Path) 
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert {row.subject for row in open_dataset(tmp_path / "out")} == {"grace"}
-    assert "passed over: NoFaceFound" in done.output and "no folder for 'Ada Lovelace'" in done.output
+    assert "passed over, by kind" in done.output and "NoFaceFound" in done.output
+    assert "no folder for 'Ada Lovelace'" in done.output
 
 
-def test_a_sitting_runs_from_the_command_line(names: Path, tmp_path: Path, film: Path) -> None:  # noqa: F811
-    """With a video in the camera's place and nobody at the keyboard, requests and counts go to stderr."""
+def test_a_sitting_runs_from_the_command_line(
+    names: Path,
+    tmp_path: Path,
+    film: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Frames of a film come in a camera's place; with nobody at the keyboard it goes on, and requests and
+    counts go to stderr."""
+    monkeypatch.setattr(devices, "camera_frames", lambda _camera: video.frames(film))
     done = run(
-        names, "--out", tmp_path / "out", "--purpose", "x", "--source", "camera", "--device", film,
-        "--per-subject", 1,
+        names, "--out", tmp_path / "out", "--purpose", "x", "--source", "camera", "--per-subject", 1,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "2 photos kept" in done.output and "grace: 1/1" in done.stderr
+    assert "look into the camera, then press Enter (nobody at the keyboard: going on)" in done.stderr

@@ -13,13 +13,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_collect_here import ADA, GRACE, _portrait, _shown, _write_video, collecting, faces  # noqa: F401
+from test_collect_here import (  # noqa: F401
+    ADA,
+    GRACE,
+    _portrait,
+    _shown,
+    _write_video,
+    before,
+    collecting,
+    faces,
+)
 
 from lineament.analyzer import Analyzer
 from lineament.cli.dataset import collect_keys
 from lineament.cli.dataset.collect_keys import Keys
 from lineament.datasets.collect.camera import NOBODY, Camera, Sitting
-from lineament.datasets.collect.devices import Device, device
 from lineament.datasets.collect.frames import Choice
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.poses import POSES, named
@@ -77,7 +85,7 @@ def test_poses_are_asked_for_and_confirmed(turning: Path, faces: Analyzer, tmp_p
     passed: Counter[str] = Counter()
     choice = Choice(gap_seconds=0.3)
     with collecting(tmp_path, ADA) as collection:
-        camera = Camera(collection, device(str(turning)), faces, sitting, choice, passed)
+        camera = Camera(collection, before(turning), faces, sitting, choice, passed)
         list(camera.gather_poses([ADA], poses, 2))
     rows = list(open_dataset(tmp_path))
     assert Counter(row.labels["pose"] for row in rows) == {"frontal": 2, "left": 2, "right": 2}
@@ -88,7 +96,7 @@ def test_poses_are_asked_for_and_confirmed(turning: Path, faces: Analyzer, tmp_p
     assert passed["WrongPose"] and passed["NoFaceFound"]
     asked.clear()
     with collecting(tmp_path, ADA) as collection:
-        camera = Camera(collection, device(str(turning)), faces, sitting, choice)
+        camera = Camera(collection, before(turning), faces, sitting, choice)
         list(camera.gather_poses([ADA], poses[:1], 3))
     assert asked == [POSES["frontal"].asked]
 
@@ -98,7 +106,7 @@ def test_a_pose_that_never_comes_ends_the_sitting(turning: Path, faces: Analyzer
     asked: list[str] = []
     sitting = Sitting(lambda _person, what: asked.append(what), lambda *_: None)
     with collecting(tmp_path, ADA) as collection:
-        camera = Camera(collection, device(str(turning)), faces, sitting)
+        camera = Camera(collection, before(turning), faces, sitting)
         list(camera.gather_poses([ADA], named(["frontal", "up"]), 1))
         assert collection.labelled(ADA.subject, "pose") == {"frontal": 1}
     assert asked == [POSES["frontal"].asked, POSES["up"].asked, POSES["up"].asked]
@@ -117,7 +125,7 @@ def test_frames_without_a_face_are_negatives(turning: Path, faces: Analyzer, tmp
         tmp_path / "room.avi", [_shown(_portrait("obama_2012_portrait.jpg"))] * 5 + list(noise)
     )
     with collecting(tmp_path / "out", ADA) as collection:
-        camera = Camera(collection, device(str(film)), faces, sitting, Choice(gap_seconds=0.3), passed)
+        camera = Camera(collection, before(film), faces, sitting, Choice(gap_seconds=0.3), passed)
         kept = list(camera.gather_empty(2, thorough))
         assert [one.subject for one in kept if one.error is None] == [None, None]
         assert collection.kept(None) == 2 and not collection.kept(ADA.subject)
@@ -125,25 +133,20 @@ def test_frames_without_a_face_are_negatives(turning: Path, faces: Analyzer, tmp
     rows = list(open_dataset(tmp_path / "out"))
     assert [(row.subject, row.outcome) for row in rows] == [(None, "no_face")] * 2
     with collecting(tmp_path / "out", ADA, GRACE) as collection:
-        assert not list(Camera(collection, device(str(film)), faces, sitting).gather_empty(2, thorough))
+        assert not list(Camera(collection, before(film), faces, sitting).gather_empty(2, thorough))
 
 
-def test_a_film_waits_and_a_camera_goes_on_while_nothing_is_recorded(
+def test_a_camera_goes_on_while_nothing_is_recorded(
     turning: Path,
     faces: Analyzer,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    """Frames that pass before a key is pressed are lost of a camera, and none of a film."""
-    film = device(str(turning))
-    first = next(iter(film.frames())).pixels
-    for live in (True, False):
-        answers = iter([False] * 25)
-        sitting = Sitting(QUIET.ready, QUIET.show, lambda answers=answers: next(answers, True))
-        with collecting(tmp_path / str(live), ADA) as collection:
-            camera = Camera(collection, Device("film", film.frames, live), faces, sitting)
-            frame = next(camera._frames())
-        assert np.array_equal(frame.pixels, first) == (not live)
-        assert (frame.timestamp or 0) == pytest.approx(2.5 if live else 0, abs=0.05)
+    """Frames that pass before a key is pressed are lost."""
+    answers = iter([False] * 25)
+    sitting = Sitting(QUIET.ready, QUIET.show, lambda: next(answers, True))
+    with collecting(tmp_path, ADA) as collection:
+        frame = next(Camera(collection, before(turning), faces, sitting)._frames())
+    assert (frame.timestamp or 0) == pytest.approx(2.5, abs=0.05)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_labels_without_boxes_do_not_tell_of_empty_pictures(tmp_path: Path) -> N
 def test_no_label_at_all_is_no_set(tmp_path: Path) -> None:
     """The word is about pictures beside labelled ones: a folder without labels is an error as ever."""
     put(tmp_path, "a.jpg")
-    with pytest.raises(LabelFileError, match="holds no JSON file"):
+    with pytest.raises(LabelFileError, match=r"nothing labelled for labelme; looked for a \.json beside"):
         import_labels(tmp_path, "labelme:empty=true")
 
 

@@ -53,6 +53,7 @@ def augment(
 ) -> None:
     """Augment the training split, deterministic for a seed; boxes and landmarks follow."""
     from lineament.cli.output import Report, progress
+    from lineament.cli.refusals import Refusals
     from lineament.datasets.augment.materialise import faces_of, materialise, training_rows
     from lineament.datasets.augment.pipeline import DEFAULT, Pipeline
     from lineament.datasets.augment.sheet import sheet
@@ -110,6 +111,10 @@ def augment(
         )
         _tell(report, manifest, result)
         report.say(f"written: {path}")
+        refusals = Refusals()
+        for name, reason in result.refused.items():
+            refusals.add(reason, name)
+        refusals.tell(report)
 
 
 def _told(balance: Mapping[str, int]) -> str:
@@ -126,8 +131,6 @@ def _tell(report: Report, manifest: Manifest, result: Materialised) -> None:
         f"training pictures with and without a {noun(kinds, 1)}: {_told(result.before)} before, "
         f"{_told(result.after)} now"
     )
-    for name, reason in result.refused.items():
-        report.say(f"refused: {name}: {reason}")
     if result.out_of_view:
         things = noun(kinds, result.out_of_view)
         report.say(f"{result.out_of_view} {things} left their copy's picture and have no row there")

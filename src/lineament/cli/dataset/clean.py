@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from lineament.cli.dataset.app import app
 from lineament.cli.options import DEFAULT_PRECISION, JsonOption, PrecisionOption, WorkersOption
 from lineament.cli.targets import Writes
 from lineament.io.own_files import PROPOSALS
+
+if TYPE_CHECKING:
+    from lineament.io.manifest import Manifest
 
 SourceArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or a data set.")
@@ -48,7 +51,7 @@ def clean(
 ) -> None:
     """Propose removals and moves: no face, wrong person, duplicate, poor quality. Changes nothing."""
     given = {"min_quality": min_quality, "detector": detector, "checks": tuple(check) if check else None}
-    _propose(source, out, precision, workers, json, **given)
+    _propose("clean", source, out, precision, workers, json, **given)
 
 
 @app.command("duplicates")
@@ -60,10 +63,11 @@ def duplicates(
     json: JsonOption = None,
 ) -> None:
     """Propose removals of exact and near duplicates only, within and across subjects."""
-    _propose(source, out, precision, workers, json, checks=("duplicates",))
+    _propose("duplicates", source, out, precision, workers, json, checks=("duplicates",))
 
 
 def _propose(
+    command: str,
     source: Path,
     out: Path | None,
     precision: str,
@@ -72,10 +76,12 @@ def _propose(
     **given: object,
 ) -> None:
     from lineament.cli.output import NEAR_LABEL, Report, progress
+    from lineament.cli.refusals import Refusals
     from lineament.config import from_mapping
     from lineament.datasets.cleaning import proposals
     from lineament.datasets.cleaning.clean import CleanSettings
     from lineament.datasets.cleaning.clean import clean as run
+    from lineament.datasets.next_steps import spoken
     from lineament.datasets.opening import open_dataset
 
     values = {name: value for name, value in given.items() if value is not None}
@@ -113,3 +119,22 @@ def _propose(
                 report.say(f"  {count}: {why}")
         for a, b, similarity in done.same_person:
             report.say(f"are {a} and {b} one person? Their mean faces have similarity {similarity:.2f}")
+        refusals = Refusals()
+        for proposal in done.proposals:
+            if proposal.reason == "refused":
+                refusals.add(proposal.detail, proposal.path)
+        refusals.tell(report)
+        for line in spoken(_next(source, out, manifest, len({p.path for p in done.proposals}), command)):
+            report.say(line)
+
+
+def _next(source: Path, out: Path | None, manifest: Manifest, left: int, command: str) -> list[str]:
+    """What comes after the proposals: to write them, where that was not asked for, and to decide them."""
+    from lineament.datasets.next_steps import NextSteps
+    from lineament.datasets.reviewing.review import PROPOSALS_NAME
+
+    beside = manifest.folder / PROPOSALS_NAME
+    elsewhere = out is not None and out.resolve() != beside.resolve()
+    steps = NextSteps(source, out if elsewhere else None)
+    writing = [steps.clean(command)] if left and out is None else []
+    return [*writing, *steps.after({"left": left, "remove": 0, "move": 0})]

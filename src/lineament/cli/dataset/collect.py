@@ -71,7 +71,9 @@ def collect(
     subject: Annotated[
         str | None,
         typer.Option(
-            "--subject", metavar="NAME", help="folder, video: whose files these are, all of them."
+            "--subject",
+            metavar="NAME",
+            help="folder, video: whose files these are, all of them; camera: who sits before it.",
         ),
     ] = None,
     api: Annotated[str, typer.Option("--api", metavar="openverse|commons")] = "openverse",
@@ -160,6 +162,8 @@ def collect(
             settings["allow_private"] = sorted(allow_private)
     elif source is Source.camera and (poses or negatives):
         settings |= {"poses": [pose.name for pose in wanted_poses], "negatives": negatives}
+    if source is Source.camera:
+        job.place(device, subject, record)
     with (
         Report(json) as report,
         Collection(out, people, purpose=purpose, source=str(source), **settings) as collection,
@@ -178,8 +182,8 @@ def collect(
             if source is Source.video:
                 outcomes = job.from_video(collection, origin, subject, licence)
             else:
-                outcomes = job.from_camera(collection, device, wanted_poses, negatives, record)
-        total = max(0, per_subject * len(people) + negatives - have - collection.kept(None))
+                outcomes = job.from_camera(collection, wanted_poses, negatives, record)
+        total = max(0, per_subject * len(job.people) + negatives - have - collection.kept(None))
         # Closed before the collection is: an interruption must not leave workers with a closed journal.
         with closing(outcomes), progress(total, "photos kept") as advance:
             for gathered in outcomes:
@@ -250,12 +254,13 @@ def _tell(report: Any, job: Job, collection: Collection, negatives: int) -> None
         ],
     )
     report.say(f"{counts['kept']} photos kept, {refused} refused; people with too few: {len(missing)}")
-    for title, counter in (("refused", counts), ("passed over", job.passed_over)):
-        for name, count in sorted(counter.items()):
-            if name != "kept":
-                report.say(f"  {title}: {name}: {count}")
     for note in job.notes:
         report.say(note)
+    job.refusals(counts).tell(report)
+    lacking = bool(missing) or collection.kept(None) < negatives
+    job.passings().tell(
+        report, f"passed over, by kind{', and what helps' if lacking else ''}:", steps=lacking
+    )
     _tell_failures(report, job, refused, collection.folder)
 
 
@@ -273,7 +278,7 @@ def _tell_failures(report: Any, job: Job, refused: int, out: Path) -> None:
 
     if not job.failures:
         return
-    report.say("first failures of each kind:")
+    report.say("first failures of each kind, with the reason:")
     for failure in job.failures:
         report.say(
             f"  {shown(failure.origin)}: {type(failure.error).__name__}: {shown(str(failure.error))}"

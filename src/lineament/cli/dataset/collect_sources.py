@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from lineament.cli.refusals import AGAIN, Refusals
+from lineament.io.names import shown, visible
 
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer
@@ -15,6 +18,16 @@ if TYPE_CHECKING:
     from lineament.datasets.collect.people import Person
     from lineament.datasets.collect.poses import Pose
 
+_MORE = "more than --per-subject"
+_HELPS = {
+    _MORE: "a larger --per-subject takes them",
+    "LowQuality": "more light, a face that is nearer and keeps still, or a lower --min-quality",
+    "NoFaceFound": "a face that is whole in the picture, nearer and lit from the front",
+    "SeveralFaces": "one person in the picture at a time",
+    "NoLandmarks": "a detector that gives landmarks: --detector yunet",
+    "DuplicatePicture": "nothing: the person has this very picture",
+}
+"""What helps against what speaks against frames."""
 _FIRST, _SHOWN = 2, 10
 """Failures that are shown of each kind, and in all."""
 
@@ -53,6 +66,28 @@ class Job:
             self._kinds[gathered.outcome] += 1
             if self._kinds[gathered.outcome] <= _FIRST and len(self.failures) < _SHOWN:
                 self.failures.append(gathered)
+
+    def refusals(self, counts: Mapping[str, int]) -> Refusals:
+        """What was refused, by kind, with the first address of each."""
+        from lineament.datasets.collect.run import LEFT_FOR_LATER
+
+        found = Refusals()
+        for name, count in sorted(counts.items()):
+            kind = "search" if name.startswith("search: ") else ""
+            error = name.removeprefix("search: ")
+            alike = (f.origin for f in self.failures if f.outcome == error)
+            where = next((o for o in alike if o.startswith("search ") == bool(kind)), "")
+            if name != "kept":
+                step = AGAIN if name == LEFT_FOR_LATER else None
+                found.add(error, where, kind=kind, step=step, count=count)
+        return found
+
+    def passings(self) -> Refusals:
+        """What was looked at and not taken, by kind."""
+        found = Refusals()
+        for name, count in sorted(self.passed_over.items()):
+            found.add(name, "", step=_HELPS.get(name), count=count)
+        return found
 
     def look(self, detector: str, precision: str, min_quality: float, gap: float) -> None:
         """Prepare to judge frames."""
@@ -134,7 +169,7 @@ class Job:
             self.notes.append(f"  left out: {photos.skipped} files that are no pictures or lie loose")
         yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
         if photos.too_many:
-            self.passed_over["more than --per-subject"] = photos.too_many.total()
+            self.passed_over[_MORE] = photos.too_many.total()
             self._note_first(
                 f"  left out: {count} more photos of {name!r}"
                 for name, count in sorted(photos.too_many.items())
@@ -179,52 +214,85 @@ class Job:
                 passed_over=self.passed_over,
             )
 
+    def place(self, device: str, subject: str | None, record: str) -> None:
+        """Open the camera once, before anything is written or anybody is asked, or find the film instead.
+
+        Raises `Unreachable` for a camera that gives no picture, `UsageError` for what a film cannot do.
+        """
+        from lineament.datasets.collect import devices
+        from lineament.datasets.collect.folder import named
+        from lineament.errors import UsageError
+
+        if subject is not None:
+            self.people = [named(subject, self.people)]
+        self.film, self.device = devices.film_at(device), devices.device(device)
+        if self.film is None:
+            self.device.require()
+        elif record != "always":
+            raise UsageError(f"--record is for a camera; the film {device} is played from start to end")
+        elif self.per_subject and len(self.people) > 1:
+            raise UsageError(
+                f"a film does not tell which of {len(self.people)} people {device} shows; say it with "
+                "--subject NAME"
+            )
+
     def from_camera(
-        self, collection: Collection, device: str, poses: Sequence[Pose], negatives: int, record: str
+        self, collection: Collection, poses: Sequence[Pose], negatives: int, record: str
     ) -> Generator[Gathered, None, None]:
-        """From the frames of a camera, or a film in its place, with requests and counts on stderr."""
+        """From the frames of a camera with requests and counts on stderr, or a film played once."""
+        if self.film is not None:
+            yield from self._from_film(collection, self.film, poses, negatives)
+        else:
+            yield from self._from_device(collection, poses, negatives, record)
+        if poses:
+            self.notes += list(_short_poses(collection, self.people, poses, self._each(poses)))
+        if (have := collection.kept(None)) < negatives:
+            self.notes.append(f"  without a face: {have} of {negatives}")
+
+    def _from_film(
+        self, collection: Collection, path: Path, poses: Sequence[Pose], negatives: int
+    ) -> Generator[Gathered, None, None]:
+        from lineament.datasets.collect.film import Film, Wanted
+
+        typer.echo(visible(f"{shown(str(path))}: a film, played once from start to end"), err=True)
+        film = Film(collection, path, self.analyzer, self._thorough(), self.choice, _show, self.passed_over)
+        person = self.people[0] if self.per_subject else None
+        yield from film.gather(Wanted(person, self.per_subject, poses, negatives))
+        typer.echo("", err=True)
+
+    def _from_device(
+        self, collection: Collection, poses: Sequence[Pose], negatives: int, record: str
+    ) -> Generator[Gathered, None, None]:
         from lineament.cli.dataset.collect_keys import Keys
         from lineament.datasets.collect.camera import Camera, Sitting
-        from lineament.datasets.collect.devices import device as open_device
-        from lineament.io.names import shown, visible
-
-        def called(person: Person | None) -> str:
-            return "(nobody)" if person is None else shown(person.subject)
 
         def ready(person: Person | None, part: str) -> None:
             typer.echo(
-                "\n" + visible(f"{called(person)}: {part}, then {keys.how_to_begin} "), err=True, nl=False
+                "\n" + visible(f"{_called(person)}: {part}, then {keys.how_to_begin} "), err=True, nl=False
             )
             if not keys.wait():
                 typer.echo("(nobody at the keyboard: going on)", err=True)
 
-        def show(person: Person | None, have: int, wanted: int, reason: str) -> None:
-            typer.echo(
-                "\r" + visible(f"{called(person)}: {have}/{wanted} {shown(reason, 60):<60}"),
-                err=True,
-                nl=False,
-            )
-
         with Keys(record) as keys:
             camera = Camera(
                 collection,
-                open_device(device),
+                self.device,
                 self.analyzer,
-                Sitting(ready, show, keys.recording),
+                Sitting(ready, _show, keys.recording),
                 self.choice,
                 self.passed_over,
             )
             if poses:
-                each = -(-self.per_subject // len(poses))
-                yield from camera.gather_poses(self.people, poses, each)
-                self.notes += list(_short_poses(collection, self.people, poses, each))
+                yield from camera.gather_poses(self.people, poses, self._each(poses))
             elif self.per_subject:
                 yield from camera.gather(self.people, self.per_subject)
             if negatives:
                 yield from camera.gather_empty(negatives, self._thorough())
-                if (have := collection.kept(None)) < negatives:
-                    self.notes.append(f"  without a face: {have} of {negatives}")
         typer.echo("", err=True)
+
+    def _each(self, poses: Sequence[Pose]) -> int:
+        """How many of each pose."""
+        return -(-self.per_subject // len(poses))
 
     def _thorough(self) -> Analyzer:
         """One that looks again at turned, bordered and enlarged pictures before it sees no face."""
@@ -258,6 +326,17 @@ class Job:
             self.notes.append(
                 f"  memory or network suffered: down to {width.least_seen} of {width.most} at once"
             )
+
+
+def _called(person: Person | None) -> str:
+    return "(nobody)" if person is None else shown(person.subject)
+
+
+def _show(person: Person | None, have: int, wanted: int, reason: str) -> None:
+    """The count, on one line that is written over."""
+    typer.echo(
+        "\r" + visible(f"{_called(person)}: {have}/{wanted} {shown(reason, 60):<60}"), err=True, nl=False
+    )
 
 
 def _short_poses(

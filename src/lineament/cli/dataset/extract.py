@@ -75,8 +75,9 @@ def extract(
     every photo in which no face was found, and refused.txt. Interrupted, run it again: it goes on.
     """
     from lineament.cli.output import Report, progress
+    from lineament.cli.refusals import Refusals
     from lineament.config import from_mapping
-    from lineament.datasets.extraction.extract import ExtractSettings
+    from lineament.datasets.extraction.extract import ExtractSettings, failures
     from lineament.datasets.extraction.extract import extract as run
     from lineament.datasets.importing.labels import boxes_of
     from lineament.datasets.opening import open_dataset
@@ -103,5 +104,18 @@ def extract(
             report.say(f"{done.resumed} photos were done by an earlier run")
         for group in done.twins:
             report.say(f"folders whose names differ only by case or Unicode form: {', '.join(group)}")
+        refusals, no_face = Refusals(), _no_face(detector, rotate, from_boxes)
+        for path, reason in failures(out):
+            refusals.add(reason or "NoFaceFound", path, step=None if reason else no_face)
+        refusals.tell(report)
     if strict and done.refused:
         raise typer.Exit(1)
+
+
+def _no_face(detector: str, rotate: float | None, from_boxes: bool) -> str:
+    """What to do about photos without a face; a new OUT, as a finished one is left as it is."""
+    from lineament.cli.refusals import no_face_step
+
+    if from_boxes:
+        return "draw a box where one is missing, and extract into a new OUT"
+    return f"{no_face_step(detector if rotate is None else f'retry:{detector}')} (into a new OUT)"

@@ -100,7 +100,7 @@ def import_(
 def _answer(report: Report, path: Path, found: Imported) -> None:
     from dataclasses import asdict
 
-    from lineament.cli.dataset.joined import tell_copies, tell_problems
+    from lineament.cli.dataset.joined import tell_copies, tell_problems, tell_refused
     from lineament.datasets.importing.labels import offer, summary
     from lineament.kinds import counted
 
@@ -130,5 +130,6 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
             [(name, counts["pictures_by_split"][name], rows) for name, rows in counts["splits"].items()],
         )
     tell_problems(report, found.problems)
+    tell_refused(report, found.manifest)
     if offered:
         report.say(f"{WITHOUT_A_LABEL}: --format {offered}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lineament.datasets.filling import Filled
     from lineament.datasets.formats import Problems
     from lineament.datasets.joining.manifests import Joined
+    from lineament.io.manifest import Manifest
 
 DifferingOption = Annotated[
     str,
@@ -137,6 +138,7 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
         report.say("some sources have splits, some none: `dataset split` keeps those and places the rest")
     tell_copies(report, filled)
     tell_problems(report, joined.problems)
+    tell_refused(report, joined.manifest)
     for name, offered in joined.offers.items():
         report.say(f"{name}: {WITHOUT_A_LABEL}: --format {offered}")
 
@@ -150,6 +152,16 @@ def tell_copies(report: Report, filled: Filled) -> None:
         "place of earlier ones"
         + (f"; {filled.left:,} of before are in the manifest no more, and stay" if filled.left else "")
     )
+
+
+def tell_refused(report: Report, manifest: Manifest) -> None:
+    """Why pictures of a manifest were refused, by kind, and what to do."""
+    from lineament.cli.refusals import Refusals
+
+    refusals = Refusals()
+    for path, error in {row.path: row.error for row in manifest if row.outcome == "refused"}.items():
+        refusals.add(error or "LineamentError", path)
+    refusals.tell(report)
 
 
 def tell_problems(report: Report, problems: Problems) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from lineament.io.own_files import DECISIONS, MANIFEST
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
+    from lineament.datasets.next_steps import NextSteps
     from lineament.datasets.reviewing.review import Review
 
 
@@ -60,16 +60,18 @@ def review(
 ) -> None:
     """Decide what cleaning proposed: keep, remove or move. No picture file is touched.
 
-    The page ends by itself when nothing is left to decide.
+    The page ends by itself when nothing is left to decide, and is not opened when nothing is.
     """
     from lineament.cli.output import Report
+    from lineament.datasets.next_steps import NextSteps, spoken
     from lineament.datasets.opening import open_dataset
     from lineament.datasets.reviewing.review import PROPOSALS_NAME, open_review
     from lineament.io.manifest import MANIFEST_NAME
 
     with Report(json) as report:
         desk = open_review(open_dataset(data), proposals, log)
-        go_on = _commands(data, proposals, log)
+        steps = NextSteps(data, proposals, log)
+        cleaned = proposals is not None or (desk.manifest.folder / PROPOSALS_NAME).is_file()
         if desk.unmatched:
             report.say(f"{len(desk.unmatched)} proposals fit no picture here and are left alone")
         if auto is not None:
@@ -80,11 +82,10 @@ def review(
             read = [data, data / MANIFEST_NAME, desk.log.path, proposals or data / PROPOSALS_NAME]
             answer = _apply(desk, apply, read, report)
         if auto is None and apply is None:
-            if look or desk.left() or not desk.proposals:
-                by_itself = bool(desk.proposals) and not look
-                _serve(desk, port, str(data), no_browser, go_on[1:], report, by_itself=by_itself)
+            if look or desk.left():
+                _serve(desk, port, str(data), no_browser, steps, report, by_itself=not look)
             else:
-                report.say("every proposal is decided already; --look opens the page all the same")
+                report.say(f"{_nothing_left(desk, cleaned)}; --look opens the page all the same")
         desk.refresh()
         counts = desk.counts()
         report.line({"log": str(desk.log.path), "unmatched": len(desk.unmatched), **counts, **answer})
@@ -96,32 +97,19 @@ def review(
             f"decided: {counts['keep']} keep, {counts['remove']} remove, {counts['move']} move; "
             f"{counts['automatic']} of them automatically ({desk.log.path})"
         )
-        if apply is not None:
-            report.say(f"next: lineament dataset split {shlex.quote(str(apply))} 70/20/10")
-            return
-        if counts["left"]:
-            report.say(f"next, to go on: {go_on[0]}")
-        if counts["remove"] or counts["move"]:
-            report.say(f"next, to make the manifest as decided: {go_on[1]}")
-        elif not counts["left"]:
-            report.say(
-                f"next, as nothing is removed or moved: lineament dataset split {shlex.quote(str(data))}"
-            )
+        following = steps.after(counts) if apply is None else [steps.split(apply)]
+        for line in spoken(following if cleaned or apply is not None else [steps.clean()]):
+            report.say(line)
 
 
-def _commands(data: Path, proposals: Path | None, log: Path | None) -> list[str]:
-    """What to give next: to go on, to make the manifest as decided, and to split that."""
-    given = [str(data)]
-    given += ["--proposals", str(proposals)] if proposals is not None else []
-    given += ["--log", str(log)] if log is not None else []
-    review = shlex.join(["lineament", "dataset", "review", *given])
-    name = "reviewed.jsonl" if data.name != "reviewed.jsonl" else "reviewed-again.jsonl"
-    reviewed = (data if data.is_dir() else data.parent) / name
-    return [
-        review,
-        f"{review} --apply {shlex.quote(str(reviewed))}",
-        shlex.join(["lineament", "dataset", "split", str(reviewed), "70/20/10"]),
-    ]
+def _nothing_left(desk: Review, cleaned: bool) -> str:
+    from lineament.datasets.reviewing.review import PROPOSALS_NAME
+
+    if desk.proposals:
+        return "nothing is left to decide: every proposal is decided already"
+    if cleaned:
+        return "nothing is left to decide: nothing is proposed"
+    return f"nothing is proposed yet: there is no {desk.manifest.folder / PROPOSALS_NAME}"
 
 
 def _apply(desk: Review, out: Path, sources: list[Path], report: Report) -> dict[str, object]:
@@ -145,7 +133,7 @@ def _serve(
     port: int,
     title: str,
     no_browser: bool,
-    commands: list[str],
+    steps: NextSteps,
     report: Report,
     *,
     by_itself: bool,
@@ -169,5 +157,5 @@ def _serve(
             webbrowser.open(address)
 
     after = ENDS_AFTER_S if by_itself else None
-    serve(desk, port=port, title=title, commands=commands, ends_after_s=after, opened=opened)
+    serve(desk, port=port, title=title, commands=steps.after, ends_after_s=after, opened=opened)
     stopping.forget()  # Ctrl-C is how the page is meant to end

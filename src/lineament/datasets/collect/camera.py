@@ -6,7 +6,6 @@ person is asked to change something before each, or to hold the head in each of 
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +17,10 @@ from lineament.datasets.collect.devices import Device
 from lineament.datasets.collect.frames import Choice, Verdict, judge, judge_empty
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.poses import Pose
-from lineament.errors import Unreachable
+from lineament.errors import DuplicatePicture, Unreachable
 from lineament.io.images import encode_jpeg
 from lineament.io.manifest import Provenance
-from lineament.types import Image
+from lineament.types import Image, Quality
 
 PARTS = (
     "look into the camera",
@@ -33,7 +32,6 @@ PARTS = (
 NOBODY = "leave the picture, and show what the camera is to see without a face: the room, doors, hands"
 POSE = "pose"
 """The label that says how the head was held."""
-_POLL_SECONDS = 0.05
 
 
 def _always() -> bool:
@@ -117,14 +115,8 @@ class Camera:
             yield from self._take(None, verdicts, number, number)
 
     def _frames(self) -> Iterator[Image]:
-        """Those to be looked at. While nothing is recorded a film waits, and a camera goes on unseen."""
-        for frame in self.device.frames():
-            if not self.sitting.recording():
-                if self.device.live:
-                    continue
-                while not self.sitting.recording():
-                    time.sleep(_POLL_SECONDS)
-            yield frame
+        """Those to be looked at: while nothing is recorded the camera goes on unseen."""
+        return (frame for frame in self.device.frames() if self.sitting.recording())
 
     def _take(
         self, person: Person | None, verdicts: Iterator[Verdict], goal: int, wanted: int, **labels: str
@@ -138,31 +130,40 @@ class Camera:
                 self.passed_over[type(verdict.reason).__name__] += 1
             else:
                 gathered = self._keep(person, verdict, looked_at, labels)
-                reason = "" if gathered.error is None else gathered.outcome
-                yield gathered
+                reason = ""
+                if gathered is None:
+                    reason = DuplicatePicture.__name__
+                    self.passed_over[reason] += 1
+                else:
+                    yield gathered
             have = self.collection.kept(subject)
             self.sitting.show(person, have, wanted, reason)
             if have >= goal:
                 return
         if not looked_at:
-            raise Unreachable(f"camera {self.device.name} gives no pictures")
+            raise Unreachable(f"camera {self.device.name} gives no picture any more")
 
     def _keep(
         self, person: Person | None, verdict: Verdict, number: int, labels: dict[str, str]
-    ) -> Gathered:
+    ) -> Gathered | None:
+        """What became of a frame; None of one that is there already, as a camera that hangs gives it."""
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        angles: dict[str, float] = {}
-        if labels and verdict.measured is not None:
-            angles = {
-                "yaw_deg": round(verdict.measured.yaw_deg, 1),
-                "pitch_deg": round(verdict.measured.pitch_deg, 1),
-            }
+        data = encode_jpeg(verdict.frame.pixels, quality=95)
+        if self.collection.holds(None if person is None else person.subject, data):
+            return None
         return self.collection.keep(
             person,
             f"camera {self.device.name} {moment} {number}",
-            encode_jpeg(verdict.frame.pixels, quality=95),
+            data,
             Provenance(fetched_at=moment),
             quality=verdict.quality,
             **labels,
-            **angles,
+            **(angles(verdict.measured) if labels else {}),
         )
+
+
+def angles(measured: Quality | None) -> dict[str, float]:
+    """How the head is held, as labels of a picture; nothing where it was not measured."""
+    if measured is None:
+        return {}
+    return {"yaw_deg": round(measured.yaw_deg, 1), "pitch_deg": round(measured.pitch_deg, 1)}

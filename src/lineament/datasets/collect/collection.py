@@ -161,10 +161,15 @@ class Collection:
             and label in value["labels"]
         )
 
-    def settled(self, subject: str, origin: str) -> bool:
+    def holds(self, subject: str | None, data: bytes) -> bool:
+        """Whether the subject has a picture of these very bytes; of None, whether one shows nobody."""
+        with self._guard:
+            return hashlib.sha256(data).hexdigest() in self._digests.get(subject or _NOBODY, ())
+
+    def settled(self, subject: str | None, origin: str) -> bool:
         """Whether a picture's outcome is final; one refused for a passing reason may be tried again."""
         with self._guard:
-            value = self._journal.done.get(_key("picture", subject, origin))
+            value = self._journal.done.get(_key("picture", subject or _NOBODY, origin))
         return value is not None and not value.get("passing", False)
 
     def copy_of(self, origin: str, person: Person) -> Gathered | None:

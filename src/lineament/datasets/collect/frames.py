@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from lineament.analyzer import Analyzer
-from lineament.datasets.collect.poses import Pose
 from lineament.errors import (
     CollectError,
     FaceError,
@@ -16,8 +16,17 @@ from lineament.errors import (
     NoLandmarks,
     PictureError,
     SeveralFaces,
+    WrongPose,
 )
 from lineament.types import Image, Outcome, Quality
+
+
+class Held(Protocol):
+    """How a head is to be held."""
+
+    def against(self, measured: Quality) -> WrongPose | None:
+        """What is wrong with how it is held; None when it is right."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,7 @@ class Choice:
     min_quality: float = 0.5
     gap_seconds: float = 1.0
     look_seconds: float = 0.2
-    pose: Pose | None = None
+    pose: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +77,18 @@ def judge_empty(
         now = frame.timestamp or 0.0
         if now < due:
             continue
-        reason: FaceError | PictureError | None = None
-        for look in (analyzer, thorough):
-            outcome = look.analyze_one(frame)
-            reason = _refusal(outcome)
-            if reason is None and len(outcome.faces):
-                reason = FaceInPicture(f"{len(outcome.faces)} faces in the frame")
-            if reason is not None:
-                break
+        reason = against_empty(frame, analyzer) or against_empty(frame, thorough)
         due = now + (choice.look_seconds if reason is not None else choice.gap_seconds)
         yield Verdict(frame, reason=reason)
+
+
+def against_empty(frame: Image, analyzer: Analyzer) -> FaceError | PictureError | None:
+    """What speaks against a frame as one without a face; None when the analyzer finds none."""
+    outcome = analyzer.analyze_one(frame)
+    reason = _refusal(outcome)
+    if reason is None and len(outcome.faces):
+        return FaceInPicture(f"{len(outcome.faces)} faces in the frame")
+    return reason
 
 
 def _refusal(outcome: Outcome) -> FaceError | PictureError | None:

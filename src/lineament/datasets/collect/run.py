@@ -18,6 +18,8 @@ from lineament.errors import BadAnswer, CollectError, ForbiddenUrl, SearchFailed
 from lineament.io.first_imports import import_first
 from lineament.io.manifest import Provenance
 
+LEFT_FOR_LATER = "person left for a later run"
+"""What is counted where a site fails so often in a row that a person waits."""
 _MAX_PAGES = 200
 _GIVE_UP_AFTER = 10
 """Failures in a row that a later run may not meet: the site is down or wants us away, so the person waits
@@ -199,7 +201,7 @@ class _Job:
                 later = isinstance(gathered.error, CollectError) and passing(gathered.error)
                 failures = failures + 1 if later else 0
                 if failures == _GIVE_UP_AFTER:
-                    self.collection.count("person left for a later run")
+                    self.collection.count(LEFT_FOR_LATER)
                     return
             cursor = results.next
             if cursor is None:

@@ -19,7 +19,7 @@ from lineament.analyzer import Analyzer
 from lineament.datasets.collect.collection import Collection, Gathered
 from lineament.datasets.collect.frames import Choice, judge
 from lineament.datasets.collect.people import Person
-from lineament.errors import BadAnswer, MissingExtra, Unreachable, UsageError
+from lineament.errors import BadAnswer, DuplicatePicture, MissingExtra, Unreachable, UsageError
 from lineament.io.images import DEFAULT_LIMITS, encode_jpeg
 from lineament.io.manifest import Provenance
 from lineament.io.walking import walk
@@ -68,31 +68,45 @@ def gather(
         if collection.kept(person.subject) >= per_subject:
             return
         try:
-            digest = _checked(video)
+            digest = digest_of(video)
             if collection.noted("video", person.subject, digest):
                 continue
             for verdict in judge(frames(video), analyzer, choice):
                 if verdict.reason is not None:
                     passed_over[type(verdict.reason).__name__] += 1
                     continue
-                seconds = round(verdict.frame.timestamp or 0.0, 3)
-                origin = f"{digest}#t={seconds}"
+                origin, provenance = moment(video, digest, verdict.frame, licence)
                 if collection.settled(person.subject, origin):
                     continue
                 if collection.kept(person.subject) >= per_subject:
                     return
+                data = encode_jpeg(verdict.frame.pixels, quality=_QUALITY)
+                if collection.holds(person.subject, data):
+                    passed_over[DuplicatePicture.__name__] += 1
+                    continue
                 yield collection.keep(
                     person,
                     origin,
-                    encode_jpeg(verdict.frame.pixels, quality=_QUALITY),
-                    Provenance(url=f"{video.absolute().as_uri()}#t={seconds}", licence=licence),
+                    data,
+                    provenance,
                     quality=verdict.quality,
-                    seconds=seconds,
+                    seconds=seconds_of(verdict.frame),
                     video=digest,
                 )
             collection.note("video", person.subject, digest, value=True)
         except (BadAnswer, Unreachable) as error:
             yield collection.refuse(person, str(video.absolute()), error)
+
+
+def seconds_of(frame: Image) -> float:
+    """When it is shown, to the millisecond."""
+    return round(frame.timestamp or 0.0, 3)
+
+
+def moment(video: Path, digest: str, frame: Image, licence: str | None = None) -> tuple[str, Provenance]:
+    """A frame's origin, the SHA-256 of its video and its time, and where it came from."""
+    at = f"#t={seconds_of(frame)}"
+    return f"{digest}{at}", Provenance(url=f"{video.absolute().as_uri()}{at}", licence=licence)
 
 
 def frames(video: Path) -> Iterator[Image]:
@@ -145,7 +159,7 @@ def require_size(name: str, width: int, height: int) -> None:
         raise BadAnswer(f"{name}: {width}x{height} pixels are more than {DEFAULT_LIMITS.max_pixels:,}")
 
 
-def _checked(video: Path) -> str:
+def digest_of(video: Path) -> str:
     """The SHA-256 of a file that begins like a video of an accepted kind; raises `CollectError`."""
     try:
         if not video.is_file():

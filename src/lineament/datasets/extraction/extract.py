@@ -49,8 +49,9 @@ from lineament.io.permissions import file_mode
 from lineament.io.writing import make_folder, replacing
 from lineament.types import Status
 
-__all__ = ["ExtractSettings", "Extraction", "extract"]
+__all__ = ["ExtractSettings", "Extraction", "extract", "failures"]
 
+_UNDETECTED, _REFUSED = "undetected.txt", "refused.txt"
 _LEAST_PHOTOS = 100
 """Below so many a process is not worth the second that it takes to start."""
 
@@ -118,6 +119,18 @@ def extract(
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{out}: cannot be written: {reason}; what is finished is kept") from error
+
+
+def failures(out: Path) -> Iterator[tuple[str, str]]:
+    """Photo and reason, as the lists of an extraction in ``out`` have them; no reason means no face."""
+    for name in (_UNDETECTED, _REFUSED):
+        try:
+            lines = (out / name).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:  # taken away since, by whoever has dealt with them
+            continue
+        for line in lines:
+            path, _, reason = line.partition("\t")
+            yield path, reason
 
 
 def _require_boxes(source: Manifest, settings: ExtractSettings) -> None:
@@ -291,9 +304,9 @@ class _Run:
             for number, choice in enumerate(choices[photo.path]):
                 rows.append(self._row(journal, photo, seen, choice, number))
         remove_stale(self.out, journal, {row.path for row in rows})
-        with replacing(self.out / "undetected.txt", OWN) as file:
+        with replacing(self.out / _UNDETECTED, OWN) as file:
             file.writelines(f"{shown(path, limit=None)}\n" for path in undetected)
-        with replacing(self.out / "refused.txt", OWN) as file:
+        with replacing(self.out / _REFUSED, OWN) as file:
             file.writelines(f"{shown(p, limit=None)}\t{shown(e, limit=None)}\n" for p, e in refused)
         _draw_sheet(self.out, rows)
         counts = {"photos": len(self.photos), "undetected": len(undetected), "refused": len(refused)}

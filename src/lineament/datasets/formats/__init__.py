@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._labelled import Frame, LabelledPicture
 from lineament.datasets.formats._naming import FolderNames
 from lineament.datasets.formats._problems import Problems
@@ -29,7 +30,8 @@ class LabelFormat(Protocol):
     hold no face; None leaves it to the format. ``located`` tells whether it stores boxes: then
     a picture without any holds no face. ``unique_stems`` tells that pictures which differ only in their
     suffix would share a label file. ``importable`` is false for what is only written, and read back to
-    check. ``rank`` orders formats where several fit a folder: the lowest wins.
+    check. ``rank`` orders formats where several fit a folder: the lowest wins. ``expects`` is what it looks
+    for, for who has nothing of the kind yet.
     """
 
     frame: Frame
@@ -38,6 +40,7 @@ class LabelFormat(Protocol):
     unique_stems: bool
     importable: bool
     rank: int
+    expects: Expected
     classes: Mapping[int, str]
 
     def matches(self, source: Path) -> bool:

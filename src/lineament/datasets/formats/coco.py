@@ -24,6 +24,7 @@ from lineament.datasets.formats._coco_entries import (
     objects,
     read_annotations,
 )
+from lineament.datasets.formats._expected import EXPORTED, Expected
 from lineament.datasets.formats._files import files_below, locate, new_text, read_json, relative
 from lineament.datasets.formats._ids import ById, plain
 from lineament.datasets.formats._json_kinds import json_kind
@@ -46,6 +47,10 @@ class Coco:
     unique_stems = False
     importable = True
     rank = 20
+    expects = Expected(
+        "a .json with images and annotations",
+        EXPORTED.format("COCO"),
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -58,8 +63,6 @@ class Coco:
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every image of every file."""
         files = _files(source) or _only_json(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no JSON file")
         numbers: dict[int, str] = {}
         self.classes = numbers
         for file in files:

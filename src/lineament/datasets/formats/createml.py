@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, load_json, locate, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
@@ -27,6 +28,10 @@ class CreateMl(ReadOnly):
 
     name = "createml"
     rank = 28
+    expects = Expected(
+        "a .json that lists pictures with annotations, as CreateML reads it",
+        "Label in a tool that exports CreateML (Roboflow), and put the file beside the pictures",
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -38,8 +43,6 @@ class CreateMl(ReadOnly):
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every file."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no JSON list of pictures with annotations")
         for file in files:
             data, where = load_json(file), relative(file, root)
             for number, entry in enumerate(data if isinstance(data, list) else [data]):

@@ -23,6 +23,7 @@ from typing import Literal
 from lineament.datasets import tables
 from lineament.datasets.formats import _one_hot, _own_table, formats
 from lineament.datasets.formats._columns import Columns, merged
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import locate, pictures_below, relative
 from lineament.datasets.formats._labelled import BoxConfig, Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import is_label_name, passed_over, says_nothing_of_faces
@@ -66,6 +67,10 @@ class Csv:
     unique_stems = False
     importable = True
     rank = 60
+    expects = Expected(
+        f"a table ({', '.join(tables.SUFFIXES)}) with a column of pictures, here or in a folder here",
+        "Write one, a line a picture with its labels in columns, or name the file in place of the folder",
+    )
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: CsvConfig) -> None:
@@ -80,7 +85,7 @@ class Csv:
         """One entry a picture, all that its tables say of it taken together."""
         files = [source] if source.is_file() else list(self._files(source))
         if not files:
-            raise LabelFileError(self._no_table(source))
+            self._refuse_tables(source)
         grouped: dict[str, list[tuple[Columns | Table, Line]]] = {}
         found = [(file, table) for file in files if (table := self._table(file, source, root, problems))]
         one_class = self._are_one_class([table for _, table in found], root)
@@ -173,11 +178,10 @@ class Csv:
             return line[means.path]
         return _PATTERN.sub(lambda found: line[_named(means.table, found[1])], means.path)
 
-    def _no_table(self, source: Path) -> str:
+    def _refuse_tables(self, source: Path) -> None:
+        """Raise `LabelFileError` for the first table here, which names no picture."""
         for file in _tables_in(source):
-            table = tables.read_table(file, columns=self.columns)
-            return _no_pictures(table)
-        return f"{source}: holds no table ({', '.join(tables.SUFFIXES)}); name the file"
+            raise LabelFileError(_no_pictures(tables.read_table(file, columns=self.columns)))
 
 
 def _tables_in(source: Path) -> list[Path]:

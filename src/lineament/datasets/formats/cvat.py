@@ -15,6 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, read_xml, relative, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_name
 from lineament.datasets.formats._outlines import around, ellipse, number, numbers, pairs, turned
@@ -32,6 +33,10 @@ class Cvat(ReadOnly):
 
     name = "cvat"
     rank = 26
+    expects = Expected(
+        "an .xml with <annotations>, the export 'CVAT for images 1.1'",
+        "Label in CVAT, export that with the pictures, and unpack it here",
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -43,8 +48,6 @@ class Cvat(ReadOnly):
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every image of every file."""
         files = [file for file in _files(source) if _ROOT.search(sniff(file, 2048))] or _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no XML file")
         for file in files:
             yield from _pictures(file, root, problems)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import (
@@ -34,6 +35,10 @@ class Datumaro(ReadOnly):
 
     name = "datumaro"
     rank = 30
+    expects = Expected(
+        "annotations/SUBSET.json with categories and items, beside images/SUBSET",
+        "Label in CVAT, export Datumaro with the pictures, and unpack it here",
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -45,8 +50,6 @@ class Datumaro(ReadOnly):
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every item of every subset."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no JSON file with categories and items")
         for file in files:
             yield from _pictures(file, root, problems)
 

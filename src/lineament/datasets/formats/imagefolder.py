@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import pictures_below, relative
 from lineament.datasets.formats._labelled import Frame, LabelledPicture
 from lineament.datasets.formats._layout import is_structure, passed_over, split_of
 from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._told_by_names import NamePattern
-from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow
 
 UNSPLIT = "unsplit"
@@ -47,6 +47,10 @@ class ImageFolder:
     unique_stems = False
     importable = True
     rank = 90
+    expects = Expected(
+        "a folder a person or class with its pictures in it",
+        "Sort the pictures into such folders; where their names tell, `imagefolder:names=PATTERN`",
+    )
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: ImageFolderConfig) -> None:
@@ -64,7 +68,7 @@ class ImageFolder:
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry a picture."""
         if not source.is_dir():
-            raise LabelFileError(f"{source}: not a folder")
+            return
         if self.names is not None:
             yield from self.names.pictures(source, root, problems)
             return

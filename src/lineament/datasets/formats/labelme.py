@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import (
     files_below,
     new_text,
@@ -51,6 +52,10 @@ class LabelMe:
     unique_stems = True
     importable = True
     rank = 23
+    expects = Expected(
+        "a .json beside each picture, as LabelMe writes it",
+        "Draw first: `pip install labelme`, `labelme DIR`; it writes one beside each picture with a shape",
+    )
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: BoxConfig) -> None:
@@ -64,8 +69,6 @@ class LabelMe:
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry a file; a broken one refuses its picture."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no JSON file")
         folder = source if source.is_dir() else source.parent
         pictures, labels = Partners(folder, pictures_below(folder)), Partners(folder, files)
         for file in files:

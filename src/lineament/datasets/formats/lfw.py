@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import pictures_below, relative
 from lineament.datasets.formats._labelled import Frame, LabelledPicture
 from lineament.datasets.formats._layout import is_structure
@@ -18,7 +19,6 @@ from lineament.datasets.formats._naming import FolderNames, portable_path
 from lineament.datasets.formats._people import is_named_after
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats.imagefolder import folders_in
-from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow
 
 _LOOKED_AT = 5
@@ -39,6 +39,10 @@ class Lfw:
     unique_stems = True
     importable = True
     rank = 70
+    expects = Expected(
+        "a folder a person with photos called after it: Ann_Lee/Ann_Lee_0001.jpg",
+        "Sort the photos so, or take `--format imagefolder`, where the photos may be called anything",
+    )
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: LfwConfig) -> None:
@@ -52,7 +56,7 @@ class Lfw:
         """One entry a picture; a name that does not fit its folder is counted and kept."""
         base = base_folder(source) or base_folder(source, named=True)
         if base is None:
-            raise LabelFileError(f"{source}: not in the layout of LFW")
+            return
         for folder in folders_in(base):
             for path in pictures_below(folder):
                 if not _fits(path, folder.name):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, read_text, relative, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import split_among, split_of
@@ -27,6 +28,10 @@ class RetinaFace(ReadOnly):
 
     name = "retinaface"
     rank = 25
+    expects = Expected(
+        "a label.txt with '# PATH' and a line a face, beside images/",
+        "It comes with the RetinaFace labels of WIDER FACE; for pictures of one's own take labelme",
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -38,8 +43,6 @@ class RetinaFace(ReadOnly):
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every list."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no list of '# PATH' and faces")
         for file in files:
             folders = file.parent.relative_to(root).parts if file.is_relative_to(root) else ()
             split = split_of(file.stem) or split_among(folders)

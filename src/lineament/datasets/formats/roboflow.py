@@ -19,13 +19,13 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lineament.datasets.formats import LabelFormat, coco, formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import new_text, read_text, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledPicture, split_name
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.formats._yolo_data import load_settings
 from lineament.datasets.formats.yolo import write_data
-from lineament.errors import LabelFileError
 from lineament.io.manifest import ManifestRow, Provenance
 
 _ANNOTATIONS = "_annotations.coco.json"
@@ -49,6 +49,10 @@ class Roboflow:
     unique_stems = True
     importable = True
     rank = 10
+    expects = Expected(
+        f"{_ANNOTATIONS}, or another export of Roboflow",
+        "Label in Roboflow, export a version as COCO or YOLO, and unpack it here",
+    )
 
     def __init__(self, config: RoboflowConfig) -> None:
         self.flavour, self.frame, self.empty = config.flavour, config.frame, config.empty
@@ -72,7 +76,7 @@ class Roboflow:
             return
         inner = _inner(source, self.empty)
         if inner is None:
-            raise LabelFileError(f"{source}: holds neither {_ANNOTATIONS} nor another export of Roboflow")
+            return
         for picture in inner.read(source, root, problems):
             yield _finished(picture, common)
         self.classes = inner.classes

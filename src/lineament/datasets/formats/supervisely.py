@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, pictures_below, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, label_value
@@ -35,6 +36,10 @@ class Supervisely(ReadOnly):
 
     name = "supervisely"
     rank = 29
+    expects = Expected(
+        "DATASET/ann/PICTURE.json for each DATASET/img/PICTURE",
+        "Label in Supervisely, export its JSON with the pictures, and unpack it here",
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty

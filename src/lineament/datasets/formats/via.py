@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
 from lineament.datasets.formats._labelled import (
@@ -38,6 +39,10 @@ class Via(ReadOnly):
 
     name = "via"
     rank = 27
+    expects = Expected(
+        "a .json of the VGG Image Annotator: a project, or an export of its annotations",
+        "Draw in via.html, take Annotation, Export Annotations (as json), and put that beside the pictures",
+    )
 
     def __init__(self, config: BoxConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -49,8 +54,6 @@ class Via(ReadOnly):
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every file."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no JSON file with file names and regions")
         for file in files:
             data, where = read_json(file), relative(file, root)
             entries = data.get("_via_img_metadata", data)

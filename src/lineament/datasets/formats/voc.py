@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import EXPORTED, Expected
 from lineament.datasets.formats._files import (
     files_below,
     new_text,
@@ -60,6 +61,10 @@ class Voc:
     unique_stems = True
     importable = True
     rank = 22
+    expects = Expected(
+        ".xml files of Pascal VOC beside the pictures, or in Annotations/",
+        EXPORTED.format("Pascal VOC"),
+    )
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: VocConfig) -> None:
@@ -72,8 +77,6 @@ class Voc:
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """One entry an XML file; a broken one refuses its picture."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no XML file")
         folder = source if source.is_dir() else source.parent
         splits: dict[Path, dict[str, str]] = {}
         pictures, labels = Partners(folder, pictures_below(folder)), Partners(folder, files)

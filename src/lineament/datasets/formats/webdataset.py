@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import PLAIN
 from lineament.datasets.formats._labelled import Frame, LabelledFace, LabelledPicture
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
 from lineament.datasets.formats._problems import Problems
@@ -41,6 +42,7 @@ class WebDataset:
     unique_stems = False
     importable = False
     rank = 100
+    expects = PLAIN
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: WebDatasetConfig) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, new_text, read_text, relative, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
@@ -35,6 +36,10 @@ class Wider:
     unique_stems = False
     importable = True
     rank = 24
+    expects = Expected(
+        "a list as wider_face_train_bbx_gt.txt, beside the pictures or in wider_face_split/",
+        "It comes with WIDER FACE; for pictures of one's own take labelme",
+    )
     classes: Mapping[int, str] = {}
 
     def __init__(self, config: BoxConfig) -> None:
@@ -47,8 +52,6 @@ class Wider:
     def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
         """Every picture of every list."""
         files = _files(source)
-        if not files:
-            raise LabelFileError(f"{source}: holds no list of boxes")
         folder = source if source.is_dir() else source.parent
         for file in files:
             named = _LIST.fullmatch(file.name)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._expected import EXPORTED, Expected
 from lineament.datasets.formats._files import new_text, relative
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, numbered
 from lineament.datasets.formats._naming import FolderNames, portable, portable_path
@@ -51,6 +52,10 @@ class Yolo:
     unique_stems = True
     importable = True
     rank = 21
+    expects = Expected(
+        "a .txt beside each picture, or in labels/ for images/, and data.yaml",
+        EXPORTED.format("YOLO"),
+    )
 
     def __init__(self, config: YoloConfig) -> None:
         self.frame, self.empty = config.frame, config.empty
@@ -101,7 +106,7 @@ def read_set(
     if members and not files:
         raise LabelFileError(
             f"{where or folder}: none of its {len(members):,} pictures has a label file (.txt), neither "
-            "beside it nor in labels/ or another folder here"
+            f"beside it nor in labels/ or another folder here. {Yolo.expects.made}"
         )
     meaning = meaning_of(files, keypoints(settings, where or ""))
     names = class_names(settings, file, root, problems) if file and "names" in settings else None

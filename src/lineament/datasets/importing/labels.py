@@ -14,9 +14,10 @@ from typing import Any
 from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.filling import fill, require_import
 from lineament.datasets.formats import formats
-from lineament.datasets.formats._files import pictures_below, reading_within
+from lineament.datasets.formats._files import reading_within
 from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.importing.guessing import detect, places_in
+from lineament.datasets.importing.nothing_labelled import nothing_known
 from lineament.datasets.importing.rows import Advance, Imported, read
 from lineament.datasets.importing.unlabelled import OPTION, WITHOUT_LABELS
 from lineament.errors import LineamentError, UsageError
@@ -56,9 +57,7 @@ def _import(
     if format is None:
         found = detect(source)
         if found is None:
-            loose = source.is_dir() and next(pictures_below(source), None) is not None
-            held = "pictures, but no labels and no folder a person" if loose else "no labels"
-            raise UsageError(f"{source}: {held}; formats that are known: {', '.join(formats.names())}")
+            raise nothing_known(source)
         format, place = found
     else:
         chosen = formats.create(format)

@@ -34,8 +34,9 @@ from lineament.datasets.formats._frames import box_to_upright, points_to_upright
 from lineament.datasets.formats._labelled import LabelledFace, LabelledPicture, Labels, repeated
 from lineament.datasets.formats._layout import label_files
 from lineament.datasets.formats._problems import Problems
+from lineament.datasets.importing.nothing_labelled import nothing_labelled
 from lineament.datasets.importing.unlabelled import unnamed
-from lineament.errors import LabelFileError, PictureError
+from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, outside, row_id
@@ -86,8 +87,7 @@ def read(
     problems = Problems()
     entries = _merged(reader.read(source, root, problems), root, problems)
     if not entries:
-        detail = f" ({', '.join(problems.counts())})" if problems else ""
-        raise LabelFileError(f"{source}: read as {name}, it names no picture that is there{detail}")
+        raise nothing_labelled(reader, name, source, problems)
     located = any(entry.located for entry in entries.values())
     others = unnamed(reader, source, root, frozenset(entries), problems, boxes=located)
     rows: list[ManifestRow] = []

@@ -159,6 +159,7 @@ let endsAt = null;
 function state(answer) {
   overview.left = answer.left;
   overview.decided = answer.decided;
+  overview.commands = answer.commands;
   endsAt = answer.ends_in === null ? null : performance.now() + 1000 * answer.ends_in;
 }
 
@@ -169,7 +170,7 @@ function paintDone() {
   if (!over) return;
   const { keep, remove, move } = overview.decided;
   $("done-what").textContent = `Decided: ${keep} kept, ${remove} removed, ${move} moved.`;
-  if ($("commands").children.length !== overview.commands.length) {
+  if ([...$("commands").children].map((item) => item.textContent).join("\n") !== overview.commands.join("\n")) {
     $("commands").replaceChildren(...overview.commands.map((c) => {
       const item = element("li");
       item.append(element("code", c));

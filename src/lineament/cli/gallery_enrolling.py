@@ -1,0 +1,119 @@
+"""What `gallery enrol` tells: a row and a JSON line a photo, and at the end what to do about refusals."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineament.cli.gallery_answers import taken_json
+from lineament.cli.refusals import Refusals, no_face_step, step_for
+from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject
+
+if TYPE_CHECKING:
+    from lineament.cli.output import Report
+    from lineament.gallery.enrolment import EnrolOutcome
+
+VERDICTS = ("enrolled", "already enrolled", "refused")
+
+
+def verdict(done: EnrolOutcome) -> str:
+    """In one word what became of a photo."""
+    if done.error is None:
+        return "enrolled"
+    return "already enrolled" if isinstance(done.error, AlreadyEnrolled) else "refused"
+
+
+def enrol_row(done: EnrolOutcome) -> Sequence[object]:
+    """Picture, subject, verdict, the face taken, and the reason."""
+    taken = done.taken
+    face = "" if taken is None or taken.faces == 1 else f"{taken.face} of {taken.faces} ({taken.chosen})"
+    return done.source, done.subject, verdict(done), face, reason(done)
+
+
+def reason(done: EnrolOutcome) -> str:
+    """Why it was refused, or what was overridden for it."""
+    if done.error is not None:
+        return f"{type(done.error).__name__}: {done.error}"
+    return "overridden: " + ", ".join(done.overridden) if done.overridden else ""
+
+
+def enrol_json(done: EnrolOutcome) -> dict[str, Any]:
+    """The JSON line of one photo enrolled or refused."""
+    from lineament.cli.output import error_json, picture_json
+    from lineament.types import Status
+
+    record = picture_json(done.outcome)
+    if done.error is not None:
+        record["outcome"] = Status.NO_FACE if done.outcome.status is Status.NO_FACE else Status.REFUSED
+        record["error"] = error_json(done.error)
+    return {
+        **record,
+        "subject": done.subject,
+        "sample": done.sample,
+        "face": None if done.taken is None else done.taken.face,
+        "taken": None if done.taken is None else taken_json(done.taken),
+        "overridden": list(done.overridden),
+    }
+
+
+class Enrolling:
+    """Counts what became of the photos of one command, with ``--gallery`` and ``--detector`` as given."""
+
+    def __init__(self, gallery: str | None, detector: str) -> None:
+        self.counts: Counter[str] = Counter()
+        self._rows: list[Sequence[object]] = []
+        self._refusals = Refusals()
+        self._gallery, self._detector = gallery, detector
+
+    def add(self, done: EnrolOutcome) -> None:
+        """One photo."""
+        self.counts[verdict(done)] += 1
+        self._rows.append(enrol_row(done))
+        if verdict(done) == "refused":
+            assert done.error is not None
+            kind, step = self._next(done)
+            self._refusals.add(done.error, done.source, step=step, kind=kind)
+
+    def tell(self, report: Report, people: int, notes: Sequence[str]) -> None:
+        """The table, the counts, ``notes``, and what to do about the refusals."""
+        report.table(None, ("picture", "subject", "outcome", "face", "reason"), self._rows)
+        summary = ", ".join(f"{self.counts[name]} {name}" for name in VERDICTS)
+        report.say(f"{self.counts.total()} pictures: {summary}; {people} people in the gallery")
+        for note in notes:
+            report.say(note)
+        self._refusals.tell(report)
+
+    def _next(self, done: EnrolOutcome) -> tuple[str, str | None]:
+        """The kind of the refusal where an error has several, and the command that may accept the photo."""
+        error, photo = done.error, done.source if os.path.lexists(done.source) else "PHOTO"
+        one = self._command("enrol", photo, "--subject", done.subject)
+        if isinstance(error, FaceOfAnotherSubject) and error.sample:
+            removing = self._command("remove", "--id", error.sample)
+            merging = self._command("merge", done.subject, "--into", error.subject)
+            return "the very face", (
+                f"if {error.subject} is wrong: {removing}, then enrol again; if both are one: {merging}"
+            )
+        if isinstance(error, FaceOfAnotherSubject):
+            other = self._command("enrol", photo, "--subject", error.subject)
+            return "looks alike", (
+                f"if it is {done.subject} all the same: {one} --allow other-subject; "
+                f"if it is {error.subject}: {other}"
+            )
+        name = type(error).__name__
+        return "", {
+            "SeveralFaces": f"say which is meant, as the reason numbers them: {one} --face N, or take the "
+            "largest: --largest",
+            "LowQuality": f"give a better photo, or accept it: {one} --allow low-quality",
+            "DisputedFace": f"{step_for(name)}, or accept the photo: {one} --allow disputed",
+            "NoFaceFound": no_face_step(self._detector),
+            "NoSuchFace": f"see the numbers of the faces: {shlex.join(['lineament', 'detect', photo])}",
+        }.get(name)
+
+    def _command(self, name: str, *words: str) -> str:
+        detector = self._detector if name == "enrol" and self._detector != "yunet" else ""
+        options = {"--gallery": self._gallery, "--detector": detector}
+        given = [word for option, value in options.items() if value for word in (option, value)]
+        return shlex.join(["lineament", "gallery", name, *words, *given])
