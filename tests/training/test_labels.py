@@ -36,7 +36,7 @@ def test_a_crop_finds_the_line_of_its_photo(tmp_path: Path) -> None:
     file = table(tmp_path, "file,age", "photos/p.png,31")
     crops = with_labels(manifest("p/p.jpg", parent="photo"), file).manifest
     assert crops.rows[0].labels["age"] == 31.0
-    with pytest.raises(LabelFileError, match="none of its 1 pictures"):
+    with pytest.raises(LabelFileError, match="none of its 1 picture"):
         with_labels(manifest("p.jpg"), file)
 
 

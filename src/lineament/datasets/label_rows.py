@@ -27,6 +27,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.datasets.filling import Filled
 from lineament.datasets.formats import LabelFormat
 from lineament.datasets.formats._files import folders_outside, relative
@@ -216,7 +217,7 @@ def _rows(
     if lost:
         problems.add("no_usable_box", entry.path)
         reasons = ", ".join(sorted(set(lost)))
-        error = f"LabelFileError: none of its {len(lost)} boxes or shapes can be used: {reasons}"
+        error = f"LabelFileError: none of its {quantity(len(lost), 'box')} or shapes can be used: {reasons}"
         return [(None, dataclasses.replace(base, outcome="refused", error=error))]
     row = dataclasses.replace(base, outcome="no_face") if entry.located else base
     return [(None, dataclasses.replace(row, **kept[0]) if kept else row)]

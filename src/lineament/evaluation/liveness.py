@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
+from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InvalidArray, PictureError, UsageError
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.record import anonymous
@@ -135,7 +136,7 @@ def read_scores(path: Path) -> Scored:
         for record in reader:
             where = f"{path}: line {reader.line_num}"
             if None in record or any(record[name] is None for name in reader.fieldnames or ()):
-                raise UsageError(f"{where}: expected {len(reader.fieldnames or ())} values")
+                raise UsageError(f"{where}: expected {quantity(len(reader.fieldnames or ()), 'value')}")
             image = record.get("image") or f"{_UNNAMED}{reader.line_num}"
             entry = shown.setdefault(image, _Shown(record["kind"], record.get("subject") or image))
             if (record["kind"], record.get("subject") or image) != (entry.kind, entry.subject):
@@ -240,7 +241,7 @@ def _score_one(
         boxes = attack.jittered(face.box[None] / outcome.image.scale, shift, scale)[0]
         values = np.asarray(scorer(outcome.image, boxes), np.float64)
         if values.shape != (len(boxes),) or np.isnan(values).any():
-            raise InvalidArray(f"the scorer gave {values.shape} for {len(boxes)} boxes, or NaN")
+            raise InvalidArray(f"the scorer gave {values.shape} for {quantity(len(boxes), 'box')}, or NaN")
         return values.tolist(), None
     except (PictureError, FaceError) as error:
         failure = Failure(file, type(error).__name__, str(error), refused=outcome.error is not None)
@@ -254,8 +255,8 @@ def _require_apart(scored: Scored, other: Scored) -> None:
     people = {name for name in people if not name.startswith(_UNNAMED)}
     if images or people:
         raise UsageError(
-            f"{len(images)} images and {len(people)} subjects are both where the threshold is chosen and "
-            "where it is judged: that flatters"
+            f"{quantity(len(images), 'image')} and {quantity(len(people), 'subject')} are both where the "
+            "threshold is chosen and where it is judged: that flatters"
         )
 
 
@@ -272,7 +273,8 @@ def evaluate(
     if chosen_on is not None:
         _require_apart(scored, chosen_on)
         threshold = attack.threshold_for_bpcer(chosen_on.presentations, bpcer)
-        source = f"BPCER {bpcer:g} on {int(chosen_on.presentations.bona_fide.sum())} other presentations"
+        others = int(chosen_on.presentations.bona_fide.sum())
+        source = f"BPCER {bpcer:g} on {quantity(others, 'other presentation')}"
     else:
         source = "given"
     assert threshold is not None

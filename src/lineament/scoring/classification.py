@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring import verification
 from lineament.types import Float64
@@ -28,7 +29,7 @@ def as_labels(name: str, values: Any, classes: int | None = None) -> Labels:
     if not len(array):
         raise InsufficientData(f"{name}: a metric needs samples, you have 0")
     if array.min() < 0 or (classes is not None and array.max() >= classes):
-        raise InvalidArray(f"{name}: a class number is not one of the {classes} classes")
+        raise InvalidArray(f"{name}: a class number is not one of the {quantity(classes, 'class')}")
     return array.astype(np.int64)
 
 

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lineament.counting import quantity
 from lineament.documents import read_object
 from lineament.errors import CheckpointMismatch, NotEnoughSamples, OutputError
 from lineament.io.own_files import OWN
@@ -92,7 +93,9 @@ def cached(
     for number in range(variants if pictures.augment is not None else 1):
         stem = folder / f"{number:03}"
         if not stem.with_suffix(".json").is_file():
-            log.info(f"features of {len(pictures)} pictures: {folder.name}, variant {number + 1}")
+            log.info(
+                f"features of {quantity(len(pictures), 'picture')}: {folder.name}, variant {number + 1}"
+            )
             try:
                 _compute(backbone, batches, number, stem, device, prepare, advance or (lambda _count: None))
             except OSError as error:
@@ -130,7 +133,9 @@ def _compute(
                     index.append(batch.index.numpy())
                 advance(1)
         if not index:
-            raise NotEnoughSamples(f"not one of {len(refused)} pictures of a split could be read")
+            raise NotEnoughSamples(
+                f"not one of {quantity(len(refused), 'picture')} of a split could be read"
+            )
         where = np.concatenate(index)
         raw = np.memmap(partial, np.float32, "r", shape=(len(where), backbone.dimension))
         with replacing(stem.with_suffix(".npy"), OWN, binary=True) as array:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
@@ -319,7 +320,8 @@ def _require_both(rows: Sequence[ManifestRow]) -> None:
     if faces in (0, len(rows)):
         what = "no picture has a box" if not faces else "every picture has a face"
         raise NotEnoughSamples(
-            f"of {len(rows)} training pictures {what}; a localizer learns from pictures with and without"
+            f"of {quantity(len(rows), 'training picture')} {what}; a localizer learns from pictures with "
+            "and without"
         )
 
 

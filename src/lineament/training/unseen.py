@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import Diverged, InsufficientData, NotEnoughSamples, SplitError
 from lineament.io.manifest import ManifestRow
 from lineament.scoring import thresholds
@@ -52,7 +53,7 @@ def people_of(rows: Sequence[ManifestRow], split: str, *, at_least: int = 1) -> 
             counts[row.subject] = counts.get(row.subject, 0) + 1
     names = tuple(sorted(name for name, count in counts.items() if count >= at_least))
     if len(names) < 2:
-        needs = "" if at_least == 1 else f" with {at_least} photos or more"
+        needs = "" if at_least == 1 else f" with {quantity(at_least, 'photo')} or more"
         raise NotEnoughSamples(f"the split {split!r} needs 2 subjects{needs}, it has {len(names)}")
     number = {name: i for i, name in enumerate(names)}
     kept = [row for row in rows if row.subject in number]
@@ -73,8 +74,9 @@ def require_apart(train: Sequence[ManifestRow], **others: Sequence[ManifestRow])
         both = trained & {row.subject for row in rows}
         if both:
             raise SplitError(
-                f"{len(both)} people of the split 'train' are in {split!r} too, so it would not tell how "
-                "well strangers are told apart; split again with: lineament dataset split DATA --by subject"
+                f"{quantity(len(both), 'person')} of the split 'train' are in {split!r} too, so it would "
+                "not tell how well strangers are told apart; split again with: lineament dataset split "
+                "DATA --by subject"
             )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lineament.counting import quantity
+
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer
     from lineament.datasets.collect.collection import Collection, Gathered
@@ -131,12 +133,12 @@ class Job:
         )
         self._note_first(f"  no folder for {name!r}" for name in photos.missing)
         if photos.skipped:
-            self.notes.append(f"  left out: {photos.skipped} files that are no pictures or lie loose")
+            self.notes.append(f"  left out: {quantity(photos.skipped, 'file')}, no pictures or lying loose")
         yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
         if photos.too_many:
             self.passed_over["more than --per-subject"] = photos.too_many.total()
             self._note_first(
-                f"  left out: {count} more photos of {name!r}"
+                f"  left out: {quantity(count, 'more photo')} of {name!r}"
                 for name, count in sorted(photos.too_many.items())
             )
 

@@ -11,6 +11,7 @@ from lineament.cli.dataset.app import app
 from lineament.cli.dataset.joined import WITHOUT_A_LABEL, DifferingOption, answer_joined
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -85,7 +86,7 @@ def import_(
             problems = joined[1].problems
         else:
             if len(formats) > 1:
-                raise UsageError(f"{len(formats)} formats for one source: name one")
+                raise UsageError(f"{quantity(len(formats), 'format')} for one source: name one")
             with progress(None, "pictures") as advance:
                 named = next((name for name in formats if name != GUESS), None)
                 path, found = import_dataset(
@@ -115,9 +116,9 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
         }
     )
     report.say(
-        f"{found.format}: {counts['pictures']:,} pictures, {counted(counts['boxes'])} with a box, "
-        f"{counts['no_face']:,} pictures without, {counts['subjects']:,} subjects, "
-        f"{counts['refused']:,} refused -> {path}"
+        f"{found.format}: {quantity(counts['pictures'], 'picture')}, {counted(counts['boxes'])} with a "
+        f"box, {quantity(counts['no_face'], 'picture')} without, "
+        f"{quantity(counts['subjects'], 'subject')}, {counts['refused']:,} refused -> {path}"
     )
     if found.assumed:
         report.say(f"{found.assumed:,} of the pictures without have no label that says so")

@@ -10,6 +10,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -123,7 +124,9 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
             for one in told
         ],
     )
-    report.say(f"{pictures:,} pictures, {counted(boxes)} with a box, {refused:,} refused -> {path}")
+    report.say(
+        f"{quantity(pictures, 'picture')}, {counted(boxes)} with a box, {refused:,} refused -> {path}"
+    )
     if classes:
         report.say("classes: " + ", ".join(f"{number} {name}" for number, name in classes.items()))
     report.say(
@@ -146,8 +149,8 @@ def tell_copies(report: Report, filled: Filled) -> None:
     if not (filled.kept or filled.replaced or filled.left):
         return
     report.say(
-        f"{filled.copied:,} pictures copied, {filled.kept:,} were there, {filled.replaced:,} took the "
-        "place of earlier ones"
+        f"{quantity(filled.copied, 'picture')} copied, {filled.kept:,} were there, {filled.replaced:,} "
+        "took the place of earlier ones"
         + (f"; {filled.left:,} of before are in the manifest no more, and stay" if filled.left else "")
     )
 

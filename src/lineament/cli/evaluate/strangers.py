@@ -10,6 +10,7 @@ import typer
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.shared import rate_cell
 from lineament.cli.options import JsonOption, ModelsDetectorOption, WorkersOption
+from lineament.counting import quantity
 
 
 @app.command("strangers")
@@ -61,14 +62,19 @@ def strangers(
             )
         path = rejection.save(run, found.rejection(model))
         report.line(found.to_json())
-        report.say(f"{found.people:,} strangers; {found.without:,} pictures without a usable face left out")
         report.say(
-            f"nobody is named below {found.below:.4f}, chosen on {found.chosen_on:,} faces of half of them "
-            f"so that at most {share:.1%} are named"
+            f"{quantity(found.people, 'stranger')}; {quantity(found.without, 'picture')} without a usable "
+            "face left out"
         )
-        report.say(f"of the others' {found.named.n:,} faces are named: {rate_cell(found.named)}")
+        report.say(
+            f"nobody is named below {found.below:.4f}, chosen on {quantity(found.chosen_on, 'face')} of "
+            f"half of them so that at most {share:.1%} are named"
+        )
+        report.say(f"named of the others' {quantity(found.named.n, 'face')}: {rate_cell(found.named)}")
         if found.kept is not None and found.right is not None:
-            report.say(f"of {found.kept.n:,} faces of known people are named: {rate_cell(found.kept)}")
+            report.say(
+                f"named of {quantity(found.kept.n, 'face')} of known people: {rate_cell(found.kept)}"
+            )
             report.say(f"and named rightly: {rate_cell(found.right)}")
         report.say(
             f"wrote {path}; use it: lineament analyze PHOTO --classifier {run} --reject-below measured"

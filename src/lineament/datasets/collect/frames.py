@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lineament.analyzer import Analyzer
+from lineament.counting import quantity
 from lineament.datasets.collect.poses import Pose
 from lineament.errors import (
     CollectError,
@@ -73,7 +74,7 @@ def judge_empty(
             outcome = look.analyze_one(frame)
             reason = _refusal(outcome)
             if reason is None and len(outcome.faces):
-                reason = FaceInPicture(f"{len(outcome.faces)} faces in the frame")
+                reason = FaceInPicture(f"{quantity(len(outcome.faces), 'face')} in the frame")
             if reason is not None:
                 break
         due = now + (choice.look_seconds if reason is not None else choice.gap_seconds)
@@ -94,7 +95,7 @@ def _verdict(frame: Image, outcome: Outcome, choice: Choice) -> Verdict:
     if not len(outcome.faces):
         return Verdict(frame, reason=NoFaceFound("no face in the frame"))
     if len(outcome.faces) > 1:
-        return Verdict(frame, reason=SeveralFaces(f"{len(outcome.faces)} faces in the frame"))
+        return Verdict(frame, reason=SeveralFaces(f"{quantity(len(outcome.faces), 'face')} in the frame"))
     measured = outcome.faces[0].quality
     quality = 1.0 if measured is None else measured.score
     if quality < choice.min_quality:
