@@ -16,7 +16,7 @@ from lineament.plots.confusion import confusion_figure
 from lineament.plots.numbers import numbers_figure
 from lineament.scoring import classification_rates, numbers, proportions
 from lineament.scoring.classification import RocCurve, roc
-from lineament.training.classification_report import guessing, log_probabilities
+from lineament.training.classification_report import commonest, guessing, log_probabilities
 from lineament.training.heads import Attribute
 from lineament.types import Float64
 
@@ -84,6 +84,7 @@ def full(
         "kind": "classes",
         **found.to_json(),
         "guessing": guessing(trained, real.tolist(), len(attribute.classes)),
+        "commonest": attribute.classes[commonest(trained)],
     }
 
 

@@ -128,7 +128,7 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
         f"{quantity(pictures, 'picture')}, {counted(boxes)} with a box, {refused:,} refused -> {path}"
     )
     if classes:
-        report.say("classes: " + ", ".join(f"{number} {name}" for number, name in classes.items()))
+        report.listing("classes", [f"{number} {name}" for number, name in classes.items()])
     report.say(
         "licences: "
         + ", ".join(
