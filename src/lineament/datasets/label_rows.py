@@ -62,7 +62,7 @@ class Imported:
 
     ``keys`` are the rows' ids by picture and number of the face in its label file; None is the picture.
     ``assumed`` counts the pictures without a face of which no label says so: see `unlabelled`.
-    ``filled`` tells of the folder with copies, where one was made.
+    ``filled`` tells of the folder with copies, where one was made, ``tables`` which tables were read.
     """
 
     manifest: Manifest
@@ -71,6 +71,7 @@ class Imported:
     keys: Mapping[tuple[str, int | None], str] = field(default_factory=dict)
     assumed: int = 0
     filled: Filled | None = None
+    tables: tuple[str, ...] = ()
 
 
 def read(
@@ -118,7 +119,14 @@ def read(
         step["follow_links"] = True
     if reader.classes:
         step["classes"] = {str(number): kind for number, kind in sorted(reader.classes.items())}
-    return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys, assumed)
+    return Imported(
+        Manifest(tuple(rows), (step,), root),
+        name,
+        problems,
+        keys,
+        assumed,
+        tables=tuple(getattr(reader, "tables", ())),
+    )
 
 
 def look(path: Path) -> Seen:

@@ -101,9 +101,8 @@ def import_(
 def _answer(report: Report, path: Path, found: Imported) -> None:
     from dataclasses import asdict
 
-    from lineament.cli.dataset.joined import tell_copies, tell_problems
+    from lineament.cli.dataset.joined import rows_in_words, tell_copies, tell_labels, tell_problems
     from lineament.datasets.importing import offer, summary
-    from lineament.kinds import counted
 
     counts, offered = summary(found), offer(found)
     report.line(
@@ -115,10 +114,10 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
             **({"copies": asdict(found.filled)} if found.filled else {}),
         }
     )
+    tables = f" (labels from {', '.join(found.tables)})" if found.tables else ""
     report.say(
-        f"{found.format}: {quantity(counts['pictures'], 'picture')}, {counted(counts['boxes'])} with a "
-        f"box, {quantity(counts['no_face'], 'picture')} without, "
-        f"{quantity(counts['subjects'], 'subject')}, {counts['refused']:,} refused -> {path}"
+        f"{found.format}: {rows_in_words(counts)}, {quantity(counts['subjects'], 'subject')}, "
+        f"{counts['refused']:,} refused -> {path}{tables}"
     )
     if found.assumed:
         report.say(f"{found.assumed:,} of the pictures without have no label that says so")
@@ -130,6 +129,7 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
             ("split", "pictures", "rows"),
             [(name, counts["pictures_by_split"][name], rows) for name, rows in counts["splits"].items()],
         )
+    tell_labels(report, found.manifest.rows)
     tell_problems(report, found.problems)
     if offered:
         report.say(f"{WITHOUT_A_LABEL}: --format {offered}")
