@@ -120,7 +120,7 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
         f"{counts['refused']:,} refused -> {path}{tables}"
     )
     if found.assumed:
-        report.say(f"{found.assumed:,} of the pictures without have no label that says so")
+        report.say(f"of those without, no label says so of {found.assumed:,}")
     if found.filled:
         tell_copies(report, found.filled)
     if counts["splits"]:
