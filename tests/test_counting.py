@@ -31,6 +31,7 @@ _COUNTED = (
         (2, "box", "2 boxes"),
         (2, "class", "2 classes"),
         (2, "batch", "2 batches"),
+        (2, "epoch", "2 epochs"),
         (2, "day", "2 days"),
         (2, "mated comparison", "2 mated comparisons"),
         (1, "row is", "1 row is"),

@@ -5,7 +5,15 @@ All that is written for people says numbers by this, so that nothing reads ``1 f
 
 from __future__ import annotations
 
-_MANY = {"person": "people", "child": "children", "is": "are", "has": "have", "was": "were", "does": "do"}
+_MANY = {
+    "person": "people",
+    "child": "children",
+    "epoch": "epochs",
+    "is": "are",
+    "has": "have",
+    "was": "were",
+    "does": "do",
+}
 _VERBS = {"is", "has", "was", "does"}
 
 

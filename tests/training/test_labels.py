@@ -63,7 +63,7 @@ def test_bad_tables_have_names(tmp_path: Path) -> None:
     """No column of pictures, unequal lines, contradicting lines, no file: each is said."""
     for lines, said in (
         (("name,age", "1,3"), "no column of pictures; .* columns: name, age"),
-        (("path,age", "1.jpg"), "line 2: 1 cells under 2 columns"),
+        (("path,age", "1.jpg"), "line 2: 1 cell under 2 columns"),
         (("path,age", "1.jpg,3", "1.jpg,4"), "line 3: 1.jpg has other labels"),
         (("path,age,age", "1.jpg,3,4"), "two columns"),
         (("path,age", '"1.jpg,3'), "cannot be read"),

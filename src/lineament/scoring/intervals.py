@@ -90,7 +90,7 @@ def exact(errors: float, n: float, level: float = 0.95) -> Interval:
     if n <= 0:
         raise InsufficientData("an interval needs at least one comparison")
     if not 0 <= errors <= n:
-        raise InvalidArray(f"{quantity(errors, 'error')} in {quantity(n, 'comparison')}")
+        raise InvalidArray(f"errors: {errors:g}, comparisons: {n:g}")
     tail = (1 - level) / 2
     low = 0.0 if errors == 0 else float(stats.beta.ppf(tail, errors, n - errors + 1))
     high = 1.0 if errors == n else float(stats.beta.ppf(1 - tail, errors + 1, n - errors))

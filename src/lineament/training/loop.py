@@ -162,11 +162,11 @@ class _Loop:
             return
         if self.batches.largest(epoch, self.place.world) > 1:
             return
+        pictures = len(self.batches.data)  # type: ignore[arg-type]
         raise NotEnoughSamples(
             f"every batch is one picture (loop.batch_size {self.settings.batch_size}, "
-            f"{quantity(len(self.batches.data), 'training picture')}, "
-            f"{quantity(self.place.world, 'process')}), and this network "  # type: ignore[arg-type]
-            "normalises over the batch, which takes two: set --batch-size 2 or more, or keep its "
+            f"{quantity(pictures, 'training picture')}, {quantity(self.place.world, 'process')}), and this "
+            "network normalises over the batch, which takes two: set --batch-size 2 or more, or keep its "
             "statistics with --method feature-extraction or --set fine_tuning.batch_norm=keep"
         )
 
