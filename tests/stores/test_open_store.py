@@ -64,7 +64,7 @@ def test_unknown_scheme_suggests() -> None:
     """A misspelt scheme is answered with the nearest one."""
     with pytest.raises(UnknownName, match="did you mean 'sqlite'"):
         open_store("sqlit:people.db")
-    with pytest.raises(UnknownName, match="write .sqlite:people.db"):
+    with pytest.raises(UnknownName, match=r"write .sqlite:people\.db"):
         open_store("people.db")
     with pytest.raises(ConfigError):
         open_store("sqlite:")

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.counting import quantity
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring import verification
 from lineament.types import Float64
