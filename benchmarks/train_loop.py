@@ -10,9 +10,9 @@ disturb the former.
 
 Threads (``--threads``, alone): steps of MobileNetV2 in processes of their own, with one thread, with all as
 torch comes, with all sleeping while they wait, and as lineament chooses; turn by turn, with and without as
-many busy neighbours as there are cores. The ratio is to one thread of the same turn. Each measurement is told on
-stderr as it is done; with ``--turns 3 --seconds 5`` and a quiet machine all takes five minutes. ``load`` is
-what else the machine did on average, in processes that wanted to run: the neighbours are in it.
+many busy neighbours as there are cores. The ratio is to one thread of the same turn. Each measurement is
+told on stderr when it is done. ``load``: processes of the whole machine that wanted to run, on average over
+the minute before, the neighbours among them.
 
 Memory: the most this process held after some steps of an epoch of all the pictures, and after many more.
 """
@@ -235,10 +235,8 @@ def thread_table(turns: int, budget: float) -> None:
             number, wall, processor, load = map(statistics.median, zip(*turns_of, strict=True))
             ratios = [mine[1] / one[1] for mine, one in zip(turns_of, found["one"], strict=True)]
             ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            print(
-                f"| {neighbours} | {name} | {number:g} | {wall:.3f} | {processor:.3f} | {ratio} | {load:.0f} |",
-                flush=True,
-            )
+            figures = f"{number:g} | {wall:.3f} | {processor:.3f} | {ratio} | {load:.0f}"
+            print(f"| {neighbours} | {name} | {figures} |", flush=True)
 
 
 def memory(manifest: Manifest, batch: int, steps: int) -> None:
@@ -279,7 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=156_000)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--networks", default="tiny,MobileNetV2", help="empty: memory only")
     parser.add_argument("--threads", action="store_true", help="the table of threads, and nothing else")
     parser.add_argument("--seconds", type=float, default=5.0, help="of steps, for the table of threads")
