@@ -10,7 +10,9 @@ disturb the former.
 
 Threads (``--threads``, alone): steps of MobileNetV2 in processes of their own, with one thread, with all as
 torch comes, with all sleeping while they wait, and as lineament chooses; turn by turn, with and without as
-many busy neighbours as there are cores. The ratio is to one thread of the same turn.
+many busy neighbours as there are cores. The ratio is to one thread of the same turn. Each measurement is
+told on stderr when it is done. ``load``: processes of the whole machine that wanted to run, on average over
+the minute before, the neighbours among them.
 
 Memory: the most this process held after some steps of an epoch of all the pictures, and after many more.
 """
@@ -204,8 +206,8 @@ def _spin() -> None:
 
 def thread_table(turns: int, budget: float) -> None:
     """Print the table of threads."""
-    print("| neighbours | threads | number | s a step | processor s a step | times one thread's |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| neighbours | threads | number | s a step | processor s a step | times one thread's | load |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for neighbours in (0, len(os.sched_getaffinity(0))):
         busy = [multiprocessing.get_context("spawn").Process(target=_spin) for _ in range(neighbours)]
         for process in busy:
@@ -223,18 +225,18 @@ def thread_table(turns: int, budget: float) -> None:
                         text=True,
                         check=True,
                     )
-                    found[name].append(tuple(float(part) for part in done.stdout.split()))
+                    figures = tuple(float(part) for part in done.stdout.split())
+                    found[name].append((*figures, os.getloadavg()[0]))
+                    print(f"{neighbours} neighbours, {name}: {done.stdout.strip()}", file=sys.stderr)
         finally:
             for process in busy:
                 process.kill()
         for name, turns_of in found.items():
-            number, wall, processor = (statistics.median(values) for values in zip(*turns_of, strict=True))
+            number, wall, processor, load = map(statistics.median, zip(*turns_of, strict=True))
             ratios = [mine[1] / one[1] for mine, one in zip(turns_of, found["one"], strict=True)]
             ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            print(
-                f"| {neighbours} | {name} | {number:g} | {wall:.3f} | {processor:.3f} | {ratio} |",
-                flush=True,
-            )
+            figures = f"{number:g} | {wall:.3f} | {processor:.3f} | {ratio} | {load:.0f}"
+            print(f"| {neighbours} | {name} | {figures} |", flush=True)
 
 
 def memory(manifest: Manifest, batch: int, steps: int) -> None:
@@ -278,7 +280,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--networks", default="tiny,MobileNetV2", help="empty: memory only")
     parser.add_argument("--threads", action="store_true", help="the table of threads, and nothing else")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of steps, for the table of threads")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of steps, for the table of threads")
     parser.add_argument("--steps-alone", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.steps_alone:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lineament.errors import ConfigError, UnknownName
-from lineament.registry import Registry, detectors
+from lineament.registry import Registry, attributes, detectors, embedders
 
 YUNET = {"score": "0.8", "long_side": "1024", "tiles": "false"}
 RETRY = {"step_deg": "30", "level": "false", "quarter_turns": "false"}
@@ -108,9 +108,9 @@ def _read(spec: str) -> list[tuple[str, dict[str, str]]]:
         ("retry:retry:yunet", "cannot wrap itself"),
         ("yunet:haar", "yunet wraps no other detector"),
         ("yunet,score=0.8", "settings follow a colon: yunet:score=0.8"),
-        ("nowhere/at/all:score=0.5", "no folder that is there"),
-        (r"C:\runs\det:score=0.5", "no folder that is there"),
-        (r"retry:C:\runs\det", "no folder that is there"),
+        ("nowhere/at/all:score=0.5", "there is no folder nowhere/at/all; detectors here: centerface, haar"),
+        (r"C:\runs\det:score=0.5", r"there is no folder C:\runs\det; detectors"),
+        (r"retry:C:\runs\det", r"there is no folder C:\runs\det; detectors"),
     ],
 )
 def test_what_is_written_wrong_is_named(spec: str, words: str) -> None:
@@ -127,6 +127,38 @@ def test_a_misspelt_name_is_named(spec: str) -> None:
     """Wherever a name stands, the nearest one is suggested."""
     with pytest.raises(UnknownName, match="no detector named 'yunett'; did you mean 'yunet'"):
         made(spec)
+
+
+@pytest.mark.parametrize(
+    ("registry", "spec", "words"),
+    [
+        (detectors, "runs/localiser", "there is no folder runs/localiser; detectors here: "),
+        (detectors, "runs/localiser:score=0.5", "finished training; did you mean 'runs/localizer'?"),
+        (detectors, "retry:runs/localiser", "finished training; did you mean 'runs/localizer'?"),
+        (detectors, "./yunet", "finished training; did you mean 'yunet'?"),
+        (detectors, "elsewhere/det", "or the folder of a finished training"),
+        (
+            detectors,
+            "photo.jpg",
+            "photo.jpg is a file; `lineament models add` makes one",
+        ),
+        (detectors, "runs/localizer/model.onnx", "is a file; give the folder it lies in, runs/localizer;"),
+        (embedders, "runs/emb", "there is no folder runs/emb; embedders here: sface, "),
+        (attributes, "runs/localize", "finished training; did you mean 'runs/localizer'?"),
+        (attributes, "runs/attr,age", "there is no folder runs/attr,age; attribute classifiers here: age"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_said_in_plain_words(
+    registry: Registry[Any], spec: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is to be created: what was looked for, what is nearest to it, and what may be given."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "localizer").mkdir(parents=True)
+    for file in ("photo.jpg", "runs/localizer/model.onnx", "runs/localizer/card.json"):
+        (tmp_path / file).write_text("{}")
+    with pytest.raises(ConfigError) as caught:
+        registry.create(spec)
+    assert words in str(caught.value)
 
 
 FOLDERS = [

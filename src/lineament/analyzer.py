@@ -23,6 +23,7 @@ import numpy as np
 from lineament import registry
 from lineament.attributes._finding import finding
 from lineament.config import did_you_mean, require_whole
+from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, NoLandmarks, PictureError, UsageError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
@@ -506,6 +507,6 @@ def _require_distinct(attributes: Sequence[AttributeClassifier]) -> None:
     for name in sorted(set(names)):
         if names.count(name) > 1:
             raise ConfigError(
-                f"{names.count(name)} models answer for {name!r}; give a trained one a prefix: "
+                f"{name!r} is told by {quantity(names.count(name), 'model')}; give a trained one a prefix: "
                 "FOLDER:prefix=my_"
             )

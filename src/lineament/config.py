@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lineament.counting import quantity
 from lineament.documents import read_toml
 from lineament.errors import ConfigError
 
@@ -98,7 +99,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         inner = args[0] if len(args) == 2 and args[1] is Ellipsis else None
         kinds = [inner] * len(items) if inner is not None else list(args)
         if len(kinds) != len(items):
-            raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(items)}")
+            raise ConfigError(f"{where}: expected {quantity(len(kinds), 'value')}, got {len(items)}")
         return tuple(_convert(item, kind, where) for item, kind in zip(items, kinds, strict=True))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from lineament.counting import quantity
+
 FACE = "face"
 """The class of a box that nothing else is known of."""
 CLASS = "class"
@@ -74,7 +76,9 @@ def counted(boxes: Mapping[str, int]) -> str:
     told = []
     for name, count in sorted(totals.items(), key=lambda item: (item[0] != FACE, str(item[0]))):
         known = name == FACE or name in _ONE_OF
-        told.append(f"{count:,} {noun([str(name)], count)}" if known else f"{count:,} boxes of {name}")
+        told.append(
+            f"{count:,} {noun([str(name)], count)}" if known else f"{quantity(count, 'box')} of {name}"
+        )
     return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told) or "0 faces"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InvalidArray
 
 ORDERS = ("rgb", "bgr", "grey")
@@ -60,7 +61,9 @@ def _require_layout(values: NDArray[Any], order: str) -> None:
     if 0 in shape:
         raise InvalidArray(f"an array of shape {shape} is empty")
     if len(shape) == 4:
-        raise InvalidArray(f"an array of shape {shape} holds {shape[0]} pictures: make an Image of each")
+        raise InvalidArray(
+            f"an array of shape {shape} holds {quantity(shape[0], 'picture')}: make an Image of each"
+        )
     if len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4):
         raise InvalidArray(
             f"an array of shape {shape} has its channels first: give array.transpose(1, 2, 0) "

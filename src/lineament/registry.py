@@ -12,6 +12,7 @@ its card and hands the folder as setting ``model`` to the implementation for tha
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 import os
 import pkgutil
@@ -25,6 +26,7 @@ from typing import Any, Generic, TypeVar
 
 from lineament import added
 from lineament.config import did_you_mean, from_mapping
+from lineament.counting import plural
 from lineament.documents import read_object
 from lineament.errors import ConfigError, LineamentError, UnknownName, UsageError
 from lineament.protocols import AttributeClassifier, Detector, Embedder
@@ -161,9 +163,38 @@ class Registry(Generic[T]):
             path = text[:stop].strip()
             if len(path) <= _LONGEST_PATH and os.path.isdir(path):  # noqa: PTH112 - no error for odd names
                 return _Named(self._opener(Path(path)), path, {"model": path}), text[stop:]
-        if _PATH.search(text):
-            raise ConfigError(f"{text!r} begins with no {self.kind}'s name and no folder that is there")
-        raise UnknownName(f"no {self.kind} named {name!r}{did_you_mean(name, self.names())}")
+        place = _SETTING.split(text, maxsplit=1)[0].strip()
+        if _PATH.search(place) or (self.trained and _is_file(place)):
+            raise ConfigError(self._not_there(place))
+        hint = did_you_mean(name, self.names())
+        raise UnknownName(
+            f"no {self.kind} named {name!r}{hint}{'' if hint.endswith('?') else self._folders()}"
+        )
+
+    def _not_there(self, place: str) -> str:
+        """What to say of a path that is the folder of no training."""
+        names, path = self.names(), Path(place)
+        if not self.trained:
+            return f"no {self.kind} named {place!r}{did_you_mean(path.name, names)}"
+        known = f"{plural(self.kind)} here: {', '.join(names)}{self._folders()}"
+        if _is_file(place):
+            within = (path.parent / added.CARD).is_file()
+            told = f"; give the folder it lies in, {path.parent}" if within else ""
+            if not told and "detection" in self.trained:
+                told = "; `lineament models add` makes one of a detector's file"
+            return f"{place} is a file{told}; {known}"
+        try:
+            folders = {one.name: str(one) for one in path.parent.iterdir() if one.is_dir()}
+        except (OSError, ValueError):  # a parent that is not there, or a name that no file can have
+            folders = {}
+        near = {**{one: one for one in names}, **folders}
+        alike = difflib.get_close_matches(path.name, near, n=1)
+        meant = f"; did you mean {near[alike[0]]!r}?" if alike else ""
+        return f"there is no folder {place}; {known}{meant}"
+
+    def _folders(self) -> str:
+        """That folders are taken besides names."""
+        return ", or the folder of a finished training" if self.trained else ""
 
     def _owner(self, setting: str, begun: list[_Named], spec: str) -> _Named:
         """The last of those whose settings have begun that has this one."""
@@ -238,6 +269,7 @@ class _Named:
 
 _KEY = re.compile(r"\s*([A-Za-z_][\w-]*)\s*=")
 _END = re.compile(r"[:,]")
+_SETTING = re.compile(r"[:,]\s*[A-Za-z_][\w-]*\s*=")
 _PATH = re.compile(r"[/\\]")
 _LONGEST_PATH = 4096
 _MOST_NAMES = 16
@@ -260,6 +292,10 @@ def _job(folder: Path) -> str:
     if not card.exists():
         raise ConfigError(f"{folder}: no {added.CARD}; is it the folder of a finished training?")
     return str(read_object(card).get("job"))
+
+
+def _is_file(name: str) -> bool:
+    return len(name) <= _LONGEST_PATH and os.path.isfile(name)  # noqa: PTH113 - no error for odd names
 
 
 def _is_number(text: str) -> bool:

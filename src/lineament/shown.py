@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from lineament.counting import quantity
+
 _MOST = 6
 """Items of a sequence that are shown one by one."""
 
@@ -29,10 +31,10 @@ def short(value: Any) -> str:
         return f"<{len(value):,} bytes>"
     if isinstance(value, Mapping):
         items = [f"{key!r}: {short(one)}" for key, one in value.items()]
-        return "{" + ", ".join(items) + "}" if len(items) <= _MOST else f"<{len(items):,} entries>"
+        return "{" + ", ".join(items) + "}" if len(items) <= _MOST else f"<{quantity(len(items), 'entry')}>"
     if isinstance(value, tuple | list):
         items = [short(one) for one in value[:_MOST]]
-        return f"({', '.join(items)})" if len(value) <= _MOST else f"<{len(value):,} items>"
+        return f"({', '.join(items)})" if len(value) <= _MOST else f"<{quantity(len(value), 'item')}>"
     return repr(value)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament import pixels
+from lineament.counting import quantity
 from lineament.errors import InvalidArray, LineamentError, ModelMismatch, UsageError
 from lineament.shown import shown
 
@@ -203,7 +204,7 @@ class Embedding:
     length: float = 1.0
 
     def __repr__(self) -> str:
-        return f"Embedding({len(self.vector)} numbers of {self.model})"
+        return f"Embedding({quantity(len(self.vector), 'number')} of {self.model})"
 
     def __post_init__(self) -> None:
         vector = _float32("embedding", self.vector, (None,))
@@ -325,7 +326,7 @@ class Faces:
         columns = {"attempts": self.attempts, "quality": self.quality, **self.attributes}
         for name, column in columns.items():
             if column is not None and len(column) != n:
-                raise InvalidArray(f"{name}: {len(column)} rows for {n} faces")
+                raise InvalidArray(f"{name}: {quantity(len(column), 'row')} for {quantity(n, 'face')}")
 
     @classmethod
     def none(cls, *, landmarks: bool = True) -> Self:
@@ -504,8 +505,9 @@ class Threshold:
 
     def __str__(self) -> str:
         return (
-            f"{self.value:.3f} ({self.kind} {self.target_rate:g}, {self.comparisons:,} comparisons of "
-            f"{self.subjects:,} subjects, {self.measured_on})"
+            f"{self.value:.3f} ({self.kind} {self.target_rate:g}, "
+            f"{quantity(self.comparisons, 'comparison')} of "
+            f"{quantity(self.subjects, 'subject')}, {self.measured_on})"
         )
 
 

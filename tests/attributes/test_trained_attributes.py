@@ -143,7 +143,7 @@ def test_a_face_that_cannot_be_aligned_refuses_its_picture_only(several: Path) -
 
 def test_models_side_by_side_need_names_of_their_own(people: Path, several: Path) -> None:
     """Two answers to one name are refused, because one would be lost; a prefix tells them apart."""
-    with pytest.raises(ConfigError, match="2 models answer for 'subject'"):
+    with pytest.raises(ConfigError, match="'subject' is told by 2 models"):
         Analyzer(embedder=None, attributes=[str(people), str(people)])
     with Analyzer(
         embedder=None, attributes=[str(people), f"{people}:prefix=my_", str(several), "age"]

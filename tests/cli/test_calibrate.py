@@ -213,7 +213,7 @@ def test_gallery_commands_decide_by_the_file_and_warn_when_outgrown(people: Path
     asked = ["--gallery", url, "--threshold-file", file]
     status = json.loads(CliRunner().invoke(app, ["gallery", "status", *asked, "--json", "-"]).stdout)
     assert (status["people"], status["threshold"]["value"]) == (3, 0.99)
-    assert "calibrated for 1 people at FPIR 0.01, it holds 3" in status["warning"]
+    assert "calibrated for 1 person at FPIR 0.01, it holds 3" in status["warning"]
     run = CliRunner().invoke(app, ["gallery", "identify", OBAMA[0], *asked])
     assert "warning: the gallery has outgrown its threshold" in run.stdout
     plain = json.loads(

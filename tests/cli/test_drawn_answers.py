@@ -83,7 +83,7 @@ def test_analyze_draws_its_answers_and_a_sheet(tmp_path: Path) -> None:
     for _ in range(2):
         done = CliRunner().invoke(app, [*words, "--sheet", str(tmp_path / "sheet.png")])
         assert done.exit_code == 0, done.output
-        assert "1 faces" in done.output
+        assert "1 face" in done.output
     assert images.load(tmp_path / "sheet.png").hw[1] >= CELL
     wrong = CliRunner().invoke(app, [*words, "--sheet", str(tmp_path / "sheet.bmp")])
     assert isinstance(wrong.exception, UsageError)

@@ -83,7 +83,7 @@ def test_a_refused_picture_is_named_and_fails_only_when_strict(
     run = CliRunner().invoke(app, command + ["--strict"] * strict)
     assert run.exit_code == status
     assert "gone.jpg: PictureNotFound" in run.stdout
-    assert "1 failures to acquire in 1 pairs" in run.stdout
+    assert "1 failure to acquire in 1 pair" in run.stdout
 
 
 def test_identification_gives_the_promised_keys_and_repeats_itself(people: Path) -> None:

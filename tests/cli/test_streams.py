@@ -74,7 +74,7 @@ def test_other_closed_streams_do_not_matter(closed: str, tmp_path: Path) -> None
     db = tmp_path / "g.db"
     run = shell(f"$L gallery enrol $1 --subject A --gallery sqlite:$2 {closed}", FACE, db)
     assert run.returncode == 0 and "1 enrolled" in run.stdout, run.stdout
-    assert "1 people" in shell("$L gallery list --gallery sqlite:$1", db).stdout
+    assert "1 person, " in shell("$L gallery list --gallery sqlite:$1", db).stdout
     assert shell(f"$L detect $1 --detector nonsense {closed}", FACE).returncode == 2
 
 

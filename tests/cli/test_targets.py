@@ -342,9 +342,7 @@ def test_a_drawing_that_cannot_be_written_is_counted(tmp_path: Path, people: Pat
     photos = sorted(people.rglob("*.jpg"))[:3]
     (out / f"00002-{photos[1].stem}.jpg").write_bytes(PHOTO)
     result = run("detect", *photos, "--draw", out, "--json", tmp_path / "a.jsonl")
-    assert result.exit_code == 1 and "1 drawings not written; WouldOverwrite" in result.stdout, (
-        result.output
-    )
+    assert result.exit_code == 1 and "1 drawing not written; WouldOverwrite" in result.stdout, result.output
     assert "3 pictures: 3 ok" in result.stdout
     assert (out / f"00002-{photos[1].stem}.jpg").read_bytes() == PHOTO
     assert len([*out.iterdir()]) == 3

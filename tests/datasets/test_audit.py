@@ -323,6 +323,6 @@ def test_notes_tell_what_is_no_leak(tmp_path: Path) -> None:
         row("d", None),
     )
     result = audit(Manifest(rows, folder=tmp_path), None, experiment=False)
-    assert [note.split(" rows")[0] for note in result.notes] == ["1 augmented", "1", "1 usable"]
+    assert [note.split(" row ")[0] for note in result.notes] == ["1 augmented", "1", "1 usable"]
     assert not result.leaks and len(result.files.missing) == 4
     assert "near-duplicates were not looked for" in render(result, "x")

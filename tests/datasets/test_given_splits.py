@@ -165,7 +165,7 @@ def test_subjects_that_share_pictures_are_not_called_one() -> None:
     """Copies of one picture under two names keep both together, and the error says that it is for this."""
     data = people(2, 10)
     linked = [{data.rows[0].id, next(r.id for r in data.rows if r.subject != data.rows[0].subject)}]
-    with pytest.raises(SplitError, match="copies of each other make one group of 2 subjects"):
+    with pytest.raises(SplitError, match="copies of each other make 1 group of 2 subjects"):
         split(data, Plan(SHARES, by="subject"), linked)
 
 

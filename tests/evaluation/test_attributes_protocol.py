@@ -140,7 +140,7 @@ def test_a_box_says_which_face_is_meant(tmp_path: Path, analyzer: Analyzer) -> N
         (tmp_path / "labels.csv").write_text(f"{header}collins_nasa.png,female,{line}\n")
         manifest = open_labels(tmp_path / "labels.csv", "gender")
         if failures:
-            with pytest.raises(InsufficientData, match="1 failures to acquire"):
+            with pytest.raises(InsufficientData, match="1 failure to acquire"):
                 evaluate(manifest, analyzer, "gender", resamples=20)
         else:
             assert not evaluate(manifest, analyzer, "gender", resamples=20).failures

@@ -165,7 +165,7 @@ def test_what_cannot_be_measured_or_used_is_named(run: Path, strangers: Path, tm
     photos = photos_in(strangers)
     with pytest.raises(UsageError, match="red: no strangers"):
         measure(run, [*photos, Photo(photos[0].file, "red")])
-    with pytest.raises(InsufficientData, match="1 strangers"):
+    with pytest.raises(InsufficientData, match="1 stranger "):
         measure(run, photos[:1])
     with pytest.raises(UsageError, match="neither a manifest nor a folder"):
         photos_in(tmp_path / "nothing")

@@ -94,7 +94,7 @@ def test_an_extraction_is_enrolled_as_reviewed(crops: Path, tmp_path: Path) -> N
         code, lines, text = enrol(crops, gallery=tmp_path / "a.db")
     finally:
         (crops / "review.jsonl").unlink()
-    assert code == 0 and "1 rows were removed by review" in text
+    assert code == 0 and "not enrolled: 1 row removed by review" in text
     assert sorted(str(line["subject"]) for line in lines) == ["Biden"] + 3 * ["George W. Öbama"]
     assert {line["outcome"] for line in lines} == {"ok"}, lines
     assert not any("contact_sheet" in str(line) or "stranger" in str(line) for line in lines)
@@ -102,7 +102,7 @@ def test_an_extraction_is_enrolled_as_reviewed(crops: Path, tmp_path: Path) -> N
     steps = (*manifest.steps, {"step": "review", "removed": 1})
     replace(reviewed, steps=steps).save(crops / "reviewed.jsonl")
     code, lines, text = enrol(crops / "reviewed.jsonl", gallery=tmp_path / "b.db")
-    assert code == 0 and len(lines) == 4 and "1 rows were removed by review" in text
+    assert code == 0 and len(lines) == 4 and "not enrolled: 1 row removed by review" in text
 
 
 def test_a_crop_without_its_manifest_is_of_its_central_face(crops: Path, tmp_path: Path) -> None:

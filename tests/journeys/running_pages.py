@@ -11,6 +11,8 @@ from pathlib import Path
 
 from journey_pages import Block, PageError, blocks
 
+from lineament.counting import plural
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 900
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -82,17 +84,34 @@ def _run(words: list[str], folder: Path, env: dict[str, str], what: str, status:
     return printed
 
 
+_MANY = re.compile(r"0\\ ([a-z]+)(\\ (?:are|have|were))?(?![a-z])")
+_VERBS = {r"\ is": r"\ are", r"\ has": r"\ have", r"\ was": r"\ were"}
+
+
 def first_missing(shown: tuple[str, ...], printed: str) -> str | None:
     """The first of the lines shown that is not printed after the ones before it; None when all are.
 
-    Numbers may be any, blanks and rules any length, ``…`` stands for anything, and lines may be left out.
+    Numbers may be any, and of one thing as well as of many; blanks and rules may have any length, ``…``
+    stands for anything, and lines may be left out.
     """
     lines = iter([_plain(line) for line in printed.splitlines()])
     for line in shown:
-        wanted = re.compile(".*".join(re.escape(part) for part in _plain(line).split("…")))
+        parts = [_MANY.sub(_one_or_many, re.escape(part)) for part in _plain(line).split("…")]
+        wanted = re.compile(".*".join(parts))
         if line.strip() != "…" and not any(wanted.fullmatch(one) for one in lines):
             return line
     return None
+
+
+def _one_or_many(many: re.Match[str]) -> str:
+    """A pattern for a noun after a number, and its verb, in singular and plural."""
+    word, verb = many[1], many[2] or ""
+    ones = {word[:-1], word[:-2], f"{word[:-3]}y", "person"}
+    nouns = [word, *sorted(one for one in ones if one and plural(one) == word)]
+    if len(nouns) == 1:
+        return many[0]
+    verbs = "".join(f"|{one}" for one, several in _VERBS.items() if verb == several)
+    return rf"0\ (?:{'|'.join(nouns)})(?:{verb}{verbs})"
 
 
 def _plain(line: str) -> str:

@@ -64,7 +64,7 @@ def test_unknown_scheme_suggests() -> None:
     """A misspelt scheme is answered with the nearest one."""
     with pytest.raises(UnknownName, match="did you mean 'sqlite'"):
         open_store("sqlit:people.db")
-    with pytest.raises(UnknownName, match="named by a URL"):
+    with pytest.raises(UnknownName, match=r"write .sqlite:people\.db"):
         open_store("people.db")
     with pytest.raises(ConfigError):
         open_store("sqlite:")
@@ -216,3 +216,24 @@ def test_backup_refuses_links(gallery: Path, tmp_path: Path) -> None:
     store.close()
     assert sorted(p.name for p in target.iterdir()) == ["copy.db", "other.db"]
     assert stat.S_IMODE((target / "other.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("runs/people.db", "write 'sqlite:runs/people.db'"),
+        ("people", "write 'sqlite:people'"),
+        (r"C:\albums\people.db", "does not say what kind of gallery it is: write 'sqlite:C:"),
+        ("D:/people.db", "write 'sqlite:D:/people.db'"),
+        ("", "write 'sqlite:people.db'"),
+        (
+            "postgres://host/people",
+            "no kind of gallery is called 'postgres'; known: memory, sqlite; a gallery in",
+        ),
+    ],
+)
+def test_what_is_no_url_is_answered_with_one(url: str, told: str) -> None:
+    """A path alone and a scheme that nobody has are named, with what to write instead."""
+    with pytest.raises(UnknownName) as caught:
+        open_store(url)
+    assert told in str(caught.value)

@@ -232,7 +232,7 @@ def match(head: HeadSettings, train: Sequence[object], val: Sequence[object]) ->
 
 def test_a_label_nobody_declared_has_a_name() -> None:
     """Another class in any split, and a word where numbers are, are undeclared labels."""
-    with pytest.raises(UndeclaredLabel, match=r"1 rows of the split 'val' .* 'c'"):
+    with pytest.raises(UndeclaredLabel, match=r"1 row of the split 'val' .* 'c'"):
         match(HeadSettings("a"), ["b", "d", "b", "d"], ["b", "c"])
     with pytest.raises(UndeclaredLabel, match="not declared"):
         match(HeadSettings("a", classes=("b", "d")), ["b", "d", "e"], ["b"])

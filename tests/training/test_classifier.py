@@ -294,7 +294,7 @@ def test_an_empty_split_is_an_error(gone: str, striped: Manifest, tmp_path: Path
 def test_a_class_that_was_not_trained_is_undeclared(striped: Manifest, tmp_path: Path) -> None:
     """Rule: a class of val or test that train lacks is an error with its name and how many rows it has."""
     rows = tuple(r for r in striped if (r.split, r.labels.get("lines")) != ("train", "level"))
-    with pytest.raises(UndeclaredLabel, match=r"8 rows of the split 'val' are of 1 classes.*'level'"):
+    with pytest.raises(UndeclaredLabel, match=r"8 rows of the split 'val' are of 1 class.*'level'"):
         train_classifier(replace(striped, rows=rows), tmp_path / "run", SMALL)
 
 
@@ -326,7 +326,7 @@ def test_leaking_splits_are_refused(striped: Manifest, tmp_path: Path) -> None:
     """Rule: the same bytes in train and test end in SplitError before anything is trained."""
     twin = next(r for r in striped if r.split == "train")
     copied = replace(twin, id="0" * 20, split="test")
-    with pytest.raises(SplitError, match="1 pictures"):
+    with pytest.raises(SplitError, match="1 picture "):
         train_classifier(replace(striped, rows=(*striped.rows, copied)), tmp_path / "run", SMALL)
 
 

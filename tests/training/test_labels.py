@@ -36,7 +36,7 @@ def test_a_crop_finds_the_line_of_its_photo(tmp_path: Path) -> None:
     file = table(tmp_path, "file,age", "photos/p.png,31")
     crops = with_labels(manifest("p/p.jpg", parent="photo"), file).manifest
     assert crops.rows[0].labels["age"] == 31.0
-    with pytest.raises(LabelFileError, match="none of its 1 pictures"):
+    with pytest.raises(LabelFileError, match="none of its 1 picture"):
         with_labels(manifest("p.jpg"), file)
 
 
@@ -63,7 +63,7 @@ def test_bad_tables_have_names(tmp_path: Path) -> None:
     """No column of pictures, unequal lines, contradicting lines, no file: each is said."""
     for lines, said in (
         (("name,age", "1,3"), "no column of pictures; .* columns: name, age"),
-        (("path,age", "1.jpg"), "line 2: 1 cells under 2 columns"),
+        (("path,age", "1.jpg"), "line 2: 1 cell under 2 columns"),
         (("path,age", "1.jpg,3", "1.jpg,4"), "line 3: 1.jpg has other labels"),
         (("path,age,age", "1.jpg,3,4"), "two columns"),
         (("path,age", '"1.jpg,3'), "cannot be read"),

@@ -229,7 +229,7 @@ def test_training_ends_for_the_reason_it_gives(data: Manifest, tmp_path: Path) -
     """Patience, a reached accuracy, a callback's word and the last epoch each end a training, by name; the
     model then holds the best epoch's weights."""
     patient, _ = train(data, tmp_path / "a", settings(epochs=40, patience=1, learning_rate=1e-9))
-    assert patient.ended == "no better val_loss for 1 epochs" or len(patient.history) == 40
+    assert patient.ended == "no better val_loss for 1 epoch" or len(patient.history) == 40
     reached, _ = train(data, tmp_path / "b", settings(epochs=40, stop_at=0.3))
     assert reached.ended == "val_accuracy reached 0.3" and len(reached.history) < 40
     asked, _ = train(data, tmp_path / "c", settings(), callbacks=(lambda _s, _r: "enough",))

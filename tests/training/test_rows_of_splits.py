@@ -82,7 +82,7 @@ def test_a_clean_manifest_passes() -> None:
 def test_a_leak_is_refused(leak: ManifestRow) -> None:
     """Equal files, or crops and copies of one picture, in two splits raise SplitError."""
     twin = row(9, "train", parent="gone")
-    with pytest.raises(SplitError, match="1 pictures or their copies lie in several splits"):
+    with pytest.raises(SplitError, match="1 picture or their copies lie in several splits"):
         require_no_leak(replace(CLEAN, rows=(*CLEAN.rows, leak, twin)))
 
 

@@ -69,7 +69,7 @@ def test_patience_that_grows_goes_on(data: Manifest, tmp_path: Path) -> None:
     still = Settings(replace(LOOP, epochs=6, patience=1, learning_rate=1e-12))
     state, run = train(data, tmp_path / "run", still, make=_Still)
     run.finish({})
-    assert state.ended == "no better val_loss for 1 epochs"
+    assert state.ended == "no better val_loss for 1 epoch"
     more = replace(still.loop, epochs=7)
     state, _ = train(data, tmp_path / "run", Settings(more), make=_Still)
     assert state.epoch == 2

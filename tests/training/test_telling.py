@@ -33,7 +33,7 @@ def test_a_line_an_epoch_without_a_terminal(tmp_path: Path, capsys: pytest.Captu
     with followed(4, "batches") as advance:
         train(data, tmp_path / "run", told, advance=advance)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "at most 2 epochs of 2 batches of 6, on 1 processor threads"
+    assert lines[0] == "at most 2 epochs of 2 batches of 6, on 1 processor thread"
     assert lines[1].startswith("epoch 1 of 2: train loss ") and "val loss " in lines[1]
     assert "val accuracy " in lines[1] and "pictures/s" in lines[1] and " left" in lines[1]
     assert lines[2].startswith("epoch 2 of 2: ") and " left" not in lines[2]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,32 @@ def test_pictures_that_are_not_augmented_are_computed_once(tmp_path: Path) -> No
     cached(data_set(tmp_path / "data", ()), tmp_path / "kept", 5, calls)
     assert len(calls) == 3
     assert [p.name for p in (tmp_path / "kept").glob("*.npy")] == ["000.npy"]
+
+
+def test_passes_say_what_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Rule: one line says why there are several passes, each is announced, and kept ones are not."""
+    data = data_set(tmp_path / "data", ("flip", "noise"))
+    with caplog.at_level(logging.INFO, "lineament.training"):
+        cached(data, tmp_path / "kept", 2, [])
+        told = [record.message for record in caplog.records]
+        cached(data, tmp_path / "kept", 2, [])
+    assert len(caplog.records) == len(told) == 3
+    assert "2 times now, augmented otherwise each time" in told[0]
+    assert [line.rpartition(", ")[2] for line in told[1:]] == ["variant 1 of 2", "variant 2 of 2"]
+
+
+def test_a_long_pass_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """Rule: after 15 seconds without a line one says what of the pass is done and how long all take."""
+    clock = iter((0.0, 7.0, 14.0, 20.0, 30.0))
+    telling = features.Telling("training pictures", 100, 4, clock=lambda: next(clock))
+    with caplog.at_level(logging.INFO, "lineament.training"):
+        telling.begin(1)
+        before = len(caplog.records)
+        for _ in range(4):
+            telling.seen(10)
+    assert [record.message for record in caplog.records[before:]] == [
+        "features of 30 of 100 pictures, variant 2 of 4, 1.5 pictures/s, at most 3 min left"
+    ]
 
 
 def test_an_interrupted_computation_goes_on_with_its_variant(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_densenet_files_with_old_layer_names_fit(tmp_path: Path) -> None:
             r"another shape: .* is \(24, 24, 1, 1\), not \(58, 24",
         ),
         ("squeezenet1_0", "resnet18", r"not weights of resnet18: 100 of 100 tensors are missing.*conv1"),
-        ("resnet18", "resnet34", r"tensors are missing, among them layer1\.2"),
+        ("resnet18", "resnet34", r"tensors missing, among them layer1\.2"),
     ],
 )
 def test_weights_of_another_network_are_told_by_tensor(

@@ -21,6 +21,7 @@ from lineament.cli.options import (
     WorkersOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.attributes.trained import Trained
@@ -89,8 +90,8 @@ def _of_strangers(people: Trained) -> Iterator[str]:
     if people.rejection is not None:
         named = people.rejection.record["named"]
         yield (
-            f"{name} names nobody below {people.reject_below:.4f}; of {named['n']:,} faces of strangers it "
-            f"then named {named['value']:.1%} ({named['low']:.1%} to {named['high']:.1%})"
+            f"{name} names nobody below {people.reject_below:.4f}; of {quantity(named['n'], 'face')} of "
+            f"strangers it then named {named['value']:.1%} ({named['low']:.1%} to {named['high']:.1%})"
         )
         if (why := people.rejection.record.get("shortfall")) is not None:
             yield f"warning: {why}"
@@ -98,6 +99,7 @@ def _of_strangers(people: Trained) -> Iterator[str]:
         yield f"{name} names nobody below {people.reject_below:g}; how many strangers pass was not measured"
     elif people.card.heads[0].name == "subject":
         yield (
-            f"{name} takes every face for one of its {count:,} people, a stranger's too; with strangers "
-            f"about: `lineament evaluate strangers {name} PHOTOS` and --reject-below measured, or a gallery"
+            f"{name} takes every face for one of its {quantity(count, 'person')}, a stranger's too; with "
+            f"strangers about: `lineament evaluate strangers {name} PHOTOS` and --reject-below measured, "
+            "or a gallery"
         )

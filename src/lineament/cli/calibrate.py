@@ -16,6 +16,7 @@ from lineament.cli.options import (
     WorkersOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import CALIBRATION
 
 if TYPE_CHECKING:
@@ -134,11 +135,11 @@ def calibrate(
 def _say(report: Report, found: Calibration) -> None:
     record: dict[str, Any] = dict(found.record)
     chosen, measured, check = record["chosen_on"], record["measured"], record["probability_check"]
-    unit = "comparisons" if found.threshold.kind == "FMR" else "searches"
+    unit = "comparison" if found.threshold.kind == "FMR" else "search"
     report.say(
         f"threshold {found.threshold.value:.4f} for {found.threshold.kind} <= "
-        f"{found.threshold.target_rate:g}, chosen on {chosen['comparisons']:,} {unit} of "
-        f"{chosen['subjects']:,} people"
+        f"{found.threshold.target_rate:g}, chosen on {quantity(chosen['comparisons'], unit)} of "
+        f"{quantity(chosen['subjects'], 'person')}"
     )
     report.say(record["chosen_and_measured"])
     rows = [
@@ -146,7 +147,7 @@ def _say(report: Report, found: Calibration) -> None:
         for name in ("fmr", "fpir", "fnmr", "fnir")
         if name in measured
     ]
-    report.table(f"Measured on {measured['subjects']:,} people", ("rate", "value, 95 %"), rows)
+    report.table(f"Measured on {quantity(measured['subjects'], 'person')}", ("rate", "value, 95 %"), rows)
     if found.probability is None:
         report.say(f"no probability: {check['refused']}")
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import SHEET
 from lineament.kinds import CLASS, FACE, noun
 
@@ -86,8 +87,8 @@ class Sheet:
             report.say(f"no face, so no sheet {self.path}")
             return
         images.save(self.path, self._sheet.picture(), kind=SHEET)
-        report.say(f"wrote {self.path}: {len(self._sheet)} faces")
+        report.say(f"wrote {self.path}: {quantity(len(self._sheet), 'face')}")
         if self._sheet.beyond:
-            report.say(f"{self._sheet.beyond} more faces had no room on the sheet")
+            report.say(f"{quantity(self._sheet.beyond, 'more face')} had no room on the sheet")
         for line in self._sheet.legend:
             report.say(f"on the sheet {line}, which no font here can write")

@@ -16,6 +16,7 @@ from lineament.cli.options import (
     PrecisionOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.explain.impostors import Impostor
@@ -95,10 +96,12 @@ def activations(
             {"layer": one.layer, "shape": list(one.maps.shape), "file": f"{name}.npy"}
             for name, one in zip(names, found, strict=True)
         ]
-        report.line({"layers": told, "figure": str(path)})
+        every = [one.name for one in graph.layers()]
+        report.line({"layers": told, "figure": str(path), "all_layers": every})
         rows = [(one["layer"], "x".join(map(str, one["shape"])), one["file"]) for one in told]
         report.table(None, ("layer", "channels x rows x columns", "array"), rows)
-        report.say(f"figure: {path}; all layers: {', '.join(one.name for one in graph.layers())}")
+        report.say(f"figure: {path}")
+        report.listing(f"{quantity(len(every), 'layer')} to choose from with --layer", every)
 
 
 @app.command("saliency")

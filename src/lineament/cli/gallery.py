@@ -24,6 +24,7 @@ from lineament.cli.options import (
     WorkersOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import NEW
 
 if TYPE_CHECKING:
@@ -206,7 +207,10 @@ def identify(
         pictures = ", ".join(f"{counts[status]} {status}" for status in Status)
         faces = counts[Decision.MATCH] + counts[Decision.NO_MATCH]
         seen = sum(counts[status] for status in Status)
-        report.say(f"{seen} pictures: {pictures}; {faces} faces, {counts[Decision.MATCH]} matched")
+        report.say(
+            f"{quantity(seen, 'picture')}: {pictures}; {quantity(faces, 'face')}, "
+            f"{counts[Decision.MATCH]} matched"
+        )
         if counts["numbered"]:
             report.say(gallery_answers.numbered_note(counts["numbered"]))
         for line in gallery_answers.decided_by(threshold, opened.people):
@@ -254,7 +258,10 @@ def list_subjects(gallery: GalleryOption = None, json: JsonOption = None) -> Non
         for subject, samples in people:
             report.line({"subject": subject, "samples": samples})
         report.table(None, ("subject", "samples"), people)
-        report.say(f"{len(people)} people, {sum(samples for _, samples in people)} samples")
+        report.say(
+            f"{quantity(len(people), 'person')}, "
+            f"{quantity(sum(samples for _, samples in people), 'sample')}"
+        )
 
 
 @app.command("status")
@@ -393,7 +400,9 @@ def merge(
         receipt = opened.merge(source, into=target, alike=alike or "list")
         settled = receipt.records
         report.line({"merged": source, "into": target, "disputes_settled": settled, **receipt.to_json()})
-        report.say(f"{source} is now part of {target}; {settled} disputes between the two dropped")
+        report.say(
+            f"{source} is now part of {target}; {quantity(settled, 'dispute')} between the two dropped"
+        )
         for line in told(receipt):
             report.say(line)
 
@@ -442,7 +451,7 @@ def backup(
     with _existing(gallery) as opened, Report(json) as report:
         opened.backup(path)
         report.line({"backup": str(path), "records": opened.store.count()})
-        report.say(f"wrote {path}: {opened.people} people")
+        report.say(f"wrote {path}: {quantity(opened.people, 'person')}")
 
 
 def _existing(url: str | None) -> Gallery:
@@ -465,4 +474,4 @@ def _confirm(what: str, yes: bool) -> None:
 
 
 def _left_out(count: int) -> str:
-    return f"{count} files in folders are no pictures by their names and were left out"
+    return f"left out: {quantity(count, 'file')} in folders, no pictures by their names"

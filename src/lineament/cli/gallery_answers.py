@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lineament.counting import quantity
+
 if TYPE_CHECKING:
     from lineament.gallery.gallery import Gallery, Identified
     from lineament.types import Compared, Image, Match, Record, Threshold, UInt8
@@ -50,7 +52,7 @@ def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
 
     people, samples = opened.people, opened.store.count(RecordKind.SAMPLE)
     record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}
-    lines = [f"{people} people, {samples} samples"]
+    lines = [f"{quantity(people, 'person')}, {quantity(samples, 'sample')}"]
     model = opened.store.model()
     if model is None:
         return record, lines
@@ -72,7 +74,7 @@ def decided_by(threshold: Threshold | None, people: int) -> list[str]:
     strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
     return [
         f"decided by threshold {threshold}",
-        f"at which about {strangers:.1%} of strangers match one of {people} people",
+        f"at which about {strangers:.1%} of strangers match one of {quantity(people, 'person')}",
         *([] if warning is None else [f"warning: {warning}"]),
     ]
 
@@ -142,8 +144,7 @@ def numbered(labels: Sequence[str]) -> int:
 
 def numbered_note(count: int) -> str:
     """What to tell of them."""
-    what = "1 name" if count == 1 else f"{count} names"
     return (
-        f"{what} cannot be written with the fonts of this system: such a face bears its number in the table"
-        " (column face; label in JSON)"
+        f"{quantity(count, 'name')} cannot be written with the fonts of this system: such a face "
+        "bears its number in the table (column face; label in JSON)"
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lineament.counting import quantity
+
 if TYPE_CHECKING:
     from lineament.gallery.erasing import Receipt, Trace
     from lineament.types import Threshold
@@ -38,7 +40,7 @@ def told(receipt: Receipt) -> Iterator[str]:
         )
     forgotten = sum(trace.file_name_forgotten for trace in receipt.traces)
     if forgotten:
-        yield f"file names of {forgotten} other records forgotten"
+        yield f"file names of {quantity(forgotten, 'other record')} forgotten"
     yield f"files wiped: {', '.join(receipt.files) or 'none, the gallery is in memory'}"
     yield from (f"not looked at: {what}" for what in receipt.not_looked_at)
 

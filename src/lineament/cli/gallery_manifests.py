@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lineament.counting import quantity
+
 if TYPE_CHECKING:
     from lineament.gallery.manifests import Selected
 
@@ -59,14 +61,16 @@ def chosen(path: Path, splits: list[str]) -> tuple[Selected, list[str]]:
         if review is not None and log.is_file():
             applied = apply(review)
             manifest = applied.manifest
-            told.append(f"{log}: {applied.moved} rows moved by its decisions")
+            told.append(f"{log}: {quantity(applied.moved, 'row')} moved by its decisions")
         if review is not None and (left := review.left()):
             told.append(
-                f"warning: {left} pictures have proposals that nobody has decided, and are enrolled as "
+                f"warning: {quantity(left, 'picture has')} proposals that nobody has decided: enrolled as "
                 f"they are: {of_manifest(path).review}"
             )
     found = selected(manifest, splits)
     if found.removed:
-        told.append(f"{found.removed} rows were removed by review and are not enrolled")
-    told += [f"{count} rows are not enrolled: {reason}" for reason, count in found.left_out.items()]
+        told.append(f"not enrolled: {quantity(found.removed, 'row')} removed by review")
+    told += [
+        f"{quantity(count, 'row is')} not enrolled: {reason}" for reason, count in found.left_out.items()
+    ]
     return found, told

@@ -12,6 +12,7 @@ import typer
 from lineament.cli import streams
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import BUNDLE
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ def list_models(
                 for name, card in brought.items()
             ],
         )
-        report.say(f"{len(chosen)} models; files are kept in {assets.cache_folder()}")
+        report.say(f"{quantity(len(chosen), 'model')}; files are kept in {assets.cache_folder()}")
         if brought:
-            report.say(f"{len(brought)} added models in {added.folder()}")
+            report.say(f"{quantity(len(brought), 'added model')} in {added.folder()}")
 
 
 @app.command()

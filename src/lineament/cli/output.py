@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -94,9 +95,29 @@ class Report(AbstractContextManager["Report"]):
         with streams.printing():
             self._console().print(shown(text, limit=None), markup=False, highlight=False, soft_wrap=True)
 
+    def listing(self, head: str, names: Sequence[str]) -> None:
+        """Many names after a head: on its line where they fit, else in lines below."""
+        line = f"{head}: {', '.join(names)}"
+        width = self._console().width
+        if len(line) <= width:
+            self.say(line)
+            return
+        self.say(f"{head}:")
+        wrapped = textwrap.TextWrapper(width - 2, break_long_words=False, break_on_hyphens=False)
+        for part in wrapped.wrap(", ".join(names)):
+            self.say(f"  {part}")
+
     def table(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table for people; left out when stdout carries JSON. Cells are shown literally."""
+        """A table for people; left out when stdout carries JSON. Cells are shown literally.
+
+        Without rows there is no frame: of a table with a title one line says that it holds none.
+        """
         if self.json_on_stdout:
+            return
+        rows = list(rows)
+        if not rows:
+            if title:
+                self.say(f"{title}: none")
             return
         from rich.table import Table
         from rich.text import Text

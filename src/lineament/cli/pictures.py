@@ -17,6 +17,7 @@ from lineament.cli.gallery_answers import numbered_note
 from lineament.cli.output import Report, error_json, picture_json, progress
 from lineament.cli.refusals import Refusals, no_face_step
 from lineament.cli.videos import Videos
+from lineament.counting import quantity
 from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.io import images, sources
 from lineament.io.own_files import DRAWING
@@ -70,9 +71,9 @@ def run(
     def tell() -> None:
         report.table(None, ("picture", noun(kinds, 1), *columns, *attributes), rows)
         summary = ", ".join(f"{counts[status]} {status}" for status in Status)
-        report.say(f"{counts.total()} pictures: {summary}; {counted(found)}")
+        report.say(f"{quantity(counts.total(), 'picture')}: {summary}; {counted(found)}")
         if (others := listing.left_out.others) > 0:
-            report.say(f"{others} files in folders are no pictures by their names and were left out")
+            report.say(f"left out: {quantity(others, 'file')} in folders, no pictures by their names")
         videos.tell(report)
         drawings.tell(report)
         on_sheet.write(report)
@@ -157,4 +158,6 @@ class Drawings:
         """One line on what could not be drawn, if anything."""
         if self.refused:
             first = self.refused[0]
-            report.say(f"{len(self.refused)} drawings not written; {type(first).__name__}: {first}")
+            report.say(
+                f"{quantity(len(self.refused), 'drawing')} not written; {type(first).__name__}: {first}"
+            )

@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lineament.counting import quantity
+
 if TYPE_CHECKING:
     from lineament.cli.output import Report
     from lineament.types import Outcome
@@ -35,7 +37,7 @@ class Videos:
     def tell(self, report: Report) -> None:
         """What to do with them, if any."""
         if self._met:
-            count = "1 video" if len(self._met) == 1 else f"{len(self._met)} videos"
+            count = quantity(len(self._met), "video")
             report.say(
                 f"{count} given, {self._met[0]} the first, where pictures are wanted; take pictures "
                 "out of it: lineament dataset collect NAMES.txt --source video --from FILE --subject NAME "

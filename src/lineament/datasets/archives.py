@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from lineament.counting import quantity
 from lineament.datasets.formats._files import new_folder
 from lineament.datasets.formats._naming import folded
 from lineament.datasets.formats._problems import Problems
@@ -114,7 +115,7 @@ class _Target:
         """One more entry of any kind."""
         self.entries += 1
         if self.entries > self.limits.max_entries:
-            raise ArchiveRefused(f"more than {self.limits.max_entries:,} entries")
+            raise ArchiveRefused(f"more than {quantity(self.limits.max_entries, 'entry')}")
 
     def place(self, name: str) -> str:
         """The checked relative path of an entry; raises `ArchiveRefused` for one that leads out."""
@@ -125,12 +126,13 @@ class _Target:
         if inner.startswith("/") or re.match(r"[A-Za-z]:", inner) or ".." in parts or "\0" in inner:
             raise ArchiveRefused(f"the entry {name!r} leads out of the folder")
         if len(inner) > _MAX_NAME:
-            raise ArchiveRefused(f"an entry has a name of {len(inner):,} characters")
+            raise ArchiveRefused(f"an entry has a name of {quantity(len(inner), 'character')}")
         path = posixpath.normpath(inner)
         parts = path.split("/")
         if len(parts) - 1 > self.limits.max_depth:
             raise ArchiveRefused(
-                f"an entry lies {len(parts) - 1} folders deep; the limit is {self.limits.max_depth}"
+                f"an entry lies {quantity(len(parts) - 1, 'folder')} deep; the limit is "
+                f"{self.limits.max_depth}"
             )
         for end in range(1, len(parts) + 1):
             prefix = "/".join(parts[:end])
@@ -258,7 +260,7 @@ def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
         (length,) = struct.unpack_from("<Q", record, 40)
         stop -= 76
     if length > stop or length > limits.max_entries * (46 + _MAX_NAME):
-        raise ArchiveRefused(f"damaged, or more than {limits.max_entries:,} entries")
+        raise ArchiveRefused(f"damaged, or more than {quantity(limits.max_entries, 'entry')}")
     # It ends where the end record begins, whatever offset is stated: that is where the reader looks too.
     file.seek(stop - length)
     directory, at, entries = file.read(length), 0, 0
@@ -266,7 +268,7 @@ def _check_directory(file: IO[bytes], limits: ArchiveLimits) -> None:
         at += 46 + sum(struct.unpack_from("<HHH", directory, at + 28))
         entries += 1
         if entries > limits.max_entries:
-            raise ArchiveRefused(f"more than {limits.max_entries:,} entries")
+            raise ArchiveRefused(f"more than {quantity(limits.max_entries, 'entry')}")
     file.seek(0)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from lineament.counting import quantity
 from lineament.datasets.naming import chosen
 from lineament.errors import ConfigError, InsufficientData, SplitError
 from lineament.io.manifest import Manifest, ManifestRow
@@ -91,6 +92,10 @@ class Balanced:
     way_out: str | None = None
     unit: str = "pictures"
 
+    def told(self, count: int) -> str:
+        """A number of what was counted, in words."""
+        return _told(count, self.unit)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON of the command."""
         return {
@@ -129,7 +134,7 @@ def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Bala
     if not enough:
         most = max(sizes.values(), default=0)
         raise InsufficientData(
-            f"no subject has {plan.at_least} {count.unit}, {told_of_count(plan)}; the most is {most}"
+            f"no subject has {_told(plan.at_least, count.unit)}, {told_of_count(plan)}; the most is {most}"
             + (f"; {way_out}" if way_out else "")
         )
     order = sorted(enough, key=lambda s: (-sizes[s] if plan.choose == "most" else 0, _mark(plan, s)))
@@ -163,6 +168,10 @@ def balance(manifest: Manifest, plan: Plan, *, everywhere: bool = False) -> Bala
         way_out,
         count.unit,
     )
+
+
+def _told(count: int, unit: str) -> str:
+    return quantity(count, "face" if unit == "faces" else "picture")
 
 
 def told_of_count(plan: Plan) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from lineament.counting import quantity
 from lineament.datasets.filling import copy_picture
 from lineament.datasets.formats import LabelFormat, formats
 from lineament.datasets.formats._files import new_folder
@@ -64,7 +65,9 @@ def export_labels(
         with new_folder(folder) as temporary:
             entries, placed, seen = _place(manifest, writer, temporary, problems, losses, advance)
             if not entries:
-                raise LabelFileError(f"none of the {len(manifest)} rows has a place in {format}")
+                raise LabelFileError(
+                    f"none of the {quantity(len(manifest), 'row')} has a place in {format}"
+                )
             writer.write(entries, temporary)
             writer.classes = {}  # now to be read
             back = read(writer, format, temporary, temporary, known=seen)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineament.counting import quantity
 from lineament.datasets.formats._files import new_folder
 from lineament.errors import ManifestError, UsageError, WouldOverwrite
 from lineament.io import own_files, writing
@@ -101,8 +102,8 @@ def _again(out: Path, manifest: Manifest, copies: Mapping[str, Path]) -> Filled:
     )
     if foreign:
         raise WouldOverwrite(
-            f"{out}: {len(foreign):,} files there are not as an import wrote them, such as {foreign[0]}; "
-            "nothing was touched: move them away, or name another folder"
+            f"{out}: {quantity(len(foreign), 'file')} there are not as an import wrote them, such as "
+            f"{foreign[0]}; nothing was touched: move them away, or name another folder"
         )
     for path in copies.keys() - same:
         writing.require(out / path, kinds[path])

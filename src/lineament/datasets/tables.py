@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineament.counting import quantity
 from lineament.errors import LabelFileError
 from lineament.io import left_out
 
@@ -222,7 +223,8 @@ def _parsed(text: str, name: str, notes: tuple[str, ...], columns: Sequence[str]
     for number_, cells in rows:
         if len(cells) != len(header):
             raise LabelFileError(
-                f"{name}, line {number_}: {len(cells)} cells under {len(header)} columns"
+                f"{name}, line {number_}: {quantity(len(cells), 'cell')} under "
+                f"{quantity(len(header), 'column')}"
                 + ("; a cell that holds the separator needs quotes" if len(cells) > len(header) else "")
             )
         found.append(Line(number_, {header[i]: cells[i] if own else cells[i].strip() for i in kept}))
@@ -272,7 +274,8 @@ def _header(
     if columns:
         if len(columns) != len(top):
             raise LabelFileError(
-                f"{name}, line {rows[0][0]}: {len(top)} cells, and {len(columns)} columns named"
+                f"{name}, line {rows[0][0]}: {quantity(len(top), 'cell')}, and "
+                f"{quantity(len(columns), 'column')} named"
             )
         same = [key(c) for c in top] == [key(c) for c in columns]
         return list(columns), rows[1:] if same else rows
@@ -285,7 +288,7 @@ def _header(
     guessed = _unheaded(rows, pictures[0], name)
     if guessed is None:
         raise LabelFileError(
-            f"{name}: no header over {len(top)} columns; name them: --format "
+            f"{name}: no header over {quantity(len(top), 'column')}; name them: --format "
             "csv:columns=path/x1/y1/x2/y2/class"
         )
     return guessed, rows

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import CardMismatch, ConfigError
 from lineament.geometry.boxes import clip, nms
 from lineament.geometry.letterbox import Placement, letterbox
@@ -78,7 +79,8 @@ class Yolo:
         extra = answer.shape[1] - 4 - len(self.classes) if answer.ndim == 3 else -1
         if extra not in _KEYPOINTS:
             raise CardMismatch(
-                f"{card.name}: answers {answer.shape}, which does not fit {len(self.classes)} classes"
+                f"{card.name}: answers {answer.shape}, which does not fit "
+                f"{quantity(len(self.classes), 'class')}"
             )
         self.gives_landmarks = extra > 0
 

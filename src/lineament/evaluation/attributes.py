@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.opening import open_dataset
@@ -150,7 +151,7 @@ def evaluate(
         if truth_of(row, label) is not None:
             by_picture.setdefault(row.path, []).append(row)
     if not by_picture:
-        raise UsageError(f"none of the {len(usable)} rows has a label {label!r}")
+        raise UsageError(f"none of the {quantity(len(usable), 'row')} has a label {label!r}")
     answers = _Answers(attribute, label, min_iou)
     files = [str(manifest.folder / path) for path in by_picture]
     for outcome, members in zip(analyzer.analyze(files), by_picture.values(), strict=True):
@@ -222,8 +223,8 @@ class _Answers:
         """Rates of a classifier, None of a model that answers with numbers."""
         if not self.truths:
             raise InsufficientData(
-                f"no labelled face was found and known: {len(self.failures)} failures to acquire, "
-                f"{self.unknown.total()} labels that are no class of the model"
+                f"no labelled face was found and known: {quantity(len(self.failures), 'failure')} to "
+                f"acquire, {quantity(self.unknown.total(), 'label')} no class of the model"
             )
         if not self.names:
             return None

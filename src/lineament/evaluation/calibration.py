@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import ConfigError, InsufficientData
 from lineament.evaluation.capture import Captures
 from lineament.evaluation.enough_people import FEWEST, explained, explained_for_both
@@ -164,7 +165,9 @@ def _for_fpir(people: LabelledPictures, captures: Captures, plan: Plan) -> tuple
     thresholds.require(plan.target, int((~apart).sum()), "FPIR", "non-mated searches")
     value = thresholds.at_rate(top[~apart], plan.target)
     seen = _fpir(top[~apart], parts.strangers[~apart], value)
-    measured_on = f"{people.title}, {enrolled} enrolled, {plan.gallery_photos} photos enrolled each"
+    measured_on = (
+        f"{people.title}, {enrolled} enrolled, {quantity(plan.gallery_photos, 'photo')} enrolled each"
+    )
     threshold = _threshold(value, plan.target, seen, captures.model, measured_on, "FPIR", enrolled)
     test = apart if plan.hold_out else ~apart
     mated = searches.search(captures.embeddings[parts.mated], gallery, parts.mates)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer, central_face
+from lineament.counting import quantity
 from lineament.errors import (
     ConfigError,
     FaceError,
@@ -98,7 +99,7 @@ def capture(
             advance(len(places))
     found = next((row for row in rows if row is not None), None)
     if found is None:
-        raise InsufficientData(f"none of the {len(rows)} pictures gave a face")
+        raise InsufficientData(f"none of the {quantity(len(rows), 'picture')} gave a face")
     nothing = np.full(len(found), np.nan, np.float32)
     embeddings = np.stack([nothing if row is None else row for row in rows])
     return Captures(embeddings, tuple(failures[row] for row in sorted(failures)), analyzer.model)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import ConfigError, InsufficientData, SplitError
 from lineament.evaluation.trained_on import Compared, require_unseen
@@ -173,7 +174,7 @@ def evaluate(
     for row in usable:
         by_picture.setdefault(row.path, []).append(row)
     if not any(truth_of(row, attribute) is not None for row in usable):
-        raise InsufficientData(f"none of the {len(usable)} rows has a {attribute}")
+        raise InsufficientData(f"none of the {quantity(len(usable), 'row')} has a {attribute}")
     follow = _Following(attribute, min_iou)
     files = [str(manifest.folder / path) for path in by_picture]
     for outcome, members in zip(analyzer.analyze(files), by_picture.values(), strict=True):

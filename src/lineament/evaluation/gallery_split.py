@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import ConfigError, InsufficientData
 from lineament.evaluation.people import LabelledPictures
 from lineament.scoring.similarity import Index
@@ -73,7 +74,7 @@ def split(
     if many >= len(known):
         if hold_back >= 1:
             raise InsufficientData(
-                f"cannot hold back {many} of {len(known)} people: nobody would be enrolled"
+                f"cannot hold back {many} of {quantity(len(known), 'person')}: nobody would be enrolled"
             )
         many = len(known) - 1
     held = set(by_hash[:many])
@@ -96,7 +97,8 @@ def split(
             enrolled.append(tuple(rows[:gallery_photos]))
     if not mated:
         raise InsufficientData(
-            f"nobody has more than {gallery_photos} photos, so no mated probe is left; enrol fewer"
+            f"nobody has more than {quantity(gallery_photos, 'photo')}, so no mated probe is left; enrol "
+            "fewer"
         )
     return Split(
         tuple(pictures),

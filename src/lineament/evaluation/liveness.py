@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
+from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InvalidArray, PictureError, UsageError
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.record import anonymous
@@ -140,7 +141,7 @@ def read_scores(path: Path) -> Scored:
         for record in reader:
             where = f"{path}: line {reader.line_num}"
             if None in record or any(record[name] is None for name in reader.fieldnames or ()):
-                raise UsageError(f"{where}: expected {len(reader.fieldnames or ())} values")
+                raise UsageError(f"{where}: expected {quantity(len(reader.fieldnames or ()), 'value')}")
             image = record.get("image") or f"{_UNNAMED}{reader.line_num}"
             entry = shown.setdefault(image, _Shown(record["kind"], record.get("subject") or image))
             if (record["kind"], record.get("subject") or image) != (entry.kind, entry.subject):
@@ -245,7 +246,7 @@ def _score_one(
         boxes = attack.jittered(face.box[None] / outcome.image.scale, shift, scale)[0]
         values = np.asarray(scorer(outcome.image, boxes), np.float64)
         if values.shape != (len(boxes),) or np.isnan(values).any():
-            raise InvalidArray(f"the scorer gave {values.shape} for {len(boxes)} boxes, or NaN")
+            raise InvalidArray(f"the scorer gave {values.shape} for {quantity(len(boxes), 'box')}, or NaN")
         return values.tolist(), None
     except (PictureError, FaceError) as error:
         failure = Failure(file, type(error).__name__, str(error), refused=outcome.error is not None)
@@ -259,8 +260,8 @@ def _require_apart(scored: Scored, other: Scored) -> None:
     people = {name for name in people if not name.startswith(_UNNAMED)}
     if images or people:
         raise UsageError(
-            f"{len(images)} images and {len(people)} subjects are both where the threshold is chosen and "
-            "where it is judged: that flatters"
+            f"{quantity(len(images), 'image')} and {quantity(len(people), 'subject')} are both where the "
+            "threshold is chosen and where it is judged: that flatters"
         )
 
 
@@ -282,10 +283,10 @@ def evaluate(
         people, needed = len(set(chosen_on.presentations.subjects[genuine])), thresholds.fewest(bpcer)
         if people < needed:
             shortfall = (
-                f"the threshold is chosen on bona fide presentations of {people} people, and fewer than "
-                f"{needed} cannot show that a BPCER of {bpcer:g} is kept: do not rely on it"
+                f"the threshold is chosen on bona fide presentations of {quantity(people, 'person')}, and "
+                f"fewer than {needed} cannot show that a BPCER of {bpcer:g} is kept: do not rely on it"
             )
-        source = f"BPCER {bpcer:g} on {int(chosen_on.presentations.bona_fide.sum())} other presentations"
+        source = f"BPCER {bpcer:g} on {quantity(int(genuine.sum()), 'other presentation')}"
     else:
         source = "given"
     assert threshold is not None

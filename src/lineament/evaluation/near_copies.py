@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.datasets.cleaning.duplicates import KEPT_LAYOUTS, confirmed, groups, lay_outs
 from lineament.datasets.cleaning.linking import linked
 from lineament.datasets.cleaning.same_picture import Canvas
@@ -91,10 +92,11 @@ class NearCopies:
         if not self.between:
             return None
         return (
-            f"warning: {self.between:,} of {self.mated:,} mated comparisons are between copies of one "
-            f"picture ({self.pictures:,} pictures are copies of others, without them there would be "
-            f"{self.distinct:,} comparisons): error rates are flattered. Take copies out with lineament "
-            "dataset clean, and keep them in one split with lineament dataset split"
+            f"warning: {self.between:,} of {quantity(self.mated, 'mated comparison')} are between copies "
+            f"of one picture ({quantity(self.pictures, 'picture is')} copies of others, without them "
+            f"there would be {quantity(self.distinct, 'comparison')}): error rates are flattered. Take "
+            "copies out with lineament dataset clean, and keep them in one split with lineament dataset "
+            "split"
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import ConfigError
 from lineament.scoring.similarity import Index, codes
 
@@ -81,7 +82,9 @@ def _read_csv(text: str, path: Path) -> list[_Row]:
         for record in reader:
             line = reader.line_num
             if any(record[name] is None for name in COLUMNS) or None in record:
-                raise ConfigError(f"{path}: line {line}: expected {len(reader.fieldnames or ())} values")
+                raise ConfigError(
+                    f"{path}: line {line}: expected {quantity(len(reader.fieldnames or ()), 'value')}"
+                )
             same = labels.get(record["same"].strip().lower())
             if same is None:
                 raise ConfigError(f"{path}: line {line}: same is 0 or 1, got {record['same']!r}")
@@ -104,7 +107,8 @@ def _read_lfw(text: str, path: Path) -> list[_Row]:
     body = [(n, line.rstrip("\r")) for n, line in enumerate(lines[1:], 2) if line.strip()]
     if len(body) != folds * each * 2:
         raise ConfigError(
-            f"{path}: line 1 promises {folds} folds of {each} mated and {each} non-mated pairs, "
+            f"{path}: line 1 promises {quantity(folds, 'fold')} of {each} mated and "
+            f"{quantity(each, 'non-mated pair')}, "
             f"{folds * each * 2} in all; the file has {len(body)}"
         )
     rows = []

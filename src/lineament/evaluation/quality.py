@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
+from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
 from lineament.evaluation.capture import Captures, Failure, face_of, faces_in
 from lineament.evaluation.people import LabelledPictures
@@ -185,7 +186,7 @@ def _faces(
 def _vectors(faces: list[Face | None]) -> Float32:
     found = [face.embedding.vector for face in faces if face is not None and face.embedding is not None]
     if not found:
-        raise InsufficientData(f"none of the {len(faces)} pictures gave a face")
+        raise InsufficientData(f"none of the {quantity(len(faces), 'picture')} gave a face")
     nothing = np.full(len(found[0]), np.nan, np.float32)
     rows = (face.embedding if face is not None else None for face in faces)
     return np.stack([nothing if row is None else row.vector for row in rows])

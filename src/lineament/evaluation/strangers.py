@@ -16,6 +16,7 @@ import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
 from lineament.attributes.trained import Trained
+from lineament.counting import quantity
 from lineament.errors import ConfigError, InsufficientData, LineamentError, UsageError
 from lineament.evaluation.trained_on import compare_pictures, require_pictures_unseen
 from lineament.io import own_files, sources
@@ -144,7 +145,9 @@ def measure(
     met = [(p, seen[p.file]) for p in strangers if p.file in seen]
     people = {person: i for i, person in enumerate(sorted({p.person for p, _ in met}, key=_mixed))}
     if len(people) < 2:
-        raise InsufficientData(f"{len(people)} strangers with a face: half choose, half measure; give more")
+        raise InsufficientData(
+            f"{quantity(len(people), 'stranger')} with a face: half choose, half measure; give more"
+        )
     choosing = np.array([people[photo.person] % 2 == 0 for photo, _ in met])
     sure = np.array([probability for _, (_, probability) in met])
     # As written into the file and compared later: a float32, and never rounded down.

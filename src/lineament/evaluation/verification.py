@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.analyzer import Analyzer
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation.capture import Advance, Captures, capture, rate_key
 from lineament.evaluation.pairs import PairList
@@ -119,7 +120,9 @@ def evaluate(
         raise UsageError(f"no folder of images at {images}")
     paths = [images / name for name in pairs.pictures]
     if not any(path.exists() for path in paths):
-        raise UsageError(f"none of the {len(paths)} pictures of the pairs file lies under {images}")
+        raise UsageError(
+            f"none of the {quantity(len(paths), 'picture')} of the pairs file lies under {images}"
+        )
     require_both_kinds(pairs)
     return score(pairs, capture(analyzer, paths, advance))
 

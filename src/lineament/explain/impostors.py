@@ -10,6 +10,7 @@ import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
 from lineament.config import several
+from lineament.counting import quantity
 from lineament.errors import FaceError, InsufficientData, ModelMismatch, PictureError
 from lineament.io import sources
 from lineament.scoring.similarity import normalise
@@ -62,7 +63,7 @@ def crowd(folder: Path, analyzer: Analyzer, *, advance: Callable[[int], None] | 
         if advance is not None:
             advance(1)
     if not rows:
-        raise InsufficientData(f"{folder}: none of its {len(people)} pictures gave a face")
+        raise InsufficientData(f"{folder}: none of its {quantity(len(people), 'picture')} gave a face")
     return Crowd(np.stack(rows), tuple(s for s, _ in kept), tuple(f for _, f in kept), failures)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from lineament.config import did_you_mean
+from lineament.counting import quantity
 from lineament.errors import ConfigError
 from lineament.gallery.file_names import GONE
 from lineament.gallery.sightings import of_one_face
@@ -142,7 +143,9 @@ class Receipt:
     def __str__(self) -> str:
         """In one line."""
         elsewhere = sum(trace.erased and trace.why is not Why.OWN for trace in self.traces)
-        parts = [f"{self.records} records erased" + (f", {elsewhere} of others" if elsewhere else "")]
+        parts = [
+            f"{quantity(self.records, 'record')} erased" + (f", {elsewhere} of others" if elsewhere else "")
+        ]
         if self.to_decide:
             parts.append(f"{len(self.to_decide)} that look alike left to decide")
         return "; ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lineament.counting import quantity
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND, Fusion
 from lineament.gallery.sightings import Sighting
@@ -77,7 +78,8 @@ def outgrown(threshold: Threshold, people: int) -> str | None:
             return None
         rate = strangers_share(threshold, people)
         return (
-            f"the gallery has outgrown its threshold: calibrated for {threshold.enrolled:,} people at FPIR "
+            f"the gallery has outgrown its threshold: calibrated for "
+            f"{quantity(threshold.enrolled, 'person')} at FPIR "
             f"{threshold.target_rate:g}, it holds {people:,}; about {rate:.1%} of strangers will match "
             "somebody; calibrate again"
         )
@@ -85,9 +87,9 @@ def outgrown(threshold: Threshold, people: int) -> str | None:
     if rate <= SEARCH_FPIR * 1.001:
         return None
     return (
-        f"the gallery has outgrown its threshold: among {people:,} people at FMR {threshold.target_rate:g} "
-        f"about {rate:.1%} of strangers match somebody, more than {SEARCH_FPIR:.0%}; "
-        "use a lower FMR, or calibrate for an FPIR"
+        f"the gallery has outgrown its threshold: among {quantity(people, 'person')} at FMR "
+        f"{threshold.target_rate:g} about {rate:.1%} of strangers match somebody, more than "
+        f"{SEARCH_FPIR:.0%}; use a lower FMR, or calibrate for an FPIR"
     )
 
 

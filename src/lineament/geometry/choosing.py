@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import ConfigError, NoFaceFound, NoSuchFace
 from lineament.geometry.boxes import area, nearest_to
 from lineament.types import Float32, Reason
@@ -127,5 +128,5 @@ def listed(boxes: Float32) -> str:
         f"{i}: {' '.join(f'{value:.0f}' for value in box)}" for i, box in enumerate(boxes[:_LISTED], 1)
     ]
     more = ", ..." if len(boxes) > _LISTED else ""
-    count = "1 face" if len(boxes) == 1 else f"{len(boxes)} faces"
+    count = quantity(len(boxes), "face")
     return f"the picture has {count} ({', '.join(named)}{more})"

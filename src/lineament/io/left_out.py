@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.io import heif, own_files
 from lineament.io.formats import HEIF_SUFFIXES, SUFFIXES, sniff
 
@@ -144,19 +145,19 @@ class LeftOut:
         said = []
         for kind, count in sorted(self.pictures.items()):
             how = f"; {_HOW[kind]}" if kind in _HOW else ""
-            said.append(f"left out: {_number(count, 'picture')} of a kind that is not read ({kind}){how}")
+            said.append(f"left out: {quantity(count, 'picture')} of a kind that is not read ({kind}){how}")
         if self.passed_over:
             said.append(
-                f"passed over: {_number(self.passed_over, 'file')} of systems and programs "
+                f"passed over: {quantity(self.passed_over, 'file')} of systems and programs "
                 "(thumbnails, recycle bins ...)"
             )
         if self.own:
             said.append(
-                f"passed over: {_number(self.own, 'picture')} that lineament drew (contact sheets, "
+                f"passed over: {quantity(self.own, 'picture')} that lineament drew (contact sheets, "
                 "drawings, plots)"
             )
         if self.others:
-            said.append(f"left out: {_number(self.others, 'file')} in folders, no pictures by their names")
+            said.append(f"left out: {quantity(self.others, 'file')} in folders, no pictures by their names")
         if self.labels:
             told = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.labels.items()))
             more = " and how to take those for empty ones" if self.labels["picture_without_labels"] else ""
@@ -250,7 +251,3 @@ def _nameless_kind(path: str, name: str) -> str | None:
     except OSError:
         return None
     return "no suffix" if sniff(head) is not None else None
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

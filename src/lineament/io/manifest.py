@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 from lineament import typed
+from lineament.counting import quantity
 from lineament.documents import Malformed, json_of, lines_of
 from lineament.errors import ManifestError, OutputError, PictureOutside, WouldOverwrite
 from lineament.io.own_files import MANIFEST
@@ -208,7 +209,7 @@ class Manifest:
         except (OSError, Malformed) as error:
             raise ManifestError(f"{path}: cannot be read as a manifest: {error}") from error
         if header.rows != len(rows):
-            raise ManifestError(f"{path}: announces {header.rows} rows and holds {len(rows)}")
+            raise ManifestError(f"{path}: announces {quantity(header.rows, 'row')} and holds {len(rows)}")
         return cls(tuple(rows), header.steps, path.parent)
 
 

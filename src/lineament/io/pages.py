@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from lineament.counting import quantity
 from lineament.io.names import shown
 from lineament.io.own_files import GENERATOR
 
@@ -38,6 +39,7 @@ def page(package: str, template: str, values: Mapping[str, Any]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=finalize
     )
     environment.filters["figure"] = _number
+    environment.filters["quantity"] = quantity
     environment.filters["urlencode"] = _address
     source = files(package).joinpath(template).read_text("utf-8")
     return environment.from_string(source).render(values, head=Markup(_HEAD))

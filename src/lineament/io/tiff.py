@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from lineament.counting import quantity
 from lineament.errors import CorruptPicture, UnsupportedFormat
 from lineament.io.orientation import directory, orientation_in
 from lineament.io.tiff_page import alone
@@ -109,7 +110,7 @@ def _pages(data: bytes, order: str) -> list[_Page]:
             return None  # a link that leads to no page
         if count > _MAX_ENTRIES:
             raise CorruptPicture(
-                f"damaged TIFF: a page of {count:,} entries; the limit is {_MAX_ENTRIES:,}"
+                f"damaged TIFF: a page of {quantity(count, 'entry')}; the limit is {_MAX_ENTRIES:,}"
             )
         return _Page(at, directory(data, order, at, _NEEDED))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lineament.counting import quantity
 from lineament.plots.canvas import ACCENT, canvas
 from lineament.scoring.detection import Curve
 
@@ -16,7 +17,7 @@ def discrete_roc_figure(
 ) -> Figure:
     """Recall over the number of false positives in the whole set (the discrete ROC of FDDB)."""
     figure, axes = canvas(
-        f"{title}: discrete ROC, {pictures:,} pictures",
+        f"{title}: discrete ROC, {quantity(pictures, 'picture')}",
         "false positives in all pictures (logarithmic from 1)",
         f"share of {things} found",
     )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring import proportions, thresholds
 from lineament.scoring.rate import Rate
@@ -42,7 +43,7 @@ class Presentations:
         for name in ("kinds", "subjects"):
             values = np.asarray(getattr(self, name)).astype(str)
             if values.shape != self.scores.shape:
-                raise InvalidArray(f"{name}: {values.shape} for {len(self.scores)} scores")
+                raise InvalidArray(f"{name}: {values.shape} for {quantity(len(self.scores), 'score')}")
             put(self, name, values)
         genuine = int(self.bona_fide.sum())
         if genuine in (0, len(self.scores)):
@@ -119,7 +120,7 @@ def supported(presentations: Presentations, target: float) -> str | None:
     fewest = int(counts.argmin())
     if thresholds.supports(target, int(counts[fewest])):
         return None
-    wanted = f"needs {thresholds.needed(target):,} attacks of each kind"
+    wanted = f"needs {quantity(thresholds.needed(target), 'attack')} of each kind"
     return f"{wanted}, you have {counts[fewest]:,} of {kinds[fewest]}"
 
 

@@ -28,7 +28,7 @@ def as_labels(name: str, values: Any, classes: int | None = None) -> Labels:
     if not len(array):
         raise InsufficientData(f"{name}: a metric needs samples, you have 0")
     if array.min() < 0 or (classes is not None and array.max() >= classes):
-        raise InvalidArray(f"{name}: a class number is not one of the {classes} classes")
+        raise InvalidArray(f"{name}: a class number is not below {classes}")
     return array.astype(np.int64)
 
 

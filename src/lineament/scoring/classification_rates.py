@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InvalidArray
 from lineament.scoring import proportions, resampling
 from lineament.scoring.classification import (
@@ -130,7 +131,9 @@ def rates(
     labels = as_labels("truth", truth, len(names))
     values = as_class_scores(probabilities, len(labels))
     if values.shape[1] != len(names):
-        raise InvalidArray(f"{len(names)} classes but {values.shape[1]} columns of probabilities")
+        raise InvalidArray(
+            f"{quantity(len(names), 'class')} but {quantity(values.shape[1], 'column')} of probabilities"
+        )
     own = np.asarray(subjects)
     failed = np.asarray(failed_subjects)
     predicted = values.argmax(axis=1)

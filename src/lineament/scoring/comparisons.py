@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring import intervals, similarity, thresholds
 from lineament.scoring.intervals import Sums
@@ -179,7 +180,7 @@ def compare(
     """
     code = similarity.codes(subjects)
     if len(code) != len(embeddings):
-        raise InvalidArray(f"{len(embeddings)} embeddings but {len(code)} subjects")
+        raise InvalidArray(f"{quantity(len(embeddings), 'embedding')} but {quantity(len(code), 'subject')}")
     samples = np.bincount(code)
     if len(samples) < 2:
         raise InsufficientData(f"cross-subject comparisons need 2 subjects, you have {len(samples)}")
@@ -219,7 +220,7 @@ class _Run:
 
     def __init__(self, rows: Float32, codes: NDArray[np.int32], block: int) -> None:
         if not 1 <= block <= 255 * _LANES:
-            raise InvalidArray(f"block: expected 1 to {255 * _LANES} rows, got {block}")
+            raise InvalidArray(f"block: expected 1 to {quantity(255 * _LANES, 'row')}, got {block}")
         self.rows, self.codes, self.block = rows, codes, block
         self.mated: Float32 = np.zeros(0, np.float32)
         counts = np.bincount(codes).astype(np.int64)

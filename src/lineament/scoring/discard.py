@@ -89,7 +89,7 @@ def _ranked(errors: Any, quality: Any) -> tuple[NDArray[np.bool_], Float64, NDAr
     """Errors and qualities, worst first, and where each distinct quality starts."""
     wrong, values = np.asarray(errors, bool), np.asarray(quality, np.float64)
     if wrong.shape != values.shape or wrong.ndim != 1:
-        raise InvalidArray(f"{wrong.shape} errors but {values.shape} qualities")
+        raise InvalidArray(f"errors of shape {wrong.shape} but qualities of {values.shape}")
     if not len(wrong):
         raise InsufficientData("error versus discard needs comparisons, you have 0")
     if np.isnan(values).any():

@@ -9,6 +9,7 @@ from typing import Any
 
 from scipy import stats
 
+from lineament.counting import quantity
 from lineament.scoring.intervals import ErrorRate
 from lineament.scoring.thresholds import RULE_OF
 from lineament.types import Interval
@@ -39,8 +40,11 @@ def shortage(overall: float, comparisons: int) -> str | None:
     if expected >= RULE_OF:
         return None
     if overall == 0:
-        return f"no error was seen in all {comparisons:,} comparisons, so {RULE_OF} cannot be expected"
-    return f"needs {math.ceil(RULE_OF / overall):,} comparisons, you have {comparisons:,}"
+        return (
+            f"no error was seen in all {quantity(comparisons, 'comparison')}, so {RULE_OF} cannot be "
+            "expected"
+        )
+    return f"needs {quantity(math.ceil(RULE_OF / overall), 'comparison')}, you have {comparisons:,}"
 
 
 def spread(rates: Mapping[str, ErrorRate], level: float = 0.95) -> Spread | None:

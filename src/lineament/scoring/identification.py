@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring.similarity import BLOCK, Index
 from lineament.scoring.thresholds import as_scores
@@ -59,7 +60,7 @@ def search(probes: Float32, gallery: Float32, mates: Index, block: int = BLOCK) 
     if not len(gallery):
         raise InsufficientData("a search needs at least one enrolled subject")
     if len(mates) != len(probes):
-        raise InvalidArray(f"{len(probes)} probes but {len(mates)} mates")
+        raise InvalidArray(f"{quantity(len(probes), 'probe')} but {quantity(len(mates), 'mate')}")
     count = len(probes)
     block = max(1, min(block, _SCORES // len(gallery)))
     mate = np.full(count, -np.inf, np.float32)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, InvalidArray
 from lineament.scoring.rate import Rate
 from lineament.scoring.similarity import Index, codes
@@ -89,7 +90,7 @@ def exact(errors: float, n: float, level: float = 0.95) -> Interval:
     if n <= 0:
         raise InsufficientData("an interval needs at least one comparison")
     if not 0 <= errors <= n:
-        raise InvalidArray(f"{errors} errors in {n} comparisons")
+        raise InvalidArray(f"errors: {errors:g}, comparisons: {n:g}")
     tail = (1 - level) / 2
     low = 0.0 if errors == 0 else float(stats.beta.ppf(tail, errors, n - errors + 1))
     high = 1.0 if errors == n else float(stats.beta.ppf(1 - tail, errors + 1, n - errors))
@@ -151,7 +152,7 @@ def by_subject(errors: NDArray[np.bool_], subjects: Any) -> Sums:
     code = codes(subjects)
     wrong = np.asarray(errors, bool)
     if len(code) != len(wrong):
-        raise InvalidArray(f"{len(wrong)} comparisons but {len(code)} subjects")
+        raise InvalidArray(f"{quantity(len(wrong), 'comparison')} but {quantity(len(code), 'subject')}")
     totals = np.bincount(code)
     return Sums(
         total=len(wrong),
@@ -186,7 +187,9 @@ def by_subjects(errors: NDArray[np.bool_], first: Any, second: Any, independent:
     n = len(wrong)
     code = codes(np.concatenate([np.asarray(first), np.asarray(second)]))
     if len(code) != 2 * n:
-        raise InvalidArray(f"{n} comparisons but {len(code)} subjects for both sides")
+        raise InvalidArray(
+            f"{quantity(n, 'comparison')} but {quantity(len(code), 'subject')} for both sides"
+        )
     a, b = np.minimum(code[:n], code[n:]), np.maximum(code[:n], code[n:])
     apart = a != b
     size = int(code.max(initial=-1)) + 1

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.errors import InvalidArray
 from lineament.types import Float64
 
@@ -49,13 +50,15 @@ class PictureBoxes:
         put(self, "boxes", as_boxes("detections", self.boxes))
         scores = np.asarray(self.scores, np.float64)
         if scores.shape != (len(self.boxes),) or not np.isfinite(scores).all():
-            raise InvalidArray(f"scores: expected {len(self.boxes)} finite numbers, got {scores.shape}")
+            raise InvalidArray(
+                f"scores: expected {quantity(len(self.boxes), 'finite number')}, got {scores.shape}"
+            )
         put(self, "scores", scores)
         for name in ("ignored", "crowd"):
             given = getattr(self, name)
             flags = np.zeros(len(self.truths), bool) if given is None else np.asarray(given, bool)
             if flags.shape != (len(self.truths),):
-                raise InvalidArray(f"{name}: {flags.shape} for {len(self.truths)} truths")
+                raise InvalidArray(f"{name}: {flags.shape} for {quantity(len(self.truths), 'truth')}")
             put(self, name, flags)
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -31,6 +32,8 @@ __getattr__, __dir__ = lazily(
 )
 
 ENTRY_POINTS = "lineament.stores"
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+"""How a path of Windows begins, which is no scheme."""
 
 
 def open_store(url: str | os.PathLike[str] | None = None, *, create: bool = True) -> GalleryStore:
@@ -46,9 +49,9 @@ def open_store(url: str | os.PathLike[str] | None = None, *, create: bool = True
     if url is not None and not isinstance(url, str):
         raise ConfigError(f"a gallery is named by a URL or a path, not {type(url).__name__}: {url!r:.80}")
     scheme, colon, location = (default_url() if url is None else url).partition(":")
-    if not colon:
+    if not colon or _DRIVE.match(scheme + colon + location):
         meant = f"'sqlite:{url}'" if url else "'sqlite:people.db'"
-        raise UnknownName(f"no store named {url!r}: a gallery is named by a URL such as {meant}")
+        raise UnknownName(f"{url!r} does not say what kind of gallery it is: write {meant}")
     return _opener(scheme)(location, create=create)
 
 
@@ -75,4 +78,7 @@ def _opener(scheme: str) -> Callable[..., GalleryStore]:
     for point in entry_points(group=ENTRY_POINTS, name=scheme):
         loaded: Callable[..., GalleryStore] = point.load()
         return loaded
-    raise UnknownName(f"no store named {scheme!r}{did_you_mean(scheme, schemes())}")
+    raise UnknownName(
+        f"no kind of gallery is called {scheme!r}{did_you_mean(scheme, schemes())}; a gallery in a file is "
+        "written 'sqlite:people.db'"
+    )

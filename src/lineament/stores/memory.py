@@ -17,6 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from lineament.config import several
+from lineament.counting import quantity
 from lineament.errors import ConfigError, InvalidArray, ModelMismatch, UsageError
 from lineament.io import forks
 from lineament.search.exact import require_queries, similarities
@@ -261,13 +262,15 @@ def require_dimension(records: Sequence[Record], dimension: int | None) -> None:
         raise ModelMismatch("the gallery has no model yet; bind one before writing embeddings")
     for record in records:
         if len(record.vector) != dimension:
-            raise InvalidArray(f"record {record.id}: {len(record.vector)} numbers, expected {dimension}")
+            raise InvalidArray(
+                f"record {record.id}: {quantity(len(record.vector), 'number')}, expected {dimension}"
+            )
 
 
 def require_model(bound: tuple[ModelId, int], model: ModelId, dimension: int) -> None:
     """Raise `ModelMismatch` unless a store bound to one model is asked for the same."""
     if bound != (model, dimension):
         raise ModelMismatch(
-            f"the gallery holds embeddings of {bound[0]} ({bound[1]} numbers), not of {model} "
+            f"the gallery holds embeddings of {bound[0]} ({quantity(bound[1], 'number')}), not of {model} "
             f"({dimension}); enrol into a new gallery to change the model"
         )

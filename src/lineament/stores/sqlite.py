@@ -20,6 +20,7 @@ import apsw
 import numpy as np
 
 from lineament.config import several
+from lineament.counting import quantity
 from lineament.errors import ConfigError, StoreError
 from lineament.io import forks
 from lineament.search.exact import ExactIndex, require_queries
@@ -453,7 +454,9 @@ class SqliteStore:
         for kind in RecordKind:
             mine = [row for row in rows if row[1] == kind]
             if any(len(blob) != 4 * dimension for _, _, blob in mine):
-                raise StoreError(f"{self.path}: damaged: a vector is not of {dimension} numbers")
+                raise StoreError(
+                    f"{self.path}: damaged: a vector is not of {quantity(dimension, 'number')}"
+                )
             if not mine:
                 continue
             ids = [row[0] for row in mine]

@@ -8,6 +8,7 @@ interrupted computation goes on with the variant it was at.
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lineament.counting import quantity
 from lineament.documents import read_object
 from lineament.errors import CheckpointMismatch, NotEnoughSamples, OutputError
 from lineament.io.own_files import OWN
@@ -27,7 +29,10 @@ from lineament.io.writing import make_folder, replacing
 from lineament.shown import shown
 from lineament.training.architectures import Backbone
 from lineament.training.data import Batches, Key, Pictures, in_order
-from lineament.training.telling import log
+from lineament.training.telling import duration, log
+
+_LONGEST_SILENCE = 15.0
+"""Seconds of a pass over the pictures until a line says how far it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +73,49 @@ class Features(Dataset[Any]):
         return variant.vectors[place], {name: t[place] for name, t in variant.targets.items()}, index
 
 
+class Telling:
+    """Says what the passes over the pictures are, and in a long one how far it is and what is left."""
+
+    def __init__(
+        self, what: str, pictures: int, passes: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._what, self._pictures, self._passes, self._clock = what, pictures, passes, clock
+        self._number = self._seen = self._computed = 0
+        self._began = self._said = 0.0
+
+    def begin(self, number: int) -> None:
+        """A pass begins: variant ``number``, counted from 0."""
+        self._number, self._seen, self._said = number, 0, self._clock()
+        if not self._computed:
+            self._began = self._said
+            if self._passes > 1:
+                log.info(
+                    f"the network that gives the features does not learn: it sees the {self._what} "
+                    f"{self._passes} times now, augmented otherwise each time, and the epochs take these "
+                    "variants in turn"
+                )
+        log.info(f"features of {quantity(self._pictures, 'picture')} ({self._what}){self._variant}")
+
+    def seen(self, count: int) -> None:
+        """So many pictures more are done."""
+        self._seen += count
+        self._computed += count
+        now = self._clock()
+        if now - self._said < _LONGEST_SILENCE:
+            return
+        self._said = now
+        rate = self._computed / (now - self._began)
+        left = (self._passes - self._number) * self._pictures - self._seen
+        log.info(
+            f"features of {self._seen:,} of {quantity(self._pictures, 'picture')}{self._variant}, "
+            f"{rate:.3g} pictures/s, at most {duration(left / rate)} left"
+        )
+
+    @property
+    def _variant(self) -> str:
+        return f", variant {self._number + 1} of {self._passes}" if self._passes > 1 else ""
+
+
 def cached(
     backbone: Backbone,
     pictures: Pictures,
@@ -77,24 +125,28 @@ def cached(
     batch_size: int,
     device: torch.device,
     prepare: Callable[[torch.Tensor], torch.Tensor],
+    what: str = "pictures",
     workers: int = 0,
     advance: Callable[[int], None] | None = None,
 ) -> Features:
     """The features of a data set, from ``folder`` or computed into it.
 
     ``prepare`` makes the backbone's input of uint8 pixels. Pictures that are not augmented need one variant
-    only. ``folder`` belongs to one backbone, its weights and this data set: it is not checked. Raises
-    `NotEnoughSamples` when no picture can be read, and `OutputError` when the disk is full.
+    only. ``what`` they are is told while they are computed. ``folder`` belongs to one backbone, its weights
+    and this data set: it is not checked. Raises `NotEnoughSamples` when no picture can be read, and
+    `OutputError` when the disk is full.
     """
     batches = Batches(pictures, in_order(len(pictures), batch_size), workers=workers)
     backbone.to(device).eval()
     found = []
-    for number in range(variants if pictures.augment is not None else 1):
+    passes = variants if pictures.augment is not None else 1
+    telling = Telling(what, len(pictures), passes)
+    for number in range(passes):
         stem = folder / f"{number:03}"
         if not stem.with_suffix(".json").is_file():
-            log.info(f"features of {len(pictures)} pictures: {folder.name}, variant {number + 1}")
+            telling.begin(number)
             try:
-                _compute(backbone, batches, number, stem, device, prepare, advance or (lambda _count: None))
+                _compute(backbone, batches, number, stem, device, prepare, telling, advance)
             except OSError as error:
                 raise OutputError(
                     f"{stem}: features cannot be written: {error.strerror or error}"
@@ -112,7 +164,8 @@ def _compute(
     stem: Path,
     device: torch.device,
     prepare: Callable[[torch.Tensor], torch.Tensor],
-    advance: Callable[[int], None],
+    telling: Telling,
+    advance: Callable[[int], None] | None,
 ) -> None:
     make_folder(stem.parent)
     partial = stem.with_name(f".{stem.name}.part")
@@ -128,9 +181,13 @@ def _compute(
                     file.write(np.ascontiguousarray(vectors, np.float32).tobytes())
                     targets.append({name: value.numpy() for name, value in batch.targets.items()})
                     index.append(batch.index.numpy())
-                advance(1)
+                telling.seen(len(batch) + len(batch.refused))
+                if advance is not None:
+                    advance(1)
         if not index:
-            raise NotEnoughSamples(f"not one of {len(refused)} pictures of a split could be read")
+            raise NotEnoughSamples(
+                f"not one of {quantity(len(refused), 'picture')} of a split could be read"
+            )
         where = np.concatenate(index)
         raw = np.memmap(partial, np.float32, "r", shape=(len(where), backbone.dimension))
         with replacing(stem.with_suffix(".npy"), OWN, binary=True) as array:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Manifest, ManifestRow
@@ -76,7 +77,7 @@ def with_labels(manifest: Manifest, table: Path, *, numbers: Collection[str] = (
         rows.append(replace(row, labels={**row.labels, **by_path[found]}))
     if not used:
         raise LabelFileError(
-            f"{table}: none of its {len(by_path)} pictures is in the data set; it names "
+            f"{table}: none of its {quantity(len(by_path), 'picture')} is in the data set; it names "
             f"{next(iter(by_path), '')!r}, the data set {next((row.path for row in manifest), '')!r}"
         )
     unlabelled = sum(_line_of(row, by_path, by_name) is None for row in manifest)

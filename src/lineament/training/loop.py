@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples
 from lineament.io import opencv
 from lineament.training import distributed, optimisers, threads
@@ -123,9 +124,12 @@ class _Loop:
         onwards = (
             f"going on after epoch {epoch}, step {self.state.step}: " if epoch or self.state.step else ""
         )
-        where = f"{self.threads} processor threads" if self.device.type == "cpu" else str(self.device)
+        where = (
+            quantity(self.threads, "processor thread") if self.device.type == "cpu" else str(self.device)
+        )
         return (
-            f"{onwards}at most {settings.epochs} epochs of {self.batches.length(epoch)} batches of "
+            f"{onwards}at most {quantity(settings.epochs, 'epoch')} of "
+            f"{quantity(self.batches.length(epoch), 'batch')} of "
             f"{settings.batch_size}, on {where}"
         )
 
@@ -158,10 +162,11 @@ class _Loop:
             return
         if self.batches.largest(epoch, self.place.world) > 1:
             return
+        pictures = len(self.batches.data)  # type: ignore[arg-type]
         raise NotEnoughSamples(
             f"every batch is one picture (loop.batch_size {self.settings.batch_size}, "
-            f"{len(self.batches.data)} training pictures, {self.place.world} processes), and this network "  # type: ignore[arg-type]
-            "normalises over the batch, which takes two: set --batch-size 2 or more, or keep its "
+            f"{quantity(pictures, 'training picture')}, {quantity(self.place.world, 'process')}), and this "
+            "network normalises over the batch, which takes two: set --batch-size 2 or more, or keep its "
             "statistics with --method feature-extraction or --set fine_tuning.batch_norm=keep"
         )
 
@@ -289,8 +294,8 @@ class _Loop:
         if settings.stop_at is not None and accuracy is not None and accuracy >= settings.stop_at:
             return f"val_accuracy reached {settings.stop_at:g}"
         if settings.patience is not None and state.epoch - state.best_epoch >= settings.patience:
-            return f"no better val_{self.task.monitor} for {settings.patience} epochs"
-        return f"all {settings.epochs} epochs done" if state.epoch == settings.epochs else None
+            return f"no better val_{self.task.monitor} for {quantity(settings.patience, 'epoch')}"
+        return f"all {quantity(settings.epochs, 'epoch')} done" if state.epoch == settings.epochs else None
 
     def _autocast(self) -> Any:
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.errors import NotEnoughSamples
 from lineament.shown import shown
 from lineament.training.data import Batches
@@ -66,7 +67,7 @@ def predict(
     finally:
         model.train(training)
     if not outputs:
-        raise NotEnoughSamples(f"not one of {len(refused)} pictures of a split could be read")
+        raise NotEnoughSamples(f"not one of {quantity(len(refused), 'picture')} of a split could be read")
     return Predictions(
         tuple(np.concatenate(parts) for parts in zip(*outputs, strict=True)),
         {name: np.concatenate([t[name] for t in targets]) for name in targets[0]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from lineament.counting import quantity
 from lineament.errors import SplitError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.training.lacking import FACE, Need, lacking
@@ -55,6 +56,6 @@ def require_no_leak(manifest: Manifest) -> None:
     leaks = sum(len(splits) > 1 for splits in places.values())
     if leaks:
         raise SplitError(
-            f"{leaks} pictures or their copies lie in several splits: figures would be flattered; "
-            "split again with: lineament dataset split DATA --resplit"
+            f"{quantity(leaks, 'picture')} or their copies lie in several splits: figures would be "
+            "flattered; split again with: lineament dataset split DATA --resplit"
         )

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.errors import ConfigError
 from lineament.training.architectures import Backbone
 
@@ -69,8 +70,8 @@ class Transferred(nn.Module):
         super().__init__()
         if tuning.frozen_stages >= len(backbone.stages):
             raise ConfigError(
-                f"frozen_stages: {backbone.name} has {len(backbone.stages)} stages; to learn none of them "
-                "take the method feature-extraction"
+                f"frozen_stages: {backbone.name} has {quantity(len(backbone.stages), 'stage')}; to learn "
+                "none of them take the method feature-extraction"
             )
         self.backbone = backbone
         still: list[nn.Module] = []

@@ -242,6 +242,7 @@ class TransferRun:
                 batch_size=self.loop.batch_size,
                 device=self.device,
                 prepare=self._prepare,
+                what="training pictures" if name == FIT else f"the split {name}",
                 workers=self.loop.workers,
                 advance=self.advance,
             )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import NotCutOut
 from lineament.geometry import boxes as box_geometry
 from lineament.geometry.crop_style import MARGIN
@@ -39,12 +40,15 @@ def require_cut_out(manifest: Manifest, rows: Iterable[ManifestRow]) -> None:
     told = []
     if several:
         pictures = len({row.path for row in several})
-        told.append(f"{len(several)} share {pictures} pictures with others, such as {several[0].path}")
+        told.append(
+            f"{len(several)} share {quantity(pictures, 'picture')} with others, such as {several[0].path}"
+        )
     if small:
         told.append(f"{len(small)} have a box that is a small part of the picture, such as {small[0].path}")
     raise NotCutOut(
-        f"of {len(chosen)} rows {' and '.join(told)}: a network that sees whole pictures cannot tell whose "
-        "label it is; cut the faces out first: lineament dataset extract DATA OUT, and train on OUT"
+        f"of {quantity(len(chosen), 'row')} {' and '.join(told)}: a network that sees whole pictures "
+        "cannot tell whose label it is; cut the faces out first: lineament dataset extract DATA OUT, and "
+        "train on OUT"
     )
 
 

@@ -53,7 +53,7 @@ def test_photos_that_are_too_many_are_told(names: Path, tmp_path: Path) -> None:
     arguments = (names, "--out", tmp_path / "out", "--source", "folder", "--from", photos(tmp_path / "in"))
     done = run(*arguments, "--per-subject", 2, "--purpose", "a test", "--json", tmp_path / "answer.jsonl")
     assert done.exit_code == 0, done.output
-    assert "left out: 1 more photos of 'Ada Lovelace'" in done.output
+    assert "left out: 1 more photo of 'Ada Lovelace'" in done.output
     summary = json.loads((tmp_path / "answer.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert summary["passed_over"] == {"more than --per-subject": 1}
 

@@ -455,7 +455,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "yaml and not one label": (
         people("train/images/a.jpg", data__yaml="train: train/images\nnames: [face]\n"),
-        "none of its 1 pictures has a label file",
+        "none of its 1 picture has a label file",
     ),
 }
 

@@ -162,4 +162,4 @@ def test_the_command_offers_exactly_the_option(tmp_path: Path) -> None:
         app, ["dataset", "import", str(tmp_path), *option.split(), "--replace", "--strict"]
     )
     assert again.exit_code == 0, again.output
-    assert "1 of the pictures without have no label that says so" in again.output
+    assert "of those without, no label says so of 1" in again.output

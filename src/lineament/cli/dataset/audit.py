@@ -10,6 +10,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import PAGE
 
 
@@ -90,7 +91,7 @@ def audit(
         )
         for what, paths in (("missing", result.files.missing), ("changed", result.files.changed)):
             if paths:
-                report.say(f"{len(paths)} files {what}, the first: {paths[0]}")
+                report.say(f"{quantity(len(paths), 'file')} {what}, the first: {paths[0]}")
         for note in result.notes:
             report.say(note)
         if result.flattery is not None:

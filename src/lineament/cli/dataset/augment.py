@@ -11,6 +11,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import MANIFEST, SHEET
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def augment(
         journal.unlink(missing_ok=True)
         report.line({"manifest": str(path), "preview": preview and str(preview), **result.to_json()})
         report.say(
-            f"{result.made} copies of {len(pictures)} pictures, {result.resumed} of them from before"
+            f"{quantity(result.made, 'copy')} of {quantity(len(pictures), 'picture')}, {result.resumed} "
+            "of them from before"
         )
         _tell(report, manifest, result)
         report.say(f"written: {path}")

@@ -10,6 +10,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import MANIFEST
 
 if TYPE_CHECKING:
@@ -108,15 +109,17 @@ def _tell(report: Report, result: Balanced, plan: Plan, *, everywhere: bool) -> 
     different = sum(result.rows.values())
     each = sorted(set(result.samples.values()))
     if len(each) == 1:
-        numbers = f"{_people(people)} x {each[0]} = {total} {result.unit} an epoch"
+        numbers = f"{quantity(people, 'person')} x {each[0]} = {result.told(total)} an epoch"
     else:
-        numbers = f"{_people(people)}, {total} {result.unit} an epoch, {each[0]} to {each[-1]} each"
-    repeated = "" if different == total else f", from {different} different ones"
+        numbers = (
+            f"{quantity(people, 'person')}, {result.told(total)} an epoch, {each[0]} to {each[-1]} each"
+        )
+    repeated = "" if different == total else f", from {quantity(different, 'different one')}"
     report.say(f"{numbers}{repeated} ({'all splits' if plan.split == 'all' else f'split {plan.split}'})")
-    report.say(f"at least {plan.at_least} {result.unit} of each, {told_of_count(plan)}")
+    report.say(f"at least {result.told(plan.at_least)} of each, {told_of_count(plan)}")
     if result.unknown:
         told = ", ".join(result.unknown[:10]) + (" ..." if len(result.unknown) > 10 else "")
-        report.say(f"{len(result.unknown)} names of --names are nobody here: {told}")
+        report.say(f"{quantity(len(result.unknown), 'name')} of --names not known here: {told}")
     told_of = [one for one in result.left_out if one.reason != "not_named"]
     if told_of:
         report.table(
@@ -126,23 +129,21 @@ def _tell(report: Report, result: Balanced, plan: Plan, *, everywhere: bool) -> 
         )
     if result.way_out is not None:
         few = sum(one.reason == "too_few" for one in result.left_out)
-        falls = "falls" if few == 1 else "fall"
-        report.say(f"{_people(few)} {falls} short of {plan.at_least}: {result.way_out}")
+        report.say(
+            f"{quantity(few, 'person falls', 'people fall')} short of {plan.at_least}: {result.way_out}"
+        )
     if len(told_of) < len(result.left_out):
         others = len(result.left_out) - len(told_of)
-        report.say(f"{_people(others)} not in --names left out")
+        report.say(f"{quantity(others, 'person')} not in --names left out")
     for count, what in ((result.unnamed, "of nobody named"), (result.unusable, "without a face")):
         if count:
-            report.say(f"{count} pictures {what} left out")
+            report.say(f"{quantity(count, 'picture')} {what} left out")
     others = sum(one.elsewhere for one in result.left_out)
     if others and not everywhere:
         report.say(
-            f"{others} {result.unit} of people left out stay in other splits; --everywhere takes them out"
+            f"of people left out there are {result.told(others)} in other splits, which stay; "
+            "--everywhere takes them out"
         )
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
 
 
 _WHY = {

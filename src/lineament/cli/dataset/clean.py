@@ -11,6 +11,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import DEFAULT_PRECISION, JsonOption, PrecisionOption, WorkersOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import PROPOSALS
 
 if TYPE_CHECKING:
@@ -106,15 +107,15 @@ def _propose(
             [(p.path, p.action, p.reason, p.score, p.to, p.detail) for p in done.proposals],
         )
         report.say(
-            f"{done.photos} pictures, {done.without_face} without a face, {done.refused} refused; "
-            f"{len(done.proposals)} proposals, nothing was changed"
+            f"{quantity(done.photos, 'picture')}, {done.without_face} without a face, {done.refused} "
+            f"refused; {quantity(len(done.proposals), 'proposal')}, nothing was changed"
         )
         for (action, reason), count in sorted(
             Counter((p.action, p.reason) for p in done.proposals).items()
         ):
             report.say(f"  {count} to {action}: {reason}")
         if done.unjudged:
-            report.say(f"{len(done.unjudged)} subjects cannot be judged by their own photos:")
+            report.say(f"{quantity(len(done.unjudged), 'subject')} cannot be judged by their own photos:")
             for why, count in Counter(done.unjudged.values()).most_common():
                 report.say(f"  {count}: {why}")
         for a, b, similarity in done.same_person:

@@ -18,6 +18,7 @@ from lineament.cli.options import (
     StrictOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.dataset.collect_sources import Job
@@ -253,7 +254,9 @@ def _tell(report: Any, job: Job, collection: Collection, negatives: int) -> None
             *([("(no face)", collection.kept(None), negatives)] if negatives else []),
         ],
     )
-    report.say(f"{counts['kept']} photos kept, {refused} refused; people with too few: {len(missing)}")
+    report.say(
+        f"{quantity(counts['kept'], 'photo')} kept, {refused} refused; people with too few: {len(missing)}"
+    )
     for note in job.notes:
         report.say(note)
     job.refusals(counts).tell(report)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lineament.cli.refusals import AGAIN, Refusals
+from lineament.counting import quantity
 from lineament.io.names import shown, visible
 
 if TYPE_CHECKING:
@@ -166,12 +167,12 @@ class Job:
         )
         self._note_first(f"  no folder for {name!r}" for name in photos.missing)
         if photos.skipped:
-            self.notes.append(f"  left out: {photos.skipped} files that are no pictures or lie loose")
+            self.notes.append(f"  left out: {quantity(photos.skipped, 'file')}, no pictures or lying loose")
         yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
         if photos.too_many:
             self.passed_over[_MORE] = photos.too_many.total()
             self._note_first(
-                f"  left out: {count} more photos of {name!r}"
+                f"  left out: {quantity(count, 'more photo')} of {name!r}"
                 for name, count in sorted(photos.too_many.items())
             )
 

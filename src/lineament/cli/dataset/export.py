@@ -10,6 +10,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 
 @app.command("export")
@@ -52,7 +53,8 @@ def export(
             }
         )
         report.say(
-            f"{done.format}: {done.pictures:,} pictures, {done.rows:,} of {len(manifest):,} rows -> {out}"
+            f"{done.format}: {quantity(done.pictures, 'picture')}, {done.rows:,} of "
+            f"{quantity(len(manifest), 'row')} -> {out}"
         )
         report.table(
             "Lost or changed when read back",

@@ -17,6 +17,7 @@ from lineament.cli.options import (
     WorkersOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 
 @app.command("extract")
@@ -91,17 +92,19 @@ def extract(
     with Report(json) as report, progress(len({row.path for row in manifest}), "photos") as advance:
         done = run(manifest, out, settings, workers=workers, advance=advance)
         report.line(done.to_json())
-        things = noun(boxes_of(manifest))
+        kinds = boxes_of(manifest)
+        things = noun(kinds if from_boxes else (), done.faces)
         report.say(
-            f"{done.photos} photos: {done.faces} {things if from_boxes else 'faces'}, {done.undetected} "
-            f"without a face (undetected.txt), {done.refused} refused (refused.txt)"
+            f"{quantity(done.photos, 'photo')}: {done.faces:,} {things}, "
+            f"{done.undetected} without a face (undetected.txt), {done.refused} refused (refused.txt)"
         )
         if done.from_labels:
             report.say(
-                f"{done.from_labels} {things} were cut by their label's box alone (chosen_by: label)"
+                f"{done.from_labels:,} {noun(kinds, done.from_labels)} cut by the label's box alone "
+                "(chosen_by: label)"
             )
         if done.resumed:
-            report.say(f"{done.resumed} photos were done by an earlier run")
+            report.say(f"{quantity(done.resumed, 'photo was')} done by an earlier run")
         for group in done.twins:
             report.say(f"folders whose names differ only by case or Unicode form: {', '.join(group)}")
         refusals, no_face = Refusals(), _no_face(detector, rotate, from_boxes)

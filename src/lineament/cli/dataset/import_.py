@@ -11,6 +11,7 @@ from lineament.cli.dataset.app import app
 from lineament.cli.dataset.joined import WITHOUT_A_LABEL, DifferingOption, answer_joined
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -85,7 +86,7 @@ def import_(
             problems = joined[1].problems
         else:
             if len(formats) > 1:
-                raise UsageError(f"{len(formats)} formats for one source: name one")
+                raise UsageError(f"{quantity(len(formats), 'format')} for one source: name one")
             with progress(None, "pictures") as advance:
                 named = next((name for name in formats if name != GUESS), None)
                 path, found = import_dataset(
@@ -100,9 +101,14 @@ def import_(
 def _answer(report: Report, path: Path, found: Imported) -> None:
     from dataclasses import asdict
 
-    from lineament.cli.dataset.joined import tell_copies, tell_problems, tell_refused
+    from lineament.cli.dataset.joined import (
+        rows_in_words,
+        tell_copies,
+        tell_labels,
+        tell_problems,
+        tell_refused,
+    )
     from lineament.datasets.importing.labels import offer, summary
-    from lineament.kinds import counted
 
     counts, offered = summary(found), offer(found)
     report.line(
@@ -114,13 +120,13 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
             **({"copies": asdict(found.filled)} if found.filled else {}),
         }
     )
+    tables = f" (labels from {', '.join(found.tables)})" if found.tables else ""
     report.say(
-        f"{found.format}: {counts['pictures']:,} pictures, {counted(counts['boxes'])} with a box, "
-        f"{counts['no_face']:,} pictures without, {counts['subjects']:,} subjects, "
-        f"{counts['refused']:,} refused -> {path}"
+        f"{found.format}: {rows_in_words(counts)}, {quantity(counts['subjects'], 'subject')}, "
+        f"{counts['refused']:,} refused -> {path}{tables}"
     )
     if found.assumed:
-        report.say(f"{found.assumed:,} of the pictures without have no label that says so")
+        report.say(f"of those without, no label says so of {found.assumed:,}")
     if found.filled:
         tell_copies(report, found.filled)
     if counts["splits"]:
@@ -129,6 +135,7 @@ def _answer(report: Report, path: Path, found: Imported) -> None:
             ("split", "pictures", "rows"),
             [(name, counts["pictures_by_split"][name], rows) for name, rows in counts["splits"].items()],
         )
+    tell_labels(report, found.manifest.rows)
     tell_problems(report, found.problems)
     tell_refused(report, found.manifest)
     if offered:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from lineament.cli.output import Report
     from lineament.datasets.filling import Filled
     from lineament.datasets.formats import Problems
     from lineament.datasets.joining.manifests import Joined
-    from lineament.io.manifest import Manifest
+    from lineament.io.manifest import Manifest, ManifestRow
 
 DifferingOption = Annotated[
     str,
@@ -29,6 +32,7 @@ DifferingOption = Annotated[
 ]
 
 
+_MOST_CLASSES = 20
 WITHOUT_A_LABEL = "pictures that no label names were left out; if they hold no face"
 
 
@@ -81,20 +85,14 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
     from dataclasses import asdict
 
     from lineament.datasets.exporting import classes_of
-    from lineament.datasets.importing.labels import boxes_of
-    from lineament.kinds import counted
+    from lineament.datasets.importing.labels import counts_of
 
-    rows = joined.manifest.rows
-    boxes, told = boxes_of(rows), joined.manifest.steps[-1]["sources"]
-    refused = sum(row.outcome == "refused" for row in rows)
-    classes, pictures = classes_of(joined.manifest), len({row.path for row in rows})
+    told, counts = joined.manifest.steps[-1]["sources"], counts_of(joined.manifest.rows)
+    classes = classes_of(joined.manifest)
     report.line(
         {
             "manifest": path,
-            "pictures": pictures,
-            "rows": len(rows),
-            "boxes": boxes,
-            "refused": refused,
+            **counts,
             "classes": classes,
             "sources": [
                 {
@@ -124,9 +122,9 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
             for one in told
         ],
     )
-    report.say(f"{pictures:,} pictures, {counted(boxes)} with a box, {refused:,} refused -> {path}")
+    report.say(f"{rows_in_words(counts)}, {counts['refused']:,} refused -> {path}")
     if classes:
-        report.say("classes: " + ", ".join(f"{number} {name}" for number, name in classes.items()))
+        report.listing("classes", [f"{number} {name}" for number, name in classes.items()])
     report.say(
         "licences: "
         + ", ".join(
@@ -137,6 +135,7 @@ def answer_joined(report: Report, path: Path, joined: Joined, filled: Filled) ->
     if any(one["splits"] for one in told) and not all(one["splits"] for one in told):
         report.say("some sources have splits, some none: `dataset split` keeps those and places the rest")
     tell_copies(report, filled)
+    tell_labels(report, joined.manifest.rows)
     tell_problems(report, joined.problems)
     tell_refused(report, joined.manifest)
     for name, offered in joined.offers.items():
@@ -148,8 +147,8 @@ def tell_copies(report: Report, filled: Filled) -> None:
     if not (filled.kept or filled.replaced or filled.left):
         return
     report.say(
-        f"{filled.copied:,} pictures copied, {filled.kept:,} were there, {filled.replaced:,} took the "
-        "place of earlier ones"
+        f"{quantity(filled.copied, 'picture')} copied, {filled.kept:,} were there, {filled.replaced:,} "
+        "took the place of earlier ones"
         + (f"; {filled.left:,} of before are in the manifest no more, and stay" if filled.left else "")
     )
 
@@ -162,6 +161,43 @@ def tell_refused(report: Report, manifest: Manifest) -> None:
     for path, error in {row.path: row.error for row in manifest if row.outcome == "refused"}.items():
         refusals.add(error or "LineamentError", path)
     refusals.tell(report)
+
+
+def rows_in_words(counts: Mapping[str, Any]) -> str:
+    """What the rows of an import are: boxes, pictures labelled as a whole, pictures without a face."""
+    from lineament.kinds import counted
+
+    boxes, whole, none = counts["boxes"], counts["without_boxes"], counts["no_face"]
+    if whole and not (boxes or none):
+        return f"{quantity(counts['pictures'], 'picture')}, labelled as a whole, without boxes"
+    told = [quantity(counts["pictures"], "picture"), f"{counted(boxes)} with a box"]
+    told += [f"{quantity(whole, 'picture')} labelled as a whole"] if whole else []
+    return ", ".join([*told, f"{quantity(none, 'picture')} without"])
+
+
+def tell_labels(report: Report, rows: Sequence[ManifestRow]) -> None:
+    """The classes of boxes, unless all are plain faces, and what else is labelled."""
+    from lineament.datasets.importing.label_summary import labels_of
+    from lineament.datasets.importing.labels import boxes_of
+    from lineament.kinds import FACE, is_face, noun
+
+    boxes = sorted(boxes_of(rows).items(), key=lambda item: -item[1])
+    if [kind for kind, _ in boxes] not in ([], [FACE]):
+        shown = [(kind, count, noun([kind], 1)) for kind, count in boxes[:_MOST_CLASSES]]
+        report.table("Classes of boxes", ("class", "boxes", "taken for a"), shown)
+        if others := boxes[_MOST_CLASSES:]:
+            report.say(f"and {quantity(len(others), 'further class')}, all of them in the answer of --json")
+    faces = [kind for kind, _ in boxes if is_face(kind)]
+    if len(faces) > 1:
+        report.say(
+            f"{quantity(len(faces), 'class')} of faces stay apart here; `lineament train detector "
+            "DATA --one-class` learns all as one, called face, and `train localizer` does so anyway"
+        )
+    report.table(
+        "Labels" if (labels := labels_of(rows)) else None,
+        ("label", "holds", "rows", "values"),
+        [(name, one.kind, one.rows, one.told()) for name, one in labels.items()],
+    )
 
 
 def tell_problems(report: Report, problems: Problems) -> None:

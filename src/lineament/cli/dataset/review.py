@@ -10,6 +10,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import DECISIONS, MANIFEST
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def review(
         steps = NextSteps(data, proposals, log)
         cleaned = proposals is not None or (desk.manifest.folder / PROPOSALS_NAME).is_file()
         if desk.unmatched:
-            report.say(f"{len(desk.unmatched)} proposals fit no picture here and are left alone")
+            report.say(f"{quantity(len(desk.unmatched), 'proposal is')} left alone: no picture here fits")
         if auto is not None:
             count = desk.accept(auto)
-            report.say(f"{count} proposals with a score of {auto:g} or more accepted")
+            report.say(f"{quantity(count, 'proposal')} with a score of {auto:g} or more accepted")
         answer: dict[str, object] = {}
         if apply is not None:
             read = [data, data / MANIFEST_NAME, desk.log.path, proposals or data / PROPOSALS_NAME]
@@ -90,7 +91,7 @@ def review(
         counts = desk.counts()
         report.line({"log": str(desk.log.path), "unmatched": len(desk.unmatched), **counts, **answer})
         report.say(
-            f"{counts['pictures']} pictures, {counts['proposed']} with a proposal, "
+            f"{quantity(counts['pictures'], 'picture')}, {counts['proposed']} with a proposal, "
             f"{counts['left'] or 'none'} of them left to decide"
         )
         report.say(
@@ -122,8 +123,8 @@ def _apply(desk: Review, out: Path, sources: list[Path], report: Report) -> dict
     applied = apply(desk)
     path = save_step(applied.manifest, out)
     report.say(
-        f"{applied.removed} rows removed, {applied.moved} moved, {applied.followed} followed the row they "
-        f"were made from; {len(applied.manifest)} rows written: {path}"
+        f"{quantity(applied.removed, 'row')} removed, {applied.moved} moved, {applied.followed} followed "
+        f"the row they were made from; {quantity(len(applied.manifest), 'row')} written: {path}"
     )
     return {"manifest": str(path), **applied.to_json()}
 

@@ -11,6 +11,7 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Continued, Writes
+from lineament.counting import quantity
 from lineament.io.own_files import MANIFEST
 
 if TYPE_CHECKING:
@@ -105,14 +106,16 @@ def split(
             report.say(gap)
         for decision in result.decisions:
             report.say(decision.text)
-        report.say(f"{result.groups} groups of pictures that belong together")
+        report.say(f"{quantity(result.groups, 'group')} of pictures that belong together")
         if result.empty:
             told = ", ".join(f"{name} {count}" for name, count in result.empty.items())
             report.say(f"pictures without a face, among those: {told}")
         for outcome, count in result.unassigned.items():
-            report.say(f"{count} pictures without a split: {outcome}")
+            report.say(f"{quantity(count, 'picture')} without a split: {outcome}")
         if result.moved:
-            report.say(f"{len(result.moved)} kept rows moved: a new picture links them across splits")
+            report.say(
+                f"{quantity(len(result.moved), 'kept row')} moved: a new picture links them across splits"
+            )
         report.say(f"written: {path}")
 
 

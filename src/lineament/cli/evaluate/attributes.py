@@ -21,6 +21,7 @@ from lineament.cli.evaluate.shared import (
     write_figures,
 )
 from lineament.cli.options import JsonOption, ModelsDetectorOption, StrictOption, WorkersOption
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +115,8 @@ def attributes(
 
 def _say(report: Report, found: AttributeReport, *, trained: bool) -> None:
     report.say(
-        f"{found.faces:,} labelled faces of {found.subjects:,} subjects in {found.pictures:,} pictures; "
+        f"{quantity(found.faces, 'labelled face')} of {quantity(found.subjects, 'subject')} in "
+        f"{quantity(found.pictures, 'picture')}; "
         f"{len(found.failures):,} not found"
     )
     if found.subjects == found.pictures == found.faces:
@@ -122,13 +124,13 @@ def _say(report: Report, found: AttributeReport, *, trained: bool) -> None:
     say_single(report, found.subjects, "person")
     for name, count in found.unknown.items():
         report.say(f"{count:,} labelled {name}, which is no class of the model: in no figure")
-    for count, what in (
-        (found.unlabelled, "rows without the label"),
-        (found.elsewhere, "rows of other splits"),
-        (found.unusable, "rows without a usable face"),
+    for count, which in (
+        (found.unlabelled, "without the label"),
+        (found.elsewhere, "of other splits"),
+        (found.unusable, "without a usable face"),
     ):
         if count:
-            report.say(f"{count:,} {what} left out")
+            report.say(f"{quantity(count, 'row')} {which} left out")
     tell_chosen_on(report, found.compared)
     if trained and not any(one.rows for one in found.compared.values()):
         report.say("the model's folder holds no manifest: whether it was trained on these is not known")

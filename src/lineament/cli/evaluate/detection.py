@@ -21,6 +21,7 @@ from lineament.cli.evaluate.shared import (
 )
 from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,7 +136,7 @@ def detection(
             save(
                 save_to,
                 "detection",
-                f"{(images or labels).name}, {len(truths.pictures):,} pictures",
+                f"{(images or labels).name}, {quantity(len(truths.pictures), 'picture')}",
                 protocol={
                     "data": truths.digest,
                     **({} if truths.split is None else {"split": truths.split}),
@@ -159,26 +160,28 @@ def _say(report: Report, found: DetectionReport, lowest: float | None, finds: Se
     things, offered = noun(truths.boxes), truths.offer
     ignored = len(found.matches.counted) - found.matches.truths
     report.say(
-        f"{len(truths.pictures):,} pictures ({len(found.failures)} refused), {found.matches.truths:,} "
-        f"{things} that count, {ignored:,} ignored; labels read as {truths.format}"
-        + (f", split {truths.split}" if truths.split else "")
+        f"{quantity(len(truths.pictures), 'picture')} ({len(found.failures)} refused), "
+        f"{found.matches.truths:,} {noun(truths.boxes, found.matches.truths)} that count, {ignored:,} "
+        f"ignored; labels read as {truths.format}" + (f", split {truths.split}" if truths.split else "")
     )
-    for count, what in (
+    for count, one, rest in (
         (
             truths.missing_faces,
-            f"{things} of pictures that are not there, counted as missed whatever their size",
+            noun(truths.boxes, 1),
+            "of pictures that are not there, counted as missed whatever their size",
         ),
-        (len(truths.unusable), "pictures left out, because their labels cannot be used"),
-        (truths.other_splits, f"pictures of other splits than {truths.split}, left out"),
-        (truths.elsewhere, "labelled pictures outside the folder, left out"),
+        (len(truths.unusable), "picture", "left out, because their labels cannot be used"),
+        (truths.other_splits, "picture", f"of other splits than {truths.split}, left out"),
+        (truths.elsewhere, "labelled picture", "outside the folder, left out"),
         (
             truths.unlabelled,
-            "pictures in the folder that the labels do not name, left out"
+            "picture",
+            "in the folder that the labels do not name, left out"
             + (f"; if they hold no {noun(truths.boxes, 1)}: --format {offered}" if offered else ""),
         ),
     ):
         if count:
-            report.say(f"{count:,} {what}")
+            report.say(f"{quantity(count, one)} {rest}")
     if truths.other_kinds:
         report.say(f"{counted(truths.other_kinds)} left out: the detector looks for {noun(finds)}")
     elif not alike(truths.boxes, finds):
@@ -213,7 +216,7 @@ def _say(report: Report, found: DetectionReport, lowest: float | None, finds: Se
         rows += [(f"{label}: {value}", *_cells(rate)) for value, rate in by_value.items()]
     report.table(
         f"Recall at score {rates.score:g}, by shorter side and by label",
-        (things, "recall", "95 %", "of"),
+        (noun(truths.boxes), "recall", "95 %", "of"),
         rows,
     )
 

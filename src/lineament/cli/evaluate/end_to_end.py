@@ -21,6 +21,7 @@ from lineament.cli.options import (
     WorkersOption,
 )
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 from lineament.io.own_files import ANSWERS
 
 if TYPE_CHECKING:
@@ -134,9 +135,10 @@ def _tell(report: Report, found: EndToEnd) -> None:
 
     p = found.pictures
     report.say(
-        f"{p['total']:,} pictures ({p.get('ok', 0):,} with a face found, {p.get('no_face', 0):,} without, "
-        f"{p.get('refused', 0):,} refused), {len(found.faces):,} labelled faces, {found.detections:,} "
-        f"detections; {found.attribute}: {len(found.classes) or 'no'} classes"
+        f"{quantity(p['total'], 'picture')} ({p.get('ok', 0):,} with a face found, "
+        f"{p.get('no_face', 0):,} without, {p.get('refused', 0):,} refused), "
+        f"{quantity(len(found.faces), 'labelled face')}, {quantity(found.detections, 'detection')}; "
+        f"{found.attribute}: {quantity(len(found.classes), 'class') if found.classes else 'no classes'}"
     )
     rows: list[tuple[object, ...]] = []
     for ending in RATED:
@@ -162,22 +164,24 @@ def _tell(report: Report, found: EndToEnd) -> None:
         for fault in record["confusions"][:5]:
             report.say(f"  {fault['truth']} taken for {fault['said']}: {fault['faces']}")
     if found.extra is not None:
-        report.say(f"{found.extra:,} detections are no labelled face, in pictures where all have boxes")
-    for ending, what in (
-        ("unknown_class", "faces of classes the model was never shown"),
-        ("not_placed", "faces without a box in pictures with several"),
+        report.say(
+            f"{quantity(found.extra, 'detection is')} no labelled face, in pictures where all have boxes"
+        )
+    for ending, which in (
+        ("unknown_class", "of classes the model was never shown"),
+        ("not_placed", "without a box in pictures with several"),
     ):
         if count := sum(face.ending == ending for face in found.faces):
-            report.say(f"in no rate: {count:,} {what}")
-    for count, what in (
-        (found.unlabelled, f"rows without a {found.attribute}"),
-        (found.elsewhere, "rows of other splits"),
-        (found.unusable, "rows that ended without a face when the data were made"),
+            report.say(f"in no rate: {quantity(count, 'face')} {which}")
+    for count, which in (
+        (found.unlabelled, f"without a {found.attribute}"),
+        (found.elsewhere, "of other splits"),
+        (found.unusable, "that ended without a face when the data were made"),
     ):
         if count:
-            report.say(f"left out: {count:,} {what}")
+            report.say(f"left out: {quantity(count, 'row')} {which}")
     for run, one in found.compared.items():
-        told = f"none of the {one.rows:,} pictures that shaped it is among these"
+        told = f"none of the {quantity(one.rows, 'picture')} that shaped it is among these"
         report.say(f"leak check, {run}: {told if one.rows else 'no manifest to compare with'}")
     tell_chosen_on(report, found.compared)
 

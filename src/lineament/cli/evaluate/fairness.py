@@ -31,6 +31,7 @@ from lineament.cli.options import (
     ThresholdFileOption,
     WorkersOption,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -131,4 +132,4 @@ def _say(report: Report, found: FairnessReport) -> None:
             f"{spread.value:.2f} times ({low:.2f} to {high:.2f})"
         )
     if found.unlabelled:
-        report.say(f"{found.unlabelled:,} people have no label and are left out")
+        report.say(f"{quantity(found.unlabelled, 'person has')} no label: left out")

@@ -36,6 +36,7 @@ from lineament.cli.options import (
     ThresholdFileOption,
     WorkersOption,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,11 +140,11 @@ def _figures(found: IdentificationReport) -> dict[str, Figure]:
 def _say(report: Report, found: IdentificationReport, system: str) -> None:
     record = found.to_json()
     report.say(
-        f"{record['pictures']:,} pictures: {record['enrolled']:,} people enrolled, "
-        f"{record['mated_probes']:,} mated and {record['non_mated_probes']:,} non-mated probes "
-        f"({record['non_mated_subjects']:,} people held back, {record['held_back_by']}); "
-        f"{record['failures_to_acquire']} failures to acquire, "
-        f"{record['failures_to_enrol']} people not enrolled for it; {system}"
+        f"{quantity(record['pictures'], 'picture')}: {quantity(record['enrolled'], 'person')} enrolled, "
+        f"{record['mated_probes']:,} mated and {quantity(record['non_mated_probes'], 'non-mated probe')} "
+        f"({quantity(record['non_mated_subjects'], 'person')} held back, {record['held_back_by']}); "
+        f"{quantity(record['failures_to_acquire'], 'failure')} to acquire, "
+        f"{quantity(record['failures_to_enrol'], 'person')} not enrolled for it; {system}"
     )
     ranks = ", ".join(f"{rank}: {rate_cell(rate)}" for rank, rate in found.closed_set.items())
     report.say(f"closed set, no threshold: share of mates within rank {ranks}")
@@ -173,7 +174,7 @@ def _say(report: Report, found: IdentificationReport, system: str) -> None:
         grown = found.growth
         report.table(
             f"FPIR by the size of the gallery at threshold {grown.threshold.value:.4f} "
-            f"(FMR {grown.fmr:.3g} of {grown.comparisons:,} comparisons)",
+            f"(FMR {grown.fmr:.3g} of {quantity(grown.comparisons, 'comparison')})",
             ("people enrolled", "FPIR measured, 95 %", "1 - (1 - FMR)^N"),
             [(f"{s.enrolled:,}", rate_cell(s.fpir), f"{s.predicted:.3g}") for s in grown.steps],
         )

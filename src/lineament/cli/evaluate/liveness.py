@@ -12,6 +12,7 @@ from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import rate_cell
 from lineament.cli.options import JsonOption
+from lineament.counting import quantity
 
 
 @app.command("liveness")
@@ -69,7 +70,7 @@ def liveness(
         if found.jitter is not None:
             report.say(
                 f"another box changes the decision of {rate_cell(found.jitter.changed)} of the "
-                f"presentations ({found.jitter.boxes} boxes each)"
+                f"presentations ({quantity(found.jitter.boxes, 'box')} each)"
             )
         report.table(
             "BPCER at fixed APCER of the worst kind, threshold chosen on these very presentations",

@@ -31,6 +31,7 @@ from lineament.cli.options import (
     TargetFmrOption,
     WorkersOption,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,9 +80,10 @@ def quality(
         say_failures(report, found.failures)
         say_left_out(report, people)
         report.say(
-            f"{found.comparisons:,} mated comparisons of {found.subjects:,} people (at most {pairs} each), "
-            f"{found.errors} errors; {len(found.failures)} failures to acquire among "
-            f"{found.pictures:,} pictures"
+            f"{quantity(found.comparisons, 'mated comparison')} of {quantity(found.subjects, 'person')} "
+            f"(at most {pairs} each), {quantity(found.errors, 'error')}; "
+            f"{quantity(len(found.failures), 'failure')} to acquire among "
+            f"{quantity(found.pictures, 'picture')}"
         )
         report.say(
             f"threshold {found.point.threshold:.4f} for FMR {target_fmr:g}, from the non-mated comparisons "

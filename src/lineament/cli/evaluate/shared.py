@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineament.cli.targets import Writes
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,8 +76,8 @@ def tell_repeated(
     found = repeated_pictures(manifest, split, workers=workers)
     if found["pictures"]:
         report.say(
-            f"warning: {found['pictures']:,} pictures are copies of others: their faces count several "
-            "times, and intervals are too narrow. Take copies out with lineament dataset clean"
+            f"warning: {quantity(found['pictures'], 'picture is')} copies of others: their faces count "
+            "several times, and intervals are too narrow. Take copies out with lineament dataset clean"
         )
     return {"near_copies": found}
 

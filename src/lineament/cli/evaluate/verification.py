@@ -36,6 +36,7 @@ from lineament.cli.options import (
     ThresholdFileOption,
     WorkersOption,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,12 +174,12 @@ def _listed(
     if members is None:
         with progress(len(listed.pictures), "pictures") as advance:
             found = protocol.evaluate(listed, images, analyzer, advance)
-        what = f"{len(listed.pictures):,} pictures"
+        what = quantity(len(listed.pictures), "picture")
     else:
         protocol.require_both_kinds(listed)
         with progress(len(members.pictures), "pictures") as advance:
             found = protocol.score(listed, ijb.capture_templates(members, images, analyzer, advance))
-        what = f"{len(members.ids):,} templates of {len(members.pictures):,} pictures"
+        what = f"{quantity(len(members.ids), 'template')} of {quantity(len(members.pictures), 'picture')}"
     answer = {**found.to_json(), "templates": members is not None, **settings}
     answer["compared_with_training"] = compared
     if members is None:
@@ -188,8 +189,9 @@ def _listed(
     report.line(answer)
     say_failures(report, found.captures.failures)
     report.say(
-        f"{len(listed):,} pairs ({len(found.mated):,} mated, {len(found.nonmated):,} non-mated) of {what}; "
-        f"{len(found.captures.failures)} failures to acquire in {found.pairs_with_failures} pairs"
+        f"{quantity(len(listed), 'pair')} ({len(found.mated):,} mated, {len(found.nonmated):,} non-mated) "
+        f"of {what}; {quantity(len(found.captures.failures), 'failure')} to acquire in "
+        f"{quantity(found.pairs_with_failures, 'pair')}"
     )
     if found.accuracy is None or found.accuracy_rate is None:
         report.say("accuracy: needs 2 folds or more, because the threshold comes from the other folds")
@@ -197,7 +199,7 @@ def _listed(
         report.say(
             f"accuracy {found.accuracy.mean:.4f} ({found.accuracy_rate.low:.4f} to "
             f"{found.accuracy_rate.high:.4f}), standard error {found.accuracy.standard_error:.4f} "
-            f"({len(found.accuracy.folds)} folds, threshold from the others)"
+            f"({quantity(len(found.accuracy.folds), 'fold')}, threshold from the others)"
         )
     report.say(f"AUC {found.auc:.5f}, EER {rate_cell(found.eer)}; {settings['system']}")
     report.table("The listed pairs", COLUMNS, map(_point_row, found.listed))
@@ -246,9 +248,9 @@ def _all(
     say_failures(report, found.captures.failures)
     say_left_out(report, people)
     report.say(
-        f"{len(people):,} pictures of {len(found.found.samples):,} people: "
-        f"{len(found.found.mated):,} mated and {found.found.total:,} non-mated comparisons; "
-        f"{len(found.captures.failures)} failures to acquire"
+        f"{quantity(len(people), 'picture')} of {quantity(len(found.found.samples), 'person')}: "
+        f"{len(found.found.mated):,} mated and {quantity(found.found.total, 'non-mated comparison')}; "
+        f"{quantity(len(found.captures.failures), 'failure')} to acquire"
     )
     exact = "" if found.eer_exact else ", read off the histogram"
     report.say(f"EER {rate_cell(found.eer)}{exact}; {settings['system']}")

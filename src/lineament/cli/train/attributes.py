@@ -22,6 +22,7 @@ from lineament.cli.train.options import (
     steps_of,
     tell_exam,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -124,7 +125,10 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     if classes:
         report.table(
             f"{result['architecture']}, {result['method']}: classes",
-            ("attribute", *before, f"{exam}, 95 %", "chance", "commonest", "AUC, 95 %", "F1", "n"),
+            (
+                *("attribute", *before, f"{exam}, 95 %", "chance", "always the commonest"),
+                *("AUC, 95 %", "F1", "n"),
+            ),
             [
                 (
                     name,
@@ -138,6 +142,11 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
                 )
                 for name, head in classes.items()
             ],
+        )
+        told = ", ".join(f"{head[exam]['commonest']!r} ({name})" for name, head in classes.items())
+        report.say(
+            "right without a network: chance draws a class; always the commonest names what most rows of "
+            f"the split train are, {told}"
         )
     for name, head in classes.items():
         report.table(
@@ -175,7 +184,9 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         if words := at_chance(head[exam]["accuracy"], head[exam]["guessing"], exam):
             report.say(f"{name} is at chance: {words}")
     tell_exam(report, result)
-    report.say(f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}")
+    report.say(
+        f"best of {quantity(result['epochs'], 'epoch')}: {result['best_epoch']}; ended: {result['ended']}"
+    )
     for name, epoch in result["overfitting_from"].items():
         if epoch is not None:
             what = "the validation loss" if name == "all" else f"the validation loss of {name}"
@@ -192,7 +203,10 @@ def _tell_left_out(report: Report, result: dict[str, Any], out: Path) -> None:
         if missing:
             report.say(f"{name}: rows without this label, left out of it: {_counts(missing)}")
         if head["classes_with_one_picture"]:
-            report.say(f"{name}: {head['classes_with_one_picture']} classes have one training picture only")
+            report.say(
+                f"{name}: {quantity(head['classes_with_one_picture'], 'class has')} one training picture "
+                "only"
+            )
         without = {split: n for split, n in head["classes_without_pictures"].items() if n}
         if without:
             report.say(
@@ -204,7 +218,8 @@ def _tell_left_out(report: Report, result: dict[str, Any], out: Path) -> None:
     table = result["table"]
     if table is not None:
         report.say(
-            f"labels from the table: {table['labelled']} rows; {table['without_line']} rows are not in it, "
+            f"labels from the table: {quantity(table['labelled'], 'row')}; "
+            f"{quantity(table['without_line'], 'row is')} not in it, "
             f"{table['lines_without_row']} of its pictures are not in the data set, {table['missing']} of "
             "its cells tell nothing (empty, NA, ? ...)"
         )

@@ -22,6 +22,7 @@ from lineament.cli.train.options import (
     steps_of,
     tell_exam,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -103,7 +104,8 @@ def classifier(
 
 def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     report.table(
-        f"{result['architecture']}, {result['method']}: {result['classes']} classes of {result['label']}",
+        f"{result['architecture']}, {result['method']}: {quantity(result['classes'], 'class')} of "
+        f"{result['label']}",
         ("split", "accuracy, 95 %", "best five", "loss", "pictures", "refused"),
         [
             (
@@ -120,7 +122,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     )
     report.say(
         f"guessing: chance {result['chance']:.3f}, always the commonest class {result['majority']:.3f}; "
-        f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}"
+        f"best of {quantity(result['epochs'], 'epoch')}: {result['best_epoch']}; ended: {result['ended']}"
     )
     tell_exam(report, result)
     if result.get("at_chance"):
@@ -128,7 +130,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     if result["overfitting_from"] is not None:
         report.say(f"over-fitting: the validation loss rises after epoch {result['overfitting_from']}")
     if result["classes_with_one_picture"]:
-        report.say(f"{result['classes_with_one_picture']} classes have one training picture only")
+        report.say(f"{quantity(result['classes_with_one_picture'], 'class has')} one training picture only")
     without = {k: v for k, v in result["classes_without_pictures"].items() if v}
     if without:
         told = ", ".join(f"{split}: {count}" for split, count in without.items())

@@ -21,6 +21,7 @@ from lineament.cli.train.options import (
     settings_from,
     tell_exam,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -111,7 +112,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     if "any_class" in result:
         rows["any class"] = result["any_class"]
     report.table(
-        f"{result['model']} on {result['pictures_measured']} pictures of the split "
+        f"{result['model']} on {quantity(result['pictures_measured'], 'picture')} of the split "
         f"{result['measured_on']}, precision and recall at score {result['score']:.2f} and IoU 0.5",
         ("class", "boxes", "mAP50, 95 %", "mAP50-95", "precision", "recall", "F1"),
         [
@@ -126,7 +127,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         ],
     )
     report.say(
-        f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}; "
+        f"best of {quantity(result['epochs'], 'epoch')}: {result['best_epoch']}; ended: {result['ended']}; "
         f"training loss {result['train_loss'][0]:.3g} to {result['train_loss'][1]:.3g}; "
         f"started from: {result['trained_from']}"
     )

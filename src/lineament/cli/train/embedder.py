@@ -21,6 +21,7 @@ from lineament.cli.train.options import (
     settings_from,
     tell_exam,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -118,9 +119,9 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
         rows,
     )
     report.say(
-        f"trained on {result['photos']['train']} photos of {result['people']['train']} people; best of "
-        f"{result['epochs']} epochs by FNMR at FMR {result['fmr']:g} on val: {result['best_epoch']}; "
-        f"ended: {result['ended']}"
+        f"trained on {quantity(result['photos']['train'], 'photo')} of "
+        f"{quantity(result['people']['train'], 'person')}; best of {quantity(result['epochs'], 'epoch')} "
+        f"by FNMR at FMR {result['fmr']:g} on val: {result['best_epoch']}; ended: {result['ended']}"
     )
     for split, reasons in result["left_out"].items():
         for reason, count in reasons.items():

@@ -21,6 +21,7 @@ from lineament.cli.train.options import (
     settings_from,
     tell_exam,
 )
+from lineament.counting import quantity
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -108,7 +109,7 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     )
     tell_exam(report, result)
     report.say(
-        f"best of {result['epochs']} epochs: {result['best_epoch']}; ended: {result['ended']}; "
+        f"best of {quantity(result['epochs'], 'epoch')}: {result['best_epoch']}; ended: {result['ended']}; "
         f"started from: {result['trained_from'] or RANDOM_WEIGHTS}"
     )
     if result["overfits_from"]:

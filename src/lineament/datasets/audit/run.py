@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.datasets.audit.figures import Files, check_files, summary
 from lineament.datasets.audit.flattery import Flattery, measure
 from lineament.datasets.audit.leaks import Leak, find_leaks, split_by_subject
@@ -93,16 +94,16 @@ def _notes(manifest: Manifest) -> Iterable[str]:
     held = [row for row in manifest if row.split not in (None, "train")]
     augmented = sum(row.step == "augment" for row in held)
     if augmented:
-        yield f"{augmented} augmented rows outside the training split: figures there are not of photos"
+        yield f"{quantity(augmented, 'augmented row')} outside the training split: figures not of photos"
     repeated = sum(row.repeats > 1 for row in held)
     if repeated:
-        yield f"{repeated} rows outside the training split are repeated, so some count more than others"
+        yield f"{quantity(repeated, 'row')} repeated outside the training split: they count more"
     splits = {row.split for row in manifest if row.split is not None}
     if splits and "train" in splits and not any(row.split not in (None, "train") for row in manifest):
         yield "everything is for training: there is nothing to measure on"
     usable = sum(row.outcome == "ok" and row.split is None for row in manifest)
     if splits and usable:
-        yield f"{usable} usable rows have no split"
+        yield f"{quantity(usable, 'usable row has')} no split"
 
 
 def _unchecked(manifest: Manifest, files: Files, named: Versions, *, near: bool) -> Iterable[str]:
@@ -110,7 +111,7 @@ def _unchecked(manifest: Manifest, files: Files, named: Versions, *, near: bool)
     if not near:
         yield "near-duplicates were not looked for (--near does): only bytes, rows and names were compared"
     elif gone := len(files.missing):
-        yield f"{gone} files are missing and could not be compared by their look"
+        yield f"{quantity(gone, 'file is')} missing and could not be compared by their look"
     split_of = {row.id: row.split for row in manifest if row.split is not None}
 
     def crossing(groups: Iterable[Iterable[str]]) -> int:
@@ -118,15 +119,15 @@ def _unchecked(manifest: Manifest, files: Files, named: Versions, *, near: bool)
 
     if count := crossing(named.unsure):
         yield (
-            f"{count} photos may have versions in several splits by the ends of their names, but no "
-            "original is there that would make it sure; the label source_name does"
+            f"{quantity(count, 'photo')} may have versions in several splits by the ends of their names, "
+            "but no original is there that would make it sure; the label source_name does"
         )
     if count := crossing(named.clips.values()):
         yield (
-            f"{count} videos have frames in several splits, by their names "
+            f"{quantity(count, 'video has')} frames in several splits, by their names "
             f"({next(iter(named.clips))} ...): frames of one video are nearly one picture, and figures "
             "would flatter; split with --clips"
         )
     without = sum(row.outcome == "ok" and not row.sha256 for row in manifest)
     if without:
-        yield f"{without} rows have no SHA-256, so equal files among them do not show"
+        yield f"{quantity(without, 'row has')} no SHA-256, so equal files among them do not show"

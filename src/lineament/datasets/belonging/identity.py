@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.datasets.belonging.consensus import Agreement, Consensus, consensus
 from lineament.gallery.fusion import mean_direction
 from lineament.gallery.searching import search_threshold
@@ -100,18 +101,20 @@ def _judge_folder(subject: str, photos: Sequence[Float32], same: Agreement) -> J
     nothing: tuple[Verdict | None, ...] = (None,) * len(photos)
     with_face = sum(len(faces) > 0 for faces in photos)
     if with_face < 2:
-        return Judgement(subject, None, nothing, f"{with_face} photos with a face: nothing to compare")
+        return Judgement(
+            subject, None, nothing, f"{quantity(with_face, 'photo')} with a face: nothing to compare"
+        )
     agreed = consensus(photos, same)
     if agreed is None:
         return Judgement(subject, None, nothing, "no two photos agree")
     if len(agreed) < LEAST_SHARE * with_face:
-        why = f"only {len(agreed)} of {with_face} photos agree"
+        why = f"only {len(agreed)} of {quantity(with_face, 'photo')} agree"
         return Judgement(subject, agreed, nothing, why)
     inside = set(agreed.members)
     rest = [faces if i not in inside else faces[:0] for i, faces in enumerate(photos)]
     rival = consensus(rest, same)
     if rival is not None and len(rival) >= RIVAL * len(agreed):
-        why = f"{len(agreed)} photos agree on one person and {len(rival)} on another"
+        why = f"{quantity(len(agreed), 'photo')} agree on one person and {len(rival)} on another"
         return Judgement(subject, agreed, nothing, why)
     which = dict(zip(agreed.members, agreed.faces, strict=True))
     total = np.sum([photos[i][f] for i, f in which.items()], axis=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lineament.analyzer import Analyzer
+from lineament.counting import quantity
 from lineament.errors import (
     CollectError,
     FaceError,
@@ -105,7 +106,7 @@ def _verdict(frame: Image, outcome: Outcome, choice: Choice) -> Verdict:
     if not len(outcome.faces):
         return Verdict(frame, reason=NoFaceFound("no face in the frame"))
     if len(outcome.faces) > 1:
-        return Verdict(frame, reason=SeveralFaces(f"{len(outcome.faces)} faces in the frame"))
+        return Verdict(frame, reason=SeveralFaces(f"{quantity(len(outcome.faces), 'face')} in the frame"))
     measured = outcome.faces[0].quality
     quality = 1.0 if measured is None else measured.score
     if quality < choice.min_quality:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lineament.counting import quantity
 from lineament.datasets.collect import robots
 from lineament.datasets.collect.addresses import Target, parse
 from lineament.datasets.collect.fetching import Answer, Fetcher
@@ -100,7 +101,9 @@ class Guest:
                 wait = retry_after(answer.headers.get("retry-after"))
                 self.leave_alone(host, pause if wait is None else wait)
                 if last:
-                    raise ServerBusy(f"{answer.url}: status {answer.status} after {attempt + 1} tries")
+                    raise ServerBusy(
+                        f"{answer.url}: status {answer.status} after {quantity(attempt + 1, 'try')}"
+                    )
             elif answer.status >= 500 and not last:
                 self._sleep(pause)
             else:

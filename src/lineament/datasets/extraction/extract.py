@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.datasets.belonging.choosing import Choice, choose
 from lineament.datasets.belonging.consensus import Agreement
 from lineament.datasets.belonging.sightings import Sighting
@@ -139,12 +140,13 @@ def _require_boxes(source: Manifest, settings: ExtractSettings) -> None:
     boxed = [row for row in source if row.box is not None]
     if not boxed:
         raise UsageError(
-            f"{source.folder}: none of {len(source)} rows has a box to cut by; let faces be found"
+            f"{source.folder}: none of {quantity(len(source), 'row')} has a box to cut by; let faces be "
+            "found"
         )
     if settings.style.align and not any(row.landmarks is not None for row in boxed):
         raise UsageError(
-            f"{source.folder}: none of {len(boxed)} boxes has landmarks to align by; leave out align, or "
-            "let faces be found"
+            f"{source.folder}: none of {quantity(len(boxed), 'box')} has landmarks to align by; leave out "
+            "align, or let faces be found"
         )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.datasets.formats._ids import ById, plain
 from lineament.datasets.formats._labelled import LabelledFace, Labels, label_value
 from lineament.datasets.formats._outlines import around_segmentation, numbers, turned
@@ -79,7 +80,7 @@ def read_annotations(
             faces[key].append(face)
     if annotations and strangers == len(annotations):
         raise LabelFileError(
-            f"{where}: none of its {strangers:,} annotations is of a picture in it: image_id "
+            f"{where}: none of its {quantity(strangers, 'annotation')} is of a picture in it: image_id "
             f"{annotations[0].get('image_id')!r} is no id of 'images'"
         )
     for key in faces if strangers else ():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.datasets.formats._columns import SPLIT, SUBJECT
 from lineament.datasets.tables import Line, Table
@@ -45,8 +46,8 @@ def as_class(table: Table, path: str) -> Table:
         found = _true(line, names)
         if len(found) > 1:
             raise LabelFileError(
-                f"{table.where(line)}: is of {len(found)} classes, {', '.join(found[:4])}; to take them as "
-                "labels: --format csv:one_hot=labels"
+                f"{table.where(line)}: is of {quantity(len(found), 'class')}, {', '.join(found[:4])}; to "
+                "take them as labels: --format csv:one_hot=labels"
             )
         told = found[0] if found and tables.key(found[0]) not in _NOBODY_LOOKED else ""
         lines.append(Line(line.number, {**{column: line[column] for column in kept}, CLASS: told}))

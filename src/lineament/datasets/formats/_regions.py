@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lineament.counting import quantity
 from lineament.datasets.formats._outlines import around, ellipse
 from lineament.documents import json_of
 from lineament.io.manifest import Box
@@ -49,7 +50,7 @@ def regions_in(cell: str, shape: Shape) -> list[Region]:
             raise ValueError(f"no box in {cell[:60]!r}") from None
     numbers = [float(text) for text in _ANY_NUMBER.findall(cell)]
     if len(numbers) % 4:
-        raise ValueError(f"{len(numbers)} numbers in {cell[:60]!r}, a box has four")
+        raise ValueError(f"{quantity(len(numbers), 'number')} in {cell[:60]!r}, a box has four")
     return [Region(corners(numbers[i : i + 4], shape)) for i in range(0, len(numbers), 4)]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineament.counting import quantity
 from lineament.datasets.formats._files import read_text
 from lineament.datasets.formats._labelled import LabelledFace
 from lineament.datasets.formats._outlines import around, pairs
@@ -126,7 +127,7 @@ def _shape(
         return around(pairs(values)), None
     more = "; a confidence (predict without save_conf) or an angle?" if many in (5, 9) else ""
     raise LabelFileError(
-        f"{where}: {many} numbers after the class, which are neither box nor outline{more}"
+        f"{where}: {quantity(many, 'number')} after the class, which are neither box nor outline{more}"
     )
 
 

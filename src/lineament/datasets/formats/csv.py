@@ -72,6 +72,8 @@ class Csv:
         "Write one, a line a picture with its labels in columns, or name the file in place of the folder",
     )
     classes: Mapping[int, str] = {}
+    tables: tuple[str, ...] = ()
+    """Names of the tables that were read."""
 
     def __init__(self, config: CsvConfig) -> None:
         self.frame, self.empty, self.config = config.frame, config.empty, config
@@ -88,6 +90,7 @@ class Csv:
             self._refuse_tables(source)
         grouped: dict[str, list[tuple[Columns | Table, Line]]] = {}
         found = [(file, table) for file in files if (table := self._table(file, source, root, problems))]
+        self.tables = tuple(table.name for _, table in found)
         one_class = self._are_one_class([table for _, table in found], root)
         for file, given in found:
             table = given

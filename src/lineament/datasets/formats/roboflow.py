@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from lineament.counting import quantity
 from lineament.datasets.formats import LabelFormat, coco, formats
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import new_text, read_text, sniff
@@ -104,7 +105,8 @@ class Roboflow:
             out.write(f"Exported by lineament in the layout of Roboflow\nLicense: {licence}\n")
         with new_text(folder / "README.roboflow.txt") as out:
             out.write(
-                f"{len(pictures)} pictures, labels in {self.flavour.upper()} format, not pre-processed, "
+                f"{quantity(len(pictures), 'picture')}, labels in {self.flavour.upper()} format, not "
+                "pre-processed, "
                 "not augmented.\nAn EXIF orientation of a picture is left in the file; boxes are on the "
                 f"{'stored' if self.frame == 'stored' else 'upright'} picture.\n"
             )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from lineament.counting import quantity
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, new_text, read_text, relative, sniff
@@ -117,7 +118,7 @@ def _entries(file: Path, where: str) -> Iterator[tuple[str, list[LabelledFace]]]
             raise LabelFileError(f"{where}, line {at + 2}: expected how many faces follow") from None
         at += 2
         if count < 0 or at + count > len(lines):
-            raise LabelFileError(f"{where}, line {at}: {count} faces, but fewer lines follow")
+            raise LabelFileError(f"{where}, line {at}: {quantity(count, 'face')}, but fewer lines follow")
         faces = [_face(lines[n], f"{where}, line {n + 1}") for n in range(at, at + count)]
         at += count
         if count == 0 and at < len(lines) and _is_zeros(lines[at]):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.datasets.formats import formats
 from lineament.datasets.formats._expected import EXPORTED, Expected
 from lineament.datasets.formats._files import new_text, relative
@@ -105,8 +106,8 @@ def read_set(
     files = [label for _, _, label in members if label is not None]
     if members and not files:
         raise LabelFileError(
-            f"{where or folder}: none of its {len(members):,} pictures has a label file (.txt), neither "
-            f"beside it nor in labels/ or another folder here. {Yolo.expects.made}"
+            f"{where or folder}: none of its {quantity(len(members), 'picture')} has a label file (.txt), "
+            f"neither beside it nor in labels/ or another folder here. {Yolo.expects.made}"
         )
     meaning = meaning_of(files, keypoints(settings, where or ""))
     names = class_names(settings, file, root, problems) if file and "names" in settings else None

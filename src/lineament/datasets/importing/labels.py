@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lineament.datasets.formats import formats
 from lineament.datasets.formats._files import reading_within
 from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.importing.guessing import detect, places_in
+from lineament.datasets.importing.label_summary import labels_of
 from lineament.datasets.importing.nothing_labelled import nothing_known
 from lineament.datasets.importing.rows import Advance, Imported, read
 from lineament.datasets.importing.unlabelled import OPTION, WITHOUT_LABELS
@@ -24,7 +25,16 @@ from lineament.errors import LineamentError, UsageError
 from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow
 from lineament.kinds import is_face
 
-__all__ = ["Advance", "Imported", "boxes_of", "import_dataset", "import_labels", "offer", "summary"]
+__all__ = [
+    "Advance",
+    "Imported",
+    "boxes_of",
+    "counts_of",
+    "import_dataset",
+    "import_labels",
+    "offer",
+    "summary",
+]
 
 
 def import_labels(
@@ -149,20 +159,27 @@ def offer(found: Imported) -> str | None:
 
 
 def summary(found: Imported) -> dict[str, Any]:
-    """Counts of an import: pictures, rows, boxes by class, those of faces, subjects, splits, outcomes."""
-    rows = found.manifest.rows
+    """Counts of an import: those of its rows, its format, and how many pictures hold no face unsaid."""
+    return {"format": found.format, **counts_of(found.manifest.rows), "no_face_assumed": found.assumed}
+
+
+def counts_of(rows: Sequence[ManifestRow]) -> dict[str, Any]:
+    """Counts of rows: pictures, boxes by class, those of faces, labels, subjects, splits, outcomes.
+
+    ``without_boxes`` are the rows that speak of a picture as a whole; ``labels`` tells of each label.
+    """
     boxes = boxes_of(rows)
     placed = {(row.path, row.split) for row in rows if row.split is not None}
     return {
-        "format": found.format,
         "pictures": len({row.path for row in rows}),
         "rows": len(rows),
         "faces": sum(count for kind, count in boxes.items() if is_face(kind)),
         "boxes": boxes,
+        "without_boxes": sum(row.box is None and row.outcome == "ok" for row in rows),
+        "labels": {name: one.to_json() for name, one in labels_of(rows).items()},
         "subjects": len({row.subject for row in rows} - {None}),
         "splits": dict(sorted(Counter(row.split for row in rows if row.split is not None).items())),
         "pictures_by_split": dict(sorted(Counter(split for _, split in placed).items())),
         "no_face": sum(row.outcome == "no_face" for row in rows),
-        "no_face_assumed": found.assumed,
         "refused": sum(row.outcome == "refused" for row in rows),
     }

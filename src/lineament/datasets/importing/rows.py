@@ -27,6 +27,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.datasets.filling import Filled
 from lineament.datasets.formats import LabelFormat
 from lineament.datasets.formats._files import folders_outside, relative
@@ -62,7 +63,7 @@ class Imported:
 
     ``keys`` are the rows' ids by picture and number of the face in its label file; None is the picture.
     ``assumed`` counts the pictures without a face of which no label says so: see `unlabelled`.
-    ``filled`` tells of the folder with copies, where one was made.
+    ``filled`` tells of the folder with copies, where one was made, ``tables`` which tables were read.
     """
 
     manifest: Manifest
@@ -71,6 +72,7 @@ class Imported:
     keys: Mapping[tuple[str, int | None], str] = field(default_factory=dict)
     assumed: int = 0
     filled: Filled | None = None
+    tables: tuple[str, ...] = ()
 
 
 def read(
@@ -117,7 +119,14 @@ def read(
         step["follow_links"] = True
     if reader.classes:
         step["classes"] = {str(number): kind for number, kind in sorted(reader.classes.items())}
-    return Imported(Manifest(tuple(rows), (step,), root), name, problems, keys, assumed)
+    return Imported(
+        Manifest(tuple(rows), (step,), root),
+        name,
+        problems,
+        keys,
+        assumed,
+        tables=tuple(getattr(reader, "tables", ())),
+    )
 
 
 def look(path: Path) -> Seen:
@@ -216,7 +225,7 @@ def _rows(
     if lost:
         problems.add("no_usable_box", entry.path)
         reasons = ", ".join(sorted(set(lost)))
-        error = f"LabelFileError: none of its {len(lost)} boxes or shapes can be used: {reasons}"
+        error = f"LabelFileError: none of its {quantity(len(lost), 'box')} or shapes can be used: {reasons}"
         return [(None, dataclasses.replace(base, outcome="refused", error=error))]
     row = dataclasses.replace(base, outcome="no_face") if entry.located else base
     return [(None, dataclasses.replace(row, **kept[0]) if kept else row)]

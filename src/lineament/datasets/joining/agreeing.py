@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lineament.counting import quantity
 from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.given import meaning
 from lineament.io.manifest import ManifestRow, Provenance
@@ -99,7 +100,7 @@ def _of_whole_pictures(
         found.taken[other.id] = one.id
         return
     if any(row.subject is not None or _told(row) for row in plain):
-        seen = "no face" if placed[0].outcome == "no_face" else f"{len(placed)} boxes"
+        seen = "no face" if placed[0].outcome == "no_face" else quantity(len(placed), "box")
         raise Differing(f"{_name(plain[0])} and {seen}")
     found.rows += [replace(row, path=first[0].path) for row in placed]
     found.taken |= {row.id: found.rows[0].id for row in plain if plain is second}
@@ -120,7 +121,7 @@ def _of_boxes(
         elif name not in first_knows:
             found.rows += [replace(row, path=first[0].path) for row in theirs]
         elif len(mine) != len(theirs):
-            raise Differing(f"{len(mine)} and {len(theirs)} boxes of the class {name}")
+            raise Differing(f"{len(mine)} and {quantity(len(theirs), 'box')} of the class {name}")
         else:
             for row, other in _pairs(mine, theirs, name):
                 found.rows.append(_merged(row, other))

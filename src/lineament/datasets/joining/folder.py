@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from lineament.counting import quantity
 from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.filling import Filled, fill
 from lineament.datasets.importing.labels import import_labels, offer
@@ -67,8 +68,8 @@ def join_folders(
 def _one_each(sources: Sequence[Path], formats: Sequence[str]) -> list[str | None]:
     if len(formats) not in (0, 1, len(sources)):
         raise UsageError(
-            f"{len(formats)} formats for {len(sources)} data sets: name none, one for all, or one each in "
-            f"their order, {GUESS} where it is to be found out"
+            f"{quantity(len(formats), 'format')} for {len(sources)} data sets: name none, one for all, or "
+            f"one each in their order, {GUESS} where it is to be found out"
         )
     each = list(formats) * (len(sources) if len(formats) == 1 else 1) or [GUESS] * len(sources)
     return [None if format == GUESS else format for format in each]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.datasets.given import Given
 from lineament.datasets.splitting.assigning import Assignment, Unit
 from lineament.errors import SplitError
@@ -78,21 +79,24 @@ def _about_versions(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[D
         told = ", ".join(f"{name} {count}" for name, count in found.by.items())
         yield Decision(
             "versions",
-            f"{found.pictures} pictures are versions of {len(found.sure)} photos, as their names say "
+            f"{quantity(found.pictures, 'picture is')} versions of "
+            f"{quantity(len(found.sure), 'photo')}, as their names say "
             f"({told}), and stay together",
             {"pictures": found.pictures, "photos": len(found.sure), "by": dict(found.by)},
         )
     if found.unsure:
         yield Decision(
             "unsure",
-            f"{found.unsure_pictures} pictures may be versions of {len(found.unsure)} photos by the ends "
+            f"{quantity(found.unsure_pictures, 'picture')} may be versions of "
+            f"{quantity(len(found.unsure), 'photo')} by the ends "
             "of their names, but no original is there: only those that look alike stay together; the "
             "label source_name, equal for the versions of a photo, makes it sure",
             {"pictures": found.unsure_pictures, "photos": len(found.unsure)},
         )
     if found.clips:
         frames = _pictures_of(rows, set().union(*found.clips.values()))
-        what = f"{frames} pictures are, by their names, frames of {len(found.clips)} videos"
+        clips = quantity(len(found.clips), "video")
+        what = f"{quantity(frames, 'picture is', 'pictures are')}, by the names, frames of {clips}"
         numbers = {"pictures": frames, "clips": len(found.clips), "together": work.plan.clips}
         if work.plan.clips:
             yield Decision("clips", f"{what}: those of one video stay together", numbers)
@@ -119,10 +123,15 @@ def _about_given(
             continue
         asked = f", {shares[name]:.1%} were asked" if name in shares and given.open != (name,) else ""
         followed = _pictures_of(rows, work.followed[name])
-        more = f", and {followed} pictures that belong to its groups" if followed else ""
+        more = (
+            f", and {quantity(followed, 'picture that belongs', 'pictures that belong')} to its groups"
+            if followed
+            else ""
+        )
         yield Decision(
             "kept",
-            f"{name} stays as it was given: {count} pictures{more}; {pictures[name] / total:.1%} of the "
+            f"{name} stays as it was given: {quantity(count, 'picture')}{more}; "
+            f"{pictures[name] / total:.1%} of the "
             f"pictures{asked}",
             {
                 "split": name,
@@ -139,7 +148,7 @@ def _about_given(
         yield Decision(
             "taken",
             f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} taken from {given.source} as it "
-            f"was given: {taken} of its {of} pictures",
+            f"was given: {taken} of its {quantity(of, 'picture')}",
             {"from": given.source, "splits": names, "pictures": taken, "of": of},
         )
     if given and given.loose:
@@ -150,7 +159,7 @@ def _about_given(
         shared = _pictures_of(rows, loose - set().union(*work.followed.values()))
         yield Decision(
             "loose",
-            f"{came_loose} pictures came without a split: {shared} of them went to {where}",
+            f"{quantity(came_loose, 'picture')} came without a split: {shared} of them went to {where}",
             {"pictures": came_loose, "rows": given.loose, "shared": shared, "splits": list(given.open)},
         )
     if given.held and given.source is None and not given.loose:
@@ -162,8 +171,9 @@ def _about_given(
     if work.crossing:
         yield Decision(
             "leak",
-            f"{work.crossing} groups of pictures that belong together lie in several given splits, and "
-            "stay there: a leak, listed by lineament dataset audit; --resplit puts each into one split",
+            f"{quantity(work.crossing, 'group')} of pictures that belong together lie in several given "
+            "splits, and stay there: a leak, listed by lineament dataset audit; --resplit puts each into "
+            "one split",
             {"groups": work.crossing},
         )
 
@@ -213,7 +223,8 @@ def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[Dec
     change = f"{_told(work.shares.values())} became {_told(became.values())}"
     if largest.weight > 1 and largest.weight > total * min(work.shares.values()) / 2:
         why = (
-            f"one {one} holds {largest.weight} of {total} pictures ({largest.weight / total:.0%}), and "
+            f"one {one} holds {largest.weight} of {quantity(total, 'picture')} "
+            f"({largest.weight / total:.0%}), and "
             f"goes to {largest.split} as a whole"
         )
     elif work.plan.exact:
@@ -269,8 +280,8 @@ def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iter
     if several:
         yield Decision(
             "subjects",
-            f"{several} of {len(there)} subjects are in several splits, for the splits they came with "
-            "stay: --resplit keeps subjects apart",
+            f"{several} of {quantity(len(there), 'subject')} are in several splits, for the splits they "
+            "came with stay: --resplit keeps subjects apart",
             {"subjects": several, "of": len(there)},
         )
 
@@ -291,13 +302,15 @@ def _way_out(work: Assignment, rows: Sequence[ManifestRow], empty: Sequence[str]
     there = f"there are only {count} {what}" if count != 1 else f"there is only one {one}"
     people = {row.subject for unit in work.units for row in unit.rows if row.subject is not None}
     if plan.by == "subject" and len(people) > count:
-        groups = "one group" if count == 1 else f"{count} groups"
-        there = f"pictures that are copies of each other make {groups} of {len(people)} subjects"
+        groups = quantity(count, "group")
+        there = (
+            f"pictures that are copies of each other make {groups} of {quantity(len(people), 'subject')}"
+        )
     fewer = "ask for fewer splits (85/15)" + (", or drop --by subject" if plan.by == "subject" else "")
     if count == 1 and plan.by == "photo":
-        return f"{start}{there} for {len(work.shares)} splits; {one_group(work)}"
+        return f"{start}{there} for {quantity(len(work.shares), 'split')}; {one_group(work)}"
     if count < len(work.shares):
-        return f"{start}{there} for {len(work.shares)} splits; {fewer}, or add pictures"
+        return f"{start}{there} for {quantity(len(work.shares), 'split')}; {fewer}, or add pictures"
     exactly = work.exactly()
     if not plan.exact and {unit.split for unit in exactly} >= set(empty):
         chance = f"few for {_told(plan.shares.values())} by chance"
@@ -311,8 +324,8 @@ def _way_out(work: Assignment, rows: Sequence[ManifestRow], empty: Sequence[str]
         )
     spread = len({unit.subject for unit in work.units})
     return (
-        f"{start}the {count} {what} belong to {spread} subjects, none of whom has one for every split; "
-        "keep subjects apart with --by subject --exact, or ask for fewer splits: 85/15"
+        f"{start}the {count} {what} belong to {quantity(spread, 'subject')}, none of whom has one for "
+        "every split; keep subjects apart with --by subject --exact, or ask for fewer splits: 85/15"
     )
 
 
@@ -331,10 +344,10 @@ def one_group(work: Assignment) -> str:
     pictures = len({row.path for unit in groups for row in unit.rows if row.outcome == "ok"})
     if not groups:
         return "add photos with a face"
-    many = "one group" if len(groups) == 1 else f"{len(groups)} groups"
-    held = f"the {pictures} pictures with a face make {many} of pictures that belong together"
+    many = quantity(len(groups), "group")
+    held = f"the {quantity(pictures, 'picture')} with a face make {many} of pictures that belong together"
     if pictures == len(groups):
-        return f"{'1 picture has' if pictures == 1 else f'{pictures} pictures have'} a face; add more"
+        return f"{quantity(pictures, 'picture has')} a face; add more"
     return (
         f"{held}, as those of one film or one sitting look alike; add photos of other sittings, places and "
         "light (--no-near parts what only looks alike, and figures then flatter)"

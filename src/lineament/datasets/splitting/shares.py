@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lineament.counting import quantity
 from lineament.datasets.given import meaning
 from lineament.errors import ConfigError
 
@@ -66,8 +67,8 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
     elif names is None:
         if len(parts) not in NAMES:
             raise ConfigError(
-                f"{text!r}: name the splits of {len(parts)} parts with --names train,val,test,... or as "
-                "train=70,val=10,..."
+                f"{text!r}: name the splits of {quantity(len(parts), 'part')} with --names "
+                "train,val,test,... or as train=70,val=10,..."
             )
         names = NAMES[len(parts)]
     names = [name.strip() for name in names]
@@ -79,8 +80,9 @@ def parse_shares(text: str, names: Sequence[str] | None = None) -> dict[str, flo
             raise ConfigError(f"{text!r}: {part!r} is no number; a split reads 70/20/10") from None
     if len(names) != len(values) or len(set(names)) != len(names) or not all(names):
         raise ConfigError(
-            f"{text!r}: {len(values)} shares need {len(values)} different names, such as --names "
-            f"{','.join(NAMES.get(len(values), ('a', 'b', '...')))}; given: {','.join(names)}"
+            f"{text!r}: {quantity(len(values), 'share needs', 'shares need')} as many different names, "
+            f"such as --names {','.join(NAMES.get(len(values), ('a', 'b', '...')))}; "
+            f"given: {','.join(names)}"
         )
     for name, value in zip(names, values, strict=True):
         if not math.isfinite(value) or value <= 0:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from lineament.counting import quantity
 from lineament.errors import (
     AssetError,
     CardMismatch,
@@ -166,7 +167,8 @@ def put(backbone: Backbone, state: State, source: str) -> None:
     missing = [name for name in needed if wrapping + name not in state]
     if missing:
         raise WeightsMismatch(
-            f"{source}: not weights of {backbone.name}: {len(missing)} of {len(needed)} tensors are "
+            f"{source}: not weights of {backbone.name}: {len(missing)} of "
+            f"{quantity(len(needed), 'tensor')} "
             f"missing, among them {', '.join(missing[:3])}"
         )
     other = [name for name in needed if state[wrapping + name].shape != own[name].shape]
@@ -176,7 +178,8 @@ def put(backbone: Backbone, state: State, source: str) -> None:
             for name in other[:3]
         )
         raise WeightsMismatch(
-            f"{source}: not weights of {backbone.name}: {len(other)} tensors have another shape: {shapes}"
+            f"{source}: not weights of {backbone.name}: {quantity(len(other), 'tensor has')} another "
+            f"shape: {shapes}"
         )
     bad = [name for name in needed if not torch.isfinite(state[wrapping + name]).all()]
     if bad:

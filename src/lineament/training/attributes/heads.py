@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lineament.config import did_you_mean, from_mapping
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import ConfigError, NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
@@ -202,8 +203,8 @@ def _resolve(
     absent = [name for name in classes if not counts[first][name]]
     if absent:
         raise NotEnoughSamples(
-            f"head {asked.name}: {len(absent)} declared classes have no row in the split {first!r}, "
-            f"such as {absent[0]!r}"
+            f"head {asked.name}: {quantity(len(absent), 'declared class has')} no row in the split "
+            f"{first!r}, such as {absent[0]!r}"
         )
     weighted = Counter[str]()
     for row in rows[first]:
@@ -307,8 +308,8 @@ def _count(
         what = "declared" if asked.classes else "among the training rows"
         told = ", ".join(map(repr, other[:3])) + (" ..." if len(other) > 3 else "")
         raise UndeclaredLabel(
-            f"head {asked.name}: {sum(found[name] for name in other)} rows of the split {split!r} have a "
-            f"{label} that is not {what}: {told}"
+            f"head {asked.name}: {quantity(sum(found[name] for name in other), 'row')} of the split "
+            f"{split!r} have a {label} that is not {what}: {told}"
         )
     return found
 
@@ -318,7 +319,7 @@ def _require_numbers(name: str, label: str, rows: Mapping[str, Sequence[Manifest
         words = [(row, v) for row in found if isinstance(v := _value(row, label, numbers=True), str)]
         if words:
             row, word = words[0]
-            more = f", and so {len(words) - 1} more rows" if len(words) > 1 else ""
+            more = f", and so {quantity(len(words) - 1, 'more row')}" if len(words) > 1 else ""
             raise UndeclaredLabel(
                 f"head {name}: {label} is to be a number, and {row.path} (split {split!r}) has {word!r}"
                 f"{more}; mend the labels, or leave out what declares a number: --head {name}"

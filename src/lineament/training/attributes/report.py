@@ -17,7 +17,7 @@ from lineament.plots.numbers import numbers_figure
 from lineament.scoring import classification_rates, numbers, proportions
 from lineament.scoring.classification import RocCurve, roc
 from lineament.training.attributes.heads import Attribute
-from lineament.training.classification.report import guessing, log_probabilities
+from lineament.training.classification.report import commonest, guessing, log_probabilities
 from lineament.types import Float64
 
 REACH = 5.0
@@ -84,6 +84,7 @@ def full(
         "kind": "classes",
         **found.to_json(),
         "guessing": guessing(trained, real.tolist(), len(attribute.classes)),
+        "commonest": attribute.classes[commonest(trained)],
     }
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
@@ -92,14 +93,16 @@ def classes_of(
             what = "declared" if declared else f"in the split {first!r}"
             rows_of_other = sum(found[name] for name in other)
             raise UndeclaredLabel(
-                f"{rows_of_other} rows of the split {split!r} are of {len(other)} classes that are not "
+                f"{quantity(rows_of_other, 'row')} of the split {split!r} are of "
+                f"{quantity(len(other), 'class')} that are not "
                 f"{what}: {', '.join(map(repr, other[:3]))}{' ...' if len(other) > 3 else ''}; split again "
                 f"with --exact, or leave them out{_LEAVE if label == SUBJECT else ''}"
             )
     absent = [name for name in names if not counts[first][name]]
     if absent:
         raise NotEnoughSamples(
-            f"{len(absent)} declared classes have no row in the split {first!r}, such as {absent[0]!r}"
+            f"{quantity(len(absent), 'declared class has')} no row in the split {first!r}, such as "
+            f"{absent[0]!r}"
         )
     return Classes(
         label=label,

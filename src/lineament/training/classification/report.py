@@ -63,8 +63,13 @@ def monitored(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str
 
 def guessing(train: Sequence[int], test: Sequence[int], classes: int) -> dict[str, float]:
     """What needs no network: ``chance``, and ``majority``, always naming the commonest training class."""
-    commonest = Counter(train).most_common(1)[0][0]
-    return {"chance": 1 / classes, "majority": sum(t == commonest for t in test) / len(test)}
+    always = commonest(train)
+    return {"chance": 1 / classes, "majority": sum(t == always for t in test) / len(test)}
+
+
+def commonest(train: Sequence[int]) -> int:
+    """The class that most training rows are of."""
+    return Counter(train).most_common(1)[0][0]
 
 
 def at_chance(

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
@@ -325,9 +326,9 @@ def _require_empty(rows: Mapping[str, Sequence[ManifestRow]]) -> None:
     empty = {split: sum(row.box is None for row in some) for split, some in rows.items()}
     if not empty["train"]:
         raise NotEnoughSamples(
-            f"of {len(rows['train'])} training pictures every picture has a face; a localizer learns from "
-            f"pictures with and without (pictures without a face: {counted(empty)}); add pictures of the "
-            "same places without anybody, and split again with --exact"
+            f"of {quantity(len(rows['train']), 'training picture')} every picture has a face; a localizer "
+            f"learns from pictures with and without (pictures without a face: {counted(empty)}); add "
+            "pictures of the same places without anybody, and split again with --exact"
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lineament.counting import quantity
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
@@ -134,10 +135,12 @@ def require_boxes(scenes: Mapping[str, Sequence[Scene]], min_side: float) -> Non
         short = max((s.boxes[:, 2:] - s.boxes[:, :2]).min(axis=1).max() for s in some if len(s.boxes))
         if short < min_side:
             raise NotEnoughSamples(
-                f"min_side {min_side:g} is above all {count} boxes of the split {split!r}: the shorter "
-                f"side of the largest is {short:.4g} pixels; set --min-side lower"
+                f"min_side {min_side:g} is above all {quantity(count, 'box')} of the split {split!r}: the "
+                f"shorter side of the largest is {short:.4g} pixels; set --min-side lower"
             )
-        raise NotEnoughSamples(f"all {count} boxes of the split {split!r} are crowds or below min_side")
+        raise NotEnoughSamples(
+            f"all {quantity(count, 'box')} of the split {split!r} are crowds or below min_side"
+        )
 
 
 class Scenes(Dataset[Any]):

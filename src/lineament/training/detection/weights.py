@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.errors import WeightsMismatch, WeightsUnavailable
 from lineament.training.runs.folder import BEST
 
@@ -39,6 +40,7 @@ def put_fitting(network: nn.Module, state: Mapping[str, torch.Tensor], source: s
     }
     if len(fitting) < _LEAST_SHARE * len(own):
         raise WeightsMismatch(
-            f"{source}: not weights of this network: {len(fitting)} of its {len(own)} tensors fit"
+            f"{source}: not weights of this network: {len(fitting)} of its "
+            f"{quantity(len(own), 'tensor')} fit"
         )
     network.load_state_dict({**own, **fitting})

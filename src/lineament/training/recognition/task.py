@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lineament.counting import quantity
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.catalog import InputContract
@@ -94,7 +95,9 @@ class EmbedderNet(nn.Module):
     def __init__(self, backbone: Backbone, dimension: int, dropout: float, frozen_stages: int = 0) -> None:
         super().__init__()
         if frozen_stages >= len(backbone.stages):
-            raise ConfigError(f"frozen_stages: {backbone.name} has {len(backbone.stages)} stages")
+            raise ConfigError(
+                f"frozen_stages: {backbone.name} has {quantity(len(backbone.stages), 'stage')}"
+            )
         still = backbone.stages[:frozen_stages]
         for module in still:
             module.requires_grad_(False)

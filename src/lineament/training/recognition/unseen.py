@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import Diverged, InsufficientData, NotEnoughSamples, SplitError
 from lineament.io.manifest import ManifestRow
 from lineament.scoring import thresholds
@@ -54,7 +55,7 @@ def people_of(splits: Mapping[str, Sequence[ManifestRow]], split: str, *, at_lea
             counts[row.subject] = counts.get(row.subject, 0) + 1
     names = tuple(sorted(name for name, count in counts.items() if count >= at_least))
     if len(names) < 2:
-        needs = "" if at_least == 1 else f" with {at_least} photos or more"
+        needs = "" if at_least == 1 else f" with {quantity(at_least, 'photo')} or more"
         there = {name: len({row.subject for row in some} - {None}) for name, some in splits.items()}
         raise NotEnoughSamples(
             f"the split {split!r} needs 2 subjects{needs}, it has {len(names)} (subjects by split: "
@@ -80,8 +81,9 @@ def require_apart(train: Sequence[ManifestRow], **others: Sequence[ManifestRow])
         both = trained & {row.subject for row in rows}
         if both:
             raise SplitError(
-                f"{len(both)} people of the split 'train' are in {split!r} too, so it would not tell how "
-                "well strangers are told apart; split again with: lineament dataset split DATA --by subject"
+                f"{quantity(len(both), 'person')} of the split 'train' are in {split!r} too, so it would "
+                "not tell how well strangers are told apart; split again with: lineament dataset split "
+                "DATA --by subject"
             )
 
 

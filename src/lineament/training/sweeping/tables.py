@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.datasets.splitting.held_out import NOTE, exam_of
 from lineament.io import markdown as written
 from lineament.io import pages, spreadsheets
@@ -196,7 +197,7 @@ def note(answer: Mapping[str, Any]) -> str:
     if "chance" in answer:
         parts.append(f"Chance {answer['chance']:.3f}, always the commonest class {answer['majority']:.3f}.")
     if answer["left"]:
-        parts.append(f"{answer['left']} trainings are still to come.")
+        parts.append(f"{quantity(answer['left'], 'training is')} still to come.")
     return " ".join(parts)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.errors import MissingExtra, WeightsMismatch
 from lineament.io import golden
 from lineament.io.catalog import Golden
@@ -119,8 +120,8 @@ def _require_answer(path: Path, graph: Any, classes: int) -> None:
     rows = shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 3 else -1
     if rows - 4 - classes not in _POINTS:
         raise WeightsMismatch(
-            f"{path}: answers {shapes}, not (N, 4 + {classes} classes + landmarks, anchors); export it "
-            "without suppression (nms=False)"
+            f"{path}: answers {shapes}, not (N, 4 + {quantity(classes, 'class')} + landmarks, anchors); "
+            "export it without suppression (nms=False)"
         )
 
 

@@ -261,7 +261,7 @@ class _Builder:
                 "is not known here; export it to ONNX where it was trained"
             )
         if made.get("nc") != self.classes:
-            raise ValueError(f"{self.classes} names for {made.get('nc')} classes")
+            raise ValueError(f"its names are {self.classes}, its nc is {made.get('nc')}")
         points, per_point = [], 0
         if made.what.name == "Pose":
             shape = tuple(made.get("kpt_shape"))
