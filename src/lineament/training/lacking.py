@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lineament.counting import quantity
 from lineament.errors import NotEnoughSamples
 from lineament.io.manifest import ManifestRow
 
@@ -54,12 +55,11 @@ def lacking(
     found = {name: _pictures(filter(need.has, rows)) for name, rows in splits.items()}
     count = len(pictures[split])
     have = ", ".join(f"{name} {len(found[name])} of {len(pictures[name])}" for name in _in_order(splits))
-    holds = "1 picture" if count == 1 else f"{count} pictures"
     total = sum(map(len, found.values()))
     way = _step(split, splits, total, steps) if total else f"no picture of the data has {need.what}: {hint}"
     what = need.what
     return NotEnoughSamples(
-        f"the split {split!r} holds {holds}, none with {what} (pictures with {what}: {have}); {way}"
+        f"the split {split!r} holds {quantity(count, 'picture')}, none with {what} (pictures with {what}: {have}); {way}"
     )
 
 
