@@ -28,6 +28,9 @@ __all__ = ["AttributeClassifier", "Detector", "Embedder", "Engine", "GalleryStor
 
 T = TypeVar("T")
 
+Advance = Callable[[int], None]
+"""What is told of so many more things done: the progress of long work."""
+
 
 @runtime_checkable
 class Detector(Protocol):

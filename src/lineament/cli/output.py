@@ -20,13 +20,12 @@ from lineament.errors import LineamentError
 from lineament.io import left_out, writing
 from lineament.io.names import shown
 from lineament.io.own_files import ANSWERS, LINE_END
+from lineament.protocols import Advance
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from lineament.types import Face, Match, Outcome
-
-Advance = Callable[[int], None]
 
 
 class Report(AbstractContextManager["Report"]):

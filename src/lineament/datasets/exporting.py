@@ -6,7 +6,7 @@ compared with the manifest field by field. An export appears whole or not at all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,8 +21,7 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.importing.rows import Seen, look, read
 from lineament.errors import LabelFileError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
-
-Advance = Callable[[int], None]
+from lineament.protocols import Advance
 
 
 @dataclass(frozen=True, slots=True)

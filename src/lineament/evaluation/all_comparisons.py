@@ -14,10 +14,11 @@ import numpy as np
 
 from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData, UnknownName
-from lineament.evaluation.capture import Advance, Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, rate_key
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.io import catalog
+from lineament.protocols import Advance
 from lineament.scoring import equal_error, intervals, operating_points, thresholds
 from lineament.scoring.comparisons import Comparisons, compare
 from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint

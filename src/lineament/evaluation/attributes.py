@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,14 +26,13 @@ from lineament.evaluation.capture import Failure
 from lineament.evaluation.end_to_end import match, truth_of
 from lineament.evaluation.trained_on import Compared, require_unseen
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.protocols import Advance
 from lineament.scoring import classification_rates, numbers
 from lineament.scoring.classification import RocCurve, roc
 from lineament.scoring.classification_rates import ClassificationRates
 from lineament.scoring.numbers import Bin, NumberErrors
 from lineament.scoring.resampling import RESAMPLES
 from lineament.types import Float64, Outcome
-
-Advance = Callable[[int], None]
 
 AGE_EDGES = (0.0, 5.0, 13.0, 18.0, 30.0, 45.0, 60.0, 81.0, math.inf)
 """Where bins of age begin: what people call a small child, a child, a youth, and so on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +21,9 @@ from lineament.errors import (
 )
 from lineament.geometry.placing import place
 from lineament.io.manifest import Box
+from lineament.protocols import Advance
 from lineament.shown import shown
 from lineament.types import Face, Float32, ModelId, Outcome
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

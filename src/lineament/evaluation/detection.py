@@ -7,7 +7,7 @@ recall and F1 are told at the threshold that it is used at, or at a stated score
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from lineament.errors import InsufficientData
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.truths import TruePicture, Truths
 from lineament.kinds import NO_GROUP, noun
-from lineament.protocols import Detector
+from lineament.protocols import Advance, Detector
 from lineament.scoring import detection_rates, matching, wider
 from lineament.scoring.detection import Curve, curve
 from lineament.scoring.detection_rates import DetectionRates
@@ -29,8 +29,6 @@ from lineament.scoring.rate import Rate
 from lineament.scoring.resampling import RESAMPLES
 from lineament.scoring.thresholds import RULE_OF
 from lineament.types import Faces, Float64, Outcome
-
-Advance = Callable[[int], None]
 
 LOWEST_SCORE = 0.02
 """Cutting at a score of 0.6 instead moved WIDER FACE's hard level from .363 to .247 for one detector."""

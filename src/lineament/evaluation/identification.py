@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData, UnknownName
-from lineament.evaluation.capture import Advance, Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, rate_key
 from lineament.evaluation.gallery_split import Split, split_pictures
 from lineament.evaluation.people import LabelledPictures, open_people
 from lineament.io import catalog
+from lineament.protocols import Advance
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, thresholds
 from lineament.scoring.identification import Searches

@@ -20,6 +20,7 @@ from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidAr
 from lineament.evaluation.capture import Captures, Failure, face_of, faces_in
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
+from lineament.protocols import Advance
 from lineament.scoring import discard, operating_points, similarity
 from lineament.scoring.discard import DiscardCurve, DiscardPoint
 from lineament.scoring.operating_points import OperatingPoint
@@ -27,7 +28,6 @@ from lineament.scoring.paired import Counts
 from lineament.scoring.similarity import Index
 from lineament.types import Face, Float32, ModelId, Quality
 
-Advance = Callable[[int], None]
 PAIRS_A_SUBJECT = 10
 UP_TO = 0.2
 SAME_DATA = "the threshold was chosen on the comparisons of different people in these very pictures"

@@ -7,7 +7,7 @@ that share is measured on the other half; of people it knows, how many it then s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,9 @@ from lineament.evaluation.trained_on import compare_pictures, require_pictures_u
 from lineament.io import own_files, sources
 from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.rejection import Rejection
+from lineament.protocols import Advance
 from lineament.scoring import proportions, thresholds
 from lineament.scoring.rate import Rate
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

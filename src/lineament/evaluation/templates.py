@@ -19,8 +19,9 @@ import numpy as np
 
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, UsageError
-from lineament.evaluation.capture import Advance, Captures, capture
+from lineament.evaluation.capture import Captures, capture
 from lineament.evaluation.pairs import PairList
+from lineament.protocols import Advance
 from lineament.scoring.similarity import codes
 from lineament.scoring.templates import fuse
 

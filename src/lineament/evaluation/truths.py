@@ -19,12 +19,13 @@ from lineament.datasets.formats._files import pictures_below, pictures_in
 from lineament.datasets.formats._labelled import LabelledPicture, kind_of
 from lineament.datasets.formats._problems import Problems
 from lineament.datasets.importing.guessing import detect
-from lineament.datasets.importing.labels import Advance, Imported, import_labels, offer
+from lineament.datasets.importing.labels import Imported, import_labels, offer
 from lineament.datasets.splitting.held_out import held_out
 from lineament.errors import UsageError
 from lineament.io import own_files
 from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow
 from lineament.kinds import CLASS, FACE, alike, is_face
+from lineament.protocols import Advance
 from lineament.scoring.matching import Mask
 from lineament.types import Float64
 

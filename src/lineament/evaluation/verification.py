@@ -14,8 +14,9 @@ from typing import Any
 from lineament.analyzer import Analyzer
 from lineament.counting import quantity
 from lineament.errors import InsufficientData, UsageError
-from lineament.evaluation.capture import Advance, Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, rate_key
 from lineament.evaluation.pairs import PairList
+from lineament.protocols import Advance
 from lineament.scoring import equal_error, intervals, operating_points, similarity, thresholds
 from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint
 from lineament.scoring.rate import Rate

@@ -9,12 +9,12 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.concurrency import run_in_threadpool
 
 from lineament.datasets.reviewing.review import Review
 from lineament.documents import Malformed, json_of
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
+from lineament.io import pages
 from lineament.io.names import shown
 from lineament.service.desk import Commands, ReviewDesk, nothing
 from lineament.service.ending import Ending
@@ -45,14 +45,10 @@ def create_app(
     app = FastAPI(title="lineament review", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, port=port, keys=keys)
     desk = ReviewDesk(review, ending, commands)
-    pages = Environment(
-        loader=PackageLoader("lineament.service", "pages"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-    )
 
     @app.get("/")
     def page() -> Response:
-        html = pages.get_template("review.html").render(title=shown(title, limit=None), csrf=keys.csrf)
+        html = pages.page("lineament.service", "pages/review.html", {"title": title, "csrf": keys.csrf})
         return Response(html, media_type="text/html; charset=utf-8")
 
     @app.get("/static/{name}")

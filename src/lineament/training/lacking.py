@@ -59,7 +59,8 @@ def lacking(
     way = _step(split, splits, total, steps) if total else f"no picture of the data has {need.what}: {hint}"
     what = need.what
     return NotEnoughSamples(
-        f"the split {split!r} holds {quantity(count, 'picture')}, none with {what} (pictures with {what}: {have}); {way}"
+        f"the split {split!r} holds {quantity(count, 'picture')}, none with {what} (pictures with {what}: "
+        f"{have}); {way}"
     )
 
 

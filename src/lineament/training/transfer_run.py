@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.protocols import Advance
 from lineament.training import distributed, features, threads, transfer
 from lineament.training.architectures import build, middle, weights
 from lineament.training.callbacks import Curves, TensorBoard
@@ -33,7 +34,6 @@ FIT = "fit"
 """Names the training pictures as they are trained on, beside the splits as they are."""
 
 RANDOM_ADVICE = "see --weights, and --method scratch"
-Advance = Callable[[int], None]
 Prepare = Callable[[torch.Tensor], torch.Tensor]
 
 

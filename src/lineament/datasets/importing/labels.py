@@ -19,11 +19,12 @@ from lineament.datasets.formats._labelled import kind_of
 from lineament.datasets.importing.guessing import detect, places_in
 from lineament.datasets.importing.label_summary import labels_of
 from lineament.datasets.importing.nothing_labelled import nothing_known
-from lineament.datasets.importing.rows import Advance, Imported, read
+from lineament.datasets.importing.rows import Imported, read
 from lineament.datasets.importing.unlabelled import OPTION, WITHOUT_LABELS
 from lineament.errors import LineamentError, UsageError
 from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow
 from lineament.kinds import is_face
+from lineament.protocols import Advance
 
 __all__ = [
     "Advance",

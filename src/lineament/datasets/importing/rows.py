@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -43,8 +43,7 @@ from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow, outside, row_id
 from lineament.io.sources import lies_within
 from lineament.kinds import CLASS, FACE, noun
-
-Advance = Callable[[int], None]
+from lineament.protocols import Advance
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from lineament.counting import quantity
 from lineament.datasets.archives import is_archive, unpack
 from lineament.datasets.filling import Filled, fill
 from lineament.datasets.importing.labels import import_labels, offer
-from lineament.datasets.importing.rows import Advance
 from lineament.datasets.joining.manifests import Joined, Source, join, require_rule
 from lineament.errors import UsageError
 from lineament.io import own_files
 from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.sources import lies_within
 from lineament.io.writing import reading
+from lineament.protocols import Advance
 
 GUESS = "guess"
 """In place of a format's name: found out."""

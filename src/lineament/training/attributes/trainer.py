@@ -14,6 +14,7 @@ from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import TrainedCard
+from lineament.protocols import Advance
 from lineament.training import transfer_run
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.attributes import report
@@ -29,7 +30,6 @@ from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak
 from lineament.training.transfer import FineTuning, Method
 from lineament.training.transfer_run import (
-    Advance,
     Fitted,
     Prepare,
     TransferRun,

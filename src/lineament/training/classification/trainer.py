@@ -17,6 +17,7 @@ from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.confusion import confusion_figure
+from lineament.protocols import Advance
 from lineament.training import transfer_run
 from lineament.training.architectures import Backbone
 from lineament.training.architectures.backbone import count_parameters
@@ -31,7 +32,6 @@ from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak
 from lineament.training.transfer import FineTuning, Method, Transferred
 from lineament.training.transfer_run import (
-    Advance,
     Fitted,
     Prepare,
     TransferRun,

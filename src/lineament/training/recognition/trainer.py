@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
 from lineament.plots.roc import roc_figure
+from lineament.protocols import Advance
 from lineament.training import distributed
 from lineament.training.architectures import build, weights
 from lineament.training.architectures.backbone import count_parameters
@@ -45,7 +46,6 @@ from lineament.training.splits import require_no_leak, rows_of, splits_of
 from lineament.training.tasks import Progress
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 
-Advance = Callable[[int], None]
 HEAD = "embedding"
 _GREY = ((127.5,) * 3, (127.5,) * 3)
 

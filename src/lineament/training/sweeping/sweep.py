@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -31,6 +31,7 @@ from lineament.errors import (
     WeightsUnavailable,
 )
 from lineament.io.manifest import Manifest
+from lineament.protocols import Advance
 from lineament.training.architectures import build
 from lineament.training.classification.baseline import embedding_baseline
 from lineament.training.classification.trainer import ClassifierSettings, train_classifier
@@ -40,9 +41,6 @@ from lineament.training.sweeping import brought
 from lineament.training.sweeping.tables import BASELINE, Failure, Outcome, summarise, write_tables
 from lineament.training.telling import log
 from lineament.training.transfer_run import rows_by_split
-
-Advance = Callable[[int], None]
-
 
 _PRELOAD = ("lineament.training.classification.trainer", "matplotlib.figure", "onnxscript", "tensorboard")
 """Imported once, not by each cell: together they take longer than a small training's epoch."""
