@@ -1,8 +1,8 @@
 """The one way to make an HTML page: all text escaped and visible, nothing fetched, nothing run.
 
 Templates of pages that are kept as files begin with ``{{ head }}`` within ``<html>``. Whatever a template
-prints goes through `lineament.io.names.shown` and is escaped for HTML; only macros of the template itself are
-markup.
+prints goes through `lineament.io.names.shown` and is escaped for HTML; only macros of the template itself
+are markup.
 """
 
 from __future__ import annotations
