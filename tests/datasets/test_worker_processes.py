@@ -16,8 +16,8 @@ from sample_people import people
 from lineament.datasets import extract as extraction
 from lineament.datasets.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.threads import in_threads
-from lineament.datasets.worker_processes import Workers
+from lineament.engines.processes import Workers
+from lineament.engines.threads import in_threads
 from lineament.errors import ConfigError, OutputError
 
 
@@ -67,7 +67,7 @@ def test_an_ended_worker_is_a_named_error() -> None:
 PARENT = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from lineament.datasets.worker_processes import Workers
+from lineament.engines.processes import Workers
 from test_worker_processes import divided
 
 pool = Workers(2, divided, (6,))
@@ -105,7 +105,7 @@ def test_a_plain_script_may_ask_for_workers(tmp_path: Path) -> None:
     script = tmp_path / "plain.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from lineament.datasets.worker_processes import Workers\n"
+        "from lineament.engines.processes import Workers\n"
         "from test_worker_processes import divided\n"
         "print('once')\n"
         "with Workers(2, divided, (6,)) as pool:\n"

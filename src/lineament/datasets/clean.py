@@ -27,7 +27,7 @@ from lineament.datasets.duplicates import (
 from lineament.datasets.identity import SURE_MEMBERS, Identities, Verdict, judge
 from lineament.datasets.proposals import Proposal, in_order
 from lineament.datasets.same_picture import Canvas
-from lineament.datasets.threads import in_threads
+from lineament.engines.threads import in_threads
 from lineament.errors import ConfigError, UsageError
 from lineament.gallery.enrolment import MIN_QUALITY
 from lineament.io import images

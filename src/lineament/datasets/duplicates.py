@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lineament.datasets.glances import Fit, Surroundings, outline
 from lineament.datasets.proposals import Proposal
 from lineament.datasets.same_picture import Canvas, lay_out, look_at, overlay
-from lineament.datasets.threads import in_threads
+from lineament.engines.threads import in_threads
 from lineament.shown import shown
 from lineament.types import Float32, UInt8
 

@@ -31,8 +31,8 @@ from lineament.datasets.output_folder import (
     sweep,
 )
 from lineament.datasets.sightings import Sighting
-from lineament.datasets.threads import in_threads
-from lineament.datasets.worker_processes import Workers
+from lineament.engines.processes import Workers
+from lineament.engines.threads import in_threads
 from lineament.errors import OutputError, PictureError, UsageError
 from lineament.geometry.crop_style import moved
 from lineament.io import images

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Self
 
 from lineament.errors import OutputError
 
-_ENTRY = "from lineament.datasets.worker_processes import serve; serve()"
+_ENTRY = "from lineament.engines.processes import serve; serve()"
 _SECONDS_TO_END = 10.0
 
 
