@@ -21,9 +21,9 @@ import numpy as np
 
 from lineament.analyzer import Analyzer
 from lineament.cli.output import plain
+from lineament.embedders._mirrored import Mirrored
 from lineament.evaluation import all_comparisons, gallery_split, identification, pairs, people, verification
 from lineament.evaluation.capture import Captures, Failure, capture, rate_key
-from lineament.evaluation.mirrored import Mirrored
 from lineament.evaluation.record import Record
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.registry import detectors

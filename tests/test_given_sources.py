@@ -358,7 +358,7 @@ def test_one_buffer_may_be_given_again_and_again(analyzer: Analyzer) -> None:
 def test_what_sources_hold_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large pictures in memory are handed to the workers a few at a time, not ``batch_size`` at once."""
     seen: list[int] = []
-    monkeypatch.setattr("lineament.analyzer._BYTES_A_CHUNK", 3 * 40 * 40 * 3)
+    monkeypatch.setattr("lineament.engines.batching.BYTES_A_BATCH", 3 * 40 * 40 * 3)
 
     class Counting(OneFace):
         def detect(self, images: Sequence[Image]) -> list[Faces]:

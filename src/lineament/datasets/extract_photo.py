@@ -1,11 +1,10 @@
-"""One photo to its crops: the work that extraction hands to its threads or worker processes."""
+"""One photo to its crops: the work that extraction hands to an engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from lineament import registry
 from lineament.analyzer import Analyzer
@@ -79,6 +78,10 @@ class Extractor:
             _detector(settings), precision=settings.precision, workers=workers, keep_images=True
         )
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, ExtractSettings, int]]:
+        """The settings, and one thread: where it is unpickled is a process among others."""
+        return type(self), (self.out, self.settings, 1)
+
     def see(self, photo: Photo) -> dict[str, Any]:
         """What the journal keeps of a photo; where it is clear whose face to take, its crop is written."""
         outcome = self._look(photo)
@@ -139,11 +142,6 @@ class Extractor:
         crop = self.style.cut(image.pixels, self.transform(seen, face, image.scale))
         images.save(target, crop, quality=_QUALITY, kind=CROP)
         return relative, sha256_of(target)
-
-
-def see_photos(out: Path, settings: ExtractSettings) -> Callable[[Photo], dict[str, Any]]:
-    """`Extractor.see` for a process that does nothing else."""
-    return Extractor(out, settings, 1).see
 
 
 def _detector(settings: ExtractSettings) -> Detector:

@@ -96,7 +96,7 @@ def open_analyzer(
 ) -> Analyzer:
     """An analyzer without quality scores; with ``flip`` its embedder sums face and mirror image."""
     from lineament.analyzer import Analyzer
-    from lineament.evaluation.mirrored import Mirrored
+    from lineament.embedders._mirrored import Mirrored
 
     analyzer = Analyzer(detector, embedder, precision=precision, quality=False, workers=workers)
     if flip and analyzer.embedder is not None:
@@ -106,7 +106,7 @@ def open_analyzer(
 
 def settings_json(detector: str, embedder: str, precision: str, flip: bool) -> dict[str, str]:
     """What was measured, as the JSON output states it."""
-    from lineament.evaluation.mirrored import SINGLE, SUMMED
+    from lineament.embedders._mirrored import SINGLE, SUMMED
 
     system = SUMMED if flip else SINGLE
     return {"detector": detector, "embedder": embedder, "precision": precision, "system": system}
