@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from lineament.config import require_whole
 from lineament.errors import UsageError
 from lineament.protocols import Stage
 
@@ -31,10 +30,8 @@ class Each(Generic[T, R]):
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Up to ``size`` items at a time, fewer where they hold `BYTES_A_BATCH`.
 
-    No more items are read than the batches taken hold. Raises `ConfigError` for a size that is no whole
-    number of at least 1.
+    No more items are read than the batches taken hold.
     """
-    require_whole("size", size)
     batch: list[T] = []
     held = 0
     for item in items:

@@ -59,6 +59,7 @@ class Processes:
         Raises what unpickling the stage raises in a worker, `UsageError` for a stage that cannot travel,
         and `OutputError` when a worker was ended from outside; otherwise as `Threads.map_batches`.
         """
+        require_whole("size", size)
         workers = Workers(self.workers, stage)
         with self._lock:
             self._running.add(workers)

@@ -56,8 +56,10 @@ class Threads:
         What ``stage`` or ``items`` raise is raised here and ends the run; so does closing the iterator.
         Batches that wait are then dropped, and those under way are finished.
 
-        Raises `UsageError` for a run read on after `close`, or in a forked child.
+        Raises `UsageError` for a run read on after `close`, or in a forked child, and `ConfigError` for a
+        ``size`` that is no whole number of at least 1.
         """
+        require_whole("size", size)
         process = os.getpid()
         waiting: deque[Future[Sequence[R]]] = deque()
 
