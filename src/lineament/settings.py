@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeAlias, get_args, runtime_checkable
 
 from lineament.config import did_you_mean, from_mapping, require_whole
+from lineament.embedders._mirrored import SINGLE, SUMMED
 from lineament.errors import ConfigError
 from lineament.io import calibration_file, inputs
 from lineament.io.onnx import Precision
@@ -89,6 +90,12 @@ class AnalyzerSettings:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The settings that `to_json` gave; raises `ConfigError` for unknown keys and ill-typed values."""
         return from_mapping(cls, values, where="analyzer settings")
+
+    def measured(self) -> dict[str, str]:
+        """What an evaluation states of the system that it measured; raises as `to_json`."""
+        values = self.to_json()
+        told = {name: str(values[name]) for name in ("detector", "embedder", "precision")}
+        return {**told, "system": SUMMED if self.flip else SINGLE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,6 @@ def test_folders_without_bona_fide_or_kept_images_are_wrong_usage(tmp_path: Path
     with Analyzer("yunet", None, quality=False, workers=1, keep_images=True) as analyzer:
         with pytest.raises(UsageError, match="bona_fide"):
             liveness.score_folders(tmp_path, _detail, analyzer)
-        analyzer.keep_images = False
+    with Analyzer.from_settings(analyzer.settings.changed(keep_images=False)) as analyzer:
         with pytest.raises(ConfigError, match="keep_images"):
             liveness.score_folders(tmp_path, _detail, analyzer)

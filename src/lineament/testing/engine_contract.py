@@ -154,7 +154,8 @@ class EngineContract:
 
         def endless() -> Iterator[int]:
             nonlocal taken
-            for taken in itertools.count(1):
+            while True:
+                taken += 1
                 yield taken
 
         answers = engine.map_batches(Each(square), endless(), size=4)
