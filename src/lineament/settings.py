@@ -17,7 +17,7 @@ from lineament.embedders._mirrored import SINGLE, SUMMED
 from lineament.errors import ConfigError
 from lineament.io import calibration_file, inputs
 from lineament.io.onnx import Precision
-from lineament.protocols import AttributeClassifier, Detector, Embedder, GalleryStore
+from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import Outcome, Threshold
 
 Spec: TypeAlias = str | os.PathLike[str]
@@ -109,7 +109,7 @@ class GallerySettings:
     Raises `ConfigError` for a value of the wrong kind or out of range, and for a file that is none.
     """
 
-    store: Spec | GalleryStore | None = None
+    store: object = None
     analyzer: AnalyzerSettings | FaceAnalyzer = field(default_factory=AnalyzerSettings)
     threshold: Threshold | None = None
     threshold_file: Path | None = None
@@ -120,7 +120,7 @@ class GallerySettings:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "store", _plain(self.store))
+        put(self, "store", _url(self.store))
         if self.threshold_file is not None:
             if self.threshold is not None:
                 raise ConfigError("give a threshold or a threshold_file, not both")
@@ -152,12 +152,22 @@ class GallerySettings:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The settings that `to_json` gave; raises `ConfigError` for unknown keys and ill-typed values."""
+        if not isinstance(values.get("store"), str | None):
+            raise ConfigError(f"gallery settings: store: expected a URL, got {values['store']!r:.80}")
         return from_mapping(cls, values, where="gallery settings")
 
 
 def _plain(part: Any) -> Any:
     """A path as text; everything else as it is."""
     return os.fspath(part) if isinstance(part, os.PathLike) else part
+
+
+def _url(store: object) -> object:
+    """A path as the URL of the SQLite file of exactly that name; everything else as it is."""
+    if not isinstance(store, os.PathLike):
+        return store
+    path = os.fsdecode(store)
+    return f"sqlite:./{path}" if path.startswith("~") else f"sqlite:{path}"
 
 
 def _each(parts: Any) -> Iterable[Any]:

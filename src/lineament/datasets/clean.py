@@ -30,9 +30,9 @@ from lineament.datasets.same_picture import Canvas
 from lineament.engines.batching import Each
 from lineament.engines.threads import Threads
 from lineament.errors import ConfigError, UsageError
-from lineament.gallery.enrolment import MIN_QUALITY
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.settings import MIN_QUALITY
 from lineament.types import Status
 
 Check = Literal["face", "identity", "duplicates", "quality"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineament.gallery.disputes import Disputes
-from lineament.gallery.fusion import KIND, Fusion
+from lineament.gallery.fusion import KIND
 from lineament.gallery.sightings import Sighting
 from lineament.io import catalog
 from lineament.protocols import GalleryStore
 from lineament.scoring.identification import predicted_fpir
+from lineament.settings import Fusion
 from lineament.types import Candidate, Decision, Float32, Match, ModelId, RecordKind, Threshold
 
 VERIFY_FMR = 1e-3
