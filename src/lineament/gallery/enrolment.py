@@ -33,9 +33,10 @@ from lineament.gallery.sightings import Sighting, sighting
 from lineament.geometry import choosing
 from lineament.io.own_files import CROP
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
 from lineament.settings import Fusion
 from lineament.shown import shown
-from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
+from lineament.types import Compared, Embedding, Face, Outcome, Threshold
 
 
 class Allow(StrEnum):

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from lineament.protocols import GalleryStore
-from lineament.types import Float32, Record, RecordKind
+from lineament.records import Record, RecordKind
+from lineament.types import Float32
 
 KIND: dict[str, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.SAMPLE}
 """The kind of record each fusion searches."""
