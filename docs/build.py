@@ -104,7 +104,7 @@ def wings() -> list[str]:
     """Every module whose ``__all__`` is public: the package, its sub-packages, and what all of them speak of."""
     import lineament
 
-    alone = ("protocols", "records", "registry", "types")
+    alone = ("protocols", "records", "registry", "settings")
     found = ["lineament", *(f"lineament.{name}" for name in alone)]
     found += [
         info.name

@@ -20,6 +20,8 @@ from lineament.io.onnx import Precision
 from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import Outcome, Threshold
 
+__all__ = ["AnalyzerSettings", "GallerySettings"]
+
 Spec: TypeAlias = str | os.PathLike[str]
 Fusion = Literal["mean", "best"]
 
