@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar, cast
 
 from lineament.config import require_whole
 from lineament.engines.threads import Threads
@@ -175,9 +175,8 @@ class _Worker:
             # Ctrl-C is for the process that started this one, which decides what it means.
             process_group=0,
         )
-        assert isinstance(self._process.stdin, io.RawIOBase)
-        assert isinstance(self._process.stdout, io.RawIOBase)
-        self._input, self._output = self._process.stdin, self._process.stdout
+        self._input = cast(io.FileIO, self._process.stdin)
+        self._output = cast(io.FileIO, self._process.stdout)
         self._answers = io.BufferedReader(self._output)
 
     @property
