@@ -27,6 +27,11 @@ class TestProcesses(EngineContract):
         with Processes(2) as engine:
             yield engine
 
+    @pytest.fixture
+    def wide(self) -> Iterator[Processes]:
+        with Processes(2, ahead=self.wait) as engine:
+            yield engine
+
 
 class Divided:
     """What the workers of these tests do; they import it by name, and are given the number alone."""

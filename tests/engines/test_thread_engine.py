@@ -20,8 +20,13 @@ class TestThreads(EngineContract):
         with Threads(2) as engine:
             yield engine
 
+    @pytest.fixture
+    def wide(self) -> Iterator[Threads]:
+        with Threads(2, ahead=self.wait) as engine:
+            yield engine
 
-class TestThreadsWithoutSpare(EngineContract):
+
+class TestThreadsWithoutSpare(TestThreads):
     """As an analyzer has them, whose batches are large."""
 
     ahead = 4

@@ -1,9 +1,14 @@
-"""What every engine must do, as tests: subclass `EngineContract` and provide the fixture ``engine``.
+"""What every engine must do, as tests: subclass `EngineContract` and provide the two fixtures.
 
 class TestMine(EngineContract):
     @pytest.fixture
     def engine(self) -> Iterator[Engine]:
         with closing(Mine(workers=2)) as engine:
+            yield engine
+
+    @pytest.fixture
+    def wide(self) -> Iterator[Engine]:
+        with closing(Mine(workers=2, ahead=EngineContract.wait)) as engine:
             yield engine
 """
 
@@ -74,6 +79,23 @@ def kill_at_three(number: int) -> int:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """Work that takes a moment, and leaves a file for every item it begins."""
+
+    folder: Path
+
+    def __call__(self, number: int) -> int:
+        """The item itself."""
+        (self.folder / str(number)).touch()
+        time.sleep(0.005)
+        return number
+
+    def begun(self) -> int:
+        """How many items were begun."""
+        return len(list(self.folder.iterdir()))
+
+
+@dataclass(frozen=True)
 class Gated:
     """Work that leaves a file for every item it begins, and waits until the gate is open."""
 
@@ -112,6 +134,9 @@ class EngineContract:
 
     ahead = 12
     """The most batches that an engine of two workers may take before the first answer is read."""
+
+    wait = 400
+    """How many batches the engine of the fixture ``wide`` takes ahead."""
 
     workers_are_processes = False
     """Whether a worker can be killed alone."""
@@ -199,18 +224,27 @@ class EngineContract:
         """Workers are as many as there are cores, so OpenCV's own threads would only be in the way."""
         assert set(engine.map_batches(Each(opencv_threads), range(6))) == {1}
 
-    def test_leaving_early(self, engine: Engine, tmp_path: Path) -> None:
-        """Closing the answers drops what waits: nothing is begun any more."""
-        gate = Gated(tmp_path)
-        gate.open()
-        answers = engine.map_batches(Each(gate), itertools.count())
+    @pytest.mark.parametrize("how", ["leaving", "closing", "an error", "Ctrl-C"])
+    def test_what_waits_is_dropped(self, wide: Engine, tmp_path: Path, how: str) -> None:
+        """However a run is left, few of the batches that were taken ahead are begun any more."""
+        work = Counted(tmp_path)
+        answers = wide.map_batches(Each(work), itertools.count())
         assert next(answers) == 0
-        answers.close()  # type: ignore[attr-defined]
-        engine.close()
-        begun = gate.begun()
-        assert begun <= 1 + self.ahead
-        self.squares(engine)
-        assert gate.begun() == begun
+        if how == "leaving":
+            answers.close()  # type: ignore[attr-defined]
+        elif how == "an error":
+            with pytest.raises(ZeroDivisionError):
+                for number in answers:
+                    one_over(number - 1)
+        elif how == "Ctrl-C":
+            with pytest.raises(KeyboardInterrupt):
+                for _ in answers:
+                    signal.raise_signal(signal.SIGINT)
+        wide.close()
+        begun = work.begun()
+        assert begun < self.wait
+        self.squares(wide)
+        assert work.begun() == begun
 
     def test_close(self, engine: Engine) -> None:
         """After `close` an open run is a named error, never an end without answers; a new one works."""
@@ -248,18 +282,6 @@ class EngineContract:
             deaf(answers)
         pressing.join()
         answers.close()  # type: ignore[attr-defined]
-        engine.close()
-        assert gate.begun() <= self.ahead + 1
-        self.squares(engine)
-
-    @needs_signals
-    def test_ctrl_c_between_two_answers(self, engine: Engine, tmp_path: Path) -> None:
-        """Ctrl-C in what the caller does with an answer: closing the engine is all it takes to end."""
-        gate = Gated(tmp_path)
-        gate.open()
-        with pytest.raises(KeyboardInterrupt):
-            for _ in engine.map_batches(Each(gate), itertools.count()):
-                signal.raise_signal(signal.SIGINT)
         engine.close()
         assert gate.begun() <= self.ahead + 1
         self.squares(engine)
