@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lineament import Analyzer, Gallery
@@ -179,6 +180,29 @@ def test_analyzers_are_made_of_settings_and_give_them() -> None:
     assert one.boxes.tolist() == other.boxes.tolist()
     assert one.embeddings is not None and other.embeddings is not None
     assert one.embeddings.tolist() == other.embeddings.tolist()
+
+
+def test_changed_settings_are_checked_as_well() -> None:
+    """Changing what there is not is a `ConfigError`, as is a wrong value; numbers of NumPy are numbers."""
+    with pytest.raises(ConfigError, match="did you mean 'keep_images'"):
+        AnalyzerSettings().changed(keep_image=True)
+    with pytest.raises(ConfigError, match="did you mean 'target_fmr'"):
+        GallerySettings().changed(target_fnmr=0.1)
+    with pytest.raises(ConfigError, match="workers"):
+        AnalyzerSettings().changed(workers=0)
+    for settings in (
+        AnalyzerSettings(workers=np.int64(2), batch_size=np.int32(4)),  # type: ignore[arg-type]
+        GallerySettings(min_quality=np.float32(0.5), target_fmr=np.float64(1e-3)),  # type: ignore[arg-type]
+    ):
+        assert type(settings).from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+@pytest.mark.parametrize("given", [[], "yunet", None, 5], ids=str)
+def test_settings_are_a_table(given: Any) -> None:
+    """What is no table of keys is a `ConfigError`."""
+    for kind in (AnalyzerSettings, GallerySettings):
+        with pytest.raises(ConfigError, match="expected a table"):
+            kind.from_json(given)
 
 
 def test_flip_is_a_setting() -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, TypeAlias, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, get_args, runtime_checkable
 
 from lineament.config import did_you_mean, from_mapping, require_whole
 from lineament.embedders._mirrored import SINGLE, SUMMED
@@ -21,6 +21,9 @@ from lineament.protocols import AttributeClassifier, Detector, Embedder
 from lineament.types import Outcome, Threshold
 
 __all__ = ["AnalyzerSettings", "GallerySettings"]
+
+C = TypeVar("C")
+D = TypeVar("D", "AnalyzerSettings", "GallerySettings")
 
 Spec: TypeAlias = str | os.PathLike[str]
 Fusion = Literal["mean", "best"]
@@ -64,17 +67,17 @@ class AnalyzerSettings:
         if self.precision not in get_args(Precision):
             hint = did_you_mean(str(self.precision), get_args(Precision))
             raise ConfigError(f"precision {self.precision!r}{hint}")
-        require_whole("batch_size", self.batch_size)
-        if self.workers is not None:
-            require_whole("workers", self.workers)
         put = object.__setattr__
+        for name in ("batch_size",) if self.workers is None else ("batch_size", "workers"):
+            require_whole(name, getattr(self, name))
+            put(self, name, int(getattr(self, name)))
         put(self, "detector", _plain(self.detector))
         put(self, "embedder", _plain(self.embedder))
         put(self, "attributes", tuple(_plain(one) for one in _each(self.attributes)))
 
     def changed(self, **values: Any) -> Self:
-        """The same settings but for these."""
-        return replace(self, **values)
+        """The same settings but for these; raises `ConfigError` for an unknown one."""
+        return _changed(self, values)
 
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain text, numbers and lists.
@@ -91,7 +94,7 @@ class AnalyzerSettings:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The settings that `to_json` gave; raises `ConfigError` for unknown keys and ill-typed values."""
-        return from_mapping(cls, values, where="analyzer settings")
+        return _read(cls, values, "analyzer settings")
 
     def measured(self) -> dict[str, str]:
         """What an evaluation states of the system that it measured; raises as `to_json`."""
@@ -133,10 +136,12 @@ class GallerySettings:
             hint = did_you_mean(str(self.fusion), get_args(Fusion))
             raise ConfigError(f"no fusion named {self.fusion!r}{hint}")
         _require_number("min_quality", self.min_quality, "from 0 to 1", lambda x: 0 <= x <= 1)
+        put(self, "min_quality", float(self.min_quality))
+        put(self, "target_fmr", None if self.target_fmr is None else float(self.target_fmr))
 
     def changed(self, **values: Any) -> Self:
-        """The same settings but for these."""
-        return replace(self, **values)
+        """The same settings but for these; raises `ConfigError` for an unknown one."""
+        return _changed(self, values)
 
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain text, numbers, lists and tables, the threshold with its provenance.
@@ -154,14 +159,29 @@ class GallerySettings:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The settings that `to_json` gave; raises `ConfigError` for unknown keys and ill-typed values."""
-        if not isinstance(values.get("store"), str | None):
-            raise ConfigError(f"gallery settings: store: expected a URL, got {values['store']!r:.80}")
-        return from_mapping(cls, values, where="gallery settings")
+        settings = _read(cls, values, "gallery settings")
+        if not isinstance(settings.store, str | None):
+            raise ConfigError(f"gallery settings: store: expected a URL, got {settings.store!r:.80}")
+        return settings
+
+
+def _read(cls: type[C], values: object, where: str) -> C:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected a table, got {values!r:.80}")
+    return from_mapping(cls, values, where=where)
+
+
+def _changed(settings: D, values: Mapping[str, Any]) -> D:
+    known = [one.name for one in fields(settings)]
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
+    return replace(settings, **values)
 
 
 def _plain(part: Any) -> Any:
     """A path as text; everything else as it is."""
-    return os.fspath(part) if isinstance(part, os.PathLike) else part
+    return os.fsdecode(part) if isinstance(part, os.PathLike) else part
 
 
 def _url(store: object) -> object:

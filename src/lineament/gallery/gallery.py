@@ -94,7 +94,7 @@ class Gallery:
         opening.require_analyzer(analyzer)
         self.settings: Final = GallerySettings(
             store,
-            AnalyzerSettings() if analyzer is None else getattr(analyzer, "settings", analyzer),
+            opening.settings_of(analyzer),
             threshold=threshold,
             target_fmr=target_fmr,
             fusion=fusion,

@@ -7,7 +7,7 @@ from typing import Any
 
 from lineament.errors import ConfigError
 from lineament.protocols import GalleryStore
-from lineament.settings import AnalyzerSettings
+from lineament.settings import AnalyzerSettings, FaceAnalyzer
 from lineament.stores import open_store
 
 
@@ -21,6 +21,14 @@ def require_analyzer(analyzer: object) -> None:
         )
     if getattr(analyzer, "model", analyzer) is None:
         raise ConfigError("analyzer: a gallery needs embeddings; give an Analyzer with an embedder")
+
+
+def settings_of(analyzer: FaceAnalyzer | AnalyzerSettings | None) -> FaceAnalyzer | AnalyzerSettings:
+    """What an analyzer is made of, or the object itself where it does not tell."""
+    if analyzer is None:
+        return AnalyzerSettings()
+    told = getattr(analyzer, "settings", None)
+    return told if isinstance(told, AnalyzerSettings) else analyzer
 
 
 def opened(store: Any, create: bool) -> GalleryStore:
