@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar, cast
 
 from lineament.config import require_whole
+from lineament.engines.batching import answered
 from lineament.engines.threads import Threads
 from lineament.errors import LineamentError, OutputError, UsageError
 from lineament.io import forks
@@ -249,7 +250,7 @@ def serve() -> None:
                 stage = _unpacked(packed)
             else:
                 with one_thread_each():
-                    answer = stage(pickle.loads(packed))
+                    answer = answered(stage, pickle.loads(packed))
         except Exception as error:
             failure = error
         try:
