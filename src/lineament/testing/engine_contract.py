@@ -170,7 +170,7 @@ class EngineContract:
 
     def test_a_wrong_number_of_answers(self, engine: Engine) -> None:
         """A stage that gives fewer answers than items would shift all that follow; it is a named error."""
-        with pytest.raises(UsageError, match="too_few.* gave 2 answers to 3 items"):
+        with pytest.raises(UsageError, match=r"too_few.* gave 2 answers to 3 items"):
             list(engine.map_batches(too_few, range(6), size=3))
 
     def test_endless_items(self, engine: Engine) -> None:
