@@ -23,7 +23,6 @@ from lineament.types import Outcome, Threshold
 __all__ = ["AnalyzerSettings", "GallerySettings"]
 
 C = TypeVar("C")
-D = TypeVar("D", "AnalyzerSettings", "GallerySettings")
 
 Spec: TypeAlias = str | os.PathLike[str]
 Fusion = Literal["mean", "best"]
@@ -77,7 +76,8 @@ class AnalyzerSettings:
 
     def changed(self, **values: Any) -> Self:
         """The same settings but for these; raises `ConfigError` for an unknown one."""
-        return _changed(self, values)
+        _require_known(self, values)
+        return replace(self, **values)
 
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain text, numbers and lists.
@@ -141,7 +141,8 @@ class GallerySettings:
 
     def changed(self, **values: Any) -> Self:
         """The same settings but for these; raises `ConfigError` for an unknown one."""
-        return _changed(self, values)
+        _require_known(self, values)
+        return replace(self, **values)
 
     def to_json(self) -> dict[str, Any]:
         """Every setting as plain text, numbers, lists and tables, the threshold with its provenance.
@@ -171,12 +172,11 @@ def _read(cls: type[C], values: object, where: str) -> C:
     return from_mapping(cls, values, where=where)
 
 
-def _changed(settings: D, values: Mapping[str, Any]) -> D:
+def _require_known(settings: AnalyzerSettings | GallerySettings, values: Iterable[str]) -> None:
     known = [one.name for one in fields(settings)]
     for name in values:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, known)}")
-    return replace(settings, **values)
 
 
 def _plain(part: Any) -> Any:

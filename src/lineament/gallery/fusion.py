@@ -14,9 +14,10 @@ import numpy as np
 
 from lineament.protocols import GalleryStore
 from lineament.records import Record, RecordKind
+from lineament.settings import Fusion
 from lineament.types import Float32
 
-KIND: dict[str, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.SAMPLE}
+KIND: dict[Fusion, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.SAMPLE}
 """The kind of record each fusion searches."""
 
 
