@@ -23,7 +23,6 @@ from lineament.analyzer import Analyzer
 from lineament.cli.output import plain
 from lineament.evaluation import all_comparisons, gallery_split, identification, pairs, people, verification
 from lineament.evaluation.capture import Captures, Failure, capture, rate_key
-from lineament.evaluation.mirrored import Mirrored
 from lineament.evaluation.record import Record
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.registry import detectors
@@ -65,10 +64,8 @@ def captured(system: str, pictures: people.LabelledPictures, keep: Path | None) 
             return None
     else:
         detector = {"centerface": "centerface", "unaligned": Unaligned("yunet")}.get(system, "yunet")
-        with Analyzer(detector, "sface", precision="exact", quality=False) as analyzer:
-            if system == "flip":
-                assert analyzer.embedder is not None
-                analyzer.embedder = Mirrored(analyzer.embedder)
+        flip = system == "flip"
+        with Analyzer(detector, "sface", precision="exact", quality=False, flip=flip) as analyzer:
             found = capture(analyzer, pictures.pictures)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)

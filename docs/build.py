@@ -101,13 +101,14 @@ def _default(option: Any) -> str:
 
 
 def wings() -> list[str]:
-    """Every module whose ``__all__`` is public: the package, its sub-packages, and the three seams.
+    """Every module whose ``__all__`` is public: the package, its sub-packages, and what all speak of.
 
     A room of a sub-package may have none: its names are public where the sub-package lists them.
     """
     import lineament
 
-    found = ["lineament", "lineament.protocols", "lineament.registry", "lineament.types"]
+    alone = ("protocols", "records", "registry", "settings")
+    found = ["lineament", *(f"lineament.{name}" for name in alone)]
     found += [
         info.name
         for info in pkgutil.walk_packages(lineament.__path__, "lineament.")

@@ -35,6 +35,7 @@ _LONG = (
     "datasets/test_worker_processes.py",
     "detectors/test_retry.py",
     "detectors/test_views.py",
+    "engines/test_process_engine.py",
     "evaluation/test_detection_protocol.py",
     "evaluation/test_near_copies.py",
     "explain/test_match.py",

@@ -32,9 +32,10 @@ from lineament.errors import (
 )
 from lineament.explain.impostors import Crowd, nearest
 from lineament.io import images, inputs, sources
+from lineament.records import Record
 from lineament.registry import detectors, embedders
 from lineament.stores import open_store
-from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Record, Status
+from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Status
 
 PHOTO = Path(__file__).parents[1] / "samples" / "obama_2012_portrait.jpg"
 DATA = PHOTO.read_bytes()
@@ -358,7 +359,7 @@ def test_one_buffer_may_be_given_again_and_again(analyzer: Analyzer) -> None:
 def test_what_sources_hold_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large pictures in memory are handed to the workers a few at a time, not ``batch_size`` at once."""
     seen: list[int] = []
-    monkeypatch.setattr("lineament.analyzer._BYTES_A_CHUNK", 3 * 40 * 40 * 3)
+    monkeypatch.setattr("lineament.engines.batching.BYTES_A_BATCH", 3 * 40 * 40 * 3)
 
     class Counting(OneFace):
         def detect(self, images: Sequence[Image]) -> list[Faces]:

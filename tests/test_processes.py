@@ -107,9 +107,14 @@ def test_spawned_children_answer(used: Analyzer) -> None:
 def test_pickled_analyzers_are_small_and_alike() -> None:
     """All settings come back, no network is in the bytes, and the answers are the same."""
     analyzer = Analyzer(
-        "retry:yunet", attributes=["age"], quality=False, workers=1, precision="exact", batch_size=3
+        "retry:yunet",
+        attributes=["age"],
+        quality=False,
+        workers=1,
+        precision="exact",
+        batch_size=3,
+        keep_images=True,
     )
-    analyzer.keep_images = True
     data = pickle.dumps(analyzer)
     assert len(data) < 1000
     again = pickle.loads(data)

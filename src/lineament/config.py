@@ -147,4 +147,7 @@ def _scalar(value: Any, hint: Any) -> Any:
         return value
     if hint is Path:
         return Path(value)
+    kind = typing.get_origin(hint) or hint
+    if isinstance(kind, type) and kind is not Any and not isinstance(value, kind):
+        raise ValueError
     return value

@@ -11,22 +11,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from lineament.types import (
-    AttributeScores,
-    Faces,
-    Float32,
-    Hit,
-    Image,
-    ModelId,
-    Outcome,
-    Record,
-    RecordKind,
-    UInt8,
-)
+from lineament.records import Hit, Record, RecordKind
+from lineament.types import AttributeScores, Faces, Float32, Image, ModelId, Outcome, UInt8
 
-__all__ = ["AttributeClassifier", "Detector", "Embedder", "Engine", "GalleryStore", "ImageSource"]
+__all__ = ["AttributeClassifier", "Detector", "Embedder", "Engine", "GalleryStore", "ImageSource", "Stage"]
 
 T = TypeVar("T")
+R = TypeVar("R")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 Advance = Callable[[int], None]
 """What is told of so many more things done: the progress of long work."""
@@ -178,11 +171,29 @@ class GalleryStore(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """Runs a stage over many items, here or on a cluster."""
+class Stage(Protocol[In_contra, Out_co]):
+    """Work on a batch of items; a function is one. To travel to other processes it must be pickled."""
 
-    def map_batches(
-        self, stage: Callable[[Sequence[T]], Sequence[Outcome]], items: Iterable[T]
-    ) -> Iterator[Outcome]:
-        """One outcome an item, in order."""
+    def __call__(self, batch: Sequence[In_contra], /) -> Sequence[Out_co]:
+        """One answer an item, in their order."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs a stage over many items: in threads, in processes, or on a cluster.
+
+    `lineament.testing.engine_contract` holds the tests that every engine must pass.
+    """
+
+    def map_batches(self, stage: Stage[T, R], items: Iterable[T], *, size: int = 1) -> Iterator[R]:
+        """One answer an item, in order; a worker takes up to ``size`` items at once.
+
+        Only a few batches of ``items`` are read ahead of the answers taken. What the stage raises is raised
+        here, at its place, and ends the run, as closing the iterator does. A run begun before a fork is a
+        `UsageError` in the child, which begins anew.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the workers and the runs still open; a later call begins new ones."""
         ...

@@ -14,16 +14,16 @@ import sys
 from typing import Any
 
 from lineament.cli.main import main
-from lineament.datasets import worker_processes
 from lineament.datasets.extraction import extract
-from lineament.datasets.worker_processes import Workers
+from lineament.engines import processes
+from lineament.engines.processes import Workers
 from lineament.io.manifest import Journal
 
 
 def disturb(when: str) -> None:
     """Make it happen, and let a handful of photos be worth processes."""
     extract._LEAST_PHOTOS = 2
-    receive, record, build = worker_processes._receive, Journal.record, Workers.__init__
+    receive, record, build = processes._receive, Journal.record, Workers.__init__
     pools: list[Workers] = []
 
     def built(self: Workers, *arguments: Any) -> None:
@@ -49,7 +49,7 @@ def disturb(when: str) -> None:
         when = "never"
 
     Workers.__init__ = built  # type: ignore[method-assign]
-    worker_processes._receive = received
+    processes._receive = received
     Journal.record = recorded  # type: ignore[method-assign]
 
 

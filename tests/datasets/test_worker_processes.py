@@ -1,13 +1,12 @@
-"""Worker processes: answers and errors arrive, no worker outlives its caller, crops are the same."""
+"""Extraction by worker processes: the crops are the same, and a disturbed run goes on."""
 
 from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,78 +15,7 @@ from sample_people import people
 from lineament.datasets.extraction import extract as extraction
 from lineament.datasets.extraction.extract import ExtractSettings, extract
 from lineament.datasets.opening import open_dataset
-from lineament.datasets.threads import in_threads
-from lineament.datasets.worker_processes import Workers
-from lineament.errors import ConfigError, OutputError
-
-
-def divided(by: int) -> Callable[[int], tuple[float, int]]:
-    """What the workers of these tests do; they import it by name."""
-    if by < 0:
-        raise ConfigError("by: negative")
-
-    def work(number: int) -> tuple[float, int]:
-        print("a library's remark")
-        return by / number, os.getpid()
-
-    return work
-
-
-def end_yourself(number: int) -> Callable[[int], None]:
-    """Work that the system ends."""
-    return lambda _item: os.kill(os.getpid(), number)
-
-
-def test_answers_come_in_order_from_all_workers() -> None:
-    """Every item is answered once, in the order given, by processes other than this one."""
-    with Workers(2, divided, (6,)) as pool:
-        answers = list(in_threads(2, pool.ask, range(1, 40)))
-    assert [(item, answer[0]) for item, answer in answers] == [(n, 6 / n) for n in range(1, 40)]
-    processes = {answer[1] for _, answer in answers}
-    assert len(processes) == 2 and os.getpid() not in processes
-
-
-def test_errors_of_the_work_are_raised_and_the_worker_goes_on() -> None:
-    """An error arrives as itself; the next item is answered all the same."""
-    with Workers(1, divided, (6,)) as pool:
-        with pytest.raises(ZeroDivisionError):
-            pool.ask(0)
-        assert pool.ask(3)[0] == 2
-    with pytest.raises(ConfigError, match="negative"):
-        Workers(2, divided, (-1,))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_an_ended_worker_is_a_named_error() -> None:
-    """A worker that the system kills, for want of memory say, ends in an error that says so."""
-    with Workers(1, end_yourself, (signal.SIGKILL,)) as pool, pytest.raises(OutputError, match="signal 9"):
-        pool.ask(1)
-
-
-PARENT = """
-import os, signal, sys
-sys.path.insert(0, sys.argv[1])
-from lineament.datasets.worker_processes import Workers
-from test_worker_processes import divided
-
-pool = Workers(2, divided, (6,))
-print(*(worker.pid for worker in pool._all), flush=True)
-if sys.argv[2] == "killed":
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="waits for processes as Linux can")
-@pytest.mark.parametrize("how", ["killed", "ends without closing"])
-def test_no_worker_outlives_its_caller(how: str) -> None:
-    """Killed or just gone, the caller takes its workers with it."""
-    command = [sys.executable, "-c", PARENT, str(Path(__file__).parent), how]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == (-9 if how == "killed" else 0), ended.stderr
-    workers = ended.stdout.split()
-    assert len(workers) == 2
-    for pid in map(int, workers):
-        assert ends(pid)
+from lineament.engines.processes import Workers
 
 
 def ends(pid: int) -> bool:
@@ -98,21 +26,6 @@ def ends(pid: int) -> bool:
         return True
     with os.fdopen(process):
         return bool(select.select([process], [], [], 60)[0])
-
-
-def test_a_plain_script_may_ask_for_workers(tmp_path: Path) -> None:
-    """A caller's module without ``if __name__ == "__main__"`` is not run again by the workers."""
-    script = tmp_path / "plain.py"
-    script.write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from lineament.datasets.worker_processes import Workers\n"
-        "from test_worker_processes import divided\n"
-        "print('once')\n"
-        "with Workers(2, divided, (6,)) as pool:\n"
-        "    print(pool.ask(2)[0])\n"
-    )
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == ["once", "3.0"]
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +54,9 @@ def test_processes_and_threads_write_the_same(
     asked: list[str] = []
     ask = Workers.ask
 
-    def counted(self: Workers, item: extraction.Photo) -> object:
-        asked.append(item.path)
-        return ask(self, item)
+    def counted(self: Workers, batch: Sequence[extraction.Photo]) -> object:
+        asked.extend(photo.path for photo in batch)
+        return ask(self, batch)
 
     monkeypatch.setattr(Workers, "ask", counted)
     extract(source, tmp_path / "there", ExtractSettings(), workers=2)

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image as PictureFile
 
 from lineament.analyzer import Analyzer
+from lineament.embedders._mirrored import Mirrored
 from lineament.errors import ConfigError, InsufficientData, UsageError
 from lineament.evaluation import all_comparisons, templates, verification
 from lineament.evaluation.capture import Captures, capture, rate_key
-from lineament.evaluation.mirrored import Mirrored
 from lineament.evaluation.people import LabelledPictures, open_people
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import similarity

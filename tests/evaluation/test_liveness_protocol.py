@@ -177,9 +177,9 @@ def test_folders_without_bona_fide_or_kept_images_are_wrong_usage(tmp_path: Path
     """Both ends are needed, and the pixels."""
     (tmp_path / "print").mkdir()
     shutil.copy(SAMPLES / "collins_nasa.png", tmp_path / "print")
-    with Analyzer("yunet", None, quality=False, workers=1, keep_images=True) as analyzer:
-        with pytest.raises(UsageError, match="bona_fide"):
-            liveness.score_folders(tmp_path, _detail, analyzer)
-        analyzer.keep_images = False
-        with pytest.raises(ConfigError, match="keep_images"):
-            liveness.score_folders(tmp_path, _detail, analyzer)
+    analyzer = Analyzer("yunet", None, quality=False, workers=1, keep_images=True)
+    with analyzer, pytest.raises(UsageError, match="bona_fide"):
+        liveness.score_folders(tmp_path, _detail, analyzer)
+    without = Analyzer.from_settings(analyzer.settings.changed(keep_images=False))
+    with without, pytest.raises(ConfigError, match="keep_images"):
+        liveness.score_folders(tmp_path, _detail, without)

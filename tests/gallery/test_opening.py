@@ -114,7 +114,7 @@ def test_closing_ends_the_analyzer_it_made(monkeypatch: pytest.MonkeyPatch) -> N
         def close(self) -> None:
             ended.append(self)
 
-    monkeypatch.setattr("lineament.analyzer.Analyzer", Made)
+    monkeypatch.setattr("lineament.analyzer.Analyzer.from_settings", lambda settings: Made())
     with Gallery("memory:", threshold=threshold(0.9)) as gallery:
         gallery.enrol("Ann", picture("p0"))
         made = gallery.analyzer

@@ -67,6 +67,7 @@ def analyze(
         attributes=[*asked, *people],
         precision=precision,
         workers=workers,
+        keep_images=draw is not None or sheet is not None,
     )
     answers = [name for one in analyzer.attributes for name in one.names]
     columns = ("score", "box", "quality", "size", "yaw", "sharpness")

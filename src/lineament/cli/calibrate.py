@@ -81,11 +81,10 @@ def calibrate(
 
     `verify` and `gallery identify` take the file by --threshold-file.
     """
+    from lineament.analyzer import Analyzer
     from lineament.cli.evaluate.shared import (
         exit_strict,
-        open_analyzer,
         say_failures,
-        settings_json,
         tell_near,
     )
     from lineament.cli.evaluate.shared import say_left_out as left_out
@@ -99,6 +98,7 @@ def calibrate(
     from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file
     from lineament.scoring.probability import METHODS
+    from lineament.settings import AnalyzerSettings
 
     target = target_fmr if target_fpir is None else target_fpir
     if target is None or (target_fmr is not None and target_fpir is not None):
@@ -117,10 +117,13 @@ def calibrate(
     )
     people = open_people(data, split)
     require_people_unseen(people, detector, embedder)
-    with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
+    made_of = AnalyzerSettings(
+        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+    )
+    with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         with progress(len(people), "pictures") as advance:
             captures = capture(analyzer, people.pictures, advance, people.boxes)
-        found = run(people, captures, plan, settings_json(detector, embedder, precision, flip))
+        found = run(people, captures, plan, made_of.measured())
         say_failures(report, captures.failures)
         left_out(report, people)
         copies = tell_near(report, people, captures, workers, near)

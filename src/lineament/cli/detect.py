@@ -32,7 +32,9 @@ def detect(
     from lineament.analyzer import Analyzer
     from lineament.cli.pictures import run
 
-    analyzer = Analyzer(detector=detector, embedder=None, quality=False, workers=workers)
+    analyzer = Analyzer(
+        detector, embedder=None, quality=False, workers=workers, keep_images=draw is not None
+    )
     run(
         analyzer,
         paths,

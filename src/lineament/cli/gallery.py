@@ -102,10 +102,10 @@ def enrol(
     from lineament.cli.output import Report, progress
     from lineament.errors import UsageError
     from lineament.gallery import manifests
-    from lineament.gallery.enrolment import MIN_QUALITY
     from lineament.gallery.gallery import Gallery
     from lineament.gallery.subjects import require_valid
     from lineament.io import calibration_file, sources
+    from lineament.settings import MIN_QUALITY
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     alone = subject is None and face is None and not largest

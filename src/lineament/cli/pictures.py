@@ -53,12 +53,12 @@ def run(
 ) -> None:
     """Analyse, print a row a face and a total, and exit with 1 on a refusal when strict.
 
-    ``notes`` are told before anything else.
+    To ``draw`` or make a ``sheet`` takes an analyzer that keeps the pixels. ``notes`` are told before
+    anything else.
     """
     on_sheet, videos, refusals = Sheet(sheet), Videos(), Refusals()
     listing = sources.expand(paths)
     files = list(listing)
-    analyzer.keep_images = draw is not None or sheet is not None
     counts: Counter[Status] = Counter()
     kinds = found_by(analyzer.detector)
     found: Counter[str] = Counter(dict.fromkeys(kinds, 0))

@@ -9,7 +9,8 @@ from lineament.lazily import lazily
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import Allow, EnrolOutcome
     from lineament.gallery.erasing import Alike, Receipt, Trace
-    from lineament.gallery.gallery import FaceAnalyzer, Gallery, Identified, SubjectRecords
+    from lineament.gallery.gallery import Gallery, Identified, SubjectRecords
+    from lineament.settings import FaceAnalyzer
 
 __all__ = [
     "Alike",
@@ -28,6 +29,7 @@ __getattr__, __dir__ = lazily(
     {
         "lineament.gallery.enrolment": ("Allow", "EnrolOutcome"),
         "lineament.gallery.erasing": ("Alike", "Receipt", "Trace"),
-        "lineament.gallery.gallery": ("FaceAnalyzer", "Gallery", "Identified", "SubjectRecords"),
+        "lineament.settings": ("FaceAnalyzer",),
+        "lineament.gallery.gallery": ("Gallery", "Identified", "SubjectRecords"),
     },
 )

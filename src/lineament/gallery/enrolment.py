@@ -28,17 +28,15 @@ from lineament.errors import (
 )
 from lineament.gallery import fusion as fusions
 from lineament.gallery.disputes import Disputes
-from lineament.gallery.fusion import Fusion
 from lineament.gallery.searching import match
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.geometry import choosing
 from lineament.io.own_files import CROP
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
+from lineament.settings import Fusion
 from lineament.shown import shown
-from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
-
-MIN_QUALITY = 0.5
-"""The combined quality score below which a photo is refused; docs/howto/gallery.md says why."""
+from lineament.types import Compared, Embedding, Face, Outcome, Threshold
 
 
 class Allow(StrEnum):

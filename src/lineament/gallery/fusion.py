@@ -9,25 +9,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
 import numpy as np
 
-from lineament.config import did_you_mean
-from lineament.errors import ConfigError
 from lineament.protocols import GalleryStore
-from lineament.types import Float32, Record, RecordKind
+from lineament.records import Record, RecordKind
+from lineament.settings import Fusion
+from lineament.types import Float32
 
-Fusion = Literal["mean", "best"]
-
-KIND: dict[str, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.SAMPLE}
+KIND: dict[Fusion, RecordKind] = {"mean": RecordKind.TEMPLATE, "best": RecordKind.SAMPLE}
 """The kind of record each fusion searches."""
-
-
-def require_fusion(name: object) -> None:
-    """Raise `ConfigError` for an unknown fusion."""
-    if not isinstance(name, str) or name not in KIND:
-        raise ConfigError(f"no fusion named {name!r}{did_you_mean(str(name), KIND)}")
 
 
 def mean_direction(vectors: Float32) -> Float32:

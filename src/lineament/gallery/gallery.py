@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from lineament.gallery import correcting, enrolment, erasing, opening
 from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
 from lineament.gallery.disputes import Disputes
-from lineament.gallery.enrolment import MIN_QUALITY, Allow, Chosen, EnrolOutcome, choose
+from lineament.gallery.enrolment import Allow, Chosen, EnrolOutcome, choose
 from lineament.gallery.erasing import Alike, Receipt, Trace
 from lineament.gallery.photos import allowances, refused, subjects_and_photos
 from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
@@ -38,19 +38,10 @@ from lineament.gallery.sightings import Sighting, sighting
 from lineament.gallery.writing import decided
 from lineament.io import inputs
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
 from lineament.search.exact import similarities
-from lineament.types import (
-    Decision,
-    Embedding,
-    Faces,
-    Match,
-    ModelId,
-    Outcome,
-    Record,
-    RecordKind,
-    Threshold,
-    Verification,
-)
+from lineament.settings import MIN_QUALITY, AnalyzerSettings, FaceAnalyzer, Fusion, GallerySettings
+from lineament.types import Decision, Embedding, Faces, Match, ModelId, Outcome, Threshold, Verification
 
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer, Source
@@ -58,14 +49,6 @@ if TYPE_CHECKING:
 
 Asked = int | tuple[float, float] | None
 """A face of a photo: its number from 1, or a point in it, x, y in pixels."""
-
-
-class FaceAnalyzer(Protocol):
-    """What a gallery needs of `lineament.analyzer.Analyzer`."""
-
-    def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
-        """One outcome a source, in order; with the digest of its pixels where asked for."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,22 +83,40 @@ class Gallery:
     def __init__(
         self,
         store: str | os.PathLike[str] | GalleryStore | None = None,
-        analyzer: FaceAnalyzer | None = None,
+        analyzer: FaceAnalyzer | AnalyzerSettings | None = None,
         *,
         threshold: Threshold | None = None,
         target_fmr: float | None = None,
-        fusion: fusions.Fusion = "mean",
+        fusion: Fusion = "mean",
         min_quality: float = MIN_QUALITY,
         create: bool = True,
     ) -> None:
-        opening.require_settings(analyzer, threshold, target_fmr, fusion, min_quality)
+        opening.require_analyzer(analyzer)
+        self.settings: Final = GallerySettings(
+            store,
+            opening.settings_of(analyzer),
+            threshold=threshold,
+            target_fmr=target_fmr,
+            fusion=fusion,
+            min_quality=min_quality,
+            create=create,
+        )
         self._store: GalleryStore | None = opening.opened(store, create)
-        self.fusion = fusion
-        self.min_quality = min_quality
-        self.target_fmr = target_fmr
-        self._threshold = threshold
-        self._given = analyzer
+        self._given = None if isinstance(analyzer, AnalyzerSettings) else analyzer
         self._made: Analyzer | None = None
+
+    @classmethod
+    def from_settings(cls, settings: GallerySettings) -> Self:
+        """The gallery of these settings; those of another one are its ``settings``."""
+        return cls(
+            settings.store,  # type: ignore[arg-type]
+            settings.analyzer,
+            threshold=settings.threshold,
+            target_fmr=settings.target_fmr,
+            fusion=settings.fusion,
+            min_quality=settings.min_quality,
+            create=settings.create,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """The settings and the place of the gallery; an analyzer of its own is made anew where needed."""
@@ -137,8 +138,24 @@ class Gallery:
         if self._made is None:
             from lineament.analyzer import Analyzer
 
-            self._made = Analyzer()
+            assert isinstance(self.settings.analyzer, AnalyzerSettings)
+            self._made = Analyzer.from_settings(self.settings.analyzer)
         return self._made
+
+    @property
+    def fusion(self) -> Fusion:
+        """How several samples of one subject answer one probe."""
+        return self.settings.fusion
+
+    @property
+    def min_quality(self) -> float:
+        """The quality below which a photo is refused."""
+        return self.settings.min_quality
+
+    @property
+    def target_fmr(self) -> float | None:
+        """The false match rate whose threshold decides, where one was asked for."""
+        return self.settings.target_fmr
 
     @property
     def people(self) -> int:
@@ -151,17 +168,17 @@ class Gallery:
         Raises `InsufficientData` when none was measured at the target rate, `ModelMismatch` when it was
         measured with other weights.
         """
-        if self._threshold is not None:
-            self._threshold.model.require(model)
-            return self._threshold
+        if self.settings.threshold is not None:
+            self.settings.threshold.model.require(model)
+            return self.settings.threshold
         if self.target_fmr is not None:
             return self._measured(model)
         return search_threshold(model, self.people)
 
     def _measured(self, model: ModelId) -> Threshold:
-        if self._threshold is not None:
-            self._threshold.model.require(model)
-            return self._threshold
+        if self.settings.threshold is not None:
+            self.settings.threshold.model.require(model)
+            return self.settings.threshold
         return measured_threshold(model, VERIFY_FMR if self.target_fmr is None else self.target_fmr)
 
     # Enrolling
@@ -326,8 +343,8 @@ class Gallery:
         """
         from lineament.analyzer import compared
 
-        if self._threshold is not None:
-            self._threshold.require_for_pairs()
+        if self.settings.threshold is not None:
+            self.settings.threshold.require_for_pairs()
         name = self.resolve(subject)
         [outcome] = self.analyzer.analyze([probe], digests=True)
         taken = compared(outcome, face=face, largest=largest)

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable
 from typing import Any
 
 from lineament.errors import ConfigError
-from lineament.gallery import fusion as fusions
 from lineament.protocols import GalleryStore
+from lineament.settings import AnalyzerSettings, FaceAnalyzer
 from lineament.stores import open_store
-from lineament.types import Threshold
 
 
-def require_settings(
-    analyzer: object, threshold: object, target_fmr: object, fusion: object, min_quality: object
-) -> None:
-    """Raise `ConfigError` for a setting of a gallery that is of the wrong kind or out of range."""
-    fusions.require_fusion(fusion)
-    if threshold is not None and not isinstance(threshold, Threshold):
-        raise ConfigError(
-            f"threshold: {threshold!r:.80} is no Threshold, and a number without the model and the data it "
-            "was measured on decides nothing; give one that `lineament calibrate` wrote "
-            "(lineament.io.calibration_file.load), or a false match rate: Gallery(..., target_fmr=0.0001)"
-        )
-    if target_fmr is not None:
-        _require_number("target_fmr", target_fmr, "above 0 and below 1", lambda x: 0 < x < 1)
-        if threshold is not None:
-            raise ConfigError("give a threshold or a target_fmr, not both: each decides by itself")
-    _require_number("min_quality", min_quality, "from 0 to 1", lambda x: 0 <= x <= 1)
-    if analyzer is None:
+def require_analyzer(analyzer: object) -> None:
+    """Raise `ConfigError` for what turns no pictures into faces with embeddings."""
+    if analyzer is None or isinstance(analyzer, AnalyzerSettings):
         return
     if isinstance(analyzer, (str, type)) or not callable(getattr(analyzer, "analyze", None)):
         raise ConfigError(
@@ -38,6 +21,14 @@ def require_settings(
         )
     if getattr(analyzer, "model", analyzer) is None:
         raise ConfigError("analyzer: a gallery needs embeddings; give an Analyzer with an embedder")
+
+
+def settings_of(analyzer: FaceAnalyzer | AnalyzerSettings | None) -> FaceAnalyzer | AnalyzerSettings:
+    """What an analyzer is made of, or the object itself where it does not tell."""
+    if analyzer is None:
+        return AnalyzerSettings()
+    told = getattr(analyzer, "settings", None)
+    return told if isinstance(told, AnalyzerSettings) else analyzer
 
 
 def opened(store: Any, create: bool) -> GalleryStore:
@@ -53,12 +44,3 @@ def opened(store: Any, create: bool) -> GalleryStore:
             "(Path('people.db')), or a store with all the methods of lineament.protocols.GalleryStore"
         )
     return store
-
-
-def _require_number(name: str, value: Any, wanted: str, holds: Callable[[float], bool]) -> None:
-    try:
-        number = math.nan if isinstance(value, (bool, str, bytes)) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not holds(number):  # no comparison holds for NaN
-        raise ConfigError(f"{name}: expected a number {wanted}, got {value!r:.80}")

@@ -9,12 +9,14 @@ from lineament.lazily import lazily
 if TYPE_CHECKING:
     from lineament.testing.detector_contract import DetectorContract, plain_pictures
     from lineament.testing.embedder_contract import EmbedderContract, synthetic_crops
+    from lineament.testing.engine_contract import EngineContract
     from lineament.testing.fakes import FakeAnalyzer, picture, quality, threshold
     from lineament.testing.store_contract import StoreContract, record, unit_vectors
 
 __all__ = [
     "DetectorContract",
     "EmbedderContract",
+    "EngineContract",
     "FakeAnalyzer",
     "StoreContract",
     "picture",
@@ -31,6 +33,7 @@ __getattr__, __dir__ = lazily(
     {
         "lineament.testing.detector_contract": ("DetectorContract", "plain_pictures"),
         "lineament.testing.embedder_contract": ("EmbedderContract", "synthetic_crops"),
+        "lineament.testing.engine_contract": ("EngineContract",),
         "lineament.testing.fakes": ("FakeAnalyzer", "picture", "quality", "threshold"),
         "lineament.testing.store_contract": ("StoreContract", "record", "unit_vectors"),
     },

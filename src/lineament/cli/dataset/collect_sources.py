@@ -95,7 +95,6 @@ class Job:
         from lineament.analyzer import Analyzer
         from lineament.datasets.collect.frames import Choice
 
-        self.detector, self.precision = detector, precision
         self.analyzer = Analyzer(detector, precision=precision)
         self.choice = Choice(min_quality, gap)
 
@@ -299,8 +298,10 @@ class Job:
         """One that looks again at turned, bordered and enlarged pictures before it sees no face."""
         from lineament.analyzer import Analyzer
 
-        retrying = self.detector if self.detector.startswith("retry") else f"retry:{self.detector}"
-        return Analyzer(retrying, None, precision=self.precision)
+        made_of = self.analyzer.settings
+        detector = str(made_of.detector)
+        retrying = detector if detector.startswith("retry") else f"retry:{detector}"
+        return Analyzer.from_settings(made_of.changed(detector=retrying, embedder=None))
 
     def _guest(self, width: Any, sites: tuple[str, ...] = ()) -> Any:
         import lineament

@@ -14,10 +14,8 @@ from lineament.cli.evaluate.shared import (
     FlipOption,
     NearOption,
     exit_strict,
-    open_analyzer,
     rate_cell,
     say_failures,
-    settings_json,
     tell_near,
 )
 from lineament.cli.options import (
@@ -71,6 +69,7 @@ def fairness(
 
     The threshold is the model's own or a file's, never one chosen on these pictures.
     """
+    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
     from lineament.datasets.opening import open_dataset
     from lineament.evaluation import fairness as measuring
@@ -79,6 +78,7 @@ def fairness(
     from lineament.evaluation.people import open_people
     from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file, catalog
+    from lineament.settings import AnalyzerSettings
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     people = open_people(data, split)
@@ -88,8 +88,11 @@ def fairness(
         else labels.from_manifest(open_dataset(data), by)
     )
     require_people_unseen(people, detector, embedder)
-    settings = settings_json(detector, embedder, precision, flip)
-    with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
+    made_of = AnalyzerSettings(
+        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+    )
+    settings = made_of.measured()
+    with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         assert analyzer.model is not None
         threshold = known or catalog.card(analyzer.model.name).threshold(target_fmr)
         with progress(len(people), "pictures") as advance:

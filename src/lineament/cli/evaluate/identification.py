@@ -17,11 +17,9 @@ from lineament.cli.evaluate.shared import (
     PlotsOption,
     check_plots,
     exit_strict,
-    open_analyzer,
     rate_cell,
     say_failures,
     say_left_out,
-    settings_json,
     tell_near,
     write_figures,
 )
@@ -82,17 +80,22 @@ def identification(
 
     Who is held back and which photos are enrolled follows from a hash of the seed and the names.
     """
+    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
     from lineament.evaluation.identification import evaluate
     from lineament.evaluation.people import open_people
     from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file
+    from lineament.settings import AnalyzerSettings
 
     check_plots(plots)
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     people = open_people(images, split)
     compared = require_people_unseen(people, detector, embedder)
-    with Report(json) as report, open_analyzer(detector, embedder, precision, workers, flip) as analyzer:
+    made_of = AnalyzerSettings(
+        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+    )
+    with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         with progress(len(people), "pictures") as advance:
             found = evaluate(
                 people,
@@ -104,7 +107,7 @@ def identification(
                 threshold=known,
                 advance=advance,
             )
-        settings = settings_json(detector, embedder, precision, flip)
+        settings = made_of.measured()
         chosen = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
         answer = {**found.to_json(), **people.left_out(), **chosen, **settings}
         answer["compared_with_training"] = compared

@@ -14,7 +14,6 @@ from lineament.counting import quantity
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.evaluation.capture import Captures, Failure
     from lineament.evaluation.near_copies import Labelled, Rows
@@ -90,27 +89,6 @@ def tell_chosen_on(report: Report, compared: Mapping[str, Compared]) -> None:
                 f"{one.chosen_on:,} of these pictures are of the split val of {run}, by which its best "
                 "epoch was chosen, for it has no split test: the figures flatter"
             )
-
-
-def open_analyzer(
-    detector: str, embedder: str, precision: str, workers: int | None, flip: bool
-) -> Analyzer:
-    """An analyzer without quality scores; with ``flip`` its embedder sums face and mirror image."""
-    from lineament.analyzer import Analyzer
-    from lineament.evaluation.mirrored import Mirrored
-
-    analyzer = Analyzer(detector, embedder, precision=precision, quality=False, workers=workers)
-    if flip and analyzer.embedder is not None:
-        analyzer.embedder = Mirrored(analyzer.embedder)
-    return analyzer
-
-
-def settings_json(detector: str, embedder: str, precision: str, flip: bool) -> dict[str, str]:
-    """What was measured, as the JSON output states it."""
-    from lineament.evaluation.mirrored import SINGLE, SUMMED
-
-    system = SUMMED if flip else SINGLE
-    return {"detector": detector, "embedder": embedder, "precision": precision, "system": system}
 
 
 def say_left_out(report: Report, people: LabelledPictures) -> None:

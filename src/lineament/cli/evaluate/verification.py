@@ -17,11 +17,9 @@ from lineament.cli.evaluate.shared import (
     PlotsOption,
     check_plots,
     exit_strict,
-    open_analyzer,
     rate_cell,
     say_failures,
     say_left_out,
-    settings_json,
     tell_near,
     write_figures,
 )
@@ -104,6 +102,7 @@ def verification(
     The face nearest the picture's centre is the subject. A picture without one is a failure to acquire,
     and an error.
     """
+    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.errors import UsageError
     from lineament.evaluation import templates as ijb
@@ -111,6 +110,7 @@ def verification(
     from lineament.evaluation.people import open_people
     from lineament.evaluation.trained_on import require_people_unseen, require_pictures_unseen
     from lineament.io import calibration_file
+    from lineament.settings import AnalyzerSettings
 
     if (everything is None) == (pairs is None):
         raise UsageError("give either --pairs FILE with --images DIR, or --all DIR")
@@ -122,15 +122,14 @@ def verification(
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     if known is not None and known.kind != "FMR":
         raise UsageError(f"{threshold_file}: a threshold for searches (FPIR); 1:1 needs one for an FMR")
-    settings = settings_json(detector, embedder, precision, flip)
-    opened = (detector, embedder, precision, workers, flip)
+    made_of = AnalyzerSettings(
+        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+    )
     if everything is not None:
         people = open_people(everything, split)
         compared = require_people_unseen(people, detector, embedder)
-        with Report(json) as report, open_analyzer(*opened) as analyzer:
-            failures = _all(
-                report, people, compared, analyzer, settings, known, target_fmr, plots, save_to, near
-            )
+        with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
+            failures = _all(report, people, compared, analyzer, known, target_fmr, plots, save_to, near)
     else:
         assert pairs is not None and images is not None
         if templates is None:
@@ -145,9 +144,9 @@ def verification(
         )
         compared = require_pictures_unseen((images / name for name in names), (detector, embedder), whose)
         files = {"pairs": pairs, "templates": templates}
-        with Report(json) as report, open_analyzer(*opened) as analyzer:
+        with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
             failures = _listed(
-                report, listed, members, files, images, compared, analyzer, settings, plots, save_to, near
+                report, listed, members, files, images, compared, analyzer, plots, save_to, near
             )
     exit_strict(strict, failures)
 
@@ -160,7 +159,6 @@ def _listed(
     images: Path,
     compared: dict[str, int],
     analyzer: Analyzer,
-    settings: dict[str, str],
     plots: Path | None,
     save_to: Path | None,
     near: bool,
@@ -180,6 +178,7 @@ def _listed(
         with progress(len(members.pictures), "pictures") as advance:
             found = protocol.score(listed, ijb.capture_templates(members, images, analyzer, advance))
         what = f"{quantity(len(members.ids), 'template')} of {quantity(len(members.pictures), 'picture')}"
+    settings = analyzer.settings.measured()
     answer = {**found.to_json(), "templates": members is not None, **settings}
     answer["compared_with_training"] = compared
     if members is None:
@@ -230,7 +229,6 @@ def _all(
     people: LabelledPictures,
     compared: dict[str, int],
     analyzer: Analyzer,
-    settings: dict[str, str],
     threshold: Threshold | None,
     target_fmr: float,
     plots: Path | None,
@@ -242,6 +240,7 @@ def _all(
 
     with progress(len(people), "pictures") as advance:
         found = evaluate(people, analyzer, threshold=threshold, target_fmr=target_fmr, advance=advance)
+    settings = analyzer.settings.measured()
     answer = {**found.to_json(), **settings, "compared_with_training": compared}
     answer |= tell_near(report, people, found.captures, analyzer.workers, near)
     report.line(answer)

@@ -27,11 +27,12 @@ from lineament.datasets.cleaning.duplicates import (
 )
 from lineament.datasets.cleaning.proposals import Proposal, in_order
 from lineament.datasets.cleaning.same_picture import Canvas
-from lineament.datasets.threads import in_threads
+from lineament.engines.batching import Each
+from lineament.engines.threads import Threads
 from lineament.errors import ConfigError, UsageError
-from lineament.gallery.enrolment import MIN_QUALITY
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.settings import MIN_QUALITY
 from lineament.types import Status
 
 Check = Literal["face", "identity", "duplicates", "quality"]
@@ -197,12 +198,13 @@ def _see_all(
     def look(row: ManifestRow) -> dict[str, Any]:
         return looking.look(of_path[row.path])
 
-    for row, record in in_threads(analyzer.workers, look, todo):
-        if log is not None:
-            log.record(key_of(row), record)
-        done[key_of(row)] = record
-        if advance is not None:
-            advance(1)
+    with Threads(analyzer.workers) as engine:
+        for row, record in zip(todo, engine.map_batches(Each(look), todo), strict=True):
+            if log is not None:
+                log.record(key_of(row), record)
+            done[key_of(row)] = record
+            if advance is not None:
+                advance(1)
     return [seen for row in pictures for seen in seen_rows(of_path[row.path], done[key_of(row)])]
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from lineament.datasets.cleaning.glances import Fit, Surroundings, outline
 from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.cleaning.same_picture import Canvas, lay_out, look_at, overlay
-from lineament.datasets.threads import in_threads
+from lineament.engines.batching import Each
+from lineament.engines.threads import Threads
 from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
@@ -126,11 +127,11 @@ def confirmed(
     ``advance`` is told of every picture glanced at.
     """
     seen = _Looks(layouts, looks or (lambda i: small_looks(layouts(i))))
-    for _ in in_threads(workers, seen.glance, _looked_at(near)):
-        if advance is not None:
-            advance(1)
-    for _, pairs in in_threads(workers, lambda i: list(seen.confirmed(i, near[i])), near):
-        yield pairs
+    with Threads(workers) as engine:
+        for _ in engine.map_batches(Each(seen.glance), _looked_at(near)):
+            if advance is not None:
+                advance(1)
+        yield from engine.map_batches(Each(lambda i: list(seen.confirmed(i, near[i]))), near)
 
 
 def _looked_at(near: Mapping[int, NDArray[np.integer[Any]]]) -> list[int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -14,8 +12,8 @@ from lineament.datasets.collect.collection import Collection, Gathered, timestam
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.politeness import Guest, passing
 from lineament.datasets.collect.width import Width
+from lineament.engines.threads import Threads
 from lineament.errors import BadAnswer, CollectError, ForbiddenUrl, SearchFailed, Unreachable
-from lineament.io.first_imports import import_first
 from lineament.io.manifest import Provenance
 
 LEFT_FOR_LATER = "person left for a later run"
@@ -88,25 +86,8 @@ def gather(
     width = width or Width(workers)
     stop = stop or threading.Event()
     job = _Job(collection, search, guest, per_subject, width, stop)
-    outcomes: queue.Queue[Gathered | BaseException | None] = queue.Queue(maxsize=1_000)
-    import_first()
-    with ThreadPoolExecutor(workers, "collect") as pool:
-        for person in collection.people.values():
-            pool.submit(_work, job, person, outcomes)
-        try:
-            left = len(collection.people)
-            while left:
-                outcome = outcomes.get()
-                if outcome is None:
-                    left -= 1
-                elif isinstance(outcome, BaseException):
-                    raise outcome
-                else:
-                    yield outcome
-        finally:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            _drain(outcomes, pool)
+    with Threads(workers) as engine:
+        yield from engine.stream(job.run, collection.people.values(), stop=stop)
 
 
 def stoppable(stop: threading.Event) -> Callable[[float], None]:
@@ -133,32 +114,6 @@ def _web(page: str | None) -> str | None:
         return parse(page).url
     except ForbiddenUrl:
         return None
-
-
-def _drain(outcomes: queue.Queue[Gathered | BaseException | None], pool: ThreadPoolExecutor) -> None:
-    """Keep a full queue from blocking the workers that are about to end."""
-    done = threading.Event()
-
-    def wait() -> None:
-        pool.shutdown(wait=True)
-        done.set()
-
-    threading.Thread(target=wait, daemon=True).start()
-    while not done.is_set():
-        try:
-            outcomes.get(timeout=0.05)
-        except queue.Empty:
-            continue
-
-
-def _work(job: _Job, person: Person, outcomes: queue.Queue[Gathered | BaseException | None]) -> None:
-    try:
-        for outcome in job.run(person):
-            outcomes.put(outcome)
-    except BaseException as error:  # carried to the caller's thread, which ends the run
-        outcomes.put(error)
-    else:
-        outcomes.put(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ and searched whole. With all faces wanted, or with boxes given, photos are alway
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,13 +20,7 @@ from lineament.datasets.belonging.choosing import Choice, choose
 from lineament.datasets.belonging.consensus import Agreement
 from lineament.datasets.belonging.sightings import Sighting
 from lineament.datasets.extraction import crop_names
-from lineament.datasets.extraction.extract_photo import (
-    LOOK_SIDE,
-    Extractor,
-    ExtractSettings,
-    Photo,
-    see_photos,
-)
+from lineament.datasets.extraction.extract_photo import LOOK_SIDE, Extractor, ExtractSettings, Photo
 from lineament.datasets.extraction.output_folder import (
     JOURNAL_NAME,
     LOCK_NAME,
@@ -37,8 +31,9 @@ from lineament.datasets.extraction.output_folder import (
     sweep,
 )
 from lineament.datasets.grouping.together import link
-from lineament.datasets.threads import in_threads
-from lineament.datasets.worker_processes import Workers
+from lineament.engines.batching import Each
+from lineament.engines.processes import Processes
+from lineament.engines.threads import Threads
 from lineament.errors import OutputError, PictureError, UsageError
 from lineament.geometry.crop_style import moved
 from lineament.io import images
@@ -204,30 +199,24 @@ class _Run:
         todo = [photo for photo in self.photos if not self._kept(journal, photo)]
         resumed = len(self.photos) - len(todo)
         self.advance(resumed)
-        with self._seeing(len(todo)) as see:
-            for photo, seen in in_threads(self.workers, see, todo):
+        with ExitStack() as stack:
+            for photo, seen in zip(todo, self._seen(todo, stack), strict=True):
                 journal.record(_key(photo), seen)
                 self.advance(1)
         journal.sync()
         return resumed
 
-    @contextmanager
-    def _seeing(self, count: int) -> Iterator[Callable[[Photo], dict[str, Any]]]:
-        """What looks at a photo: processes of one thread each, as threads of one process hinder each other.
+    def _seen(self, todo: Sequence[Photo], stack: ExitStack) -> Iterator[dict[str, Any]]:
+        """What is seen in each photo, by processes of one thread each: threads hinder each other here.
 
         With one worker or few photos it is done in this process, and also where a worker process knows
-        less than this one, such as a detector registered by the caller's own program.
+        less than this one, such as a detector registered by the caller's own program. ``stack`` ends it.
         """
-        if self.workers == 1 or count < _LEAST_PHOTOS:
-            yield self.extractor.see
-            return
-        try:
-            pool = Workers(self.workers, see_photos, (self.out, self.settings))
-        except UsageError:
-            yield self.extractor.see
-            return
-        with pool:
-            yield pool.ask
+        stage = Each(self.extractor.see)
+        if self.workers > 1 and len(todo) >= _LEAST_PHOTOS:
+            with suppress(UsageError):
+                return stack.enter_context(Processes(self.workers)).map_batches(stage, todo)
+        return stack.enter_context(Threads(self.workers)).map_batches(stage, todo)
 
     def _kept(self, journal: Journal, photo: Photo) -> bool:
         """Whether an earlier run did this photo and its crops are still what it wrote."""
@@ -278,8 +267,9 @@ class _Run:
             image = images.load(photo.file, min_side=LOOK_SIDE if seen.scale != 1 else None)
             return self.extractor.write(photo, seen, face, image)
 
-        for (photo, face), crop in in_threads(self.workers, write, todo):
-            journal.record(_key(photo, face), crop)
+        with Threads(self.workers) as engine:
+            for (photo, face), crop in zip(todo, engine.map_batches(Each(write), todo), strict=True):
+                journal.record(_key(photo, face), crop)
         journal.sync()
         return choices
 

@@ -1,11 +1,10 @@
-"""One photo to its crops: the work that extraction hands to its threads or worker processes."""
+"""One photo to its crops: the work that extraction hands to an engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from lineament import registry
 from lineament.analyzer import Analyzer
@@ -18,7 +17,7 @@ from lineament.io import images
 from lineament.io.digests import sha256_of
 from lineament.io.manifest import ManifestRow
 from lineament.io.own_files import CROP
-from lineament.protocols import Detector
+from lineament.settings import AnalyzerSettings
 from lineament.types import Image, Outcome, Status
 
 LOOK_SIDE = 720
@@ -45,6 +44,11 @@ class ExtractSettings:
     def __post_init__(self) -> None:
         if self.faces not in ("one", "all"):
             raise ConfigError(f"faces: {self.faces!r} is neither 'one' nor 'all'")
+
+    def analyzer(self, workers: int | None) -> AnalyzerSettings:
+        """What finds the faces."""
+        turned = self.detector if self.rotate is None else turning(self.detector, self.rotate)
+        return AnalyzerSettings(turned, precision=self.precision, workers=workers, keep_images=True)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the manifest records them."""
@@ -75,9 +79,11 @@ class Extractor:
 
     def __init__(self, out: Path, settings: ExtractSettings, workers: int | None) -> None:
         self.out, self.settings, self.style = out, settings, settings.style
-        self.analyzer = Analyzer(
-            _detector(settings), precision=settings.precision, workers=workers, keep_images=True
-        )
+        self.analyzer = Analyzer.from_settings(settings.analyzer(workers))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, ExtractSettings, int]]:
+        """The settings, and one thread: where it is unpickled is a process among others."""
+        return type(self), (self.out, self.settings, 1)
 
     def see(self, photo: Photo) -> dict[str, Any]:
         """What the journal keeps of a photo; where it is clear whose face to take, its crop is written."""
@@ -139,16 +145,6 @@ class Extractor:
         crop = self.style.cut(image.pixels, self.transform(seen, face, image.scale))
         images.save(target, crop, quality=_QUALITY, kind=CROP)
         return relative, sha256_of(target)
-
-
-def see_photos(out: Path, settings: ExtractSettings) -> Callable[[Photo], dict[str, Any]]:
-    """`Extractor.see` for a process that does nothing else."""
-    return Extractor(out, settings, 1).see
-
-
-def _detector(settings: ExtractSettings) -> Detector:
-    spec = settings.detector
-    return registry.detectors.create(spec if settings.rotate is None else turning(spec, settings.rotate))
 
 
 def turning(detector: str, step_deg: float) -> str:

@@ -1,0 +1,213 @@
+"""A batch of pictures through every step: decode, detect, align, embed, attributes, quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from lineament.errors import FaceError, NoLandmarks, PictureError
+from lineament.geometry.alignment import ARCFACE_112, similarity_transform
+from lineament.geometry.crops import cut
+from lineament.io import images, inputs
+from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.quality.score import assess
+from lineament.shown import shown
+from lineament.types import Faces, Image, Outcome, Status, UInt8
+
+_PIXELS_A_STEP = 16_000_000
+"""Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
+
+
+@dataclass(slots=True)
+class Picture:
+    """A picture on its way through the steps."""
+
+    source: str
+    held: inputs.Held | None = None
+    image: Image | None = None
+    size_wh: tuple[int, int] | None = None
+    scale: float = 1.0
+    faces: Faces = field(default_factory=Faces.none)
+    crops: UInt8 | None = None
+    error: PictureError | FaceError | None = None
+    given: Outcome | None = None
+    digest: str | None = None
+
+    __repr__ = shown
+
+    @classmethod
+    def taken(cls, source: Any, index: int) -> Self:
+        """The source in safe keeping, or the reason why it is none."""
+        if isinstance(source, Outcome):
+            return cls(source.source, given=source)
+        picture = cls(inputs.name_of(source) or f"<picture {index}>")
+        try:
+            picture.held = inputs.hold(source, images.DEFAULT_LIMITS.max_bytes)
+        except PictureError as error:
+            picture.error = error
+        return picture
+
+    @property
+    def nbytes(self) -> int:
+        """What the source holds in memory before its turn comes."""
+        return 0 if self.held is None else self.held.nbytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """The stage of an engine that takes a batch of pictures through all steps.
+
+    Crops wait for one common call of the embedder. An error of the program itself is raised with the names
+    of the pictures in its notes.
+    """
+
+    detector: Detector
+    embedder: Embedder | None
+    attributes: tuple[AttributeClassifier, ...]
+    quality: bool
+    keep_images: bool
+    digests: bool = False
+
+    def __call__(self, batch: Sequence[Picture]) -> list[Outcome]:
+        """One outcome a picture."""
+        step: list[Picture] = []
+        for picture in batch:
+            _read(picture)
+            if self.digests and picture.image is not None:
+                picture.digest = picture.image.digest()
+            step.append(picture)
+            if sum(p.image.pixels.size // 3 for p in step if p.image is not None) >= _PIXELS_A_STEP:
+                self._find_faces(step)
+                step = []
+        self._find_faces(step)
+        self._measure(batch)
+        return [_outcome(picture, self.keep_images) for picture in batch]
+
+    def _find_faces(self, pictures: Sequence[Picture]) -> None:
+        """Everything that needs the pixels; they are let go afterwards unless they are to be kept."""
+        todo = [p for p in pictures if p.image is not None and p.error is None]
+        self._detect(todo)
+        for picture in todo:
+            assert picture.image is not None
+            with _naming(picture.source):
+                if len(picture.faces) and (self.embedder is not None or self.quality):
+                    self._align(picture, picture.image)
+        for classifier in self.attributes:
+            self._classify(classifier, [p for p in todo if len(p.faces) and p.error is None])
+        for picture in pictures:
+            if not self.keep_images:
+                picture.image = None
+
+    def _detect(self, pictures: Sequence[Picture]) -> None:
+        if not pictures:
+            return
+        try:
+            with _naming(*(p.source for p in pictures)):
+                found = self.detector.detect([p.image for p in pictures if p.image is not None])
+        except (PictureError, FaceError) as error:
+            if len(pictures) == 1:
+                pictures[0].error = error
+                return
+            for picture in pictures:
+                self._detect([picture])
+            return
+        for picture, faces in zip(pictures, found, strict=True):
+            picture.faces = faces
+
+    def _classify(self, classifier: AttributeClassifier, pictures: Sequence[Picture]) -> None:
+        if not pictures:
+            return
+        try:
+            with _naming(*(p.source for p in pictures)):
+                answers = classifier.predict(
+                    [p.image for p in pictures if p.image is not None], [p.faces for p in pictures]
+                )
+        except FaceError as error:
+            if len(pictures) == 1:
+                pictures[0].error = error
+                return
+            for picture in pictures:
+                self._classify(classifier, [picture])
+            return
+        for picture, answer in zip(pictures, answers, strict=True):
+            columns = {**picture.faces.attributes, **answer}
+            picture.faces = picture.faces.with_columns(attributes=columns)
+
+    def _align(self, picture: Picture, image: Image) -> None:
+        if picture.faces.landmarks is None:
+            picture.error = NoLandmarks("the detector gave no landmarks, so the faces cannot be aligned")
+            return
+        size = self.embedder.crop_size if self.embedder is not None else 112
+        template = np.broadcast_to(ARCFACE_112 * (size / 112), picture.faces.landmarks.shape)
+        try:
+            transforms = similarity_transform(picture.faces.landmarks, template)
+        except ValueError:
+            picture.error = NoLandmarks("all landmarks of a face coincide, so it cannot be aligned")
+            return
+        picture.crops = cut(image.pixels, transforms, size)
+
+    def _measure(self, pictures: Sequence[Picture]) -> None:
+        """Embeddings of all pictures in one call, then quality."""
+        found = [p for p in pictures if p.crops is not None]
+        if not found:
+            return
+        if self.embedder is not None:
+            crops = np.concatenate([p.crops for p in found if p.crops is not None])
+            with _naming(*(p.source for p in found)):
+                vectors = self.embedder.embed(crops)
+            lengths = np.linalg.norm(vectors, axis=1)
+            units = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]
+            start = 0
+            for picture in found:
+                rows = slice(start, start := start + len(picture.faces))
+                picture.faces = picture.faces.with_columns(
+                    embeddings=units[rows], embedding_lengths=lengths[rows], model=self.embedder.model
+                )
+        if self.quality:
+            for picture in found:
+                assert picture.crops is not None
+                picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))
+
+
+def _read(picture: Picture) -> None:
+    if picture.held is None:
+        return
+    try:
+        image = images.load(picture.held, name=picture.source)
+    except PictureError as error:
+        picture.error = error
+    else:
+        picture.image, picture.scale = image, image.scale
+        picture.size_wh = round(image.size_wh[0] * image.scale), round(image.size_wh[1] * image.scale)
+    picture.held = None
+
+
+def _outcome(picture: Picture, keep_image: bool) -> Outcome:
+    if picture.given is not None:
+        return picture.given
+    kept = picture.image if keep_image else None
+    if picture.error is not None:
+        return Outcome(picture.source, Status.REFUSED, picture.size_wh, error=picture.error, image=kept)
+    faces = picture.faces
+    if picture.scale != 1 and len(faces):
+        points = faces.landmarks
+        faces = faces.with_columns(
+            boxes=faces.boxes * picture.scale,
+            landmarks=None if points is None else points * picture.scale,
+        )
+    status = Status.OK if len(faces) else Status.NO_FACE
+    return Outcome(picture.source, status, picture.size_wh, faces, image=kept, digest=picture.digest)
+
+
+@contextmanager
+def _naming(*sources: str) -> Iterator[None]:
+    """Name the pictures in whatever goes wrong with the program itself."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while analysing {', '.join(sources)}")
+        raise
