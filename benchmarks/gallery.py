@@ -22,9 +22,10 @@ from lineament.analyzer import Analyzer, central_face
 from lineament.errors import LineamentError
 from lineament.gallery.fusion import mean_direction
 from lineament.io import catalog
+from lineament.records import Record
 from lineament.stores.sqlite import SqliteStore
 from lineament.testing.store_contract import MODEL, unit_vectors
-from lineament.types import Float32, Record
+from lineament.types import Float32
 
 REPEATS = 5
 

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from lineament.gallery.gallery import Gallery
+from lineament.records import Hit, Record, RecordKind
 from lineament.stores.sqlite import SqliteStore
 from lineament.testing.fakes import MODEL, FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
-from lineament.types import Float32, Hit, Record, RecordKind
+from lineament.types import Float32
 
 DIMENSION = 128
 REPEATS = 25

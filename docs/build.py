@@ -101,10 +101,11 @@ def _default(option: Any) -> str:
 
 
 def wings() -> list[str]:
-    """Every module whose ``__all__`` is public: the package, its sub-packages, and the three seams."""
+    """Every module whose ``__all__`` is public: the package, its sub-packages, and what all of them speak of."""
     import lineament
 
-    found = ["lineament", "lineament.protocols", "lineament.registry", "lineament.types"]
+    alone = ("protocols", "records", "registry", "types")
+    found = ["lineament", *(f"lineament.{name}" for name in alone)]
     found += [
         info.name
         for info in pkgutil.walk_packages(lineament.__path__, "lineament.")

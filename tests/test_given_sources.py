@@ -32,9 +32,10 @@ from lineament.errors import (
 )
 from lineament.explain.impostors import Crowd, nearest
 from lineament.io import images, inputs, sources
+from lineament.records import Record
 from lineament.registry import detectors, embedders
 from lineament.stores import open_store
-from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Record, Status
+from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Status
 
 PHOTO = Path(__file__).parents[1] / "samples" / "obama_2012_portrait.jpg"
 DATA = PHOTO.read_bytes()

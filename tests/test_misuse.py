@@ -16,7 +16,8 @@ from PIL import Image as pillow
 import lineament
 from lineament import Analyzer, Gallery, errors
 from lineament.errors import LineamentError, NoFaceFound, PictureNotFound, UsageError
-from lineament.types import Outcome, Record, RecordKind
+from lineament.records import Record, RecordKind
+from lineament.types import Outcome
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 PHOTO = str(SAMPLES / "obama_2012_portrait.jpg")

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import lineament
+from lineament.records import Record
 from lineament.shown import shown
-from lineament.types import Embedding, Face, Faces, Image, ModelId, Outcome, Record, Status
+from lineament.types import Embedding, Face, Faces, Image, ModelId, Outcome, Status
 
 VECTOR = np.full(64, 0.125, np.float32)
 SECRET = "0.125"

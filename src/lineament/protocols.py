@@ -11,18 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from lineament.types import (
-    AttributeScores,
-    Faces,
-    Float32,
-    Hit,
-    Image,
-    ModelId,
-    Outcome,
-    Record,
-    RecordKind,
-    UInt8,
-)
+from lineament.records import Hit, Record, RecordKind
+from lineament.types import AttributeScores, Faces, Float32, Image, ModelId, Outcome, UInt8
 
 __all__ = ["AttributeClassifier", "Detector", "Embedder", "Engine", "GalleryStore", "ImageSource"]
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lineament import pixels
 from lineament.errors import InvalidArray, LineamentError, ModelMismatch, UsageError
+from lineament.lazily import lazily
 from lineament.shown import shown
 
 if TYPE_CHECKING:
@@ -33,19 +34,19 @@ __all__ = [
     "Embedding",
     "Face",
     "Faces",
-    "Hit",
     "Image",
     "Interval",
     "Match",
     "ModelId",
     "Outcome",
     "Quality",
-    "Record",
-    "RecordKind",
     "Status",
     "Threshold",
     "Verification",
 ]
+
+# Public here before they had a module of their own.
+__getattr__, __dir__ = lazily(__name__, {"lineament.records": ("Hit", "Record", "RecordKind")})
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -56,7 +57,7 @@ T = TypeVar("T")
 LANDMARK_NAMES = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
 
 
-def _float32(name: str, values: Any, shape: tuple[int | None, ...]) -> Float32:
+def require_float32(name: str, values: Any, shape: tuple[int | None, ...]) -> Float32:
     """Validate once at the edge: finite float32 of the given shape (None = any length)."""
     array = np.ascontiguousarray(values, dtype=np.float32)
     if array.ndim != len(shape) or any(
@@ -206,7 +207,7 @@ class Embedding:
         return f"Embedding({len(self.vector)} numbers of {self.model})"
 
     def __post_init__(self) -> None:
-        vector = _float32("embedding", self.vector, (None,))
+        vector = require_float32("embedding", self.vector, (None,))
         if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
             raise InvalidArray("embedding: not of unit length; divide by its norm first")
         object.__setattr__(self, "vector", vector)
@@ -251,7 +252,9 @@ class AttributeScores:
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        probabilities = _float32(self.name, self.probabilities, (len(self.values), len(self.classes)))
+        probabilities = require_float32(
+            self.name, self.probabilities, (len(self.values), len(self.classes))
+        )
         object.__setattr__(self, "probabilities", probabilities)
 
     def __len__(self) -> int:
@@ -309,19 +312,23 @@ class Faces:
         return f"Faces({len(self)}: {', '.join([*columns, *self.attributes])})"
 
     def __post_init__(self) -> None:
-        boxes = _float32("boxes", self.boxes, (None, 4))
+        boxes = require_float32("boxes", self.boxes, (None, 4))
         n = len(boxes)
         put = object.__setattr__
         put(self, "boxes", boxes)
-        put(self, "scores", _float32("scores", self.scores, (n,)))
+        put(self, "scores", require_float32("scores", self.scores, (n,)))
         if self.landmarks is not None:
-            put(self, "landmarks", _float32("landmarks", self.landmarks, (n, 5, 2)))
+            put(self, "landmarks", require_float32("landmarks", self.landmarks, (n, 5, 2)))
         if self.embeddings is not None:
-            put(self, "embeddings", _float32("embeddings", self.embeddings, (n, None)))
+            put(self, "embeddings", require_float32("embeddings", self.embeddings, (n, None)))
             if self.model is None:
                 raise InvalidArray("embeddings: come without the model that made them")
         if self.embedding_lengths is not None:
-            put(self, "embedding_lengths", _float32("embedding lengths", self.embedding_lengths, (n,)))
+            put(
+                self,
+                "embedding_lengths",
+                require_float32("embedding lengths", self.embedding_lengths, (n,)),
+            )
         columns = {"attempts": self.attempts, "quality": self.quality, **self.attributes}
         for name, column in columns.items():
             if column is not None and len(column) != n:
@@ -610,52 +617,3 @@ class Verification:
 def _no_truth(answer: Match | Verification) -> TypeError:
     """An answer has no truth value: a plain object is true whatever it says, strangers would pass."""
     return TypeError(f"a {type(answer).__name__} is neither true nor false; use .accepted")
-
-
-class RecordKind(StrEnum):
-    """What a stored embedding is: a photo's sample, a subject's fused template, or a dispute."""
-
-    SAMPLE = "sample"
-    TEMPLATE = "template"
-    DISPUTE = "dispute"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
-    """One stored embedding: ``vector`` float32 ``(D,)``, unit length.
-
-    ``id`` is the idempotency key: writing the same id twice leaves one record. For a dispute, ``subject``
-    is the person whom the face is *not*. ``picture`` is the `Image.digest` of the photo, ``box`` float32
-    ``(4,)`` where the face lies in it, and ``size_wh`` the photo's size; a record without a box is of an
-    older gallery, whose ``picture`` is the SHA-256 of the file. ``created_at`` is ISO 8601 in UTC.
-    """
-
-    id: str
-    subject: str
-    vector: Float32
-    kind: RecordKind = RecordKind.SAMPLE
-    source: str = ""
-    picture: str = ""
-    quality: float | None = None
-    created_at: str = ""
-    box: Float32 | None = None
-    size_wh: tuple[int, int] | None = None
-
-    __repr__ = shown
-
-    def __post_init__(self) -> None:
-        vector = _float32("record vector", self.vector, (None,))
-        if abs(float(np.linalg.norm(vector)) - 1) > 1e-3:
-            raise InvalidArray("record vector: not of unit length")
-        object.__setattr__(self, "vector", vector)
-        if self.box is not None:
-            object.__setattr__(self, "box", _float32("record box", self.box, (4,)))
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A stored record near a query, as a store returns it: no threshold, no grouping."""
-
-    id: str
-    subject: str
-    similarity: float

@@ -15,9 +15,10 @@ from lineament.errors import ConfigError, InsufficientData, ModelMismatch
 from lineament.explain.impostors import Crowd, nearest, nearest_enrolled
 from lineament.explain.match import occlude
 from lineament.io import images
+from lineament.records import Record
 from lineament.scoring.similarity import normalise
 from lineament.stores import open_store
-from lineament.types import Float32, ModelId, Record, UInt8
+from lineament.types import Float32, ModelId, UInt8
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

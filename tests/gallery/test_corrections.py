@@ -20,8 +20,9 @@ from lineament.errors import (
 )
 from lineament.gallery.fusion import Fusion
 from lineament.gallery.gallery import Gallery
+from lineament.records import RecordKind
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.types import Decision, Float32, RecordKind
+from lineament.types import Decision, Float32
 
 BASE = np.eye(16, dtype=np.float32)
 

@@ -22,10 +22,11 @@ from lineament.errors import (
     SeveralFaces,
 )
 from lineament.gallery.gallery import Gallery
+from lineament.records import RecordKind
 from lineament.stores.memory import MemoryStore
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
-from lineament.types import Float32, ModelId, RecordKind
+from lineament.types import Float32, ModelId
 
 
 def toward(start: Float32, other: Float32, cosine: float) -> Float32:

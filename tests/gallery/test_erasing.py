@@ -18,11 +18,12 @@ from lineament.errors import ConfigError, UnknownSubject
 from lineament.gallery.erasing import Why
 from lineament.gallery.gallery import Gallery
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
 from lineament.stores.memory import MemoryStore
 from lineament.stores.sqlite import SqliteStore
 from lineament.testing.fakes import MODEL, threshold
 from lineament.testing.store_contract import unit_vectors
-from lineament.types import Float32, ModelId, Record, RecordKind
+from lineament.types import Float32, ModelId
 
 D = 128
 FACES = unit_vectors(6, 5, D)

@@ -19,8 +19,9 @@ from lineament.errors import (
 )
 from lineament.gallery.gallery import Gallery
 from lineament.io import images
+from lineament.records import RecordKind
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.types import Decision, Faces, Float32, Outcome, Reason, RecordKind, Status
+from lineament.types import Decision, Faces, Float32, Outcome, Reason, Status
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 JOE = SAMPLES / "biden_2013_portrait.jpg"

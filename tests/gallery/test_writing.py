@@ -13,11 +13,12 @@ import pytest
 from lineament.errors import FaceOfAnotherSubject, UnknownSubject
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.writing import decided
+from lineament.records import Hit, Record, RecordKind
 from lineament.stores.memory import MemoryStore
 from lineament.stores.sqlite import SqliteStore
 from lineament.testing.fakes import MODEL, FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
-from lineament.types import Float32, Hit, Record, RecordKind
+from lineament.types import Float32
 
 VECTORS = unit_vectors(8, 3, 16)
 

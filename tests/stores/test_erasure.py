@@ -12,9 +12,9 @@ import apsw
 import pytest
 
 from lineament.errors import StoreError
+from lineament.records import Record, RecordKind
 from lineament.stores.sqlite import SqliteStore
 from lineament.testing.store_contract import MODEL, unit_vectors
-from lineament.types import Record, RecordKind
 
 DIMENSION = 128
 

@@ -18,8 +18,9 @@ import pytest
 from lineament import Gallery
 from lineament.errors import LineamentError, StoreError, UsageError
 from lineament.protocols import GalleryStore
+from lineament.records import Record
 from lineament.stores import open_store
-from lineament.types import ModelId, Record
+from lineament.types import ModelId
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 MODEL = ModelId("toy", "0" * 64)

@@ -12,11 +12,12 @@ import pytest
 
 from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject, StoreVersionError
 from lineament.gallery.gallery import Gallery
+from lineament.records import RecordKind
 from lineament.stores._sqlite_schema import VERSION
 from lineament.stores.sqlite import SqliteStore
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
-from lineament.types import Float32, RecordKind
+from lineament.types import Float32
 
 FORMAT_1 = Path(__file__).parent / "data" / "format1.db"
 """Made by the code of format 1 with a `FakeAnalyzer`: made-up vectors, pictures of nine pixels."""

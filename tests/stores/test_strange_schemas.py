@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.errors import StoreError, StoreVersionError
+from lineament.records import Record, RecordKind
 from lineament.stores import _sqlite_schema as schema
 from lineament.stores.sqlite import SqliteStore
-from lineament.types import ModelId, Record, RecordKind
+from lineament.types import ModelId
 
 FORMAT_1 = Path(__file__).parent / "data" / "format1.db"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lineament.gallery.enrolment import EnrolOutcome
     from lineament.gallery.gallery import Gallery, Identified
-    from lineament.types import Compared, Image, Match, Record, Threshold, UInt8
+    from lineament.records import Record
+    from lineament.types import Compared, Image, Match, Threshold, UInt8
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
 
@@ -91,7 +92,7 @@ def record_json(record: Record) -> dict[str, Any]:
 def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     """The JSON line and the lines for people of what decides in a gallery, and whether it still serves."""
     from lineament.gallery.searching import outgrown, strangers_share
-    from lineament.types import RecordKind
+    from lineament.records import RecordKind
 
     people, samples = opened.people, opened.store.count(RecordKind.SAMPLE)
     record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}

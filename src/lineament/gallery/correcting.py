@@ -16,7 +16,8 @@ from lineament.gallery.erasing import Alike, Erasure, Trace, Wanted, Why
 from lineament.gallery.file_names import pattern
 from lineament.gallery.writing import decided
 from lineament.protocols import GalleryStore
-from lineament.types import Record, RecordKind, Threshold
+from lineament.records import Record, RecordKind
+from lineament.types import Threshold
 
 
 def resolve(store: GalleryStore, subject: str) -> str:

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from lineament.gallery.sightings import Sighting
+from lineament.records import Record
 from lineament.search.exact import similarities
-from lineament.types import Float32, Record, Threshold
+from lineament.types import Float32, Threshold
 
 
 class Disputes:

@@ -34,8 +34,9 @@ from lineament.gallery.sightings import Sighting, sighting
 from lineament.geometry import choosing
 from lineament.io.own_files import CROP
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
 from lineament.shown import shown
-from lineament.types import Compared, Embedding, Face, Outcome, Record, RecordKind, Threshold
+from lineament.types import Compared, Embedding, Face, Outcome, Threshold
 
 MIN_QUALITY = 0.5
 """The combined quality score below which a photo is refused; docs/howto/gallery.md says why."""

@@ -24,8 +24,9 @@ from lineament.errors import ConfigError
 from lineament.gallery.file_names import GONE
 from lineament.gallery.sightings import of_one_face
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
 from lineament.shown import shown
-from lineament.types import Record, RecordKind, Threshold
+from lineament.types import Threshold
 
 ELSEWHERE = (
     "backups and copies of the gallery in other places",

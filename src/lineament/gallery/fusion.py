@@ -16,7 +16,8 @@ import numpy as np
 from lineament.config import did_you_mean
 from lineament.errors import ConfigError
 from lineament.protocols import GalleryStore
-from lineament.types import Float32, Record, RecordKind
+from lineament.records import Record, RecordKind
+from lineament.types import Float32
 
 Fusion = Literal["mean", "best"]
 

@@ -38,19 +38,9 @@ from lineament.gallery.sightings import Sighting, sighting
 from lineament.gallery.writing import decided
 from lineament.io import inputs
 from lineament.protocols import GalleryStore
+from lineament.records import Record, RecordKind
 from lineament.search.exact import similarities
-from lineament.types import (
-    Decision,
-    Embedding,
-    Faces,
-    Match,
-    ModelId,
-    Outcome,
-    Record,
-    RecordKind,
-    Threshold,
-    Verification,
-)
+from lineament.types import Decision, Embedding, Faces, Match, ModelId, Outcome, Threshold, Verification
 
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer, Source

@@ -9,8 +9,9 @@ from lineament.gallery.fusion import KIND, Fusion
 from lineament.gallery.sightings import Sighting
 from lineament.io import catalog
 from lineament.protocols import GalleryStore
+from lineament.records import RecordKind
 from lineament.scoring.identification import predicted_fpir
-from lineament.types import Candidate, Decision, Float32, Match, ModelId, RecordKind, Threshold
+from lineament.types import Candidate, Decision, Float32, Match, ModelId, Threshold
 
 VERIFY_FMR = 1e-3
 """The false match rate of a 1:1 comparison unless another is asked for."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from lineament.geometry.boxes import area, intersection, iou
 from lineament.io import inputs
+from lineament.records import Record
 from lineament.shown import shown
-from lineament.types import Float32, Image, Outcome, Record, Threshold
+from lineament.types import Float32, Image, Outcome, Threshold
 
 SAME_FACE = 0.3
 """IoU of two boxes of one photo from which they may hold one face: measured in docs/howto/gallery.md."""

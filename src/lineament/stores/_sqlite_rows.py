@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lineament.errors import InvalidArray
-from lineament.types import Record, RecordKind
+from lineament.records import Record, RecordKind
 
 COLUMNS = "record.id, subject.name, kind, vector, source, picture, quality, created_at, box, width, height"
 

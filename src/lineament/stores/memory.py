@@ -19,8 +19,9 @@ import numpy as np
 from lineament.config import several
 from lineament.errors import ConfigError, InvalidArray, ModelMismatch, UsageError
 from lineament.io import forks
+from lineament.records import Hit, Record, RecordKind
 from lineament.search.exact import require_queries, similarities
-from lineament.types import Float32, Hit, ModelId, Record, RecordKind
+from lineament.types import Float32, ModelId
 
 
 def open_url(location: str, *, create: bool = True) -> MemoryStore:

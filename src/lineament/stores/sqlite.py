@@ -22,6 +22,7 @@ import numpy as np
 from lineament.config import several
 from lineament.errors import ConfigError, StoreError
 from lineament.io import forks
+from lineament.records import Hit, Record, RecordKind
 from lineament.search.exact import ExactIndex, require_queries
 from lineament.stores import _sqlite_carried as carried
 from lineament.stores import _sqlite_file as file
@@ -29,7 +30,7 @@ from lineament.stores import _sqlite_reading as reading
 from lineament.stores._sqlite_rows import COLUMNS, UPSERT, record_of, row_of
 from lineament.stores._sqlite_schema import folded
 from lineament.stores.memory import require_dimension, require_model
-from lineament.types import Float32, Hit, ModelId, Record, RecordKind
+from lineament.types import Float32, ModelId
 
 _PAGE = 1000
 _JOINED = "record JOIN subject ON subject.number = record.subject"

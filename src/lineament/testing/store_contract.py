@@ -21,9 +21,10 @@ import pytest
 
 from lineament.errors import InvalidArray, ModelMismatch, StoreError
 from lineament.protocols import GalleryStore
+from lineament.records import Hit, Record, RecordKind
 from lineament.stores import open_store
 from lineament.stores.memory import MemoryStore
-from lineament.types import Float32, Hit, ModelId, Record, RecordKind
+from lineament.types import Float32, ModelId
 
 MODEL = ModelId("test", "0" * 64)
 DIMENSION = 8
