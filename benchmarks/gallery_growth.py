@@ -20,7 +20,7 @@ import numpy as np
 
 from lineament.gallery.gallery import Gallery
 from lineament.records import Hit, Record, RecordKind
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import MODEL, FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
 from lineament.types import Float32
@@ -29,7 +29,7 @@ DIMENSION = 128
 REPEATS = 25
 
 
-class Timed(SqliteStore):
+class Timed(SqliteLedger):
     """A store that notes how long its searches take."""
 
     searching = 0.0

@@ -23,7 +23,7 @@ from lineament.errors import (
 )
 from lineament.gallery.gallery import Gallery
 from lineament.records import RecordKind
-from lineament.stores.memory import MemoryStore
+from lineament.stores.memory import MemoryLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
 from lineament.types import Float32, ModelId
@@ -59,7 +59,7 @@ def analyzer() -> FakeAnalyzer:
 
 @pytest.fixture
 def gallery(analyzer: FakeAnalyzer) -> Gallery:
-    return Gallery(MemoryStore(), analyzer, threshold=threshold(0.5))
+    return Gallery(MemoryLedger(), analyzer, threshold=threshold(0.5))
 
 
 def errors(gallery: Gallery, subject: str, *photos: str, allow: tuple[str, ...] = ()) -> list[str | None]:

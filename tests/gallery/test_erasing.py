@@ -19,8 +19,8 @@ from lineament.gallery.erasing import Why
 from lineament.gallery.gallery import Gallery
 from lineament.protocols import GalleryStore
 from lineament.records import Record, RecordKind
-from lineament.stores.memory import MemoryStore
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.memory import MemoryLedger
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import MODEL, threshold
 from lineament.testing.store_contract import unit_vectors
 from lineament.types import Float32, ModelId
@@ -113,7 +113,7 @@ HELD = {
 
 @pytest.fixture(params=["sqlite", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GalleryStore]:
-    opened = SqliteStore(tmp_path / "people.db") if request.param == "sqlite" else MemoryStore()
+    opened = SqliteLedger(tmp_path / "people.db") if request.param == "sqlite" else MemoryLedger()
     yield opened
     opened.close()
 
@@ -273,7 +273,7 @@ def test_without_a_threshold_the_receipt_says_so(store: GalleryStore) -> None:
 
 def test_the_receipt_names_files_and_what_it_did_not_look_at(tmp_path: Path) -> None:
     """Backups in the folder, and what is left of one that was killed, are named; other files are not."""
-    with stored(SqliteStore(tmp_path / "people.db")) as gallery:
+    with stored(SqliteLedger(tmp_path / "people.db")) as gallery:
         gallery.backup(tmp_path / "backup.db")
         (tmp_path / f".{'0a' * 8}.partial").write_bytes(b"what a killed backup left")
         (tmp_path / "photo.jpg").write_bytes(b"SQLite format 3")
@@ -294,7 +294,7 @@ def test_a_receipt_holds_no_embedding(store: GalleryStore) -> None:
 
 def test_memory_holds_nothing_either() -> None:
     """A gallery in memory keeps no form of a name, no file name and no vector of who is erased."""
-    store = MemoryStore()
+    store = MemoryLedger()
     held = HELD["photos disputed by several"]
     gallery = stored(store, *held, face("Ben", like(BEN, 9), "Bene\u0301.jpg"))
     store.search(BENS.vector[None], 3)
@@ -352,14 +352,14 @@ def test_killed_at_any_write(tmp_path: Path) -> None:
 
     def erase(folder: Path, at: int) -> None:
         killer = Killer(at)
-        with Gallery(SqliteStore(folder / "people.db", vfs="killer"), threshold=threshold(0.5)) as gallery:
+        with Gallery(SqliteLedger(folder / "people.db", vfs="killer"), threshold=threshold(0.5)) as gallery:
             killer.count = 0
             gallery.remove("Ben")
         (folder / "writes").write_text(str(killer.count))
 
     def made(folder: Path) -> Path:
         folder.mkdir()
-        with stored(SqliteStore(folder / "people.db"), *others, *more):
+        with stored(SqliteLedger(folder / "people.db"), *others, *more):
             return folder
 
     whole = made(tmp_path / "whole")
@@ -370,7 +370,7 @@ def test_killed_at_any_write(tmp_path: Path) -> None:
     for at in range(1, writes + 1, 2):
         folder = made(tmp_path / str(at))
         assert in_a_child(lambda at=at, folder=folder: erase(folder, at)) == signal.SIGKILL  # type: ignore[misc]
-        with Gallery(SqliteStore(folder / "people.db"), threshold=threshold(0.5)) as gallery:
+        with Gallery(SqliteLedger(folder / "people.db"), threshold=threshold(0.5)) as gallery:
             try:
                 receipt = gallery.remove("Ben")
             except UnknownSubject:

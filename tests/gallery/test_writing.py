@@ -14,8 +14,8 @@ from lineament.errors import FaceOfAnotherSubject, UnknownSubject
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.writing import decided
 from lineament.records import Hit, Record, RecordKind
-from lineament.stores.memory import MemoryStore
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.memory import MemoryLedger
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import MODEL, FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
 from lineament.types import Float32
@@ -23,7 +23,7 @@ from lineament.types import Float32
 VECTORS = unit_vectors(8, 3, 16)
 
 
-class Interrupted(SqliteStore):
+class Interrupted(SqliteLedger):
     """A store in which something happens each time a search has just ended."""
 
     after_search: Callable[[], None] | None = None
@@ -44,7 +44,7 @@ def gallery(tmp_path: Path) -> Gallery:
 def in_another_process(gallery: Gallery, work: Callable[[Gallery], object]) -> None:
     """What another process does on the same file: a connection and a thread of its own."""
     store = gallery.store
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store, SqliteLedger)
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -118,7 +118,7 @@ def test_it_ends_however_much_is_written_meanwhile(gallery: Gallery) -> None:
 
 def test_a_decision_is_written_of_its_own_state() -> None:
     """Whatever changes before the write, what is written was decided of the state that it changed."""
-    store = MemoryStore()
+    store = MemoryLedger()
     store.bind_model(MODEL, 16)
     seen: list[int] = []
 
@@ -145,7 +145,7 @@ def people(count: int) -> list[Record]:
     ]
 
 
-def steps(store: SqliteStore, work: Callable[[], object]) -> int:
+def steps(store: SqliteLedger, work: Callable[[], object]) -> int:
     """How many times SQLite executes two instructions for it."""
     count = [0]
 
@@ -165,7 +165,7 @@ def test_work_does_not_grow_with_the_people(tmp_path: Path) -> None:
     """In the database nothing but the depth of an index grows from 2,500 to 10,000 people."""
     work: dict[str, list[int]] = {}
     for count in (2_500, 10_000):
-        store = SqliteStore(tmp_path / f"{count}.db")
+        store = SqliteLedger(tmp_path / f"{count}.db")
         store.bind_model(MODEL, 16)
         store.upsert(people(count))
         new = np.eye(16, dtype=np.float32)

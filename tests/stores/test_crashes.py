@@ -14,15 +14,15 @@ import apsw
 import numpy as np
 import pytest
 
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import DIMENSION, MODEL, record, unit_vectors
 
 WRITER = """
 import sys
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import DIMENSION, MODEL, record
 path, start, count, subject = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-store = SqliteStore(path)
+store = SqliteLedger(path)
 store.bind_model(MODEL, DIMENSION)
 for number in range(start, start + count):
     store.upsert([record(number, subject)])
@@ -65,7 +65,7 @@ def test_kill_loses_nothing_acknowledged(seed: int, tmp_path: Path) -> None:
     for line in process.stdout:
         if line.endswith("\n"):
             acknowledged = int(line) + 1
-    store = SqliteStore(path)
+    store = SqliteLedger(path)
     found = {r.id for r in store.scan()}
     store.close()
     # At most the write under way may be there beyond what was acknowledged, or its removal.
@@ -84,7 +84,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.communicate()
         assert process.returncode == 0
-    store = SqliteStore(path)
+    store = SqliteLedger(path)
     assert store.subjects() == [("anna", 54), ("bo", 54)]
     store.close()
     assert_sound(path)
@@ -93,7 +93,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
 def test_searches_see_other_processes(tmp_path: Path) -> None:
     """A search sees what another process wrote, replaced or removed a moment ago."""
     path = tmp_path / "people.db"
-    mine = SqliteStore(path)
+    mine = SqliteLedger(path)
     mine.bind_model(MODEL, DIMENSION)
     mine.upsert([record(1), record(2)])
     query = unit_vectors(1, 500)
@@ -101,7 +101,7 @@ def test_searches_see_other_processes(tmp_path: Path) -> None:
     process = writer(path, 500, 1, "bo")
     process.communicate()
     assert mine.search(query, 9)[0][0].id == "0500"
-    other = SqliteStore(path)
+    other = SqliteLedger(path)
     other.rename_subject("bo", "cleo")
     assert mine.search(query, 9)[0][0].subject == "cleo"
     other.remove(["0500"])
@@ -172,7 +172,7 @@ def power() -> Iterator[PowerCut]:
 def test_power_cut_loses_nothing_acknowledged(power: PowerCut, tmp_path: Path, writes: int) -> None:
     """With every unsynced byte lost, all acknowledged records are there and the file is sound."""
     path = tmp_path / "people.db"
-    store = SqliteStore(path, vfs="power-cut")
+    store = SqliteLedger(path, vfs="power-cut")
     store.bind_model(MODEL, DIMENSION)
     for number in range(writes):
         store.upsert([record(number)])
@@ -182,7 +182,7 @@ def test_power_cut_loses_nothing_acknowledged(power: PowerCut, tmp_path: Path, w
     for name in (path, Path(f"{path}-wal")):  # the shared index is memory: it is lost
         if name.exists():
             (copies / name.name).write_bytes(name.read_bytes())
-    after = SqliteStore(copies / "people.db")
+    after = SqliteLedger(copies / "people.db")
     assert after.count() == writes
     after.close()
     assert_sound(copies / "people.db")
@@ -191,7 +191,7 @@ def test_power_cut_loses_nothing_acknowledged(power: PowerCut, tmp_path: Path, w
 def test_power_cut_would_be_noticed(power: PowerCut, tmp_path: Path) -> None:
     """The same cut does lose records with ``synchronous=NORMAL``, so the test above can fail."""
     path = tmp_path / "people.db"
-    store = SqliteStore(path, vfs="power-cut")
+    store = SqliteLedger(path, vfs="power-cut")
     store.bind_model(MODEL, DIMENSION)
     store._sql("PRAGMA synchronous = NORMAL")
     store.upsert([record(number) for number in range(5)])
@@ -200,19 +200,19 @@ def test_power_cut_would_be_noticed(power: PowerCut, tmp_path: Path) -> None:
     copies.mkdir()
     for name in (path, Path(f"{path}-wal")):
         (copies / name.name).write_bytes(name.read_bytes())
-    after = SqliteStore(copies / "people.db")
+    after = SqliteLedger(copies / "people.db")
     assert after.count() < 5
     after.close()
 
 
 def test_interrupted_write_is_undone(tmp_path: Path) -> None:
     """A control-C inside a transaction leaves neither its records nor a lock."""
-    store = SqliteStore(tmp_path / "people.db")
+    store = SqliteLedger(tmp_path / "people.db")
     store.bind_model(MODEL, DIMENSION)
     with pytest.raises(KeyboardInterrupt), store.transaction():
         store.upsert([record(1)])
         raise KeyboardInterrupt
-    other = SqliteStore(tmp_path / "people.db")
+    other = SqliteLedger(tmp_path / "people.db")
     other.upsert([record(2)])
     assert [r.id for r in store.scan()] == ["0002"]
     assert np.array_equal(store.get(["0002"])[0].vector, record(2).vector)

@@ -13,7 +13,7 @@ import pytest
 
 from lineament.errors import StoreError
 from lineament.records import Record, RecordKind
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import MODEL, unit_vectors
 
 DIMENSION = 128
@@ -59,20 +59,20 @@ def traces(records: list[Record], content: bytes) -> list[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SqliteStore:
-    store = SqliteStore(tmp_path / "people.db")
+def store(tmp_path: Path) -> SqliteLedger:
+    store = SqliteLedger(tmp_path / "people.db")
     store.bind_model(MODEL, DIMENSION)
     return store
 
 
-def test_traces_are_found_before(store: SqliteStore) -> None:
+def test_traces_are_found_before(store: SqliteLedger) -> None:
     """The search for traces sees what is there, so that finding none means something."""
     _, records = person(1, random.Random(1))
     store.upsert(records)
     assert {"id", "name", "source", "picture", "box", "vector"} <= set(traces(records, raw(store.path)))
 
 
-def test_enrolled_and_erased_at_once(store: SqliteStore) -> None:
+def test_enrolled_and_erased_at_once(store: SqliteLedger) -> None:
     """A person who never left the log leaves no trace there either."""
     name, records = person(1, random.Random(1))
     store.upsert(records)
@@ -80,7 +80,7 @@ def test_enrolled_and_erased_at_once(store: SqliteStore) -> None:
     assert traces(records, raw(store.path)) == []
 
 
-def test_neither_spelling_of_a_name_is_left(store: SqliteStore) -> None:
+def test_neither_spelling_of_a_name_is_left(store: SqliteLedger) -> None:
     """A name is kept in a second form to be found by; both go with the subject, also in a rename."""
     _, records = person(1, random.Random(1))
     name = "Rene\u0301e Zoe\u0308"
@@ -93,7 +93,7 @@ def test_neither_spelling_of_a_name_is_left(store: SqliteStore) -> None:
 
 
 @pytest.mark.parametrize("how", ["remove", "remove_subject"])
-def test_erased_from_a_large_gallery(store: SqliteStore, how: str) -> None:
+def test_erased_from_a_large_gallery(store: SqliteLedger, how: str) -> None:
     """Of hundreds, half are erased: no piece of them is left, not even on index pages that were split.
 
     With ``secure_delete`` and an emptied log, but without VACUUM, two ids are left here.
@@ -117,7 +117,7 @@ def test_erased_from_a_large_gallery(store: SqliteStore, how: str) -> None:
     assert store.count() == 1200
 
 
-def test_renamed_name_is_gone(store: SqliteStore) -> None:
+def test_renamed_name_is_gone(store: SqliteLedger) -> None:
     """After a rename or a merge the old name is nowhere."""
     rng = random.Random(3)
     people = [person(i, rng) for i in range(500)]
@@ -132,7 +132,7 @@ def test_renamed_name_is_gone(store: SqliteStore) -> None:
     assert [name for name in old if name.encode() in content] == []
 
 
-def test_moved_sample_leaves_no_name(store: SqliteStore) -> None:
+def test_moved_sample_leaves_no_name(store: SqliteLedger) -> None:
     """When a subject's last record is erased, the name goes with it."""
     name, records = person(1, random.Random(1))
     store.upsert(records)
@@ -142,7 +142,7 @@ def test_moved_sample_leaves_no_name(store: SqliteStore) -> None:
 
 
 def test_a_reader_in_the_way_is_told_and_made_up_for(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another process reads an old state the copy stays: an error says so, the next write ends it."""
     name, records = person(1, random.Random(1))
@@ -161,7 +161,7 @@ def test_a_reader_in_the_way_is_told_and_made_up_for(
     assert traces(records, raw(store.path)) == []
 
 
-def test_an_erasure_cut_short_ends_with_the_next_opening(store: SqliteStore) -> None:
+def test_an_erasure_cut_short_ends_with_the_next_opening(store: SqliteLedger) -> None:
     """A process that dies between the removal and the wiping leaves the wiping to the next one."""
     _, records = person(1, random.Random(1))
     store.upsert(records)
@@ -170,5 +170,5 @@ def test_an_erasure_cut_short_ends_with_the_next_opening(store: SqliteStore) -> 
     store._sql("DELETE FROM subject")
     store._erased(3)
     store._sql("COMMIT")  # and no purge, as after a kill
-    SqliteStore(store.path).close()
+    SqliteLedger(store.path).close()
     assert traces(records, raw(store.path)) == []

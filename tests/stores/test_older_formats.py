@@ -14,7 +14,7 @@ from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject, StoreVersion
 from lineament.gallery.gallery import Gallery
 from lineament.records import RecordKind
 from lineament.stores._sqlite_schema import VERSION
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
 from lineament.testing.store_contract import unit_vectors
 from lineament.types import Float32
@@ -60,13 +60,13 @@ def test_opens_with_everything(old: Path) -> None:
         assert all(r.box is None for r in gallery.store.scan())
         [found] = gallery.identify([picture("p0")])
         assert found.matches[0].candidates[0].subject == "Anna"
-    SqliteStore(old.with_name("new.db")).close()
+    SqliteLedger(old.with_name("new.db")).close()
     assert schema(old) == schema(old.with_name("new.db"))
 
 
 def test_counts_go_on(old: Path) -> None:
     """What is counted as it is written starts from what the older gallery held."""
-    store = SqliteStore(old)
+    store = SqliteLedger(old)
     for _ in range(2):
         kinds = [record.kind for record in store.scan()]
         assert [store.count(kind) for kind in RecordKind] == [kinds.count(kind) for kind in RecordKind]
@@ -114,7 +114,7 @@ def test_searched_where_it_cannot_be_written(old: Path, monkeypatch: pytest.Monk
     before = old.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("lineament.stores._sqlite_file.connect", lambda *_, **__: None)
-        store = SqliteStore(old)
+        store = SqliteLedger(old)
     assert store.search(VECTORS[:1], 1)[0][0].subject == "Anna"
     assert store.find_subject("Jos\u00e9") == JOSE
     assert store.subjects() == [("Anna", 2), ("Bo", 2), ("Cleo", 1), (JOSE, 1)]
@@ -125,22 +125,22 @@ def test_searched_where_it_cannot_be_written(old: Path, monkeypatch: pytest.Monk
 
 def test_newer_is_refused(old: Path) -> None:
     """A gallery one format ahead is refused and left as it is."""
-    SqliteStore(old).close()
+    SqliteLedger(old).close()
     database = apsw.Connection(str(old))
     database.execute(f"PRAGMA user_version = {VERSION + 1}")
     database.close()
     before = old.read_bytes()
     with pytest.raises(StoreVersionError, match="upgrade"):
-        SqliteStore(old)
+        SqliteLedger(old)
     assert old.read_bytes() == before
 
 
 def test_two_at_once(old: Path) -> None:
     """Of several that open an older gallery at once one brings it up to date; no step is taken twice."""
     with ThreadPoolExecutor(8) as pool:
-        stores = list(pool.map(lambda _: SqliteStore(old), range(8)))
+        stores = list(pool.map(lambda _: SqliteLedger(old), range(8)))
     assert {tuple(store.subjects()) for store in stores} == {tuple(stores[0].subjects())}
     for store in stores:
         store.close()
-    SqliteStore(old.with_name("new.db")).close()
+    SqliteLedger(old.with_name("new.db")).close()
     assert schema(old) == schema(old.with_name("new.db"))

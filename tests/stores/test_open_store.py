@@ -14,15 +14,15 @@ import pytest
 from lineament import stores
 from lineament.errors import ConfigError, StoreError, StoreVersionError, UnknownName
 from lineament.stores import default_url, open_store
-from lineament.stores.memory import MemoryStore
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.memory import MemoryLedger
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import DIMENSION, MODEL, record
 
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
     path = tmp_path / "people.db"
-    store = SqliteStore(path)
+    store = SqliteLedger(path)
     store.bind_model(MODEL, DIMENSION)
     store.upsert([record(i) for i in range(50)])
     store.close()
@@ -55,7 +55,7 @@ def test_default_is_in_the_data_directory(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_memory() -> None:
     """``memory:`` is an empty store of one's own."""
-    assert isinstance(open_store("memory:"), MemoryStore)
+    assert isinstance(open_store("memory:"), MemoryLedger)
     with pytest.raises(ConfigError):
         open_store("memory:shared")
 
@@ -70,10 +70,10 @@ def test_unknown_scheme_suggests() -> None:
         open_store("sqlite:")
 
 
-def open_elsewhere(location: str, *, create: bool) -> MemoryStore:
+def open_elsewhere(location: str, *, create: bool) -> MemoryLedger:
     assert location == "//host/people"
     assert create is False
-    return MemoryStore()
+    return MemoryLedger()
 
 
 def test_engine_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,12 +85,12 @@ def test_engine_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(stores, "entry_points", points)
     assert stores.schemes() == ["elsewhere", "memory", "sqlite"]
-    assert isinstance(open_store("elsewhere://host/people", create=False), MemoryStore)
+    assert isinstance(open_store("elsewhere://host/people", create=False), MemoryLedger)
 
 
 def test_only_the_owner_can_read(gallery: Path) -> None:
     """The file, its log and its index have mode 0600, whatever the umask."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     store.upsert([record(99)])
     files = [gallery, Path(f"{gallery}-wal"), Path(f"{gallery}-shm")]
     assert [stat.S_IMODE(f.stat().st_mode) for f in files] == [0o600] * 3
@@ -99,7 +99,7 @@ def test_only_the_owner_can_read(gallery: Path) -> None:
 
 def test_settings_that_durability_and_erasure_rest_on(gallery: Path) -> None:
     """WAL, synchronous=FULL, secure_delete, foreign keys, and a SQLite without the WAL-reset bug."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     wanted = {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -128,7 +128,7 @@ def other_program(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    SqliteStore(path).close()
+    SqliteLedger(path).close()
     database = apsw.Connection(str(path))
     database.execute("PRAGMA user_version = 99")
     database.close()
@@ -150,7 +150,7 @@ def test_files_that_are_no_galleries(make: object, error: type, match: str, tmp_
     make(path)  # type: ignore[operator]
     before = path.read_bytes()
     with pytest.raises(error, match=match):
-        SqliteStore(path)
+        SqliteLedger(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["people.db"]
 
@@ -161,13 +161,13 @@ def test_things_that_are_no_files(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "people.db"
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     with pytest.raises(StoreError, match="not a regular file"):
-        SqliteStore(path)
+        SqliteLedger(path)
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     """A folder that is not there is named, not made."""
     with pytest.raises(StoreError, match="No such file"):
-        SqliteStore(tmp_path / "none" / "people.db")
+        SqliteLedger(tmp_path / "none" / "people.db")
 
 
 @pytest.mark.parametrize("at", [1, 3, 7])
@@ -177,7 +177,7 @@ def test_damage_is_named(gallery: Path, at: int) -> None:
     content[at * 4096 : (at + 1) * 4096] = b"\xff" * 4096
     gallery.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
-        store = SqliteStore(gallery)
+        store = SqliteLedger(gallery)
         try:
             list(store.scan())
             store.search(record(1).vector[None], 3)
@@ -189,7 +189,7 @@ def test_damage_is_named(gallery: Path, at: int) -> None:
 
 def test_closed_store_is_named(gallery: Path) -> None:
     """Using a closed store is a `StoreError`."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     store.close()
     with pytest.raises(StoreError):
         store.count()
@@ -197,7 +197,7 @@ def test_closed_store_is_named(gallery: Path) -> None:
 
 def test_lone_surrogate_is_named(gallery: Path) -> None:
     """Text that no file can hold is refused and nothing is written."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     with pytest.raises(StoreError, match="Unicode"):
         store.upsert([record(100), record(101, "a\ud800")])
     assert store.count() == 50
@@ -209,7 +209,7 @@ def test_backup_refuses_links(gallery: Path, tmp_path: Path) -> None:
     target = tmp_path / "copies"
     target.mkdir()
     (target / "copy.db").symlink_to(tmp_path / "nowhere")
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     with pytest.raises(StoreError, match="exists already"):
         store.backup(target / "copy.db")
     store.backup(target / "other.db")

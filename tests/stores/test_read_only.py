@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from lineament.errors import StoreError
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import DIMENSION, MODEL, record, unit_vectors
 
 KILLED = """
 import os, sys
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import record
-store = SqliteStore(sys.argv[1])
+store = SqliteLedger(sys.argv[1])
 store.upsert([record(100, "late")])
 os._exit(9)
 """
@@ -28,12 +28,12 @@ os._exit(9)
 READER = """
 import json, os, sys
 from lineament.errors import LineamentError
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import record, unit_vectors
 if os.getuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)  # root may write everywhere
 try:
-    store = SqliteStore(sys.argv[1], create=False)
+    store = SqliteLedger(sys.argv[1], create=False)
     hits = store.search(unit_vectors(1, 100), 1)[0]
     answer = {"best": hits[0].subject, "subjects": store.subjects(), "found": store.find_subject("anna")}
     answer |= {"count": store.count(), "scanned": len(list(store.scan())), "model": str(store.model())}
@@ -60,7 +60,7 @@ def folder() -> Iterator[Path]:
     path = Path(f"/tmp/lineament-read-only-{os.getpid()}")
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
-    store = SqliteStore(path / "people.db")
+    store = SqliteLedger(path / "people.db")
     store.bind_model(MODEL, DIMENSION)
     store.upsert([record(i) for i in range(50)])
     store.close()
@@ -125,17 +125,17 @@ def test_no_gallery_there(folder: Path) -> None:
 def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A gallery that this process takes for one that cannot be written, while another one can."""
     path = tmp_path / "people.db"
-    store = SqliteStore(path)
+    store = SqliteLedger(path)
     store.bind_model(MODEL, DIMENSION)
     store.upsert([record(1)])
     store.close()
     return path
 
 
-def only_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteStore:
+def only_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteLedger:
     with monkeypatch.context() as patch:
         patch.setattr("lineament.stores._sqlite_file.connect", lambda *_, **__: None)
-        return SqliteStore(path)
+        return SqliteLedger(path)
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -143,14 +143,14 @@ def test_never_stale(sealed: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
     """What somebody else writes later is seen by the next question, before and after it is folded in."""
     reader = only_reading(sealed, monkeypatch)
     assert reader.count() == 1
-    writer = SqliteStore(sealed)
+    writer = SqliteLedger(sealed)
     writer.upsert([record(100, "late")])
     if closed:
         writer.close()
     assert reader.search(unit_vectors(1, 100), 1)[0][0].subject == "late"
     assert reader.count() == 2
     if closed:
-        writer = SqliteStore(sealed)
+        writer = SqliteLedger(sealed)
     writer.remove_subject("late")
     assert reader.search(unit_vectors(1, 100), 1)[0][0].subject == "anna"
     assert reader.subjects() == [("anna", 1)]
@@ -164,7 +164,7 @@ def test_written_to_in_the_middle_of_a_question(sealed: Path, monkeypatch: pytes
     reader = only_reading(sealed, monkeypatch)
     with pytest.raises(StoreError, match="while it was being read"), reader.snapshot():
         reader.count()
-        writer = SqliteStore(sealed)
+        writer = SqliteLedger(sealed)
         writer.upsert([record(2)])
     assert reader.count() == 2
     writer.close()
@@ -185,6 +185,6 @@ def test_changing_is_refused(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> N
     reader.bind_model(MODEL, DIMENSION)
     reader.backup(sealed.with_name("copy.db"))
     reader.close()
-    copy = SqliteStore(sealed.with_name("copy.db"))
+    copy = SqliteLedger(sealed.with_name("copy.db"))
     assert copy.count() == 1
     copy.close()

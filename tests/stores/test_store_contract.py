@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from lineament.protocols import GalleryStore
-from lineament.stores.memory import MemoryStore
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.memory import MemoryLedger
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.store_contract import StoreContract
 
 
 class TestMemory(StoreContract):
     @pytest.fixture
     def store(self) -> GalleryStore:
-        return MemoryStore()
+        return MemoryLedger()
 
 
 class TestSqlite(StoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[GalleryStore]:
-        store = SqliteStore(tmp_path / "people.db")
+        store = SqliteLedger(tmp_path / "people.db")
         yield store
         store.close()

@@ -21,13 +21,13 @@ from lineament.lazily import lazily
 from lineament.protocols import GalleryStore
 
 if TYPE_CHECKING:
-    from lineament.stores.memory import MemoryStore
-    from lineament.stores.sqlite import SqliteStore
+    from lineament.stores.memory import MemoryLedger
+    from lineament.stores.sqlite import SqliteLedger
 
-__all__ = ["MemoryStore", "SqliteStore", "default_url", "open_store", "schemes"]
+__all__ = ["MemoryLedger", "SqliteLedger", "default_url", "open_store", "schemes"]
 
 __getattr__, __dir__ = lazily(
-    __name__, {"lineament.stores.memory": ("MemoryStore",), "lineament.stores.sqlite": ("SqliteStore",)}
+    __name__, {"lineament.stores.memory": ("MemoryLedger",), "lineament.stores.sqlite": ("SqliteLedger",)}
 )
 
 ENTRY_POINTS = "lineament.stores"
@@ -40,9 +40,9 @@ def open_store(url: str | os.PathLike[str] | None = None, *, create: bool = True
     exist is a `StoreError` instead of a new file. Raises `UnknownName` for a scheme nobody provides.
     """
     if isinstance(url, os.PathLike):
-        from lineament.stores.sqlite import SqliteStore
+        from lineament.stores.sqlite import SqliteLedger
 
-        return SqliteStore(os.fsdecode(url), create=create)
+        return SqliteLedger(os.fsdecode(url), create=create)
     if url is not None and not isinstance(url, str):
         raise ConfigError(f"a gallery is named by a URL or a path, not {type(url).__name__}: {url!r:.80}")
     scheme, colon, location = (default_url() if url is None else url).partition(":")

@@ -24,14 +24,14 @@ from lineament.search.exact import require_queries, similarities
 from lineament.types import Float32, ModelId
 
 
-def open_url(location: str, *, create: bool = True) -> MemoryStore:
+def open_url(location: str, *, create: bool = True) -> MemoryLedger:
     """An empty store; ``memory:`` takes nothing after the colon."""
     if location:
         raise ConfigError(f"memory: takes nothing after the colon, got {location!r}")
-    return MemoryStore()
+    return MemoryLedger()
 
 
-class MemoryStore:
+class MemoryLedger:
     """Keeps everything in this process; a forked child goes on with a copy of its own."""
 
     def __init__(self) -> None:
@@ -194,11 +194,11 @@ class MemoryStore:
     def backup(self, path: Path) -> None:
         """Write everything as a new ``sqlite:`` gallery."""
         from lineament.stores._sqlite_file import require_absent
-        from lineament.stores.sqlite import SqliteStore
+        from lineament.stores.sqlite import SqliteLedger
 
         require_absent(path)
         with self._lock:
-            copy = SqliteStore(path)
+            copy = SqliteLedger(path)
             try:
                 with copy.transaction():
                     if self._bound is not None:

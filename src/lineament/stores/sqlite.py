@@ -38,7 +38,7 @@ _JOINED = "record JOIN subject ON subject.number = record.subject"
 _ANY_OF = "IN (SELECT value FROM json_each(?1))"
 
 
-def open_url(location: str, *, create: bool = True) -> SqliteStore:
+def open_url(location: str, *, create: bool = True) -> SqliteLedger:
     """``people.db``, ``/abs/people.db`` or ``///abs/people.db``; a leading ``~/`` is the home directory.
 
     The folder of the default gallery is made; any other must exist.
@@ -51,15 +51,15 @@ def open_url(location: str, *, create: bool = True) -> SqliteStore:
     path = Path(text).expanduser() if text.startswith("~/") else Path(text)
     if create and default_url() == f"sqlite:{path}":
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SqliteStore(path, create=create)
+    return SqliteLedger(path, create=create)
 
 
-def _existing(path: Path) -> SqliteStore:
+def _existing(path: Path) -> SqliteLedger:
     """The gallery that was there where the store was pickled."""
-    return SqliteStore(path, create=False)
+    return SqliteLedger(path, create=False)
 
 
-class SqliteStore:
+class SqliteLedger:
     """A gallery in one file, which only its owner can read.
 
     ``vfs`` names an SQLite file system layer, for tests that cut the power.

@@ -23,7 +23,7 @@ from lineament.errors import InvalidArray, ModelMismatch, StoreError
 from lineament.protocols import GalleryStore
 from lineament.records import Hit, Record, RecordKind
 from lineament.stores import open_store
-from lineament.stores.memory import MemoryStore
+from lineament.stores.memory import MemoryLedger
 from lineament.types import Float32, ModelId
 
 MODEL = ModelId("test", "0" * 64)
@@ -281,7 +281,7 @@ class StoreContract:
     @pytest.mark.parametrize("seed", range(3))
     def test_congruence(self, store: GalleryStore, seed: int) -> None:
         """The same random operations give the same answers as the reference store."""
-        reference = MemoryStore()
+        reference = MemoryLedger()
         reference.bind_model(MODEL, DIMENSION)
         rng = random.Random(seed)
         for _ in range(self.rounds):
