@@ -14,7 +14,7 @@ from lineament.errors import ConfigError, InvalidSubject, LineamentError, UsageE
 from lineament.gallery.gallery import Gallery
 from lineament.stores.memory import MemoryLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 
 VECTORS = unit_vectors(4, 1, 16)
 

@@ -12,11 +12,12 @@ import pytest
 
 from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject, StoreVersionError
 from lineament.gallery.gallery import Gallery
-from lineament.records import RecordKind
+from lineament.records import Changes, RecordKind, Where
 from lineament.stores._sqlite_schema import VERSION
+from lineament.stores.gallery_store import GalleryStore
 from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 from lineament.types import Float32
 
 FORMAT_1 = Path(__file__).parent / "data" / "format1.db"
@@ -57,7 +58,7 @@ def test_opens_with_everything(old: Path) -> None:
         assert (gallery.store.count(), gallery.people) == (11, 4)
         assert len(gallery.show("Anna").disputes) == 1
         assert gallery.resolve("Jos\u00e9") == JOSE
-        assert all(r.box is None for r in gallery.store.scan())
+        assert all(r.box is None for r in gallery.store.read())
         [found] = gallery.identify([picture("p0")])
         assert found.matches[0].candidates[0].subject == "Anna"
     SqliteLedger(old.with_name("new.db")).close()
@@ -68,9 +69,11 @@ def test_counts_go_on(old: Path) -> None:
     """What is counted as it is written starts from what the older gallery held."""
     store = SqliteLedger(old)
     for _ in range(2):
-        kinds = [record.kind for record in store.scan()]
-        assert [store.count(kind) for kind in RecordKind] == [kinds.count(kind) for kind in RecordKind]
-        store.remove_subject("Bo")
+        kinds = [record.kind for record in store.read()]
+        assert [store.count(Where(kinds=[kind])) for kind in RecordKind] == [
+            kinds.count(kind) for kind in RecordKind
+        ]
+        store.commit(Changes(erase=["Bo"]))
     store.close()
 
 
@@ -114,7 +117,7 @@ def test_searched_where_it_cannot_be_written(old: Path, monkeypatch: pytest.Monk
     before = old.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("lineament.stores._sqlite_file.connect", lambda *_, **__: None)
-        store = SqliteLedger(old)
+        store = GalleryStore(SqliteLedger(old))
     assert store.search(VECTORS[:1], 1)[0][0].subject == "Anna"
     assert store.find_subject("Jos\u00e9") == JOSE
     assert store.subjects() == [("Anna", 2), ("Bo", 2), ("Cleo", 1), (JOSE, 1)]

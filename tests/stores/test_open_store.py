@@ -13,18 +13,20 @@ import pytest
 
 from lineament import stores
 from lineament.errors import ConfigError, StoreError, StoreVersionError, UnknownName
+from lineament.records import Changes
 from lineament.stores import default_url, open_store
+from lineament.stores.between_engines import backup
 from lineament.stores.memory import MemoryLedger
 from lineament.stores.sqlite import SqliteLedger
-from lineament.testing.store_contract import DIMENSION, MODEL, record
+from lineament.testing.made_up_records import BIND, record
 
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
     path = tmp_path / "people.db"
     store = SqliteLedger(path)
-    store.bind_model(MODEL, DIMENSION)
-    store.upsert([record(i) for i in range(50)])
+    store.commit(BIND)
+    store.commit(Changes(put=[record(i) for i in range(50)]))
     store.close()
     return path
 
@@ -55,7 +57,7 @@ def test_default_is_in_the_data_directory(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_memory() -> None:
     """``memory:`` is an empty store of one's own."""
-    assert isinstance(open_store("memory:"), MemoryLedger)
+    assert isinstance(open_store("memory:").ledger, MemoryLedger)
     with pytest.raises(ConfigError):
         open_store("memory:shared")
 
@@ -85,13 +87,13 @@ def test_engine_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(stores, "entry_points", points)
     assert stores.schemes() == ["elsewhere", "memory", "sqlite"]
-    assert isinstance(open_store("elsewhere://host/people", create=False), MemoryLedger)
+    assert isinstance(open_store("elsewhere://host/people", create=False).ledger, MemoryLedger)
 
 
 def test_only_the_owner_can_read(gallery: Path) -> None:
     """The file, its log and its index have mode 0600, whatever the umask."""
     store = SqliteLedger(gallery)
-    store.upsert([record(99)])
+    store.commit(Changes(put=[record(99)]))
     files = [gallery, Path(f"{gallery}-wal"), Path(f"{gallery}-shm")]
     assert [stat.S_IMODE(f.stat().st_mode) for f in files] == [0o600] * 3
     store.close()
@@ -177,12 +179,12 @@ def test_damage_is_named(gallery: Path, at: int) -> None:
     content[at * 4096 : (at + 1) * 4096] = b"\xff" * 4096
     gallery.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
-        store = SqliteLedger(gallery)
+        store = open_store(gallery)
         try:
-            list(store.scan())
+            list(store.read())
             store.search(record(1).vector[None], 3)
             store.subjects()
-            store.upsert([record(i) for i in range(100)])
+            store.commit(Changes(put=[record(i) for i in range(100)]))
         finally:
             store.close()
 
@@ -199,7 +201,7 @@ def test_lone_surrogate_is_named(gallery: Path) -> None:
     """Text that no file can hold is refused and nothing is written."""
     store = SqliteLedger(gallery)
     with pytest.raises(StoreError, match="Unicode"):
-        store.upsert([record(100), record(101, "a\ud800")])
+        store.commit(Changes(put=[record(100), record(101, "a\ud800")]))
     assert store.count() == 50
     store.close()
 
@@ -211,8 +213,8 @@ def test_backup_refuses_links(gallery: Path, tmp_path: Path) -> None:
     (target / "copy.db").symlink_to(tmp_path / "nowhere")
     store = SqliteLedger(gallery)
     with pytest.raises(StoreError, match="exists already"):
-        store.backup(target / "copy.db")
-    store.backup(target / "other.db")
+        backup(store, target / "copy.db")
+    backup(store, target / "other.db")
     store.close()
     assert sorted(p.name for p in target.iterdir()) == ["copy.db", "other.db"]
     assert stat.S_IMODE((target / "other.db").stat().st_mode) == 0o600

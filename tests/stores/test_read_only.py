@@ -13,32 +13,38 @@ from pathlib import Path
 import pytest
 
 from lineament.errors import StoreError
+from lineament.records import Changes
+from lineament.stores.between_engines import backup
+from lineament.stores.gallery_store import GalleryStore
 from lineament.stores.sqlite import SqliteLedger
-from lineament.testing.store_contract import DIMENSION, MODEL, record, unit_vectors
+from lineament.testing.made_up_records import BIND, record, unit_vectors
 
 KILLED = """
 import os, sys
+from lineament.records import Changes
 from lineament.stores.sqlite import SqliteLedger
-from lineament.testing.store_contract import record
+from lineament.testing.made_up_records import record
 store = SqliteLedger(sys.argv[1])
-store.upsert([record(100, "late")])
+store.commit(Changes(put=[record(100, "late")]))
 os._exit(9)
 """
 
 READER = """
 import json, os, sys
 from lineament.errors import LineamentError
+from lineament.records import Changes
+from lineament.stores.gallery_store import GalleryStore
 from lineament.stores.sqlite import SqliteLedger
-from lineament.testing.store_contract import record, unit_vectors
+from lineament.testing.made_up_records import record, unit_vectors
 if os.getuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)  # root may write everywhere
 try:
-    store = SqliteLedger(sys.argv[1], create=False)
+    store = GalleryStore(SqliteLedger(sys.argv[1], create=False))
     hits = store.search(unit_vectors(1, 100), 1)[0]
     answer = {"best": hits[0].subject, "subjects": store.subjects(), "found": store.find_subject("anna")}
-    answer |= {"count": store.count(), "scanned": len(list(store.scan())), "model": str(store.model())}
+    answer |= {"count": store.count(), "scanned": len(list(store.read())), "model": str(store.model())}
     try:
-        store.upsert([record(7, "x")])
+        store.commit(Changes(put=[record(7, "x")]))
     except LineamentError as error:
         answer["write"] = f"{type(error).__name__}: {error}"
 except LineamentError as error:
@@ -61,8 +67,8 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     store = SqliteLedger(path / "people.db")
-    store.bind_model(MODEL, DIMENSION)
-    store.upsert([record(i) for i in range(50)])
+    store.commit(BIND)
+    store.commit(Changes(put=[record(i) for i in range(50)]))
     store.close()
     yield path
     path.chmod(0o755)
@@ -126,16 +132,16 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A gallery that this process takes for one that cannot be written, while another one can."""
     path = tmp_path / "people.db"
     store = SqliteLedger(path)
-    store.bind_model(MODEL, DIMENSION)
-    store.upsert([record(1)])
+    store.commit(BIND)
+    store.commit(Changes(put=[record(1)]))
     store.close()
     return path
 
 
-def only_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteLedger:
+def only_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> GalleryStore:
     with monkeypatch.context() as patch:
         patch.setattr("lineament.stores._sqlite_file.connect", lambda *_, **__: None)
-        return SqliteLedger(path)
+        return GalleryStore(SqliteLedger(path))
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -144,14 +150,14 @@ def test_never_stale(sealed: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
     reader = only_reading(sealed, monkeypatch)
     assert reader.count() == 1
     writer = SqliteLedger(sealed)
-    writer.upsert([record(100, "late")])
+    writer.commit(Changes(put=[record(100, "late")]))
     if closed:
         writer.close()
     assert reader.search(unit_vectors(1, 100), 1)[0][0].subject == "late"
     assert reader.count() == 2
     if closed:
         writer = SqliteLedger(sealed)
-    writer.remove_subject("late")
+    writer.commit(Changes(erase=["late"]))
     assert reader.search(unit_vectors(1, 100), 1)[0][0].subject == "anna"
     assert reader.subjects() == [("anna", 1)]
     writer.close()
@@ -165,7 +171,7 @@ def test_written_to_in_the_middle_of_a_question(sealed: Path, monkeypatch: pytes
     with pytest.raises(StoreError, match="while it was being read"), reader.snapshot():
         reader.count()
         writer = SqliteLedger(sealed)
-        writer.upsert([record(2)])
+        writer.commit(Changes(put=[record(2)]))
     assert reader.count() == 2
     writer.close()
     reader.close()
@@ -175,15 +181,15 @@ def test_changing_is_refused(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Every write ends in a `StoreError`; a backup, which writes elsewhere, is made."""
     reader = only_reading(sealed, monkeypatch)
     for write in (
-        lambda: reader.upsert([record(2)]),
-        lambda: reader.remove(["0001"]),
-        lambda: reader.remove_subject("anna"),
-        lambda: reader.rename_subject("anna", "bo"),
+        lambda: reader.commit(Changes(put=[record(2)])),
+        lambda: reader.commit(Changes(remove=["0001"])),
+        lambda: reader.commit(Changes(erase=["anna"])),
+        lambda: reader.commit(Changes(rename=[("anna", "bo")])),
+        lambda: reader.commit(BIND),
     ):
         with pytest.raises(StoreError, match="can only be read"):
             write()
-    reader.bind_model(MODEL, DIMENSION)
-    reader.backup(sealed.with_name("copy.db"))
+    backup(reader, sealed.with_name("copy.db"))
     reader.close()
     copy = SqliteLedger(sealed.with_name("copy.db"))
     assert copy.count() == 1

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.errors import StoreError, StoreVersionError
-from lineament.records import Record, RecordKind
+from lineament.records import Bound, Changes, Record, RecordKind
 from lineament.stores import _sqlite_schema as schema
 from lineament.stores.sqlite import SqliteLedger
 from lineament.types import ModelId
@@ -58,8 +58,10 @@ STRANGE = {
 def gallery(path: Path) -> Path:
     vector = np.eye(8, dtype=np.float32)[0]
     store = SqliteLedger(path)
-    store.bind_model(ModelId("m", "0" * 64), 8)
-    store.upsert([Record("1", "Ann", vector, RecordKind.SAMPLE, "a.jpg", "", 0.5, "now", None, None)])
+    store.commit(Changes(bind=Bound(ModelId("m", "0" * 64), 8)))
+    store.commit(
+        Changes(put=[Record("1", "Ann", vector, RecordKind.SAMPLE, "a.jpg", "", 0.5, "now", None, None)])
+    )
     store.close()
     return path
 
@@ -123,7 +125,7 @@ def test_values_of_the_wrong_kind(what: str, command: str, tmp_path: Path) -> No
 
     path = changed(gallery(tmp_path / "people.db"), VALUES[what])
     with pytest.raises(StoreError, match=r"people\.db"):
-        list(SqliteLedger(path).scan())
+        list(SqliteLedger(path).read())
     words = {"list": [], "show": ["Ann"], "rename": ["Ann", "Bo"], "remove": ["Ann"], "status": []}
     told = ["gallery", command, *words[command], "--gallery", str(path)]
     ended = CliRunner().invoke(app, told).exception

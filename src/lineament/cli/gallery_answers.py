@@ -92,9 +92,9 @@ def record_json(record: Record) -> dict[str, Any]:
 def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     """The JSON line and the lines for people of what decides in a gallery, and whether it still serves."""
     from lineament.gallery.searching import outgrown, strangers_share
-    from lineament.records import RecordKind
+    from lineament.records import RecordKind, Where
 
-    people, samples = opened.people, opened.store.count(RecordKind.SAMPLE)
+    people, samples = opened.people, opened.store.count(Where(kinds=[RecordKind.SAMPLE]))
     record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}
     lines = [f"{people} people, {samples} samples"]
     model = opened.store.model()

@@ -30,16 +30,17 @@ from lineament.gallery import correcting, enrolment, erasing, opening
 from lineament.gallery import fusion as fusions
 from lineament.gallery import subjects as names
 from lineament.gallery.disputes import Disputes
-from lineament.gallery.enrolment import MIN_QUALITY, Allow, Chosen, EnrolOutcome, choose
+from lineament.gallery.enrolment import MIN_QUALITY, Allow, EnrolOutcome, choose
 from lineament.gallery.erasing import Alike, Receipt, Trace
 from lineament.gallery.photos import allowances, refused, subjects_and_photos
 from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
-from lineament.gallery.writing import decided
 from lineament.io import inputs
-from lineament.protocols import GalleryStore
-from lineament.records import Record, RecordKind
+from lineament.protocols import Ledger
+from lineament.records import Record, RecordKind, SubjectCount, Where
 from lineament.search.exact import similarities
+from lineament.stores import between_engines
+from lineament.stores.gallery_store import GalleryStore
 from lineament.types import Decision, Embedding, Faces, Match, ModelId, Outcome, Threshold, Verification
 
 if TYPE_CHECKING:
@@ -78,18 +79,20 @@ class SubjectRecords:
 class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
-    ``store`` is a URL, a path or a store; ``analyzer`` is made at the first picture unless given, and then
-    ended by `close`. The threshold is ``threshold``, or the one measured for ``target_fmr`` in the model's
-    card, or, with neither, the card's at FMR 0.001 for 1:1 and at a rate that follows the number of people
-    for searches (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does
-    not exist is a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
+    ``store`` is a URL, a path, a store, or a ledger, to which an exact index is made; ``analyzer`` is made
+    at the first picture unless given, and then ended by `close`. The threshold is ``threshold``, or the
+    one measured for ``target_fmr`` in the model's card, or, with neither, the card's at FMR 0.001 for 1:1
+    and at a rate that follows the number of people for searches
+    (`lineament.gallery.searching.search_threshold`).
+    With ``create`` false a gallery that does not exist is a `StoreError`. A gallery that can only be read
+    is searched; changing it is a `StoreError`.
 
     Raises `ConfigError` for a setting of the wrong kind, before anything is opened.
     """
 
     def __init__(
         self,
-        store: str | os.PathLike[str] | GalleryStore | None = None,
+        store: str | os.PathLike[str] | GalleryStore | Ledger | None = None,
         analyzer: FaceAnalyzer | None = None,
         *,
         threshold: Threshold | None = None,
@@ -133,7 +136,7 @@ class Gallery:
     @property
     def people(self) -> int:
         """How many people are enrolled."""
-        return self.store.count(RecordKind.TEMPLATE)
+        return self.store.count(Where(kinds=[RecordKind.TEMPLATE]))
 
     def threshold(self, model: ModelId) -> Threshold:
         """The threshold that decides searches and enrolments for embeddings of ``model``.
@@ -246,7 +249,9 @@ class Gallery:
                 yield EnrolOutcome(outcome.source, subject, outcome, error=refusal)
                 continue
             try:
-                overridden = self._enrol(subject, chosen, allowed)
+                overridden = enrolment.enrol(
+                    self.store, subject, chosen, allowed, self.threshold, self.fusion
+                )
             except (FaceError, InvalidSubject) as refusal:
                 yield EnrolOutcome(outcome.source, subject, outcome, taken=chosen.taken, error=refusal)
                 continue
@@ -254,26 +259,13 @@ class Gallery:
                 outcome.source, subject, outcome, chosen.id, chosen.taken, overridden=overridden
             )
 
-    def _enrol(self, subject: str, chosen: Chosen, allow: frozenset[Allow]) -> tuple[Allow, ...]:
-        """Write a face as a sample; returns the refusals that were overridden."""
-        model = chosen.embedding.model
-        self.store.bind_model(model, len(chosen.embedding.vector))
-        _, overridden = decided(
-            self.store,
-            lambda: enrolment.new_records(
-                self.store, subject, chosen, allow, self.threshold(model), self.fusion
-            ),
-            lambda found: self.store.upsert(found[0]),
-        )
-        return chosen.overridden + overridden
-
     # Asking
 
     def identify(self, sources: Iterable[Source] | Source, k: int = 5) -> Iterator[Identified]:
         """Search every face of every picture; a picture that cannot be read is in its outcome."""
         require_whole("k", k)
         # Only a disputed face has to be known again, and the digest of a large photo takes a while.
-        digests = self.store.count(RecordKind.DISPUTE) > 0
+        digests = self.store.count(Where(kinds=[RecordKind.DISPUTE])) > 0
         for outcome in self.analyzer.analyze(sources, digests=digests):
             seen = None
             if outcome.digest is not None and outcome.faces.embeddings is not None:
@@ -346,8 +338,8 @@ class Gallery:
             bound.require(embedding.model)
             threshold = self._measured(embedding.model)
             threshold.require_for_pairs()
-            records = self.store.of_subjects([name], fusions.KIND[self.fusion])
-            disputes = Disputes(self.store.of_subjects([name], RecordKind.DISPUTE), threshold)
+            records = list(self.store.read(Where(kinds=[fusions.KIND[self.fusion]], subjects=[name])))
+            disputes = Disputes.of(self.store, [name], threshold)
         if not records:
             raise UnknownSubject(f"{name!r} has no sample left")
         vectors = np.stack([record.vector for record in records])
@@ -356,7 +348,7 @@ class Gallery:
         accepted = threshold.accepts(similarity) and not barred
         return Verification(similarity, Decision.MATCH if accepted else Decision.NO_MATCH, threshold)
 
-    def subjects(self) -> list[tuple[str, int]]:
+    def subjects(self) -> list[SubjectCount]:
         """Each subject with its number of samples, ordered by name."""
         return self.store.subjects()
 
@@ -364,7 +356,7 @@ class Gallery:
         """All samples and disputes of one subject; raises `UnknownSubject`."""
         with self.store.snapshot():
             name = self.resolve(subject)
-            records = list(self.store.scan(name))
+            records = list(self.store.read(Where(subjects=[name])))
         return SubjectRecords(
             name,
             tuple(r for r in records if r.kind is RecordKind.SAMPLE),
@@ -375,7 +367,7 @@ class Gallery:
         """The name as stored: the same, or its other Unicode spelling; raises `UnknownSubject`."""
         return correcting.resolve(self.store, subject)
 
-    # Correcting and erasing: each one transaction
+    # Correcting and erasing: each one commit
 
     def remove(self, subject: str, *, alike: Alike | str = Alike.DISPUTES) -> Receipt:
         """Erase a subject: name, samples, template, disputes, and what others hold of the same faces.
@@ -451,15 +443,15 @@ class Gallery:
         """
         [outcome] = self.analyzer.analyze([source], digests=True)
         chosen = choose(source, outcome, face=face, largest=largest)
-        model = chosen.embedding.model
-        with self.store.transaction():
-            name = self.resolve(subject)
-            self.store.bind_model(model, len(chosen.embedding.vector))
-            return correcting.dispute(self.store, name, chosen, self.threshold(model))
+        return correcting.dispute(self.store, subject, chosen, self.threshold)
 
-    def backup(self, path: str | Path) -> None:
-        """Write a consistent copy, a ``sqlite:`` gallery, while others go on; never replaces a file."""
-        self.store.backup(Path(path))
+    def backup(self, to: str | os.PathLike[str]) -> None:
+        """Write a consistent copy while others go on: all records, to a new gallery of any engine.
+
+        A file, which is a ``sqlite:`` gallery then and appears whole or not at all, or the URL of a gallery
+        that holds nothing yet. Raises `StoreError` where something is there already.
+        """
+        between_engines.backup(self.store, to)
 
     def close(self) -> None:
         """Release the store, and end the analyzer that this gallery made; asked again, do nothing."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from lineament.errors import ConfigError
 from lineament.gallery import fusion as fusions
-from lineament.protocols import GalleryStore
-from lineament.stores import open_store
+from lineament.protocols import Ledger
+from lineament.stores import joined, open_store
+from lineament.stores.gallery_store import GalleryStore
 from lineament.types import Threshold
 
 
@@ -41,18 +42,19 @@ def require_settings(
 
 
 def opened(store: Any, create: bool) -> GalleryStore:
-    """The store that a URL, a path or None names, or the store given.
+    """The store that a URL, a path or None names, or the store or the ledger given.
 
     Raises `ConfigError` for anything else, and what `open_store` raises.
     """
     if store is None or isinstance(store, (str, os.PathLike)):
         return open_store(store, create=create)
-    if isinstance(store, type) or not isinstance(store, GalleryStore):
+    if isinstance(store, type) or not isinstance(store, GalleryStore | Ledger):
         raise ConfigError(
             f"store: {store!r:.80} is no gallery; give a URL ('sqlite:people.db', 'memory:'), a path "
-            "(Path('people.db')), or a store with all the methods of lineament.protocols.GalleryStore"
+            "(Path('people.db')), a lineament.stores.GalleryStore, or a ledger with all the methods of "
+            "lineament.protocols.Ledger"
         )
-    return store
+    return joined(store)
 
 
 def _require_number(name: str, value: Any, wanted: str, holds: Callable[[float], bool]) -> None:

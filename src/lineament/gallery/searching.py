@@ -8,9 +8,9 @@ from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND, Fusion
 from lineament.gallery.sightings import Sighting
 from lineament.io import catalog
-from lineament.protocols import GalleryStore
-from lineament.records import RecordKind
+from lineament.records import Where
 from lineament.scoring.identification import predicted_fpir
+from lineament.stores.gallery_store import GalleryStore
 from lineament.types import Candidate, Decision, Float32, Match, ModelId, Threshold
 
 VERIFY_FMR = 1e-3
@@ -93,13 +93,13 @@ def match(
 
     ``seen`` says where each probe was seen, so that a disputed face is known again. Hold a `snapshot`.
     """
-    kind = KIND[fusion]
+    searched = Where(kinds=[KIND[fusion]])
     # Several hits may be of one subject, and disputes leave some out: ask for more until k are left.
     depth = 2 * k if fusion == "mean" else 4 * k
     while True:
-        hits = store.search(probes, depth, kind)
+        hits = store.search(probes, depth, searched)
         names = {hit.subject for row in hits for hit in row}
-        disputes = Disputes(store.of_subjects(sorted(names), RecordKind.DISPUTE), threshold)
+        disputes = Disputes.of(store, names, threshold)
         answers = []
         for i, (probe, row) in enumerate(zip(probes, hits, strict=True)):
             best: dict[str, float] = {}

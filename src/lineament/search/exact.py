@@ -1,19 +1,29 @@
-"""Exact nearest neighbours over float32 rows: a blocked matrix product, then the leaders in float64."""
+"""Exact nearest neighbours over float32 rows: a matrix product, then the leaders in float64.
+
+The product is made of as many rows at once as a core's cache does not matter for, and of its result only
+the best of every few hundred numbers are compared: what is looked at one by one are the leaders.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from lineament.errors import InvalidArray
+from lineament.records import ALL, Change, Hit, RecordKind, Revision, Where
 from lineament.types import Float32, Float64
 
-_QUERY_BLOCK = 256
-_ROW_BLOCK = 16384
+_QUERY_BLOCK = 64
+_ROW_BLOCK = 1 << 18
+_STRIDE = 256
+"""Neighbouring scores of which the best stands for all."""
+
 # Far above the rounding error of a float32 dot product of unit vectors, far below any difference that
 # could change a decision.
 _MARGIN = np.float32(1e-5)
+
+_Rows = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 def require_queries(queries: Float32, dimension: int | None, k: int) -> Float32:
@@ -40,27 +50,76 @@ def similarities(rows: Float32, query: Float32) -> Float64:
 
 
 class ExactIndex:
-    """Rows by id, growing in place; rows of a removed id are filled with the last one.
+    """Compares with every row of the kinds asked for, in the memory of this process."""
 
-    Not safe for threads by itself: the store that owns it holds the lock.
-    """
+    def __init__(self) -> None:
+        self.revision: Revision = ""
+        self._of_kind: dict[RecordKind, Rows] = {}
+
+    def __reduce__(self) -> tuple[type[ExactIndex], tuple[()]]:
+        """Travels empty: it is made anew of the ledger where it arrives."""
+        return ExactIndex, ()
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Make changes good, in their order."""
+        for change in changes:
+            self.revision = ""  # in the middle of a change it answers of no state
+            if change.anew:
+                self._of_kind = {}
+            for rows in self._of_kind.values():
+                rows.discard(change.gone)
+            self._put(change)
+            self.revision = change.revision
+
+    def _put(self, change: Change) -> None:
+        kinds = np.array(change.kinds)
+        for kind in sorted(set(change.kinds)):
+            at = np.flatnonzero(kinds == kind).tolist()
+            ids = [change.ids[i] for i in at]
+            for other, rows in self._of_kind.items():
+                if other is not kind:
+                    rows.discard(ids)
+            if kind not in self._of_kind:
+                self._of_kind[kind] = Rows(change.vectors.shape[1])
+            self._of_kind[kind].put(ids, [change.subjects[i] for i in at], change.vectors[at])
+
+    def search(self, queries: Float32, k: int, where: Where = ALL) -> list[list[Hit]]:
+        """The k records nearest to each query ``(Q, D)``, best first; ties by id."""
+        found: list[list[Hit]] = [[] for _ in queries]
+        for kind, rows in self._of_kind.items():
+            if where.kinds is None or kind in where.kinds:
+                for hits, of_kind in zip(found, rows.search(queries, k, rows.among(where)), strict=True):
+                    hits.extend(of_kind)
+        return [sorted(hits, key=_order)[:k] for hits in found]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.revision = ""
+        self._of_kind = {}
+
+
+class Rows:
+    """The rows of one kind by id, growing in place; a row of a removed id is filled with the last one."""
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self._ids: list[str] = []
+        self._subjects: list[str] = []
         self._row: dict[str, int] = {}
         self._matrix = np.empty((0, dimension), np.float32)
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def put(self, ids: Sequence[str], vectors: Float32) -> None:
+    def put(self, ids: Sequence[str], subjects: Sequence[str], vectors: Float32) -> None:
         """Add rows float32 ``(N, D)``, or replace those whose id is known."""
         rows = np.empty(len(ids), np.intp)
-        for i, id_ in enumerate(ids):
+        for i, (id_, subject) in enumerate(zip(ids, subjects, strict=True)):
             row = self._row.setdefault(id_, len(self._ids))
             if row == len(self._ids):
                 self._ids.append(id_)
+                self._subjects.append(subject)
+            self._subjects[row] = subject
             rows[i] = row
         if len(self._ids) > len(self._matrix):
             grown = np.empty((max(len(self._ids), 2 * len(self._matrix)), self.dimension), np.float32)
@@ -68,53 +127,87 @@ class ExactIndex:
             self._matrix = grown
         self._matrix[rows] = vectors
 
-    def discard(self, id_: str) -> None:
-        """Drop a row; does nothing when the id is unknown."""
-        row = self._row.pop(id_, None)
-        if row is None:
-            return
-        last = len(self._ids) - 1
-        moved = self._ids.pop()
-        if row != last:
-            self._ids[row] = moved
-            self._row[moved] = row
-            self._matrix[row] = self._matrix[last]
-        self._matrix[last] = 0
+    def discard(self, ids: Collection[str]) -> None:
+        """Drop the rows of these ids, as far as they are known."""
+        for id_ in self._row.keys() & ids:
+            row = self._row.pop(id_)
+            last = len(self._ids) - 1
+            moved, subject = self._ids.pop(), self._subjects.pop()
+            if row != last:
+                self._ids[row], self._subjects[row] = moved, subject
+                self._row[moved] = row
+                self._matrix[row] = self._matrix[last]
+            self._matrix[last] = 0
 
-    def search(self, queries: Float32, k: int) -> list[list[tuple[str, float]]]:
-        """The k nearest ``(id, similarity)`` of each query ``(Q, D)``, best first; ties by id."""
+    def among(self, where: Where) -> _Rows | None:
+        """The rows meant, by ids and subjects; None for all of them."""
+        if where.only_kinds:
+            return None
+        ids = self._ids if where.ids is None else self._row.keys() & where.ids
+        named = (self._row[id_] for id_ in ids)
+        if where.subjects is not None:
+            named = (row for row in named if self._subjects[row] in where.subjects)
+        return np.fromiter(named, np.intp)
+
+    def search(self, queries: Float32, k: int, among: _Rows | None = None) -> list[list[Hit]]:
+        """The k nearest of each query ``(Q, D)``, best first; ties by id."""
         rows = self._matrix[: len(self._ids)]
-        found: list[list[tuple[str, float]]] = []
+        matrix = rows if among is None else rows[among]
+        found: list[list[Hit]] = []
         for start in range(0, len(queries), _QUERY_BLOCK):
             block = queries[start : start + _QUERY_BLOCK]
-            for query, leaders in zip(block, _leaders(rows, block, k), strict=True):
-                exact = similarities(rows[leaders], query)
-                named = sorted(
-                    zip((self._ids[i] for i in leaders), exact.tolist(), strict=True), key=_order
-                )
-                found.append(named[:k])
+            for query, leaders in zip(block, _leaders(matrix, block, k), strict=True):
+                exact = similarities(matrix[leaders], query).tolist()
+                numbers = leaders if among is None else among[leaders]
+                named = zip(numbers.tolist(), exact, strict=True)
+                hits = [Hit(self._ids[row], self._subjects[row], score) for row, score in named]
+                found.append(sorted(hits, key=_order)[:k])
         return found
 
 
-def _order(hit: tuple[str, float]) -> tuple[float, str]:
-    return -hit[1], hit[0]
+def _order(hit: Hit) -> tuple[float, str]:
+    return -hit.similarity, hit.id
 
 
-def _leaders(rows: Float32, queries: Float32, k: int) -> list[np.ndarray[tuple[int], np.dtype[np.intp]]]:
+def _leaders(rows: Float32, queries: Float32, k: int) -> list[_Rows]:
     """For each query every row that may be among the k nearest: k rows, and those within the margin."""
     kept = [np.empty(0, np.intp) for _ in queries]
     scores = [np.empty(0, np.float32) for _ in queries]
     for start in range(0, len(rows), _ROW_BLOCK):
-        block = queries @ rows[start : start + _ROW_BLOCK].T
+        part = rows[start : start + _ROW_BLOCK]
+        # One query is a product with a vector: for a matrix of one row BLAS copies all the others.
+        block = (part @ queries[0])[None] if len(queries) == 1 else queries @ part.T
+        best = _best_of_strides(block)
         for i, row in enumerate(block):
             # Nothing below the k-th best so far, less the margin, can come back.
-            near = np.flatnonzero(row >= _bar(row if len(scores[i]) < k else scores[i], k))
+            bar = max(_bar(best[i] if best.shape[1] >= k else row, k), _bar(scores[i], k))
+            near = _at_least(row, best[i], bar)
             kept[i] = np.concatenate([kept[i], near + start])
             scores[i] = np.concatenate([scores[i], row[near]])
             if len(scores[i]) > k:
                 keep = scores[i] >= _bar(scores[i], k)
                 kept[i], scores[i] = kept[i][keep], scores[i][keep]
     return kept
+
+
+def _best_of_strides(block: Float32) -> Float32:
+    """The highest of every `_STRIDE` scores ``(Q, N)``, and of those left at the end."""
+    whole = block.shape[1] // _STRIDE * _STRIDE
+    best: Float32 = block[:, :whole].reshape(len(block), -1, _STRIDE).max(axis=2)
+    if whole < block.shape[1]:
+        best = np.concatenate([best, block[:, whole:].max(axis=1, keepdims=True)], axis=1)
+    return best
+
+
+def _at_least(scores: Float32, best: Float32, bar: np.float32) -> _Rows:
+    """Where scores ``(N,)`` reach the bar, looked for only in strides whose best does."""
+    strides = np.flatnonzero(best >= bar)
+    if 2 * len(strides) > len(best):
+        return np.flatnonzero(scores >= bar)
+    at: _Rows = (strides[:, None] * _STRIDE + np.arange(_STRIDE)).ravel()
+    at = at[at < len(scores)]
+    found: _Rows = at[scores[at] >= bar]
+    return found
 
 
 def _bar(scores: Float32, k: int) -> np.float32:

@@ -10,12 +10,17 @@ if TYPE_CHECKING:
     from lineament.testing.detector_contract import DetectorContract, plain_pictures
     from lineament.testing.embedder_contract import EmbedderContract, synthetic_crops
     from lineament.testing.fakes import FakeAnalyzer, picture, quality, threshold
-    from lineament.testing.store_contract import StoreContract, record, unit_vectors
+    from lineament.testing.index_contract import IndexContract
+    from lineament.testing.ledger_contract import LedgerContract
+    from lineament.testing.made_up_records import record, unit_vectors
+    from lineament.testing.store_contract import StoreContract
 
 __all__ = [
     "DetectorContract",
     "EmbedderContract",
     "FakeAnalyzer",
+    "IndexContract",
+    "LedgerContract",
     "StoreContract",
     "picture",
     "plain_pictures",
@@ -32,6 +37,9 @@ __getattr__, __dir__ = lazily(
         "lineament.testing.detector_contract": ("DetectorContract", "plain_pictures"),
         "lineament.testing.embedder_contract": ("EmbedderContract", "synthetic_crops"),
         "lineament.testing.fakes": ("FakeAnalyzer", "picture", "quality", "threshold"),
-        "lineament.testing.store_contract": ("StoreContract", "record", "unit_vectors"),
+        "lineament.testing.index_contract": ("IndexContract",),
+        "lineament.testing.ledger_contract": ("LedgerContract",),
+        "lineament.testing.made_up_records": ("record", "unit_vectors"),
+        "lineament.testing.store_contract": ("StoreContract",),
     },
 )
