@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from lineament.errors import FaceOfAnotherSubject, UnknownSubject
+from lineament.gallery.fusion import mean_direction
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.writing import committed
 from lineament.records import Bound, Changes, Hit, Record, RecordKind, Revision, Where
@@ -173,6 +176,39 @@ def test_a_decision_that_raises_writes_nothing() -> None:
     with pytest.raises(UnknownSubject):
         committed(ledger, decide)
     assert seen == [0, 1] and list(ledger.read(Where(ids=["mine"]))) == []
+
+
+ENROLLING = """
+import sys
+from lineament.gallery.fusion import mean_direction
+from lineament.gallery.gallery import Gallery
+from lineament.testing.fakes import FakeAnalyzer, picture, threshold
+from lineament.testing.made_up_records import unit_vectors
+number, path = int(sys.argv[1]), sys.argv[2]
+vectors = unit_vectors(8, number, 16)
+faces = FakeAnalyzer({f"{number}-{i}": vectors[i : i + 1] for i in range(8)})
+with Gallery(f"sqlite:{path}", faces, threshold=threshold(0.999)) as gallery:
+    for i in range(8):
+        [done] = gallery.enrol("Joe", picture(f"{number}-{i}"))
+        assert done.error is None, done.error
+        if i % 3 == number % 3:
+            gallery.remove_sample(done.sample)
+            [done] = gallery.enrol("Joe", picture(f"{number}-{i}"))
+            assert done.error is None, done.error
+"""
+
+
+def test_several_processes_enrol_one_person(tmp_path: Path) -> None:
+    """Whatever several processes enrol and take back at once, one template is the mean of all samples."""
+    path = tmp_path / "people.db"
+    commands = [[sys.executable, "-c", ENROLLING, str(number), str(path)] for number in range(3)]
+    processes = [subprocess.Popen(command) for command in commands]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    with Gallery(path, threshold=threshold(0.999), create=False) as gallery:
+        assert gallery.subjects() == [("Joe", 24)]
+        samples = gallery.show("Joe").samples
+        [template] = gallery.store.read(Where(kinds=[RecordKind.TEMPLATE]))
+    assert np.array_equal(template.vector, mean_direction(np.stack([s.vector for s in samples])))
 
 
 def people(count: int) -> list[Record]:

@@ -147,3 +147,33 @@ def test_two_at_once(old: Path) -> None:
         store.close()
     SqliteLedger(old.with_name("new.db")).close()
     assert schema(old) == schema(old.with_name("new.db"))
+
+
+BEFORE = Path(__file__).parent / "data" / "format2.db"
+"""Made by the last code whose store was ledger and index in one, with a `FakeAnalyzer` and invented names:
+after an erasure and a rename, with made-up vectors and pictures of nine pixels."""
+
+
+def test_a_gallery_of_the_store_in_one_opens(tmp_path: Path) -> None:
+    """A gallery written before the ledger was parted from the index is the same gallery: it answers, is
+    written to and erased from, and its file stays one that the code of before opens."""
+    path = Path(shutil.copy(BEFORE, tmp_path / "people.db"))
+    before, vectors = schema(path), unit_vectors(10, 6, 8)
+    faces = FakeAnalyzer({f"p{i}": vectors[i : i + 1] for i in range(8)} | {"group": vectors[8:10]})
+    with Gallery(path, faces, threshold=threshold(0.9)) as gallery:
+        assert gallery.subjects() == [("Ada", 2), ("Grace Ho", 1), (JOSE, 1), ("Zo\u00eb", 2)]
+        assert [len(gallery.show("Ada").disputes), gallery.people] == [1, 4]
+        for photo, name in (("p0", "Ada"), ("p2", JOSE), ("p4", "Zo\u00eb")):
+            [found] = gallery.identify(picture(photo))
+            assert found.matches[0].candidates[0].subject == name
+        [again] = gallery.enrol("Ada", picture("p1"))
+        assert isinstance(again.error, AlreadyEnrolled)
+        [new] = gallery.enrol("Zo\u00eb", picture("p7"), allow=["other-subject"])
+        assert new.error is None
+        gallery.remove("Ada")
+        assert gallery.subjects() == [("Grace Ho", 1), (JOSE, 1), ("Zo\u00eb", 3)]
+    assert schema(path) == before
+    assert b"Ada" not in path.read_bytes()
+    state = apsw.Connection(str(path)).execute("SELECT revision, erasures, purged FROM state").fetchall()
+    # The counters by which the code of before tells what it has not seen, going on from 10, 2 and 2.
+    assert state == [(11, 3, 3)]
