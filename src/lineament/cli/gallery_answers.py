@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lineament.gallery.answers import Identified
     from lineament.gallery.enrolment import EnrolOutcome
-    from lineament.gallery.gallery import Gallery, Identified
+    from lineament.gallery.gallery import Gallery
     from lineament.records import Record
     from lineament.types import Compared, Image, Match, Threshold, UInt8
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from lineament.lazily import lazily
 
 if TYPE_CHECKING:
+    from lineament.gallery.answers import FaceAnalyzer, Identified, SubjectRecords
     from lineament.gallery.enrolment import Allow, EnrolOutcome
     from lineament.gallery.erasing import Alike, Receipt, Trace
-    from lineament.gallery.gallery import FaceAnalyzer, Gallery, Identified, SubjectRecords
+    from lineament.gallery.gallery import Gallery
 
 __all__ = [
     "Alike",
@@ -26,8 +27,9 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "lineament.gallery.answers": ("FaceAnalyzer", "Identified", "SubjectRecords"),
         "lineament.gallery.enrolment": ("Allow", "EnrolOutcome"),
         "lineament.gallery.erasing": ("Alike", "Receipt", "Trace"),
-        "lineament.gallery.gallery": ("FaceAnalyzer", "Gallery", "Identified", "SubjectRecords"),
+        "lineament.gallery.gallery": ("Gallery",),
     },
 )

@@ -8,40 +8,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self
 
 from lineament.config import require_whole
 from lineament.errors import (
     ConfigError,
-    FaceError,
     InsufficientData,
-    InvalidSubject,
-    PictureError,
-    PictureNotFound,
-    UnknownSubject,
     UsageError,
 )
-from lineament.gallery import correcting, enrolment, erasing, opening
+from lineament.gallery import correcting, erasing, opening
 from lineament.gallery import fusion as fusions
+from lineament.gallery import photos as enrolling
 from lineament.gallery import subjects as names
-from lineament.gallery.disputes import Disputes
+from lineament.gallery.answers import FaceAnalyzer, Identified, SubjectRecords
 from lineament.gallery.enrolment import MIN_QUALITY, Allow, EnrolOutcome, choose
 from lineament.gallery.erasing import Alike, Receipt, Trace
-from lineament.gallery.photos import allowances, refused, subjects_and_photos
-from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
+from lineament.gallery.searching import VERIFY_FMR, compare, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.io import inputs
 from lineament.protocols import Ledger
 from lineament.records import Record, RecordKind, SubjectCount, Where
-from lineament.search.exact import similarities
 from lineament.stores import between_engines
 from lineament.stores.gallery_store import GalleryStore
-from lineament.types import Decision, Embedding, Faces, Match, ModelId, Outcome, Threshold, Verification
+from lineament.types import Embedding, Faces, Match, ModelId, Threshold, Verification
 
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer, Source
@@ -51,31 +43,6 @@ Asked = int | tuple[float, float] | None
 """A face of a photo: its number from 1, or a point in it, x, y in pixels."""
 
 
-class FaceAnalyzer(Protocol):
-    """What a gallery needs of `lineament.analyzer.Analyzer`."""
-
-    def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
-        """One outcome a source, in order; with the digest of its pixels where asked for."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Identified:
-    """One picture of a search: its faces, and one match a face."""
-
-    outcome: Outcome
-    matches: tuple[Match, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SubjectRecords:
-    """All the gallery holds of one subject."""
-
-    subject: str
-    samples: tuple[Record, ...]
-    disputes: tuple[Record, ...]
-
-
 class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
@@ -83,9 +50,8 @@ class Gallery:
     at the first picture unless given, and then ended by `close`. The threshold is ``threshold``, or the
     one measured for ``target_fmr`` in the model's card, or, with neither, the card's at FMR 0.001 for 1:1
     and at a rate that follows the number of people for searches
-    (`lineament.gallery.searching.search_threshold`).
-    With ``create`` false a gallery that does not exist is a `StoreError`. A gallery that can only be read
-    is searched; changing it is a `StoreError`.
+    (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does not exist is
+    a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
 
     Raises `ConfigError` for a setting of the wrong kind, before anything is opened.
     """
@@ -186,17 +152,7 @@ class Gallery:
         Pictures that lie in no person's folder, and folders without pictures, have a refused outcome.
         Raises `UsageError` when ``folder`` is none.
         """
-        from lineament.io import sources
-
-        found = sources.people(folder)
-        for path in found.loose:
-            yield refused(path, "", InvalidSubject("lies in no person's folder"))
-        for subject, files in found:
-            if not files:
-                path = str(Path(folder) / subject)
-                yield refused(path, subject, PictureNotFound("no picture in this person's folder"))
-        photos = ((subject, file) for subject, files in found for file in files)
-        yield from self.enrol_all(photos, largest=largest, allow=allow)
+        return enrolling.of_folder(self, folder, largest, allow)
 
     def enrol_manifest(
         self,
@@ -227,37 +183,7 @@ class Gallery:
 
         See `enrol` for ``face`` and ``largest``.
         """
-        allowed = allowances(allow)
-        rows = subjects_and_photos(photos)
-        valid = [source for _, source, error in rows if error is None]
-        outcomes = iter(self.analyzer.analyze(valid, digests=True))
-        for subject, source, invalid in rows:
-            if invalid is not None:
-                yield refused(source, subject, invalid)
-                continue
-            outcome = next(outcomes)
-            try:
-                chosen = choose(
-                    source,
-                    outcome,
-                    face=face,
-                    largest=largest,
-                    allow=allowed,
-                    min_quality=self.min_quality,
-                )
-            except (PictureError, FaceError) as refusal:
-                yield EnrolOutcome(outcome.source, subject, outcome, error=refusal)
-                continue
-            try:
-                overridden = enrolment.enrol(
-                    self.store, subject, chosen, allowed, self.threshold, self.fusion
-                )
-            except (FaceError, InvalidSubject) as refusal:
-                yield EnrolOutcome(outcome.source, subject, outcome, taken=chosen.taken, error=refusal)
-                continue
-            yield EnrolOutcome(
-                outcome.source, subject, outcome, chosen.id, chosen.taken, overridden=overridden
-            )
+        return enrolling.one_by_one(self, photos, face, largest, allow)
 
     # Asking
 
@@ -338,15 +264,7 @@ class Gallery:
             bound.require(embedding.model)
             threshold = self._measured(embedding.model)
             threshold.require_for_pairs()
-            records = list(self.store.read(Where(kinds=[fusions.KIND[self.fusion]], subjects=[name])))
-            disputes = Disputes.of(self.store, [name], threshold)
-        if not records:
-            raise UnknownSubject(f"{name!r} has no sample left")
-        vectors = np.stack([record.vector for record in records])
-        similarity = float(similarities(vectors, embedding.vector).max())
-        barred = disputes.bars(embedding.vector, name, similarity, seen)
-        accepted = threshold.accepts(similarity) and not barred
-        return Verification(similarity, Decision.MATCH if accepted else Decision.NO_MATCH, threshold)
+            return compare(self.store, embedding.vector, name, threshold, self.fusion, seen)
 
     def subjects(self) -> list[SubjectCount]:
         """Each subject with its number of samples, ordered by name."""
@@ -423,15 +341,16 @@ class Gallery:
     ) -> Receipt:
         """Erase, and say what was done and what was not looked at."""
         wanted = Alike.LIST if alike is None else erasing.choice(alike)
-        threshold: Threshold | None = None
-        unknown: tuple[str, ...] = ()
-        model = self.store.model()
-        if alike is not None and model is not None:
-            try:
-                threshold = self._measured(model)
-            except InsufficientData as error:
-                unknown = (f"faces under other names that only look alike: {error}",)
+        threshold, unknown = self._likeness() if alike is not None else (None, ())
         return erasing.receipt(self.store, erase(wanted, threshold), threshold, unknown)
+
+    def _likeness(self) -> tuple[Threshold | None, tuple[str, ...]]:
+        """What decides which faces look alike; where nothing does, what cannot be looked at."""
+        model = self.store.model()
+        try:
+            return None if model is None else self._measured(model), ()
+        except InsufficientData as error:
+            return None, (f"faces under other names that only look alike: {error}",)
 
     def dispute(self, source: Source, subject: str, *, face: Asked = None, largest: bool = False) -> Record:
         """Record that a face is not the subject; see `enrol` for ``face`` and ``largest``.

@@ -25,7 +25,8 @@ from lineament.io.manifest import Manifest, ManifestRow
 from lineament.types import Outcome
 
 if TYPE_CHECKING:
-    from lineament.gallery.gallery import FaceAnalyzer, Gallery
+    from lineament.gallery.answers import FaceAnalyzer
+    from lineament.gallery.gallery import Gallery
 
 CROPPED = "extract"
 """The step that makes crops, each about one face."""

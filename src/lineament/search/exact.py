@@ -173,12 +173,11 @@ def _leaders(rows: Float32, queries: Float32, k: int) -> list[_Rows]:
     """For each query every row that may be among the k nearest: k rows, and those within the margin."""
     kept = [np.empty(0, np.intp) for _ in queries]
     scores = [np.empty(0, np.float32) for _ in queries]
+    space = np.empty((len(queries), 0), np.float32)
     for start in range(0, len(rows), _ROW_BLOCK):
-        part = rows[start : start + _ROW_BLOCK]
-        # One query is a product with a vector: for a matrix of one row BLAS copies all the others.
-        block = (part @ queries[0])[None] if len(queries) == 1 else queries @ part.T
-        best = _best_of_strides(block)
-        for i, row in enumerate(block):
+        space = _products(rows[start : start + _ROW_BLOCK], queries, space)
+        best: Float32 = space.reshape(len(queries), -1, _STRIDE).max(axis=2)
+        for i, row in enumerate(space[:, : len(rows) - start]):
             # Nothing below the k-th best so far, less the margin, can come back.
             bar = max(_bar(best[i] if best.shape[1] >= k else row, k), _bar(scores[i], k))
             near = _at_least(row, best[i], bar)
@@ -190,13 +189,20 @@ def _leaders(rows: Float32, queries: Float32, k: int) -> list[_Rows]:
     return kept
 
 
-def _best_of_strides(block: Float32) -> Float32:
-    """The highest of every `_STRIDE` scores ``(Q, N)``, and of those left at the end."""
-    whole = block.shape[1] // _STRIDE * _STRIDE
-    best: Float32 = block[:, :whole].reshape(len(block), -1, _STRIDE).max(axis=2)
-    if whole < block.shape[1]:
-        best = np.concatenate([best, block[:, whole:].max(axis=1, keepdims=True)], axis=1)
-    return best
+def _products(rows: Float32, queries: Float32, space: Float32) -> Float32:
+    """Scores of queries ``(Q, D)`` with rows ``(N, D)``, filled up with -inf to whole strides.
+
+    They are written into ``space`` where it is of that size: new memory costs as much as a product.
+    """
+    width = -(-len(rows) // _STRIDE) * _STRIDE
+    if space.shape[1] != width:
+        space = np.empty((len(queries), width), np.float32)
+    if len(queries) == 1:  # a vector: for a matrix of one row BLAS copies all the others
+        np.matmul(rows, queries[0], out=space[0, : len(rows)])
+    else:
+        np.matmul(queries, rows.T, out=space[:, : len(rows)])
+    space[:, len(rows) :] = -np.inf
+    return space
 
 
 def _at_least(scores: Float32, best: Float32, bar: np.float32) -> _Rows:

@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from lineament.errors import StoreError
+from lineament.records import Revision
 from lineament.stores import _sqlite_schema as schema
 from lineament.stores._sqlite_rows import DamagedRow
 
@@ -143,6 +144,13 @@ def place(path: Path) -> str:
     with named_errors(path):
         found = path.stat()
     return f"{found.st_dev:x}-{found.st_ino:x}"
+
+
+def parts_of(revision: Revision) -> tuple[int, str]:
+    """The number of the last write in a revision, and the file and its last erasure; -1 for no revision."""
+    rest, _, erasures = revision.rpartition(".")
+    place, _, number = rest.rpartition(":")
+    return (int(number), f"{place}.{erasures}") if place else (-1, "")
 
 
 def existing(path: Path) -> list[Path]:

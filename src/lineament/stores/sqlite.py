@@ -268,7 +268,7 @@ class SqliteLedger:
         if revision == now:
             return
         bound = self.bound()
-        (known, erased), (_, erasures) = _parts(revision), _parts(now)
+        (known, erased), (_, erasures) = file.parts_of(revision), file.parts_of(now)
         since = known if erased == erasures else -1
         anew = since < 0
         with file.named_errors(self.path):
@@ -394,10 +394,3 @@ class SqliteLedger:
                     "be left in its log; it goes with the next write or opening"
                 )
             self._sql("UPDATE state SET purged = max(purged, ?)", erasures)
-
-
-def _parts(revision: Revision) -> tuple[int, str]:
-    """The number of the last write in a revision, and the file and its last erasure; -1 for no revision."""
-    rest, _, erasures = revision.rpartition(".")
-    place, _, number = rest.rpartition(":")
-    return (int(number), f"{place}.{erasures}") if place else (-1, "")
