@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lineament import stores
-from lineament.errors import Conflict, ModelMismatch, StoreError
+from lineament.errors import ConfigError, Conflict, ModelMismatch, StoreError
 from lineament.gallery.gallery import Gallery
 from lineament.protocols import Ledger
 from lineament.records import Bound, Changes, RecordKind, Revision
@@ -117,6 +117,12 @@ def test_a_backup_into_an_engine_of_another_package(monkeypatch: pytest.MonkeyPa
         assert content(elsewhere) == content(gallery.store)
         with pytest.raises(StoreError, match="give an empty one"):
             gallery.backup("elsewhere://host/people")
+
+
+def test_a_backup_in_memory_is_none() -> None:
+    """What would be gone when the call returns is refused, with what to call instead."""
+    with Gallery(filled(MemoryLedger())) as gallery, pytest.raises(ConfigError, match="carry"):
+        gallery.backup("memory:")
 
 
 def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -179,8 +179,9 @@ def test_closed_between_two_forks(tmp_path: Path) -> None:
 
 
 @needs_fork
-def test_another_file_in_the_place(tmp_path: Path) -> None:
-    """Replaced after a fork, the gallery is the new file: no vector of the old one is left in memory."""
+@pytest.mark.parametrize("moved", [True, False])
+def test_another_file_in_the_place(tmp_path: Path, moved: bool) -> None:
+    """Replaced or written over after a fork, the gallery is the new file: no old vector is in memory."""
     path = tmp_path / "g.db"
     store = _filled(f"sqlite:{path}")
     other = open_store(f"sqlite:{tmp_path / 'other.db'}")
@@ -188,7 +189,10 @@ def test_another_file_in_the_place(tmp_path: Path) -> None:
     other.commit(Changes(put=[_record("eve", 0)]))
     other.close()
     _in_child(lambda: "")
-    (tmp_path / "other.db").replace(path)
+    if moved:
+        (tmp_path / "other.db").replace(path)
+    else:
+        path.write_bytes((tmp_path / "other.db").read_bytes())
     assert _nearest(store, 0) == "eve"
 
 

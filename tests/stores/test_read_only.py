@@ -165,6 +165,19 @@ def test_never_stale(sealed: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
     reader.close()
 
 
+def test_another_gallery_in_the_place(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written over by another gallery that was written to as often, it answers of the other one."""
+    reader = only_reading(sealed, monkeypatch)
+    assert reader.search(unit_vectors(1, 1), 9)[0][0].id == "0001"
+    other = SqliteLedger(sealed.with_name("other.db"))
+    other.commit(BIND)
+    other.commit(Changes(put=[record(2, "bo")]))
+    other.close()
+    sealed.write_bytes(sealed.with_name("other.db").read_bytes())
+    assert [(hit.id, hit.subject) for hit in reader.search(unit_vectors(1, 1), 9)[0]] == [("0002", "bo")]
+    reader.close()
+
+
 def test_written_to_in_the_middle_of_a_question(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that a write ran into is a named error, not a mixture of two states."""
     reader = only_reading(sealed, monkeypatch)

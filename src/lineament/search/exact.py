@@ -1,7 +1,7 @@
 """Exact nearest neighbours over float32 rows: a matrix product, then the leaders in float64.
 
-The product is made of as many rows at once as a core's cache does not matter for, and of its result only
-the best of every few hundred numbers are compared: what is looked at one by one are the leaders.
+One product is made of many rows, as starting one costs more than a few thousand rows do, and of its scores
+only the best of every few hundred are compared: looked at one by one are those that may lead.
 """
 
 from __future__ import annotations
@@ -175,9 +175,10 @@ def _leaders(rows: Float32, queries: Float32, k: int) -> list[_Rows]:
     scores = [np.empty(0, np.float32) for _ in queries]
     space = np.empty((len(queries), 0), np.float32)
     for start in range(0, len(rows), _ROW_BLOCK):
-        space = _products(rows[start : start + _ROW_BLOCK], queries, space)
+        part = rows[start : start + _ROW_BLOCK]
+        space = _products(part, queries, space)
         best: Float32 = space.reshape(len(queries), -1, _STRIDE).max(axis=2)
-        for i, row in enumerate(space[:, : len(rows) - start]):
+        for i, row in enumerate(space[:, : len(part)]):
             # Nothing below the k-th best so far, less the margin, can come back.
             bar = max(_bar(best[i] if best.shape[1] >= k else row, k), _bar(scores[i], k))
             near = _at_least(row, best[i], bar)

@@ -6,7 +6,7 @@ import os
 from itertools import islice
 from pathlib import Path
 
-from lineament.errors import StoreError
+from lineament.errors import ConfigError, StoreError
 from lineament.protocols import Ledger
 from lineament.records import Changes
 
@@ -33,12 +33,14 @@ def carry(source: Ledger, into: Ledger) -> None:
 def backup(source: Ledger, to: str | os.PathLike[str]) -> None:
     """Write a copy to a new ``sqlite:`` file, whole or not at all, or into the empty gallery of a URL.
 
-    Raises `StoreError` where the file exists, and see `carry`.
+    Raises `StoreError` where the file exists, `ConfigError` for ``memory:``, and see `carry`.
     """
     from lineament.stores import open_store, schemes
     from lineament.stores._sqlite_file import replacing_nothing
     from lineament.stores.sqlite import SqliteLedger, path_of
 
+    if to == "memory:":
+        raise ConfigError("a backup in memory: ends with this call; see lineament.stores.carry")
     scheme, colon, location = to.partition(":") if isinstance(to, str) else ("", "", "")
     if colon and scheme != "sqlite" and scheme in schemes():
         store = open_store(f"{scheme}:{location}")

@@ -21,17 +21,7 @@ import numpy as np
 
 from lineament.errors import ConfigError, StoreError, UsageError
 from lineament.io import forks
-from lineament.records import (
-    ALL,
-    Bound,
-    Change,
-    Changes,
-    Record,
-    RecordKind,
-    Revision,
-    SubjectCount,
-    Where,
-)
+from lineament.records import ALL, Bound, Change, Changes, Record, RecordKind, Revision, SubjectCount, Where
 from lineament.stores._checks import require_expected, require_fitting
 
 _BATCH = 10_000

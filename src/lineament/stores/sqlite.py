@@ -8,6 +8,7 @@ split index pages (docs/decisions/0005-embedded-store.md). A file that cannot be
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,17 +20,7 @@ import apsw
 
 from lineament.errors import ConfigError, StoreError
 from lineament.io import forks
-from lineament.records import (
-    ALL,
-    Bound,
-    Change,
-    Changes,
-    Record,
-    RecordKind,
-    Revision,
-    SubjectCount,
-    Where,
-)
+from lineament.records import ALL, Bound, Change, Changes, Record, RecordKind, Revision, SubjectCount, Where
 from lineament.stores import _sqlite_carried as carried
 from lineament.stores import _sqlite_file as file
 from lineament.stores import _sqlite_reading as reading
@@ -93,6 +84,8 @@ class SqliteLedger:
         self._connection: apsw.Connection | None = None
         self._depth = 0
         self._turn = False
+        # What was opened again may be another file with the same numbers, be it in the same place on disk.
+        self._again = ""
         self._place = ""
         self._frozen: reading.State | None = None
         self.read_only = False
@@ -106,7 +99,7 @@ class SqliteLedger:
         if self.read_only:
             self._open_to_read()
             return
-        self._place = file.place(self.path)
+        self._place = file.place(self.path) + self._again
         with suppress(StoreError):  # an erasure that a crash or a reader cut short; tried again later
             self._purge(wait_ms=1000)
 
@@ -127,6 +120,7 @@ class SqliteLedger:
                 return
             self._connection.close()
             self._connection = None
+            self._again = f"~{secrets.token_hex(8)}"
 
     def resume_after_fork(self) -> None:
         """After a fork, in the parent."""
@@ -351,12 +345,13 @@ class SqliteLedger:
     def _open_to_read(self) -> None:
         opened = reading.open_to_read(self.path)
         self._connection, self._frozen = opened.db, opened.state
-        self._place = file.place(self.path)
+        self._place = file.place(self.path) + self._again
 
     def _follow(self) -> None:
         """Open again what was opened without a lock and was written to since."""
         if self._frozen is not None and reading.state_of(self.path) != self._frozen:
             self._db.close()
+            self._again = f"~{secrets.token_hex(8)}"
             self._open_to_read()
 
     def _add_subject(self, name: str) -> None:
