@@ -19,14 +19,19 @@ from lineament.testing.store_contract import StoreContract
 
 
 class TestMemory(LedgerContract):
-    @pytest.fixture
-    def ledger(self) -> Ledger:
+    @pytest.fixture(params=[2, 10_000])
+    def ledger(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+        monkeypatch.setattr("lineament.stores.memory._BATCH", request.param)
         return MemoryLedger()
 
 
 class TestSqlite(LedgerContract):
-    @pytest.fixture
-    def ledger(self, tmp_path: Path) -> Iterator[Ledger]:
+    @pytest.fixture(params=[2, 10_000])
+    def ledger(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> Iterator[Ledger]:
+        for pieces in ("_BATCH", "_PAGE"):
+            monkeypatch.setattr(f"lineament.stores.sqlite.{pieces}", request.param)
         ledger = SqliteLedger(tmp_path / "people.db")
         yield ledger
         ledger.close()

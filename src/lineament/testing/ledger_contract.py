@@ -242,13 +242,18 @@ class LedgerContract:
                 ledger.commit(Changes(bind=other))
 
     def test_changes_of_no_revision_are_everything(self, ledger: Ledger) -> None:
-        """Of a revision that it does not know a ledger tells everything, of its own nothing."""
+        """Of a revision that it does not know a ledger tells everything, of its own nothing.
+
+        It begins anew once, and has a revision only at the end: who breaks off in between has none.
+        """
         ledger.commit(Changes(put=[record(i) for i in range(5)]))
         with ledger.snapshot():
             assert list(ledger.changes_since(ledger.revision())) == []
             for unknown in ("", "x", MemoryLedger().revision()):
                 told = list(ledger.changes_since(unknown))
-                assert told[0].anew and told[-1].revision == ledger.revision()
+                assert told[-1].revision == ledger.revision()
+                assert [bool(change.revision) for change in told[:-1]] == [False] * (len(told) - 1)
+                assert [change.anew for change in told] == [True] + [False] * (len(told) - 1)
                 assert sorted(id_ for change in told for id_ in change.ids) == [
                     f"{i:04d}" for i in range(5)
                 ]
