@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -218,3 +220,21 @@ def test_backup_refuses_links(gallery: Path, tmp_path: Path) -> None:
     store.close()
     assert sorted(p.name for p in target.iterdir()) == ["copy.db", "other.db"]
     assert stat.S_IMODE((target / "other.db").stat().st_mode) == 0o600
+
+
+def test_memory_needs_no_sqlite() -> None:
+    """A gallery in memory is enrolled into, searched and erased from where SQLite cannot be imported."""
+    program = """
+import sys
+sys.modules["apsw"] = sys.modules["sqlite3"] = None
+from lineament import Gallery
+from lineament.testing import FakeAnalyzer, picture, threshold, unit_vectors
+analyzer = FakeAnalyzer({"a": unit_vectors(1, 1)})
+with Gallery("memory:", analyzer, threshold=threshold(0.9)) as gallery:
+    gallery.enrol("Ann", picture("a"))
+    assert next(gallery.identify(picture("a"))).matches[0].subject == "Ann"
+    gallery.rename("Ann", "Bo")
+    print(gallery.remove("Bo"), gallery.people)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.returncode) == ("2 records erased 0\n", 0), run.stderr
