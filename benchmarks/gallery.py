@@ -23,6 +23,7 @@ from lineament.errors import LineamentError
 from lineament.gallery.fusion import mean_direction
 from lineament.io import catalog
 from lineament.records import Bound, Changes, Record
+from lineament.stores.gallery_store import GalleryStore
 from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.made_up_records import MODEL, unit_vectors
 from lineament.types import Float32
@@ -99,7 +100,7 @@ def speed(count: int) -> None:
     vectors, queries = unit_vectors(count, 0, 128), unit_vectors(256, 1, 128)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "people.db"
-        store = SqliteLedger(path)
+        store = GalleryStore(SqliteLedger(path))
         store.commit(Changes(bind=Bound(MODEL, 128)))
         records = [Record(f"{i:024x}", f"subject {i // 2}", row) for i, row in enumerate(vectors)]
         clock("write", lambda: store.commit(Changes(put=records)), 1)
