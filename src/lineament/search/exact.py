@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineament.errors import InvalidArray
 from lineament.records import ALL, Change, Hit, RecordKind, Revision, Where
@@ -23,7 +24,10 @@ _STRIDE = 256
 # could change a decision.
 _MARGIN = np.float32(1e-5)
 
-_Rows = np.ndarray[tuple[int], np.dtype[np.intp]]
+_PAIRS = 1 << 16
+"""Leaders that are compared in float64 at once."""
+
+_Numbers = NDArray[np.intp]
 
 
 def require_queries(queries: Float32, dimension: int | None, k: int) -> Float32:
@@ -39,7 +43,7 @@ def require_queries(queries: Float32, dimension: int | None, k: int) -> Float32:
 
 
 def similarities(rows: Float32, query: Float32) -> Float64:
-    """Cosines of unit rows ``(N, D)`` with a unit query ``(D,)``, float64 ``(N,)``.
+    """Cosines of unit rows ``(N, D)`` with a unit query ``(D,)``, or each with its own, float64 ``(N,)``.
 
     Each row is summed by itself, so that a row's value depends on nothing but the row and the query:
     equal rows tie exactly, wherever they lie. A matrix product does not promise that.
@@ -139,7 +143,7 @@ class Rows:
                 self._matrix[row] = self._matrix[last]
             self._matrix[last] = 0
 
-    def among(self, where: Where) -> _Rows | None:
+    def among(self, where: Where) -> _Numbers | None:
         """The rows meant, by ids and subjects; None for all of them."""
         if where.only_kinds:
             return None
@@ -149,19 +153,22 @@ class Rows:
             named = (row for row in named if self._subjects[row] in where.subjects)
         return np.fromiter(named, np.intp)
 
-    def search(self, queries: Float32, k: int, among: _Rows | None = None) -> list[list[Hit]]:
+    def search(self, queries: Float32, k: int, among: _Numbers | None = None) -> list[list[Hit]]:
         """The k nearest of each query ``(Q, D)``, best first; ties by id."""
         rows = self._matrix[: len(self._ids)]
         matrix = rows if among is None else rows[among]
         found: list[list[Hit]] = []
         for start in range(0, len(queries), _QUERY_BLOCK):
             block = queries[start : start + _QUERY_BLOCK]
-            for query, leaders in zip(block, _leaders(matrix, block, k), strict=True):
-                exact = similarities(matrix[leaders], query).tolist()
-                numbers = leaders if among is None else among[leaders]
-                named = zip(numbers.tolist(), exact, strict=True)
-                hits = [Hit(self._ids[row], self._subjects[row], score) for row, score in named]
-                found.append(sorted(hits, key=_order)[:k])
+            hits: list[list[Hit]] = [[] for _ in block]
+            asked, leaders = _leaders(matrix, block, k)
+            numbers = leaders if among is None else among[leaders]
+            for i in range(0, len(leaders), _PAIRS):
+                part = slice(i, i + _PAIRS)
+                exact = similarities(matrix[leaders[part]], block[asked[part]]).tolist()
+                for query, row, score in zip(asked[part], numbers[part].tolist(), exact, strict=True):
+                    hits[query].append(Hit(self._ids[row], self._subjects[row], score))
+            found += [sorted(of_query, key=_order)[:k] for of_query in hits]
         return found
 
 
@@ -169,25 +176,28 @@ def _order(hit: Hit) -> tuple[float, str]:
     return -hit.similarity, hit.id
 
 
-def _leaders(rows: Float32, queries: Float32, k: int) -> list[_Rows]:
-    """For each query every row that may be among the k nearest: k rows, and those within the margin."""
-    kept = [np.empty(0, np.intp) for _ in queries]
-    scores = [np.empty(0, np.float32) for _ in queries]
+def _leaders(rows: Float32, queries: Float32, k: int) -> tuple[_Numbers, _Numbers]:
+    """Which rows may be among the k nearest of which query: at least those, as numbers of both."""
+    found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
     space = np.empty((len(queries), 0), np.float32)
+    bars = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(rows), _ROW_BLOCK):
         part = rows[start : start + _ROW_BLOCK]
         space = _products(part, queries, space)
-        best: Float32 = space.reshape(len(queries), -1, _STRIDE).max(axis=2)
-        for i, row in enumerate(space[:, : len(part)]):
-            # Nothing below the k-th best so far, less the margin, can come back.
-            bar = max(_bar(best[i] if best.shape[1] >= k else row, k), _bar(scores[i], k))
-            near = _at_least(row, best[i], bar)
-            kept[i] = np.concatenate([kept[i], near + start])
-            scores[i] = np.concatenate([scores[i], row[near]])
-            if len(scores[i]) > k:
-                keep = scores[i] >= _bar(scores[i], k)
-                kept[i], scores[i] = kept[i][keep], scores[i][keep]
-    return kept
+        strides = space.reshape(len(queries), -1, _STRIDE)
+        best: Float32 = strides.max(axis=2)
+        # Nothing below the k-th best, less the margin, can come back; the best of strides are as many.
+        bars = np.maximum(bars, _bars(best if best.shape[1] >= k else space, k))
+        asked, stride = np.nonzero(best >= bars[:, None])
+        scores = strides[asked, stride]
+        at, place = np.nonzero(scores >= bars[asked, None])
+        row = stride[at] * _STRIDE + place
+        there = row < len(part)
+        at, place, row = at[there], place[there], row[there]
+        found.append((asked[at], row + start, scores[at, place]))
+    of_query, numbers, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+    near = scores >= bars[of_query]
+    return of_query[near], numbers[near]
 
 
 def _products(rows: Float32, queries: Float32, space: Float32) -> Float32:
@@ -206,18 +216,10 @@ def _products(rows: Float32, queries: Float32, space: Float32) -> Float32:
     return space
 
 
-def _at_least(scores: Float32, best: Float32, bar: np.float32) -> _Rows:
-    """Where scores ``(N,)`` reach the bar, looked for only in strides whose best does."""
-    strides = np.flatnonzero(best >= bar)
-    if 2 * len(strides) > len(best):
-        return np.flatnonzero(scores >= bar)
-    at: _Rows = (strides[:, None] * _STRIDE + np.arange(_STRIDE)).ravel()
-    at = at[at < len(scores)]
-    found: _Rows = at[scores[at] >= bar]
-    return found
-
-
-def _bar(scores: Float32, k: int) -> np.float32:
-    if len(scores) < k:
-        return np.float32(-np.inf)
-    return np.float32(np.partition(scores, len(scores) - k)[len(scores) - k] - _MARGIN)
+def _bars(scores: Float32, k: int) -> Float32:
+    """The k-th best of each row ``(Q, N)``, less the margin."""
+    if scores.shape[1] < k:
+        return np.full(len(scores), -np.inf, np.float32)
+    last = scores.shape[1] - k
+    bars: Float32 = np.partition(scores, last, axis=1)[:, last] - _MARGIN
+    return bars
