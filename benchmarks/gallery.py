@@ -22,9 +22,10 @@ from lineament.analyzer import Analyzer, central_face
 from lineament.errors import LineamentError
 from lineament.gallery.fusion import mean_direction
 from lineament.io import catalog
-from lineament.records import Record
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import MODEL, unit_vectors
+from lineament.records import Bound, Changes, Record
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import MODEL, unit_vectors
 from lineament.types import Float32
 
 REPEATS = 5
@@ -99,17 +100,17 @@ def speed(count: int) -> None:
     vectors, queries = unit_vectors(count, 0, 128), unit_vectors(256, 1, 128)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "people.db"
-        store = SqliteStore(path)
-        store.bind_model(MODEL, 128)
+        store = GalleryStore(SqliteLedger(path))
+        store.commit(Changes(bind=Bound(MODEL, 128)))
         records = [Record(f"{i:024x}", f"subject {i // 2}", row) for i, row in enumerate(vectors)]
-        clock("write", lambda: store.upsert(records), 1)
+        clock("write", lambda: store.commit(Changes(put=records)), 1)
         print(f"file: {path.stat().st_size / 1e6:.0f} MB")
         clock("first search, which loads", lambda: store.search(queries[:1], 5), 1)
         for batch in (1, 256):
             searched = clock(f"search of {batch}", lambda b=batch: store.search(queries[:b], 5), 9)
             bare = clock(f"bare product of {batch}", lambda b=batch: vectors @ queries[:b].T, 9)
             print(f"  ratio {searched / bare:.1f}")
-        clock("erasure of one subject", lambda: store.remove_subject("subject 7"), 1)
+        clock("erasure of one subject", lambda: store.commit(Changes(erase=["subject 7"])), 1)
         clock("next search, which loads again", lambda: store.search(queries[:1], 5), 1)
         store.close()
 

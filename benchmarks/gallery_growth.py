@@ -19,25 +19,26 @@ from pathlib import Path
 import numpy as np
 
 from lineament.gallery.gallery import Gallery
-from lineament.records import Hit, Record, RecordKind
-from lineament.stores.sqlite import SqliteStore
+from lineament.records import Bound, Changes, Hit, Record, RecordKind, Where
+from lineament.stores.gallery_store import SAMPLES, GalleryStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import MODEL, FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 from lineament.types import Float32
 
 DIMENSION = 128
 REPEATS = 25
 
 
-class Timed(SqliteStore):
+class Timed(GalleryStore):
     """A store that notes how long its searches take."""
 
     searching = 0.0
 
-    def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
+    def search(self, queries: Float32, k: int, where: Where = SAMPLES) -> list[list[Hit]]:
         start = time.perf_counter()
         try:
-            return super().search(queries, k, kind)
+            return super().search(queries, k, where)
         finally:
             self.searching += time.perf_counter() - start
 
@@ -63,9 +64,9 @@ def main(sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         galleries = {}
         for size in sizes:
-            store = Timed(Path(folder) / f"{size}.db")
-            store.bind_model(MODEL, DIMENSION)
-            store.upsert(people(size))
+            store = Timed(SqliteLedger(Path(folder) / f"{size}.db"))
+            store.commit(Changes(bind=Bound(MODEL, DIMENSION)))
+            store.commit(Changes(put=people(size)))
             galleries[size] = Gallery(store, FakeAnalyzer(faces), threshold=threshold(0.9))
             galleries[size].enrol("warm", picture(f"new{len(new) - 1}"))
         for repeat in range(REPEATS):

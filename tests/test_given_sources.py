@@ -32,7 +32,7 @@ from lineament.errors import (
 )
 from lineament.explain.impostors import Crowd, nearest
 from lineament.io import images, inputs, sources
-from lineament.records import Record
+from lineament.records import Bound, Changes, Record, Where
 from lineament.registry import detectors, embedders
 from lineament.stores import open_store
 from lineament.types import AttributeScores, Faces, Image, ModelId, Outcome, Status
@@ -453,9 +453,11 @@ def test_one_name_is_one_name() -> None:
         assert analyzer.analyze_one(Image(PIXELS)).faces[0].attributes == {"age": 40.0}
     unit = np.array([1.0, 0.0], np.float32)
     store = open_store("memory:")
-    store.bind_model(ModelId("m", "0" * 64), 2)
-    store.upsert([Record("some-id", "Ann", unit)])
-    assert [r.id for r in store.get("some-id")] == ["some-id"] and store.remove("some-id") == 1
+    store.commit(Changes(bind=Bound(ModelId("m", "0" * 64), 2)))
+    store.commit(Changes(put=[Record("some-id", "Ann", unit)]))
+    assert [r.id for r in store.read(Where(ids="some-id"))] == ["some-id"]
+    store.commit(Changes(remove="some-id"))
+    assert store.count() == 0
     crowd = Crowd(np.stack([unit, unit]), ("Anna", "Ann"), ("a.jpg", "b.jpg"), {})
     assert [i.subject for i in nearest(unit, crowd, leave_out="Anna")] == ["Ann"]
     assert [Path(p) for p in sources.expand(str(PHOTO))] == [PHOTO]

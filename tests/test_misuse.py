@@ -16,7 +16,7 @@ from PIL import Image as pillow
 import lineament
 from lineament import Analyzer, Gallery, errors
 from lineament.errors import LineamentError, NoFaceFound, PictureNotFound, UsageError
-from lineament.records import Record, RecordKind
+from lineament.records import Changes, Record, RecordKind
 from lineament.types import Outcome
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -132,7 +132,9 @@ def test_errors_travel_between_processes(kind: type[LineamentError]) -> None:
 def _as_before_boxes(gallery: Gallery, picture: str) -> None:
     """Make the only sample one of an older gallery: without a box, of the photo's file."""
     [old] = gallery.show("Ann").samples
-    gallery.store.upsert([Record(old.id, "Ann", old.vector, RecordKind.SAMPLE, picture=picture)])
+    gallery.store.commit(
+        Changes(put=[Record(old.id, "Ann", old.vector, RecordKind.SAMPLE, picture=picture)])
+    )
 
 
 @pytest.mark.parametrize("form", ["path", "bytes", "open", "memory", "pil", "image"])

@@ -38,6 +38,7 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   ├── UnknownSubject
     │   ├── SubjectExists
     │   ├── UnknownSample
+    │   ├── Conflict              somebody else wrote since it was decided what to write
     │   ├── StoreError            the database failed; nothing was half-written
     │   └── StoreVersionError     written by a newer lineament
     ├── AssetError
@@ -235,6 +236,10 @@ class SubjectExists(GalleryError):
 
 class UnknownSample(GalleryError):
     """The gallery holds no such sample."""
+
+
+class Conflict(GalleryError):
+    """Somebody else wrote since it was decided what to write; nothing of it was written."""
 
 
 class StoreError(GalleryError):

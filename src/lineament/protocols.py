@@ -1,6 +1,6 @@
 """The seams, all on one screen. Batch first; a single item is a batch of one.
 
-Anything with these methods plugs in: no base class is needed. `lineament.testing.contracts` holds the
+Anything with these methods plugs in: no base class is needed. `lineament.testing` holds the contract
 tests that every implementation must pass.
 """
 
@@ -11,10 +11,19 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from lineament.records import Hit, Record, RecordKind
+from lineament.records import ALL, Bound, Change, Changes, Hit, Record, Revision, SubjectCount, Where
 from lineament.types import AttributeScores, Faces, Float32, Image, ModelId, Outcome, UInt8
 
-__all__ = ["AttributeClassifier", "Detector", "Embedder", "Engine", "GalleryStore", "ImageSource", "Stage"]
+__all__ = [
+    "AttributeClassifier",
+    "Detector",
+    "Embedder",
+    "Engine",
+    "ImageSource",
+    "Ledger",
+    "Stage",
+    "VectorIndex",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -72,94 +81,74 @@ class ImageSource(Protocol):
 
 
 @runtime_checkable
-class GalleryStore(Protocol):
-    """Keeps embeddings and searches them. It knows neither thresholds nor fusion.
+class Ledger(Protocol):
+    """Keeps the records of a gallery: the truth, of which an index for searches can always be made anew.
 
-    Every write is one transaction: all of it is durable when the call returns, or none of it is there.
-    A store may be used from several threads, and several processes may hold the same one.
-    `lineament.testing.store_contract` holds the tests that every store must pass.
+    A commit is durable when the call returns, or nothing of it is there. A ledger may be used from several
+    threads, and several processes may hold the same one. It knows neither thresholds nor fusion.
+    `lineament.testing.LedgerContract` holds the tests that every ledger must pass.
     """
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make what happens inside one write: nobody else writes meanwhile, an exception undoes it all.
+    def commit(self, changes: Changes, *, expect: Revision | None = None) -> Revision:
+        """Make the changes, all or none, and return the revision they made.
 
-        Nests; the outermost counts.
+        With ``expect`` only if that is still the revision; else `Conflict`, and the caller decides anew.
+        What goes leaves no readable copy. Raises `ModelMismatch` or `InvalidArray` for embeddings of
+        another model, and `StoreError` inside a `snapshot` or where nothing can be written.
+        """
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Let other writers wait, until a commit inside or the end, for one who was overtaken too often.
+
+        It is a place in the queue, not a transaction: it undoes nothing and does not nest.
         """
         ...
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """Let what is read inside be one state of the store, without keeping any writer out of it."""
+        """Let what is read inside be one state, without keeping any writer out. Nests."""
         ...
 
-    def revision(self) -> int:
-        """A number that every write raises: who finds it unchanged knows that nothing changed."""
+    def revision(self) -> Revision:
+        """The state as it is: whoever finds it unchanged knows that no record changed."""
         ...
 
-    def upsert(self, records: Sequence[Record]) -> None:
-        """Write records; an id already there is replaced."""
+    def changes_since(self, revision: Revision) -> Iterator[Change]:
+        """What an index that stands at ``revision`` has to make good; read it within one `snapshot`.
+
+        A ledger that keeps no trace of what it erased begins anew after an erasure, as for a revision it
+        does not know. Nothing is to be told of a revision as new as the snapshot, or newer.
+        """
         ...
 
-    def remove(self, ids: Sequence[str]) -> int:
-        """Erase records, leaving no readable copy; returns how many there were."""
-        ...
+    def read(self, where: Where = ALL, *, after: str = "", limit: int | None = None) -> Iterator[Record]:
+        """The records meant, ordered by id: those behind the id ``after``, and at most ``limit``.
 
-    def remove_subject(self, subject: str) -> int:
-        """Erase every record of a subject, disputes too, and the name; returns how many there were."""
-        ...
-
-    def rename_subject(self, old: str, new: str) -> int:
-        """Move every record of ``old`` to ``new``, leaving no copy of the name; returns how many."""
-        ...
-
-    def get(self, ids: Sequence[str]) -> list[Record]:
-        """Those of the records that exist, ordered by id."""
+        It may read piece by piece: hold a `snapshot` to see one state throughout.
+        """
         ...
 
     def find_subject(self, name: str) -> str | None:
         """The subject of this name, else of its other Unicode spelling (equal in NFC), else None."""
         ...
 
-    def of_subjects(self, subjects: Sequence[str], kind: RecordKind) -> list[Record]:
-        """The records of one kind of these subjects, ordered by id."""
-        ...
-
-    def of_pictures(self, pictures: Sequence[str]) -> list[Record]:
-        """The records of every kind made of the pictures with these digests, ordered by id."""
-        ...
-
-    def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
-        """The k records nearest to each row of float32 ``(Q, D)``, best first; ties by id."""
-        ...
-
-    def scan(self, subject: str | None = None, kind: RecordKind | None = None) -> Iterator[Record]:
-        """Every record, ordered by id, or those of one subject or kind."""
-        ...
-
-    def subjects(self, *, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[SubjectCount]:
         """Each subject that has a record, with its number of samples, ordered by name.
 
         Only names behind ``after``, and at most ``limit`` of them.
         """
         ...
 
-    def count(self, kind: RecordKind | None = None) -> int:
-        """How many records there are, at a cost that does not grow with them."""
+    def count(self, where: Where = ALL) -> int:
+        """How many records are meant; by nothing but kinds at a cost that does not grow with them."""
         ...
 
-    def model(self) -> ModelId | None:
-        """The model whose embeddings the store holds, None before the first write."""
-        ...
-
-    def bind_model(self, model: ModelId, dimension: int) -> None:
-        """Fix the model on first use; raises `ModelMismatch` if the store holds another's."""
-        ...
-
-    def backup(self, path: Path) -> None:
-        """Write a consistent copy as a new ``sqlite:`` gallery; raises `StoreError` if the file exists."""
+    def bound(self) -> Bound | None:
+        """The model whose embeddings are held, None before the first."""
         ...
 
     def files(self) -> list[Path]:
-        """Every file that holds records now; none of a store in memory, or elsewhere."""
+        """Every file that holds records now; none of a ledger in memory, or elsewhere."""
         ...
 
     def copies(self) -> list[Path]:
@@ -168,6 +157,36 @@ class GalleryStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections."""
+        ...
+
+
+@runtime_checkable
+class VectorIndex(Protocol):
+    """Finds the records nearest to a vector. It holds nothing that the ledger could not tell it again.
+
+    The store that owns it calls one method at a time. `lineament.testing.IndexContract` holds the tests
+    that every index must pass.
+    """
+
+    revision: Revision
+    """The state of the ledger it answers of; empty when it has to be told everything."""
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Make changes good, in their order, and take over the revision of each.
+
+        What a change says is gone, or leaves out when it begins anew, is kept in no form.
+        """
+        ...
+
+    def search(self, queries: Float32, k: int, where: Where = ALL) -> list[list[Hit]]:
+        """The k records nearest to each row of float32 ``(Q, D)``, best first, ties by id.
+
+        Only those meant by ``where``, which names no pictures: the store asks the ledger for their ids.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release memory and connections."""
         ...
 
 

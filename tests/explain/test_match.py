@@ -15,7 +15,7 @@ from lineament.errors import ConfigError, InsufficientData, ModelMismatch
 from lineament.explain.impostors import Crowd, nearest, nearest_enrolled
 from lineament.explain.match import occlude
 from lineament.io import images
-from lineament.records import Record
+from lineament.records import Bound, Changes, Record
 from lineament.scoring.similarity import normalise
 from lineament.stores import open_store
 from lineament.types import Float32, ModelId, UInt8
@@ -115,8 +115,8 @@ def test_nearest_impostors_by_an_oracle(tmp_path: Path) -> None:
     assert all(names[int(str(i.picture).removesuffix(".jpg"))] == i.subject for i in found)
     url = f"sqlite:{tmp_path / 'people.db'}"
     store = open_store(url)
-    store.bind_model(Quadrant.model, 8)
-    store.upsert([Record(f"r{i}", name, rows[i]) for i, name in enumerate(names)])
+    store.commit(Changes(bind=Bound(Quadrant.model, 8)))
+    store.commit(Changes(put=[Record(f"r{i}", name, rows[i]) for i, name in enumerate(names)]))
     store.close()
     enrolled = nearest_enrolled(rows[0], Quadrant.model, url, leave_out={"s00"}, most=4)
     assert [i.subject for i in enrolled] == [i.subject for i in found]

@@ -20,7 +20,7 @@ from lineament.errors import (
 )
 from lineament.gallery.fusion import Fusion
 from lineament.gallery.gallery import Gallery
-from lineament.records import RecordKind
+from lineament.records import RecordKind, Where
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
 from lineament.types import Decision, Float32
 
@@ -115,7 +115,7 @@ def test_disputing_twice(gallery: Gallery) -> None:
     assert gallery.dispute(picture("stranger1"), "Anna").id == first.id
     gallery.rename("Anna", "Annabel")
     assert gallery.dispute(picture("stranger1"), "Annabel").id == first.id
-    assert gallery.store.count(RecordKind.DISPUTE) == 1
+    assert gallery.store.count(Where(kinds=[RecordKind.DISPUTE])) == 1
 
 
 def test_a_dispute_withdrawn(gallery: Gallery) -> None:
@@ -157,7 +157,7 @@ def test_merge_settles_disputes_between_the_two(gallery: Gallery) -> None:
     assert gallery.subjects() == [("Anna", 3)]
     assert gallery.show("Anna").disputes == ()
     assert candidates(gallery, "bo1") == ["Anna"]
-    assert gallery.store.count(RecordKind.TEMPLATE) == 1
+    assert gallery.store.count(Where(kinds=[RecordKind.TEMPLATE])) == 1
 
 
 def test_rename(gallery: Gallery) -> None:
@@ -187,7 +187,7 @@ def test_remove_subject(gallery: Gallery) -> None:
     assert gallery.remove("Anna").records == 4
     assert gallery.subjects() == [("Bo", 1)]
     assert who(gallery, "anna1") is None
-    path = gallery.store.path  # type: ignore[attr-defined]
+    path = gallery.store.ledger.path  # type: ignore[attr-defined]
     content = b"".join(p.read_bytes() for p in path.parent.iterdir())
     assert b"Anna" not in content
     assert FACES["anna1"].tobytes() not in content
@@ -198,7 +198,7 @@ def test_remove_sample(gallery: Gallery) -> None:
     """Without one sample the template is that of the others; without the last the person is erased."""
     first, second = gallery.show("Anna").samples
     gallery.remove_sample(first.id)
-    [template] = gallery.store.scan("Anna", RecordKind.TEMPLATE)
+    [template] = gallery.store.read(Where(subjects=["Anna"], kinds=[RecordKind.TEMPLATE]))
     assert template.vector == pytest.approx(second.vector, abs=1e-6)
     with pytest.raises(UnknownSample):
         gallery.remove_sample(template.id)
@@ -209,15 +209,15 @@ def test_remove_sample(gallery: Gallery) -> None:
 
 def test_a_failure_undoes_a_whole_correction(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that fails half-way leaves both people as they were."""
-    before = [(r.id, r.subject, r.kind) for r in gallery.store.scan()]
+    before = [(r.id, r.subject, r.kind) for r in gallery.store.read()]
 
-    def fail(_records: object) -> None:
+    def fail(_record: object) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(gallery.store, "upsert", fail)
+    monkeypatch.setattr("lineament.stores.sqlite.row_of", fail)
     with pytest.raises(StoreError):
         gallery.merge("Bo", into="Anna")
-    assert [(r.id, r.subject, r.kind) for r in gallery.store.scan()] == before
+    assert [(r.id, r.subject, r.kind) for r in gallery.store.read()] == before
 
 
 def test_unknown_subject_suggests(gallery: Gallery) -> None:

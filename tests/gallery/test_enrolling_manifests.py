@@ -24,7 +24,7 @@ from lineament.io import images, sources
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.own_files import COPY, CROP, DRAWING, SHEET
 from lineament.plots import canvas
-from lineament.stores.memory import MemoryStore
+from lineament.stores.memory import MemoryLedger
 from lineament.types import Image, UInt8
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -149,7 +149,7 @@ def test_each_row_is_its_own_face(labelled: Manifest, landmarks: bool) -> None:
     manifest = labelled
     if not landmarks:
         manifest = replace(labelled, rows=tuple(replace(row, landmarks=None) for row in labelled))
-    with Gallery(MemoryStore()) as gallery:
+    with Gallery(MemoryLedger()) as gallery:
         done = list(gallery.enrol_manifest(manifest, splits=["train"]))
         assert [one.error for one in done] == [None, None]
         for one in done:
@@ -177,7 +177,7 @@ def test_doubt_and_absence_are_refused(labelled: Manifest) -> None:
     rows = [
         replace(group[0], id=name, subject=name, box=box, landmarks=None) for name, box in cases.items()
     ]
-    with Gallery(MemoryStore()) as gallery:
+    with Gallery(MemoryLedger()) as gallery:
         errors = {}
         for row in rows:
             [one] = gallery.enrol_manifest(replace(labelled, rows=(row,)))

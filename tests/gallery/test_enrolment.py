@@ -22,10 +22,10 @@ from lineament.errors import (
     SeveralFaces,
 )
 from lineament.gallery.gallery import Gallery
-from lineament.records import RecordKind
-from lineament.stores.memory import MemoryStore
+from lineament.records import RecordKind, Where
+from lineament.stores.memory import MemoryLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 from lineament.types import Float32, ModelId
 
 
@@ -59,7 +59,7 @@ def analyzer() -> FakeAnalyzer:
 
 @pytest.fixture
 def gallery(analyzer: FakeAnalyzer) -> Gallery:
-    return Gallery(MemoryStore(), analyzer, threshold=threshold(0.5))
+    return Gallery(MemoryLedger(), analyzer, threshold=threshold(0.5))
 
 
 def errors(gallery: Gallery, subject: str, *photos: str, allow: tuple[str, ...] = ()) -> list[str | None]:
@@ -71,7 +71,7 @@ def test_good_photos(gallery: Gallery) -> None:
     """Each photo of one face becomes a sample; the template is their mean, of unit length."""
     assert errors(gallery, "Anna", "anna1", "anna2") == [None, None]
     assert gallery.subjects() == [("Anna", 2)]
-    [template] = gallery.store.scan("Anna", RecordKind.TEMPLATE)
+    [template] = gallery.store.read(Where(subjects=["Anna"], kinds=[RecordKind.TEMPLATE]))
     mean = (ANNA + ANNA_2) / 2
     assert template.vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
 
@@ -118,9 +118,9 @@ def test_unknown_override(gallery: Gallery) -> None:
 def test_again_adds_nothing(gallery: Gallery) -> None:
     """The same photo enrolled again, as after a crash, is named and adds nothing."""
     errors(gallery, "Anna", "anna1", "anna2")
-    before = [(r.id, r.vector.tobytes()) for r in gallery.store.scan()]
+    before = [(r.id, r.vector.tobytes()) for r in gallery.store.read()]
     assert errors(gallery, "Anna", "anna1", "anna2") == ["AlreadyEnrolled", "AlreadyEnrolled"]
-    assert [(r.id, r.vector.tobytes()) for r in gallery.store.scan()] == before
+    assert [(r.id, r.vector.tobytes()) for r in gallery.store.read()] == before
     gallery.rename("Anna", "Annabel")
     assert errors(gallery, "Annabel", "anna1") == ["AlreadyEnrolled"]
 
@@ -153,11 +153,11 @@ def test_nearest_to_its_own_subject(gallery: Gallery) -> None:
 def test_probes_never_change_the_gallery(gallery: Gallery) -> None:
     """Searching and verifying write nothing: templates come from enrolled photos alone."""
     errors(gallery, "Anna", "anna1")
-    before = [(r.id, r.vector.tobytes()) for r in gallery.store.scan()]
+    before = [(r.id, r.vector.tobytes()) for r in gallery.store.read()]
     for _ in range(3):
         list(gallery.identify([picture("anna2"), picture("group")]))
         gallery.verify(picture("anna2"), "Anna")
-    assert [(r.id, r.vector.tobytes()) for r in gallery.store.scan()] == before
+    assert [(r.id, r.vector.tobytes()) for r in gallery.store.read()] == before
 
 
 def test_another_model(gallery: Gallery, analyzer: FakeAnalyzer) -> None:
@@ -182,7 +182,7 @@ def test_two_writers_keep_one_template(analyzer: FakeAnalyzer, tmp_path: Path) -
     ):
         errors(one, "Anna", "anna1")
         errors(two, "Anna", "anna2")
-        [template] = one.store.scan("Anna", RecordKind.TEMPLATE)
+        [template] = one.store.read(Where(subjects=["Anna"], kinds=[RecordKind.TEMPLATE]))
         mean = (ANNA + ANNA_2) / 2
         assert template.vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
         assert one.store.count() == 3
@@ -229,7 +229,7 @@ def test_folder_again(gallery: Gallery, people: Path) -> None:
     done = list(gallery.enrol_folder(people))
     assert sum(isinstance(o.error, AlreadyEnrolled) for o in done) == 2
     assert sum(o.error is None for o in done) == 2
-    assert gallery.store.count(RecordKind.SAMPLE) == 4
+    assert gallery.store.count(Where(kinds=[RecordKind.SAMPLE])) == 4
 
 
 def test_file_name_of_other_bytes(gallery: Gallery, analyzer: FakeAnalyzer, tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ import pytest
 from lineament.errors import ConfigError, UnknownSubject
 from lineament.gallery.erasing import Why
 from lineament.gallery.gallery import Gallery
-from lineament.protocols import GalleryStore
-from lineament.records import Record, RecordKind
-from lineament.stores.memory import MemoryStore
-from lineament.stores.sqlite import SqliteStore
+from lineament.protocols import Ledger
+from lineament.records import Bound, Changes, Record, RecordKind, Where
+from lineament.search.exact import ExactIndex
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.memory import MemoryLedger
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import MODEL, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 from lineament.types import Float32, ModelId
 
 D = 128
@@ -57,13 +59,13 @@ BENS = face("Ben", like(BEN, 1), "holiday/ben_1.jpg")
 ANNS = face("Ann", like(ANN, 2), "album/ann.jpg")
 
 
-def stored(store: GalleryStore, *others: Record) -> Gallery:
+def stored(store: Ledger, *others: Record) -> Gallery:
     """Ben and Ann, with a template each, and other records."""
-    store.bind_model(MODEL, D)
+    store.commit(Changes(bind=Bound(MODEL, D)))
     for sample in (BENS, ANNS):
         template = Record(f"template {sample.id}", sample.subject, sample.vector, TEMPLATE)
-        store.upsert([sample, template])
-    store.upsert(others)
+        store.commit(Changes(put=[sample, template]))
+    store.commit(Changes(put=others))
     return Gallery(store, threshold=threshold(0.5))
 
 
@@ -113,7 +115,8 @@ HELD = {
 
 @pytest.fixture(params=["sqlite", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GalleryStore]:
-    opened = SqliteStore(tmp_path / "people.db") if request.param == "sqlite" else MemoryStore()
+    ledger = SqliteLedger(tmp_path / "people.db") if request.param == "sqlite" else MemoryLedger()
+    opened = GalleryStore(ledger)
     yield opened
     opened.close()
 
@@ -126,7 +129,7 @@ def test_a_person_erased_is_under_no_name(store: GalleryStore, held: list[Record
         assert len(left(tmp_path, BENS, *held)) > 3
     receipt = gallery.remove("Ben")
     assert left(tmp_path, BENS, *held) == []
-    assert store.get([r.id for r in (BENS, *held)]) == []
+    assert list(store.read(Where(ids=[r.id for r in (BENS, *held)]))) == []
     assert {t.id for t in receipt.traces if t.erased} == {
         BENS.id,
         f"template {BENS.id}",
@@ -141,12 +144,12 @@ def test_templates_hold_nothing_of_who_is_erased(store: GalleryStore, held: list
     """What others keep as their template is made of the samples that are left to them."""
     gallery = stored(store)
     samples = [record for record in held if record.kind is SAMPLE and record.subject == "Ann"]
-    store.upsert(held)
+    store.commit(Changes(put=held))
     if samples:
         mixed = unit_vectors(1, 77, D)[0]
-        store.upsert([Record(f"template {ANNS.id}", "Ann", mixed, TEMPLATE)])
+        store.commit(Changes(put=[Record(f"template {ANNS.id}", "Ann", mixed, TEMPLATE)]))
     gallery.remove("Ben")
-    [template] = store.of_subjects(["Ann"], TEMPLATE)
+    [template] = store.read(Where(subjects=["Ann"], kinds=[TEMPLATE]))
     assert np.allclose(template.vector, like(ANN, 2), atol=1e-6)
 
 
@@ -161,7 +164,7 @@ def test_what_only_looks_alike_is_a_choice(store: GalleryStore, alike: str) -> N
     stranger = face("Ann", like(STRANGER, 6), "s.jpg", kind=DISPUTE)
     gallery = stored(store, dispute, twin, stranger)
     receipt = gallery.remove("Ben", alike=alike)
-    kept = {record.id for record in store.get([dispute.id, twin.id, stranger.id])}
+    kept = {record.id for record in store.read(Where(ids=[dispute.id, twin.id, stranger.id]))}
     expected = {r.id for r, stays in zip((dispute, twin), KEPT_BY[alike], strict=True) if stays}
     assert kept == expected | {stranger.id}
     assert {trace.id for trace in receipt.to_decide} == expected
@@ -175,9 +178,9 @@ def test_what_only_looks_alike_is_a_choice(store: GalleryStore, alike: str) -> N
     assert stranger.id not in listed
     # A decision that was left is carried out by id, when the person is no longer there.
     for trace in receipt.to_decide:
-        if store.get([trace.id]):  # the twin's last photo takes the dispute along
+        if list(store.read(Where(ids=[trace.id]))):  # the twin's last photo takes the dispute along
             gallery.remove_sample(trace.id)
-    assert store.get(list(expected)) == []
+    assert list(store.read(Where(ids=list(expected)))) == []
 
 
 def test_disputes_go_unless_told_otherwise(store: GalleryStore) -> None:
@@ -185,7 +188,9 @@ def test_disputes_go_unless_told_otherwise(store: GalleryStore) -> None:
     dispute = face("Ann", like(BEN, 4), "d.jpg", kind=DISPUTE)
     gallery = stored(store, dispute, face("Bert", like(BEN, 5), "bert.jpg"))
     receipt = gallery.remove("Ben")
-    assert [t.subject for t in receipt.to_decide] == ["Bert"] and store.get([dispute.id]) == []
+    assert [t.subject for t in receipt.to_decide] == ["Bert"] and list(
+        store.read(Where(ids=[dispute.id]))
+    ) == []
     with pytest.raises(ConfigError, match="did you mean 'all'"):
         gallery.remove("Ann", alike="al")
     assert "Ann" in dict(store.subjects())
@@ -210,7 +215,7 @@ def test_file_names_that_tell_of_a_person(
     other = face("Ann", like(ANN, 6), source, picture=picture, box=(400, 400, 500, 500))
     gallery = stored(store, other, group)
     receipt = gallery.remove("Ben")
-    [kept] = store.get([other.id])
+    [kept] = store.read(Where(ids=[other.id]))
     assert (kept.subject, kept.source) == ("Ann", after)
     assert [t.id for t in receipt.traces if t.file_name_forgotten] == (
         [other.id] if after != source else []
@@ -225,9 +230,9 @@ def test_a_name_within_another_persons_name(store: GalleryStore) -> None:
     other = face("Ann", like(ANN, 4), "王伟照片.jpg")
     gallery = stored(store, ali, wei, other)
     gallery.remove("Ben")
-    assert store.get([ali.id])[0].source == "people/Ben Ali/1.jpg"
+    assert next(store.read(Where(ids=[ali.id]))).source == "people/Ben Ali/1.jpg"
     gallery.remove("王伟")
-    assert store.get([other.id])[0].source == "…照片.jpg"
+    assert next(store.read(Where(ids=[other.id]))).source == "…照片.jpg"
 
 
 def test_a_photo_erased_is_under_no_name(store: GalleryStore, tmp_path: Path) -> None:
@@ -237,12 +242,17 @@ def test_a_photo_erased_is_under_no_name(store: GalleryStore, tmp_path: Path) ->
     later = face("Ann", like(BEN, 4), "later.jpg", kind=DISPUTE)
     gallery = stored(store, second, dispute, later)
     receipt = gallery.remove_sample(BENS.id)
-    assert {r.id for r in store.get([BENS.id, second.id, dispute.id, later.id])} == {second.id, later.id}
+    assert {r.id for r in store.read(Where(ids=[BENS.id, second.id, dispute.id, later.id]))} == {
+        second.id,
+        later.id,
+    }
     assert [t.id for t in receipt.to_decide] == [later.id]
     assert [one for one in left(tmp_path, BENS, dispute) if one != "name"] == []
-    assert store.of_subjects(["Ben"], TEMPLATE)[0].vector == pytest.approx(second.vector, abs=1e-6)
+    assert next(store.read(Where(subjects=["Ben"], kinds=[TEMPLATE]))).vector == pytest.approx(
+        second.vector, abs=1e-6
+    )
     gallery.remove_sample(second.id)  # the last one: now the person goes, and the name
-    assert store.find_subject("Ben") is None and store.get([later.id]) == []
+    assert store.find_subject("Ben") is None and list(store.read(Where(ids=[later.id]))) == []
     assert left(tmp_path, BENS, second, dispute, later) == []
 
 
@@ -253,27 +263,29 @@ def test_a_merge_settles_by_face_and_tells_of_likeness(store: GalleryStore, tmp_
     own = face("Ben", like(STRANGER, 4), "people/Ben/other.jpg", kind=DISPUTE)
     gallery = stored(store, very, alike, own)
     receipt = gallery.merge("Ben", into="Ann")
-    assert {r.id for r in store.get([very.id, alike.id, own.id])} == {alike.id, own.id}
+    assert {r.id for r in store.read(Where(ids=[very.id, alike.id, own.id]))} == {alike.id, own.id}
     assert (receipt.records, [t.id for t in receipt.to_decide]) == (1, [alike.id])
     assert [one for one in left(tmp_path, very) if "file" in one or one == "name"] == []
-    assert store.get([own.id])[0].source == "people/…/other.jpg"
+    assert next(store.read(Where(ids=[own.id]))).source == "people/…/other.jpg"
     assert [name for name, _ in store.subjects()] == ["Ann"]
 
 
 def test_without_a_threshold_the_receipt_says_so(store: GalleryStore) -> None:
     """A model for which nothing was measured still lets people go, and the likeness is not looked at."""
     unknown = ModelId("own", "0" * 64)
-    store.bind_model(unknown, D)
+    store.commit(Changes(bind=Bound(unknown, D)))
     alike = face("Ann", like(BEN, 4), "d.jpg", kind=DISPUTE)
-    store.upsert([BENS, alike, face("Ann", BENS.vector, "c.jpg", kind=DISPUTE, picture=BENS.picture)])
+    store.commit(
+        Changes(put=[BENS, alike, face("Ann", BENS.vector, "c.jpg", kind=DISPUTE, picture=BENS.picture)])
+    )
     receipt = Gallery(store).remove("Ben")
-    assert receipt.records == 2 and store.get([alike.id]) and receipt.threshold is None
+    assert receipt.records == 2 and list(store.read(Where(ids=[alike.id]))) and receipt.threshold is None
     assert "look alike" in receipt.not_looked_at[0] and "calibrate" in receipt.not_looked_at[0]
 
 
 def test_the_receipt_names_files_and_what_it_did_not_look_at(tmp_path: Path) -> None:
     """Backups in the folder, and what is left of one that was killed, are named; other files are not."""
-    with stored(SqliteStore(tmp_path / "people.db")) as gallery:
+    with stored(SqliteLedger(tmp_path / "people.db")) as gallery:
         gallery.backup(tmp_path / "backup.db")
         (tmp_path / f".{'0a' * 8}.partial").write_bytes(b"what a killed backup left")
         (tmp_path / "photo.jpg").write_bytes(b"SQLite format 3")
@@ -294,13 +306,16 @@ def test_a_receipt_holds_no_embedding(store: GalleryStore) -> None:
 
 def test_memory_holds_nothing_either() -> None:
     """A gallery in memory keeps no form of a name, no file name and no vector of who is erased."""
-    store = MemoryStore()
+    ledger, index = MemoryLedger(), ExactIndex()
+    store = GalleryStore(ledger, index)
     held = HELD["photos disputed by several"]
     gallery = stored(store, *held, face("Ben", like(BEN, 9), "Bene\u0301.jpg"))
     store.search(BENS.vector[None], 3)
+    assert "Ben" in repr([vars(rows) for rows in index._of_kind.values()])
     gallery.remove("Ben")
-    kept = repr({name: value for name, value in vars(store).items() if name != "_lock"})
+    kept = repr({name: value for name, value in vars(ledger).items() if name != "_lock"})
     assert "Ben" not in kept and "ben_1" not in kept and "two.jpg" not in kept and "Ann" in kept
+    assert "Ben" not in repr([vars(rows) for rows in index._of_kind.values()])
 
 
 class Killer(apsw.VFS):
@@ -352,14 +367,14 @@ def test_killed_at_any_write(tmp_path: Path) -> None:
 
     def erase(folder: Path, at: int) -> None:
         killer = Killer(at)
-        with Gallery(SqliteStore(folder / "people.db", vfs="killer"), threshold=threshold(0.5)) as gallery:
+        with Gallery(SqliteLedger(folder / "people.db", vfs="killer"), threshold=threshold(0.5)) as gallery:
             killer.count = 0
             gallery.remove("Ben")
         (folder / "writes").write_text(str(killer.count))
 
     def made(folder: Path) -> Path:
         folder.mkdir()
-        with stored(SqliteStore(folder / "people.db"), *others, *more):
+        with stored(SqliteLedger(folder / "people.db"), *others, *more):
             return folder
 
     whole = made(tmp_path / "whole")
@@ -370,7 +385,7 @@ def test_killed_at_any_write(tmp_path: Path) -> None:
     for at in range(1, writes + 1, 2):
         folder = made(tmp_path / str(at))
         assert in_a_child(lambda at=at, folder=folder: erase(folder, at)) == signal.SIGKILL  # type: ignore[misc]
-        with Gallery(SqliteStore(folder / "people.db"), threshold=threshold(0.5)) as gallery:
+        with Gallery(SqliteLedger(folder / "people.db"), threshold=threshold(0.5)) as gallery:
             try:
                 receipt = gallery.remove("Ben")
             except UnknownSubject:

@@ -19,7 +19,7 @@ from lineament.errors import (
 )
 from lineament.gallery.gallery import Gallery
 from lineament.io import images
-from lineament.records import RecordKind
+from lineament.records import RecordKind, Where
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
 from lineament.types import Decision, Faces, Float32, Outcome, Reason, Status
 
@@ -263,7 +263,7 @@ def test_records_say_where(joe: Gallery) -> None:
     assert sample.picture == picture_of_joe.digest()
     assert sample.box is not None
     assert (sample.box[2:] > sample.box[:2]).all()
-    [template] = joe.store.of_subjects(["Joe"], RecordKind.TEMPLATE)
+    [template] = joe.store.read(Where(subjects=["Joe"], kinds=[RecordKind.TEMPLATE]))
     assert (template.box, template.picture) == (None, "")
 
 

@@ -12,9 +12,9 @@ import pytest
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InvalidSubject, LineamentError, UsageError
 from lineament.gallery.gallery import Gallery
-from lineament.stores.memory import MemoryStore
+from lineament.stores.memory import MemoryLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 
 VECTORS = unit_vectors(4, 1, 16)
 
@@ -70,7 +70,7 @@ def test_refused_at_the_door(settings: dict[str, Any], says: str, tmp_path: Path
         (b"sqlite:people.db", "no gallery"),
         (5, "no gallery"),
         (["sqlite:people.db"], "no gallery"),
-        (MemoryStore, "no gallery"),
+        (MemoryLedger, "no gallery"),
         pytest.param(object(), "GalleryStore", id="object"),
         (Path(), "not a regular file"),
     ],

@@ -13,7 +13,7 @@ from lineament.gallery.gallery import Gallery
 from lineament.gallery.searching import search_threshold, strangers_matched
 from lineament.io import catalog
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 from lineament.types import Decision, Embedding, Faces, ModelId
 
 SFACE = catalog.card("sface").model_id

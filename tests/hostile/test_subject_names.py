@@ -14,7 +14,7 @@ from lineament.errors import InvalidSubject
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.subjects import require_valid
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 
 REFUSED = {
     "NUL",

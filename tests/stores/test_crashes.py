@@ -14,20 +14,25 @@ import apsw
 import numpy as np
 import pytest
 
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import DIMENSION, MODEL, record, unit_vectors
+from lineament.records import Changes, Record, Where
+from lineament.stores._sqlite_rows import row_of
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import BIND, record, unit_vectors
 
 WRITER = """
 import sys
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import DIMENSION, MODEL, record
+from lineament.records import Changes
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import BIND, record
 path, start, count, subject = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-store = SqliteStore(path)
-store.bind_model(MODEL, DIMENSION)
+store = SqliteLedger(path)
+store.commit(BIND)
 for number in range(start, start + count):
-    store.upsert([record(number, subject)])
+    store.commit(Changes(put=[record(number, subject)]))
     if number % 10 == 9:
-        store.remove([f"{number - 5:04d}"])
+        store.commit(Changes(remove=[f"{number - 5:04d}"]))
     print(number, flush=True)
 """
 
@@ -65,8 +70,8 @@ def test_kill_loses_nothing_acknowledged(seed: int, tmp_path: Path) -> None:
     for line in process.stdout:
         if line.endswith("\n"):
             acknowledged = int(line) + 1
-    store = SqliteStore(path)
-    found = {r.id for r in store.scan()}
+    store = SqliteLedger(path)
+    found = {r.id for r in store.read()}
     store.close()
     # At most the write under way may be there beyond what was acknowledged, or its removal.
     assert found in (
@@ -84,7 +89,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     for process in processes:
         process.communicate()
         assert process.returncode == 0
-    store = SqliteStore(path)
+    store = SqliteLedger(path)
     assert store.subjects() == [("anna", 54), ("bo", 54)]
     store.close()
     assert_sound(path)
@@ -93,18 +98,18 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
 def test_searches_see_other_processes(tmp_path: Path) -> None:
     """A search sees what another process wrote, replaced or removed a moment ago."""
     path = tmp_path / "people.db"
-    mine = SqliteStore(path)
-    mine.bind_model(MODEL, DIMENSION)
-    mine.upsert([record(1), record(2)])
+    mine = GalleryStore(SqliteLedger(path))
+    mine.commit(BIND)
+    mine.commit(Changes(put=[record(1), record(2)]))
     query = unit_vectors(1, 500)
     assert len(mine.search(query, 9)[0]) == 2
     process = writer(path, 500, 1, "bo")
     process.communicate()
     assert mine.search(query, 9)[0][0].id == "0500"
-    other = SqliteStore(path)
-    other.rename_subject("bo", "cleo")
+    other = SqliteLedger(path)
+    other.commit(Changes(rename=[("bo", "cleo")]))
     assert mine.search(query, 9)[0][0].subject == "cleo"
-    other.remove(["0500"])
+    other.commit(Changes(remove=["0500"]))
     assert [hit.id for hit in mine.search(query, 1)[0]] != ["0500"]
     assert len(mine.search(query, 9)[0]) == 2
     other.close()
@@ -172,17 +177,17 @@ def power() -> Iterator[PowerCut]:
 def test_power_cut_loses_nothing_acknowledged(power: PowerCut, tmp_path: Path, writes: int) -> None:
     """With every unsynced byte lost, all acknowledged records are there and the file is sound."""
     path = tmp_path / "people.db"
-    store = SqliteStore(path, vfs="power-cut")
-    store.bind_model(MODEL, DIMENSION)
+    store = SqliteLedger(path, vfs="power-cut")
+    store.commit(BIND)
     for number in range(writes):
-        store.upsert([record(number)])
+        store.commit(Changes(put=[record(number)]))
     power.cut()
     copies = tmp_path / "after"
     copies.mkdir()
     for name in (path, Path(f"{path}-wal")):  # the shared index is memory: it is lost
         if name.exists():
             (copies / name.name).write_bytes(name.read_bytes())
-    after = SqliteStore(copies / "people.db")
+    after = SqliteLedger(copies / "people.db")
     assert after.count() == writes
     after.close()
     assert_sound(copies / "people.db")
@@ -191,30 +196,40 @@ def test_power_cut_loses_nothing_acknowledged(power: PowerCut, tmp_path: Path, w
 def test_power_cut_would_be_noticed(power: PowerCut, tmp_path: Path) -> None:
     """The same cut does lose records with ``synchronous=NORMAL``, so the test above can fail."""
     path = tmp_path / "people.db"
-    store = SqliteStore(path, vfs="power-cut")
-    store.bind_model(MODEL, DIMENSION)
+    store = SqliteLedger(path, vfs="power-cut")
+    store.commit(BIND)
     store._sql("PRAGMA synchronous = NORMAL")
-    store.upsert([record(number) for number in range(5)])
+    store.commit(Changes(put=[record(number) for number in range(5)]))
     power.cut()
     copies = tmp_path / "after"
     copies.mkdir()
     for name in (path, Path(f"{path}-wal")):
         (copies / name.name).write_bytes(name.read_bytes())
-    after = SqliteStore(copies / "people.db")
+    after = SqliteLedger(copies / "people.db")
     assert after.count() < 5
     after.close()
 
 
-def test_interrupted_write_is_undone(tmp_path: Path) -> None:
-    """A control-C inside a transaction leaves neither its records nor a lock."""
-    store = SqliteStore(tmp_path / "people.db")
-    store.bind_model(MODEL, DIMENSION)
-    with pytest.raises(KeyboardInterrupt), store.transaction():
-        store.upsert([record(1)])
+def test_interrupted_write_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control-C inside a commit leaves neither its records nor a lock, nor does one inside a turn."""
+    store = SqliteLedger(tmp_path / "people.db")
+    store.commit(BIND)
+    before = store.revision()
+
+    def interrupted(one: Record) -> tuple[Any, ...]:
+        if one.id == "0003":
+            raise KeyboardInterrupt
+        return row_of(one)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lineament.stores.sqlite.row_of", interrupted)
+        store.commit(Changes(put=[record(1), record(3)]))
+    with pytest.raises(KeyboardInterrupt), store.turn():
         raise KeyboardInterrupt
-    other = SqliteStore(tmp_path / "people.db")
-    other.upsert([record(2)])
-    assert [r.id for r in store.scan()] == ["0002"]
-    assert np.array_equal(store.get(["0002"])[0].vector, record(2).vector)
+    assert (store.revision(), store.count()) == (before, 0)
+    other = SqliteLedger(tmp_path / "people.db")
+    other.commit(Changes(put=[record(2)]))
+    assert [r.id for r in store.read()] == ["0002"]
+    assert np.array_equal(next(store.read(Where(ids=["0002"]))).vector, record(2).vector)
     other.close()
     store.close()

@@ -12,9 +12,9 @@ import apsw
 import pytest
 
 from lineament.errors import StoreError
-from lineament.records import Record, RecordKind
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import MODEL, unit_vectors
+from lineament.records import Bound, Changes, Record, RecordKind
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import MODEL, unit_vectors
 
 DIMENSION = 128
 
@@ -59,33 +59,37 @@ def traces(records: list[Record], content: bytes) -> list[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SqliteStore:
-    store = SqliteStore(tmp_path / "people.db")
-    store.bind_model(MODEL, DIMENSION)
+def store(tmp_path: Path) -> SqliteLedger:
+    store = SqliteLedger(tmp_path / "people.db")
+    store.commit(Changes(bind=Bound(MODEL, DIMENSION)))
     return store
 
 
-def test_traces_are_found_before(store: SqliteStore) -> None:
+def test_traces_are_found_before(store: SqliteLedger) -> None:
     """The search for traces sees what is there, so that finding none means something."""
     _, records = person(1, random.Random(1))
-    store.upsert(records)
+    store.commit(Changes(put=records))
     assert {"id", "name", "source", "picture", "box", "vector"} <= set(traces(records, raw(store.path)))
 
 
-def test_enrolled_and_erased_at_once(store: SqliteStore) -> None:
+def test_enrolled_and_erased_at_once(store: SqliteLedger) -> None:
     """A person who never left the log leaves no trace there either."""
     name, records = person(1, random.Random(1))
-    store.upsert(records)
-    assert store.remove_subject(name) == 3
+    store.commit(Changes(put=records))
+    store.commit(Changes(erase=[name]))
+    assert store.count() == 0
     assert traces(records, raw(store.path)) == []
 
 
-def test_neither_spelling_of_a_name_is_left(store: SqliteStore) -> None:
+def test_neither_spelling_of_a_name_is_left(store: SqliteLedger) -> None:
     """A name is kept in a second form to be found by; both go with the subject, also in a rename."""
     _, records = person(1, random.Random(1))
     name = "Rene\u0301e Zoe\u0308"
-    for erase in (lambda: store.remove_subject(name), lambda: store.rename_subject(name, "Anna")):
-        store.upsert([replace(record, subject=name) for record in records])
+    for erase in (
+        lambda: store.commit(Changes(erase=[name])),
+        lambda: store.commit(Changes(rename=[(name, "Anna")])),
+    ):
+        store.commit(Changes(put=[replace(record, subject=name) for record in records]))
         forms = [form.encode() for form in (name, unicodedata.normalize("NFC", name))]
         assert all(form in raw(store.path) for form in forms)
         erase()
@@ -93,7 +97,7 @@ def test_neither_spelling_of_a_name_is_left(store: SqliteStore) -> None:
 
 
 @pytest.mark.parametrize("how", ["remove", "remove_subject"])
-def test_erased_from_a_large_gallery(store: SqliteStore, how: str) -> None:
+def test_erased_from_a_large_gallery(store: SqliteLedger, how: str) -> None:
     """Of hundreds, half are erased: no piece of them is left, not even on index pages that were split.
 
     With ``secure_delete`` and an emptied log, but without VACUUM, two ids are left here.
@@ -101,14 +105,12 @@ def test_erased_from_a_large_gallery(store: SqliteStore, how: str) -> None:
     rng = random.Random(1)
     people = [person(i, rng) for i in range(800)]
     for _, records in people:
-        store.upsert(records)
+        store.commit(Changes(put=records))
     gone = rng.sample(people, 400)
-    with store.transaction():
-        for name, records in gone:
-            if how == "remove":
-                store.remove([r.id for r in records])
-            else:
-                store.remove_subject(name)
+    if how == "remove":
+        store.commit(Changes(remove=[r.id for _, records in gone for r in records]))
+    else:
+        store.commit(Changes(erase=[name for name, _ in gone]))
     content = raw(store.path)
     left = {name.decode() for name in re.findall(rb"person [0-9a-f]{16}", content)}
     assert left == {name for name, _ in people} - {name for name, _ in gone}
@@ -117,58 +119,53 @@ def test_erased_from_a_large_gallery(store: SqliteStore, how: str) -> None:
     assert store.count() == 1200
 
 
-def test_renamed_name_is_gone(store: SqliteStore) -> None:
+def test_renamed_name_is_gone(store: SqliteLedger) -> None:
     """After a rename or a merge the old name is nowhere."""
     rng = random.Random(3)
     people = [person(i, rng) for i in range(500)]
-    with store.transaction():
-        for _, records in people:
-            store.upsert(records)
+    store.commit(Changes(put=[r for _, records in people for r in records]))
     old = [name for name, _ in people[:100]]
-    with store.transaction():
-        for i, name in enumerate(old):
-            store.rename_subject(name, f"new {i % 60}")
+    store.commit(Changes(rename=[(name, f"new {i % 60}") for i, name in enumerate(old)]))
     content = raw(store.path)
     assert [name for name in old if name.encode() in content] == []
 
 
-def test_moved_sample_leaves_no_name(store: SqliteStore) -> None:
+def test_moved_sample_leaves_no_name(store: SqliteLedger) -> None:
     """When a subject's last record is erased, the name goes with it."""
     name, records = person(1, random.Random(1))
-    store.upsert(records)
-    store.remove([r.id for r in records])
+    store.commit(Changes(put=records))
+    store.commit(Changes(remove=[r.id for r in records]))
     assert store.subjects() == []
     assert name.encode() not in raw(store.path)
 
 
 def test_a_reader_in_the_way_is_told_and_made_up_for(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another process reads an old state the copy stays: an error says so, the next write ends it."""
     name, records = person(1, random.Random(1))
-    store.upsert(records)
+    store.commit(Changes(put=records))
     monkeypatch.setattr("lineament.stores._sqlite_file.BUSY_MS", 1)
     reader = apsw.Connection(str(store.path))
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM record").fetchall() == [(3,)]
     with pytest.raises(StoreError, match="next write or opening"):
-        store.remove_subject(name)
+        store.commit(Changes(erase=[name]))
     assert store.count() == 0
     assert traces(records, raw(store.path)) != []
     reader.execute("COMMIT")
     _, others = person(2, random.Random(2))
-    store.upsert(others)
+    store.commit(Changes(put=others))
     assert traces(records, raw(store.path)) == []
 
 
-def test_an_erasure_cut_short_ends_with_the_next_opening(store: SqliteStore) -> None:
+def test_an_erasure_cut_short_ends_with_the_next_opening(store: SqliteLedger) -> None:
     """A process that dies between the removal and the wiping leaves the wiping to the next one."""
-    _, records = person(1, random.Random(1))
-    store.upsert(records)
-    store._db.execute("BEGIN IMMEDIATE")
-    store._sql("DELETE FROM record")
-    store._sql("DELETE FROM subject")
-    store._erased(3)
-    store._sql("COMMIT")  # and no purge, as after a kill
-    SqliteStore(store.path).close()
+    name, records = person(1, random.Random(1))
+    store.commit(Changes(put=records))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_purge", lambda **_: None)  # as after a kill
+        store.commit(Changes(erase=[name]))
+    assert traces(records, raw(store.path)) != []
+    SqliteLedger(store.path).close()
     assert traces(records, raw(store.path)) == []

@@ -17,9 +17,8 @@ import pytest
 
 from lineament import Gallery
 from lineament.errors import LineamentError, StoreError, UsageError
-from lineament.protocols import GalleryStore
-from lineament.records import Record
-from lineament.stores import open_store
+from lineament.records import Bound, Changes, Record
+from lineament.stores import GalleryStore, open_store
 from lineament.types import ModelId
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -38,8 +37,8 @@ def _nearest(store: GalleryStore, direction: int) -> str:
 
 def _filled(url: str) -> GalleryStore:
     store = open_store(url)
-    store.bind_model(MODEL, 4)
-    store.upsert([_record("ann", 0)])
+    store.commit(Changes(bind=Bound(MODEL, 4)))
+    store.commit(Changes(put=[_record("ann", 0)]))
     assert _nearest(store, 0) == "ann"
     return store
 
@@ -98,13 +97,13 @@ def test_parent_and_children_write_at_once(tmp_path: Path) -> None:
         if child == 0:
             signal.alarm(SECONDS)
             for turn in range(10):
-                store.upsert([_record(f"c{number}-{turn}", 1)])
+                store.commit(Changes(put=[_record(f"c{number}-{turn}", 1)]))
             store.close()
             os._exit(0)
         children.append(child)
     for turn in range(10):
-        store.upsert([_record(f"p-{turn}", 2)])
-        store.remove([f"p-{turn}"])
+        store.commit(Changes(put=[_record(f"p-{turn}", 2)]))
+        store.commit(Changes(remove=[f"p-{turn}"]))
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     assert len(store.subjects()) == 31
     store.close()
@@ -122,16 +121,16 @@ def test_a_child_forked_in_mid_write_is_told(tmp_path: Path, use: str) -> None:
         if use == "search":
             return _nearest(store, 0)
         if use == "write":
-            store.upsert([_record("child", 3)])
+            store.commit(Changes(put=[_record("child", 3)]))
         if use == "another store":
             open_store(f"sqlite:{path}", create=False)
         if use == "close":
             store.close()
         return "done"
 
-    with store.transaction():
-        store.upsert([_record("bob", 1)])
+    with store.turn():
         answer = _in_child(work)
+        store.commit(Changes(put=[_record("bob", 1)]))
     assert answer == "StoreError"
     assert [name for name, _ in store.subjects()] == ["ann", "bob"]
     store.close()
@@ -145,10 +144,10 @@ def test_a_child_forked_while_another_thread_writes_does_not_hang(url: str) -> N
     begun, over = threading.Event(), threading.Event()
 
     def long_write() -> None:
-        with store.transaction():
+        with store.turn():
             begun.set()
             over.wait(SECONDS)
-            store.upsert([_record("bob", 1)])
+            store.commit(Changes(put=[_record("bob", 1)]))
 
     writer = threading.Thread(target=long_write)
     writer.start()
@@ -180,16 +179,20 @@ def test_closed_between_two_forks(tmp_path: Path) -> None:
 
 
 @needs_fork
-def test_another_file_in_the_place(tmp_path: Path) -> None:
-    """Replaced after a fork, the gallery is the new file: no vector of the old one is left in memory."""
+@pytest.mark.parametrize("moved", [True, False])
+def test_another_file_in_the_place(tmp_path: Path, moved: bool) -> None:
+    """Replaced or written over after a fork, the gallery is the new file: no old vector is in memory."""
     path = tmp_path / "g.db"
     store = _filled(f"sqlite:{path}")
     other = open_store(f"sqlite:{tmp_path / 'other.db'}")
-    other.bind_model(MODEL, 4)
-    other.upsert([_record("eve", 0)])
+    other.commit(Changes(bind=Bound(MODEL, 4)))
+    other.commit(Changes(put=[_record("eve", 0)]))
     other.close()
     _in_child(lambda: "")
-    (tmp_path / "other.db").replace(path)
+    if moved:
+        (tmp_path / "other.db").replace(path)
+    else:
+        path.write_bytes((tmp_path / "other.db").read_bytes())
     assert _nearest(store, 0) == "eve"
 
 

@@ -12,11 +12,12 @@ import pytest
 
 from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject, StoreVersionError
 from lineament.gallery.gallery import Gallery
-from lineament.records import RecordKind
+from lineament.records import Changes, RecordKind, Where
 from lineament.stores._sqlite_schema import VERSION
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.fakes import FakeAnalyzer, picture, threshold
-from lineament.testing.store_contract import unit_vectors
+from lineament.testing.made_up_records import unit_vectors
 from lineament.types import Float32
 
 FORMAT_1 = Path(__file__).parent / "data" / "format1.db"
@@ -57,20 +58,22 @@ def test_opens_with_everything(old: Path) -> None:
         assert (gallery.store.count(), gallery.people) == (11, 4)
         assert len(gallery.show("Anna").disputes) == 1
         assert gallery.resolve("Jos\u00e9") == JOSE
-        assert all(r.box is None for r in gallery.store.scan())
+        assert all(r.box is None for r in gallery.store.read())
         [found] = gallery.identify([picture("p0")])
         assert found.matches[0].candidates[0].subject == "Anna"
-    SqliteStore(old.with_name("new.db")).close()
+    SqliteLedger(old.with_name("new.db")).close()
     assert schema(old) == schema(old.with_name("new.db"))
 
 
 def test_counts_go_on(old: Path) -> None:
     """What is counted as it is written starts from what the older gallery held."""
-    store = SqliteStore(old)
+    store = SqliteLedger(old)
     for _ in range(2):
-        kinds = [record.kind for record in store.scan()]
-        assert [store.count(kind) for kind in RecordKind] == [kinds.count(kind) for kind in RecordKind]
-        store.remove_subject("Bo")
+        kinds = [record.kind for record in store.read()]
+        assert [store.count(Where(kinds=[kind])) for kind in RecordKind] == [
+            kinds.count(kind) for kind in RecordKind
+        ]
+        store.commit(Changes(erase=["Bo"]))
     store.close()
 
 
@@ -114,7 +117,7 @@ def test_searched_where_it_cannot_be_written(old: Path, monkeypatch: pytest.Monk
     before = old.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("lineament.stores._sqlite_file.connect", lambda *_, **__: None)
-        store = SqliteStore(old)
+        store = GalleryStore(SqliteLedger(old))
     assert store.search(VECTORS[:1], 1)[0][0].subject == "Anna"
     assert store.find_subject("Jos\u00e9") == JOSE
     assert store.subjects() == [("Anna", 2), ("Bo", 2), ("Cleo", 1), (JOSE, 1)]
@@ -125,22 +128,52 @@ def test_searched_where_it_cannot_be_written(old: Path, monkeypatch: pytest.Monk
 
 def test_newer_is_refused(old: Path) -> None:
     """A gallery one format ahead is refused and left as it is."""
-    SqliteStore(old).close()
+    SqliteLedger(old).close()
     database = apsw.Connection(str(old))
     database.execute(f"PRAGMA user_version = {VERSION + 1}")
     database.close()
     before = old.read_bytes()
     with pytest.raises(StoreVersionError, match="upgrade"):
-        SqliteStore(old)
+        SqliteLedger(old)
     assert old.read_bytes() == before
 
 
 def test_two_at_once(old: Path) -> None:
     """Of several that open an older gallery at once one brings it up to date; no step is taken twice."""
     with ThreadPoolExecutor(8) as pool:
-        stores = list(pool.map(lambda _: SqliteStore(old), range(8)))
+        stores = list(pool.map(lambda _: SqliteLedger(old), range(8)))
     assert {tuple(store.subjects()) for store in stores} == {tuple(stores[0].subjects())}
     for store in stores:
         store.close()
-    SqliteStore(old.with_name("new.db")).close()
+    SqliteLedger(old.with_name("new.db")).close()
     assert schema(old) == schema(old.with_name("new.db"))
+
+
+BEFORE = Path(__file__).parent / "data" / "format2.db"
+"""Made by the last code whose store was ledger and index in one, with a `FakeAnalyzer` and invented names:
+after an erasure and a rename, with made-up vectors and pictures of nine pixels."""
+
+
+def test_a_gallery_of_the_store_in_one_opens(tmp_path: Path) -> None:
+    """A gallery written before the ledger was parted from the index is the same gallery: it answers, is
+    written to and erased from, and its file stays one that the code of before opens."""
+    path = Path(shutil.copy(BEFORE, tmp_path / "people.db"))
+    before, vectors = schema(path), unit_vectors(10, 6, 8)
+    faces = FakeAnalyzer({f"p{i}": vectors[i : i + 1] for i in range(8)} | {"group": vectors[8:10]})
+    with Gallery(path, faces, threshold=threshold(0.9)) as gallery:
+        assert gallery.subjects() == [("Ada", 2), ("Grace Ho", 1), (JOSE, 1), ("Zo\u00eb", 2)]
+        assert [len(gallery.show("Ada").disputes), gallery.people] == [1, 4]
+        for photo, name in (("p0", "Ada"), ("p2", JOSE), ("p4", "Zo\u00eb")):
+            [found] = gallery.identify(picture(photo))
+            assert found.matches[0].candidates[0].subject == name
+        [again] = gallery.enrol("Ada", picture("p1"))
+        assert isinstance(again.error, AlreadyEnrolled)
+        [new] = gallery.enrol("Zo\u00eb", picture("p7"), allow=["other-subject"])
+        assert new.error is None
+        gallery.remove("Ada")
+        assert gallery.subjects() == [("Grace Ho", 1), (JOSE, 1), ("Zo\u00eb", 3)]
+    assert schema(path) == before
+    assert b"Ada" not in path.read_bytes()
+    state = apsw.Connection(str(path)).execute("SELECT revision, erasures, purged FROM state").fetchall()
+    # The counters by which the code of before tells what it has not seen, going on from 10, 2 and 2.
+    assert state == [(11, 3, 3)]

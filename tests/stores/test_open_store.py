@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -13,18 +15,20 @@ import pytest
 
 from lineament import stores
 from lineament.errors import ConfigError, StoreError, StoreVersionError, UnknownName
+from lineament.records import Changes
 from lineament.stores import default_url, open_store
-from lineament.stores.memory import MemoryStore
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import DIMENSION, MODEL, record
+from lineament.stores.between_engines import backup
+from lineament.stores.memory import MemoryLedger
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import BIND, record
 
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
     path = tmp_path / "people.db"
-    store = SqliteStore(path)
-    store.bind_model(MODEL, DIMENSION)
-    store.upsert([record(i) for i in range(50)])
+    store = SqliteLedger(path)
+    store.commit(BIND)
+    store.commit(Changes(put=[record(i) for i in range(50)]))
     store.close()
     return path
 
@@ -55,7 +59,7 @@ def test_default_is_in_the_data_directory(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_memory() -> None:
     """``memory:`` is an empty store of one's own."""
-    assert isinstance(open_store("memory:"), MemoryStore)
+    assert isinstance(open_store("memory:").ledger, MemoryLedger)
     with pytest.raises(ConfigError):
         open_store("memory:shared")
 
@@ -70,10 +74,10 @@ def test_unknown_scheme_suggests() -> None:
         open_store("sqlite:")
 
 
-def open_elsewhere(location: str, *, create: bool) -> MemoryStore:
+def open_elsewhere(location: str, *, create: bool) -> MemoryLedger:
     assert location == "//host/people"
     assert create is False
-    return MemoryStore()
+    return MemoryLedger()
 
 
 def test_engine_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,13 +89,13 @@ def test_engine_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(stores, "entry_points", points)
     assert stores.schemes() == ["elsewhere", "memory", "sqlite"]
-    assert isinstance(open_store("elsewhere://host/people", create=False), MemoryStore)
+    assert isinstance(open_store("elsewhere://host/people", create=False).ledger, MemoryLedger)
 
 
 def test_only_the_owner_can_read(gallery: Path) -> None:
     """The file, its log and its index have mode 0600, whatever the umask."""
-    store = SqliteStore(gallery)
-    store.upsert([record(99)])
+    store = SqliteLedger(gallery)
+    store.commit(Changes(put=[record(99)]))
     files = [gallery, Path(f"{gallery}-wal"), Path(f"{gallery}-shm")]
     assert [stat.S_IMODE(f.stat().st_mode) for f in files] == [0o600] * 3
     store.close()
@@ -99,7 +103,7 @@ def test_only_the_owner_can_read(gallery: Path) -> None:
 
 def test_settings_that_durability_and_erasure_rest_on(gallery: Path) -> None:
     """WAL, synchronous=FULL, secure_delete, foreign keys, and a SQLite without the WAL-reset bug."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     wanted = {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -128,7 +132,7 @@ def other_program(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    SqliteStore(path).close()
+    SqliteLedger(path).close()
     database = apsw.Connection(str(path))
     database.execute("PRAGMA user_version = 99")
     database.close()
@@ -150,7 +154,7 @@ def test_files_that_are_no_galleries(make: object, error: type, match: str, tmp_
     make(path)  # type: ignore[operator]
     before = path.read_bytes()
     with pytest.raises(error, match=match):
-        SqliteStore(path)
+        SqliteLedger(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["people.db"]
 
@@ -161,13 +165,13 @@ def test_things_that_are_no_files(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "people.db"
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     with pytest.raises(StoreError, match="not a regular file"):
-        SqliteStore(path)
+        SqliteLedger(path)
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     """A folder that is not there is named, not made."""
     with pytest.raises(StoreError, match="No such file"):
-        SqliteStore(tmp_path / "none" / "people.db")
+        SqliteLedger(tmp_path / "none" / "people.db")
 
 
 @pytest.mark.parametrize("at", [1, 3, 7])
@@ -177,19 +181,19 @@ def test_damage_is_named(gallery: Path, at: int) -> None:
     content[at * 4096 : (at + 1) * 4096] = b"\xff" * 4096
     gallery.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
-        store = SqliteStore(gallery)
+        store = open_store(gallery)
         try:
-            list(store.scan())
+            list(store.read())
             store.search(record(1).vector[None], 3)
             store.subjects()
-            store.upsert([record(i) for i in range(100)])
+            store.commit(Changes(put=[record(i) for i in range(100)]))
         finally:
             store.close()
 
 
 def test_closed_store_is_named(gallery: Path) -> None:
     """Using a closed store is a `StoreError`."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     store.close()
     with pytest.raises(StoreError):
         store.count()
@@ -197,9 +201,9 @@ def test_closed_store_is_named(gallery: Path) -> None:
 
 def test_lone_surrogate_is_named(gallery: Path) -> None:
     """Text that no file can hold is refused and nothing is written."""
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     with pytest.raises(StoreError, match="Unicode"):
-        store.upsert([record(100), record(101, "a\ud800")])
+        store.commit(Changes(put=[record(100), record(101, "a\ud800")]))
     assert store.count() == 50
     store.close()
 
@@ -209,10 +213,10 @@ def test_backup_refuses_links(gallery: Path, tmp_path: Path) -> None:
     target = tmp_path / "copies"
     target.mkdir()
     (target / "copy.db").symlink_to(tmp_path / "nowhere")
-    store = SqliteStore(gallery)
+    store = SqliteLedger(gallery)
     with pytest.raises(StoreError, match="exists already"):
-        store.backup(target / "copy.db")
-    store.backup(target / "other.db")
+        backup(store, target / "copy.db")
+    backup(store, target / "other.db")
     store.close()
     assert sorted(p.name for p in target.iterdir()) == ["copy.db", "other.db"]
     assert stat.S_IMODE((target / "other.db").stat().st_mode) == 0o600
@@ -237,3 +241,21 @@ def test_what_is_no_url_is_answered_with_one(url: str, told: str) -> None:
     with pytest.raises(UnknownName) as caught:
         open_store(url)
     assert told in str(caught.value)
+
+
+def test_memory_needs_no_sqlite() -> None:
+    """A gallery in memory is enrolled into, searched and erased from where SQLite cannot be imported."""
+    program = """
+import sys
+sys.modules["apsw"] = sys.modules["sqlite3"] = None
+from lineament import Gallery
+from lineament.testing import FakeAnalyzer, picture, threshold, unit_vectors
+analyzer = FakeAnalyzer({"a": unit_vectors(1, 1)})
+with Gallery("memory:", analyzer, threshold=threshold(0.9)) as gallery:
+    gallery.enrol("Ann", picture("a"))
+    assert next(gallery.identify(picture("a"))).matches[0].subject == "Ann"
+    gallery.rename("Ann", "Bo")
+    print(gallery.remove("Bo"), gallery.people)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.returncode) == ("2 records erased 0\n", 0), run.stderr

@@ -13,32 +13,38 @@ from pathlib import Path
 import pytest
 
 from lineament.errors import StoreError
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import DIMENSION, MODEL, record, unit_vectors
+from lineament.records import Changes
+from lineament.stores.between_engines import backup
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import BIND, record, unit_vectors
 
 KILLED = """
 import os, sys
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import record
-store = SqliteStore(sys.argv[1])
-store.upsert([record(100, "late")])
+from lineament.records import Changes
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import record
+store = SqliteLedger(sys.argv[1])
+store.commit(Changes(put=[record(100, "late")]))
 os._exit(9)
 """
 
 READER = """
 import json, os, sys
 from lineament.errors import LineamentError
-from lineament.stores.sqlite import SqliteStore
-from lineament.testing.store_contract import record, unit_vectors
+from lineament.records import Changes
+from lineament.stores.gallery_store import GalleryStore
+from lineament.stores.sqlite import SqliteLedger
+from lineament.testing.made_up_records import record, unit_vectors
 if os.getuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)  # root may write everywhere
 try:
-    store = SqliteStore(sys.argv[1], create=False)
+    store = GalleryStore(SqliteLedger(sys.argv[1], create=False))
     hits = store.search(unit_vectors(1, 100), 1)[0]
     answer = {"best": hits[0].subject, "subjects": store.subjects(), "found": store.find_subject("anna")}
-    answer |= {"count": store.count(), "scanned": len(list(store.scan())), "model": str(store.model())}
+    answer |= {"count": store.count(), "scanned": len(list(store.read())), "model": str(store.model())}
     try:
-        store.upsert([record(7, "x")])
+        store.commit(Changes(put=[record(7, "x")]))
     except LineamentError as error:
         answer["write"] = f"{type(error).__name__}: {error}"
 except LineamentError as error:
@@ -60,9 +66,9 @@ def folder() -> Iterator[Path]:
     path = Path(f"/tmp/lineament-read-only-{os.getpid()}")
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
-    store = SqliteStore(path / "people.db")
-    store.bind_model(MODEL, DIMENSION)
-    store.upsert([record(i) for i in range(50)])
+    store = SqliteLedger(path / "people.db")
+    store.commit(BIND)
+    store.commit(Changes(put=[record(i) for i in range(50)]))
     store.close()
     yield path
     path.chmod(0o755)
@@ -125,17 +131,17 @@ def test_no_gallery_there(folder: Path) -> None:
 def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A gallery that this process takes for one that cannot be written, while another one can."""
     path = tmp_path / "people.db"
-    store = SqliteStore(path)
-    store.bind_model(MODEL, DIMENSION)
-    store.upsert([record(1)])
+    store = SqliteLedger(path)
+    store.commit(BIND)
+    store.commit(Changes(put=[record(1)]))
     store.close()
     return path
 
 
-def only_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> SqliteStore:
+def only_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> GalleryStore:
     with monkeypatch.context() as patch:
         patch.setattr("lineament.stores._sqlite_file.connect", lambda *_, **__: None)
-        return SqliteStore(path)
+        return GalleryStore(SqliteLedger(path))
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -143,19 +149,32 @@ def test_never_stale(sealed: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
     """What somebody else writes later is seen by the next question, before and after it is folded in."""
     reader = only_reading(sealed, monkeypatch)
     assert reader.count() == 1
-    writer = SqliteStore(sealed)
-    writer.upsert([record(100, "late")])
+    writer = SqliteLedger(sealed)
+    writer.commit(Changes(put=[record(100, "late")]))
     if closed:
         writer.close()
     assert reader.search(unit_vectors(1, 100), 1)[0][0].subject == "late"
     assert reader.count() == 2
     if closed:
-        writer = SqliteStore(sealed)
-    writer.remove_subject("late")
+        writer = SqliteLedger(sealed)
+    writer.commit(Changes(erase=["late"]))
     assert reader.search(unit_vectors(1, 100), 1)[0][0].subject == "anna"
     assert reader.subjects() == [("anna", 1)]
     writer.close()
     assert reader.count() == 1
+    reader.close()
+
+
+def test_another_gallery_in_the_place(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written over by another gallery that was written to as often, it answers of the other one."""
+    reader = only_reading(sealed, monkeypatch)
+    assert reader.search(unit_vectors(1, 1), 9)[0][0].id == "0001"
+    other = SqliteLedger(sealed.with_name("other.db"))
+    other.commit(BIND)
+    other.commit(Changes(put=[record(2, "bo")]))
+    other.close()
+    sealed.write_bytes(sealed.with_name("other.db").read_bytes())
+    assert [(hit.id, hit.subject) for hit in reader.search(unit_vectors(1, 1), 9)[0]] == [("0002", "bo")]
     reader.close()
 
 
@@ -164,8 +183,8 @@ def test_written_to_in_the_middle_of_a_question(sealed: Path, monkeypatch: pytes
     reader = only_reading(sealed, monkeypatch)
     with pytest.raises(StoreError, match="while it was being read"), reader.snapshot():
         reader.count()
-        writer = SqliteStore(sealed)
-        writer.upsert([record(2)])
+        writer = SqliteLedger(sealed)
+        writer.commit(Changes(put=[record(2)]))
     assert reader.count() == 2
     writer.close()
     reader.close()
@@ -175,16 +194,16 @@ def test_changing_is_refused(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Every write ends in a `StoreError`; a backup, which writes elsewhere, is made."""
     reader = only_reading(sealed, monkeypatch)
     for write in (
-        lambda: reader.upsert([record(2)]),
-        lambda: reader.remove(["0001"]),
-        lambda: reader.remove_subject("anna"),
-        lambda: reader.rename_subject("anna", "bo"),
+        lambda: reader.commit(Changes(put=[record(2)])),
+        lambda: reader.commit(Changes(remove=["0001"])),
+        lambda: reader.commit(Changes(erase=["anna"])),
+        lambda: reader.commit(Changes(rename=[("anna", "bo")])),
+        lambda: reader.commit(BIND),
     ):
         with pytest.raises(StoreError, match="can only be read"):
             write()
-    reader.bind_model(MODEL, DIMENSION)
-    reader.backup(sealed.with_name("copy.db"))
+    backup(reader, sealed.with_name("copy.db"))
     reader.close()
-    copy = SqliteStore(sealed.with_name("copy.db"))
+    copy = SqliteLedger(sealed.with_name("copy.db"))
     assert copy.count() == 1
     copy.close()

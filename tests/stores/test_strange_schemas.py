@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.errors import StoreError, StoreVersionError
-from lineament.records import Record, RecordKind
+from lineament.records import Bound, Changes, Record, RecordKind
 from lineament.stores import _sqlite_schema as schema
-from lineament.stores.sqlite import SqliteStore
+from lineament.stores.sqlite import SqliteLedger
 from lineament.types import ModelId
 
 FORMAT_1 = Path(__file__).parent / "data" / "format1.db"
@@ -57,9 +57,11 @@ STRANGE = {
 
 def gallery(path: Path) -> Path:
     vector = np.eye(8, dtype=np.float32)[0]
-    store = SqliteStore(path)
-    store.bind_model(ModelId("m", "0" * 64), 8)
-    store.upsert([Record("1", "Ann", vector, RecordKind.SAMPLE, "a.jpg", "", 0.5, "now", None, None)])
+    store = SqliteLedger(path)
+    store.commit(Changes(bind=Bound(ModelId("m", "0" * 64), 8)))
+    store.commit(
+        Changes(put=[Record("1", "Ann", vector, RecordKind.SAMPLE, "a.jpg", "", 0.5, "now", None, None)])
+    )
     store.close()
     return path
 
@@ -86,7 +88,7 @@ def test_refused(what: str, old: bool, tmp_path: Path) -> None:
         pytest.skip("that format has nothing of the kind")
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"people\.db"):
-        SqliteStore(path)
+        SqliteLedger(path)
     path.chmod(0o400)
     assert path.read_bytes() == before
 
@@ -123,7 +125,7 @@ def test_values_of_the_wrong_kind(what: str, command: str, tmp_path: Path) -> No
 
     path = changed(gallery(tmp_path / "people.db"), VALUES[what])
     with pytest.raises(StoreError, match=r"people\.db"):
-        list(SqliteStore(path).scan())
+        list(SqliteLedger(path).read())
     words = {"list": [], "show": ["Ann"], "rename": ["Ann", "Bo"], "remove": ["Ann"], "status": []}
     told = ["gallery", command, *words[command], "--gallery", str(path)]
     ended = CliRunner().invoke(app, told).exception
@@ -134,8 +136,8 @@ def test_ours_pass(tmp_path: Path) -> None:
     """A gallery of this format and one of the first, brought up to date, open as before and are equal."""
     old, new = Path(shutil.copy(FORMAT_1, tmp_path / "old.db")), gallery(tmp_path / "new.db")
     for path in (old, new):
-        SqliteStore(path).close()
-        SqliteStore(path).close()
+        SqliteLedger(path).close()
+        SqliteLedger(path).close()
     declared = [schema._declared(apsw.Connection(str(path))) for path in (old, new)]
     assert declared[0] == declared[1] == schema._ours(schema.VERSION)
 
@@ -144,12 +146,12 @@ def test_a_newer_format_is_called_that(tmp_path: Path) -> None:
     """A gallery of a newer lineament is no stranger's."""
     path = changed(gallery(tmp_path / "people.db"), "CREATE TABLE more (x)", "PRAGMA user_version = 99")
     with pytest.raises(StoreVersionError, match="newer"):
-        SqliteStore(path)
+        SqliteLedger(path)
 
 
 def test_the_schema_is_not_trusted(tmp_path: Path) -> None:
     """Connections are defensive, call no functions from the schema, and load nothing."""
-    store = SqliteStore(gallery(tmp_path / "people.db"))
+    store = SqliteLedger(gallery(tmp_path / "people.db"))
     db = store._db
     assert db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, -1) == 1
     assert db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1) == 0

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lineament.counting import quantity
 
 if TYPE_CHECKING:
-    from lineament.gallery.gallery import Gallery, Identified
+    from lineament.gallery.answers import Identified
+    from lineament.gallery.gallery import Gallery
     from lineament.records import Record
     from lineament.types import Compared, Image, Match, Threshold, UInt8
 
@@ -49,9 +50,9 @@ def record_json(record: Record) -> dict[str, Any]:
 def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     """The JSON line and the lines for people of what decides in a gallery, and whether it still serves."""
     from lineament.gallery.searching import outgrown, strangers_share
-    from lineament.records import RecordKind
+    from lineament.records import RecordKind, Where
 
-    people, samples = opened.people, opened.store.count(RecordKind.SAMPLE)
+    people, samples = opened.people, opened.store.count(Where(kinds=[RecordKind.SAMPLE]))
     record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}
     lines = [f"{quantity(people, 'person')}, {quantity(samples, 'sample')}"]
     model = opened.store.model()

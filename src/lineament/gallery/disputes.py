@@ -9,12 +9,13 @@ look-alike are kept away, while photos of the subject, nearer to the subject's o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from lineament.gallery.sightings import Sighting
-from lineament.records import Record
+from lineament.protocols import Ledger
+from lineament.records import Record, RecordKind, Where
 from lineament.search.exact import similarities
 from lineament.types import Float32, Threshold
 
@@ -28,6 +29,11 @@ class Disputes:
             self._records[record.subject].append(record)
         self._vectors = {name: np.stack([r.vector for r in rs]) for name, rs in self._records.items()}
         self._threshold = threshold
+
+    @classmethod
+    def of(cls, ledger: Ledger, subjects: Collection[str], threshold: Threshold) -> Disputes:
+        """Those that a ledger keeps of some subjects."""
+        return cls(ledger.read(Where(kinds=[RecordKind.DISPUTE], subjects=subjects)), threshold)
 
     def bars(self, probe: Float32, subject: str, similarity: float, seen: Sighting | None = None) -> bool:
         """Whether the probe ``(D,)`` is kept from a subject it is this similar to; ``seen`` says where."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -30,13 +30,15 @@ from lineament.gallery import fusion as fusions
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.searching import match
 from lineament.gallery.sightings import Sighting, sighting
+from lineament.gallery.writing import committed
 from lineament.geometry import choosing
 from lineament.io.own_files import CROP
-from lineament.protocols import GalleryStore
-from lineament.records import Record, RecordKind
+from lineament.protocols import Ledger
+from lineament.records import Bound, Changes, Record, RecordKind, Where
 from lineament.settings import Fusion
 from lineament.shown import shown
-from lineament.types import Compared, Embedding, Face, Outcome, Threshold
+from lineament.stores.gallery_store import GalleryStore
+from lineament.types import Compared, Embedding, Face, ModelId, Outcome, Threshold
 
 
 class Allow(StrEnum):
@@ -88,6 +90,17 @@ class Chosen:
         """The id of the sample that it becomes: the same whenever the photo is enrolled the same way."""
         place = ",".join(str(round(float(edge))) for edge in self.face.box)
         return hashlib.sha256(f"{self.seen.picture}:{place}".encode()).hexdigest()[:24]
+
+    @property
+    def bound(self) -> Bound:
+        """The model of the embedding and its dimension."""
+        return Bound(self.embedding.model, len(self.embedding.vector))
+
+    def require_model(self, ledger: Ledger) -> None:
+        """Raise `ModelMismatch` where a ledger holds another model's embeddings."""
+        held = ledger.bound()
+        if held is not None:
+            held.require(self.bound)
 
     def record(self, id_: str, subject: str, kind: RecordKind) -> Record:
         """The face as a record of a subject, made now."""
@@ -152,27 +165,36 @@ def _is_crop(path: Path) -> bool:
         return False
 
 
-def new_records(
+def enrol(
     store: GalleryStore,
     subject: str,
     chosen: Chosen,
     allow: frozenset[Allow],
-    threshold: Threshold,
+    threshold: Callable[[ModelId], Threshold],
     fusion: Fusion,
-) -> tuple[list[Record], tuple[Allow, ...]]:
-    """What enrolling a face writes, and which refusals were overridden for it; it only reads.
+) -> tuple[Allow, ...]:
+    """Write a face as a sample, with the template it is part of; returns the refusals overridden for it.
 
-    Raises the first objection that is not overridden: see `objections`.
+    Raises the first objection that is not overridden (see `objections`), or `ModelMismatch`.
     """
-    samples = store.of_subjects([subject], RecordKind.SAMPLE)
-    overridden = []
-    for error, override in objections(store, subject, chosen, samples, threshold, fusion):
-        if override is None or override not in allow:
-            raise error
-        overridden.append(override)
-    sample = chosen.record(chosen.id, subject, RecordKind.SAMPLE)
-    template = fusions.template(store, subject, [*samples, sample])
-    return [sample, template], tuple(overridden)
+
+    def decide() -> tuple[Changes, tuple[Allow, ...]]:
+        chosen.require_model(store)
+        samples, templates = (
+            list(store.read(Where(kinds=[kind], subjects=[subject])))
+            for kind in (RecordKind.SAMPLE, RecordKind.TEMPLATE)
+        )
+        overridden = []
+        decides = threshold(chosen.embedding.model)
+        for error, override in objections(store, subject, chosen, samples, decides, fusion):
+            if override is None or override not in allow:
+                raise error
+            overridden.append(override)
+        sample = chosen.record(chosen.id, subject, RecordKind.SAMPLE)
+        renewed = fusions.renewed(subject, [*samples, sample], templates)
+        return Changes(bind=chosen.bound, put=[sample]) + renewed, tuple(overridden)
+
+    return chosen.overridden + committed(store, decide)
 
 
 def objections(
@@ -187,8 +209,8 @@ def objections(
     vector = chosen.embedding.vector
     of_face = [
         record
-        for record in store.of_pictures(chosen.seen.pictures)
-        if record.kind is RecordKind.SAMPLE and chosen.seen.is_in(record, threshold)
+        for record in store.read(Where(kinds=[RecordKind.SAMPLE], pictures=chosen.seen.pictures))
+        if chosen.seen.is_in(record, threshold)
     ]
     for taken in sorted(of_face, key=lambda record: record.subject != subject):
         if taken.subject == subject:
@@ -208,7 +230,7 @@ def objections(
         yield InvalidSubject(f"{subject!r} is another Unicode spelling of {other!r}; use that"), None
         return
     own = max((float(s.vector @ vector) for s in samples), default=-1.0)
-    disputes = Disputes(store.of_subjects([subject], RecordKind.DISPUTE), threshold)
+    disputes = Disputes.of(store, [subject], threshold)
     if disputes.bars(vector, subject, own, chosen.seen):
         yield DisputedFace(f"recorded as not being {subject!r}"), Allow.DISPUTED
     [found] = match(store, vector[None], threshold, fusion, 1, [chosen.seen])

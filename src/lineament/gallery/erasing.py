@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,11 @@ import numpy as np
 from lineament.config import did_you_mean
 from lineament.counting import quantity
 from lineament.errors import ConfigError
-from lineament.gallery.file_names import GONE
+from lineament.gallery import fusion as fusions
+from lineament.gallery.file_names import GONE, pattern
 from lineament.gallery.sightings import of_one_face
-from lineament.protocols import GalleryStore
-from lineament.records import Record, RecordKind
+from lineament.protocols import Ledger
+from lineament.records import Changes, Record, RecordKind, Where
 from lineament.shown import shown
 from lineament.types import Threshold
 
@@ -154,7 +154,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What goes and what is met on the way, found by reading only; then `done`, in a transaction."""
+    """What goes and what is met on the way, found by reading only."""
 
     traces: tuple[Trace, ...]
     forgetting: tuple[Record, ...]
@@ -162,13 +162,22 @@ class Erasure:
 
     __repr__ = shown
 
-    def done(self, store: GalleryStore, renew: Callable[[str], None]) -> None:
-        """Write it; ``renew`` makes the template of a subject that lost a sample, or ends the subject."""
-        gone = [trace for trace in self.traces if trace.erased]
-        store.remove([trace.id for trace in gone])
-        for subject in sorted({trace.subject for trace in gone if trace.kind is RecordKind.SAMPLE}):
-            renew(subject)
-        store.upsert(self.forgetting)
+    def changes(self, ledger: Ledger) -> Changes:
+        """What is to be written, with a new template of each subject that lost a sample, or its end."""
+        gone = {trace.id for trace in self.traces if trace.erased}
+        remove, erase, put = sorted(gone), [], list(self.forgetting)
+        for subject in sorted(_losing(self.traces)):
+            samples, templates = (
+                list(ledger.read(Where(kinds=[kind], subjects=[subject])))
+                for kind in (RecordKind.SAMPLE, RecordKind.TEMPLATE)
+            )
+            if left := [sample for sample in samples if sample.id not in gone]:
+                renewed = fusions.renewed(subject, left, templates)
+                remove += renewed.remove
+                put += renewed.put
+            else:
+                erase.append(subject)
+        return Changes(erase=erase, remove=remove, put=put)
 
 
 class Wanted:
@@ -217,7 +226,11 @@ class Wanted:
 
 
 def erasure(
-    store: GalleryStore, own: Sequence[Record], wanted: Wanted, alike: Alike, spared: str | None = None
+    ledger: Ledger,
+    own: Sequence[Record],
+    wanted: Wanted,
+    alike: Alike,
+    spared: str | None = None,
 ) -> Erasure:
     """What the erasure of some records takes along, and what it leaves.
 
@@ -225,10 +238,7 @@ def erasure(
     """
     traces = {record.id: Trace.of(record, Why.OWN, True) for record in own}
     forgetting = {}
-    # Templates are made of samples, and are made anew.
-    for record in chain.from_iterable(
-        store.scan(kind=kind) for kind in (RecordKind.SAMPLE, RecordKind.DISPUTE)
-    ):
+    for record in _faces(ledger):
         if record.id in traces:
             continue
         why, similarity = wanted.judged(record)
@@ -237,9 +247,8 @@ def erasure(
             traces[record.id] = Trace.of(record, why, erased, similarity)
         if (source := wanted.forgotten(record)) != record.source:
             forgetting[record.id] = replace(record, source=source)
-    lost = {trace.subject for trace in traces.values() if trace.erased and trace.kind is RecordKind.SAMPLE}
-    for subject in sorted(lost):
-        records = list(store.scan(subject))
+    for subject in sorted(_losing(traces.values())):
+        records = list(ledger.read(Where(subjects=[subject])))
         if all(_goes(r, traces) for r in records if r.kind is RecordKind.SAMPLE):
             left = [record for record in records if not _goes(record, traces)]
             traces |= {record.id: Trace.of(record, Why.LEFT_ALONE, True) for record in left}
@@ -251,11 +260,41 @@ def erasure(
 
 
 def receipt(
-    store: GalleryStore, traces: tuple[Trace, ...], threshold: Threshold | None, unknown: Sequence[str] = ()
+    ledger: Ledger, traces: tuple[Trace, ...], threshold: Threshold | None, unknown: Sequence[str] = ()
 ) -> Receipt:
     """What to tell of an erasure that is done; ``unknown`` is what could not be looked at this time."""
-    beside = [f"{path}: a gallery of its own, or what is left of one" for path in store.copies()]
-    return Receipt(traces, tuple(map(str, store.files())), (*unknown, *beside, *ELSEWHERE), threshold)
+    beside = [f"{path}: a gallery of its own, or what is left of one" for path in ledger.copies()]
+    return Receipt(traces, tuple(map(str, ledger.files())), (*unknown, *beside, *ELSEWHERE), threshold)
+
+
+def without_name(ledger: Ledger, name: str, new: str, gone: Collection[str] = ()) -> Erasure:
+    """What else forgets the name of a subject that becomes ``new``: the folders of file names.
+
+    Looked at is all but what is ``gone``, as it is once it is renamed. A name that is part of the new one
+    stays.
+    """
+    if pattern(name).search(new):
+        return Erasure((), ())
+    folders = Wanted((), None, pattern(name, folders=True))
+    traces, forgetting = [], []
+    for kept in _faces(ledger):
+        record = replace(kept, subject=new) if kept.subject == name else kept
+        if record.id not in gone and (source := folders.forgotten(record)) != record.source:
+            forgetting.append(replace(record, source=source))
+            trace = Trace.of(forgetting[-1], Why.FILE_NAME, False)
+            traces.append(replace(trace, file_name_forgotten=True))
+    return Erasure(tuple(traces), tuple(forgetting))
+
+
+def _faces(ledger: Ledger) -> Iterator[Record]:
+    """Samples, then disputes. Templates are made of samples, and are made anew."""
+    for kind in (RecordKind.SAMPLE, RecordKind.DISPUTE):
+        yield from ledger.read(Where(kinds=[kind]))
+
+
+def _losing(traces: Collection[Trace]) -> set[str]:
+    """The subjects that lose a sample."""
+    return {trace.subject for trace in traces if trace.erased and trace.kind is RecordKind.SAMPLE}
 
 
 def _goes(record: Record, traces: Mapping[str, Trace]) -> bool:

@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
-from lineament.protocols import GalleryStore
-from lineament.records import Record, RecordKind
+from lineament.records import Changes, Record, RecordKind
 from lineament.settings import Fusion
 from lineament.types import Float32
 
@@ -35,12 +34,12 @@ def mean_direction(vectors: Float32) -> Float32:
     return direction
 
 
-def template(store: GalleryStore, subject: str, samples: Sequence[Record]) -> Record:
-    """The subject's template made anew of all its samples; it keeps its id."""
-    before = store.of_subjects([subject], RecordKind.TEMPLATE)
+def renewed(subject: str, samples: Sequence[Record], before: Iterable[Record]) -> Changes:
+    """The subject's one template, made anew of all its samples; it keeps the id of one there was before."""
+    ids = [record.id for record in before] or [uuid.uuid4().hex[:24]]
     vector = mean_direction(np.stack([sample.vector for sample in samples]))
-    id_ = before[0].id if before else uuid.uuid4().hex[:24]
-    return Record(id_, subject, vector, RecordKind.TEMPLATE, created_at=now())
+    template = Record(ids[0], subject, vector, RecordKind.TEMPLATE, created_at=now())
+    return Changes(remove=ids[1:], put=[template])
 
 
 def now() -> str:

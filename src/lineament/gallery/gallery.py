@@ -8,40 +8,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import numpy as np
-
 from lineament.config import require_whole
 from lineament.errors import (
     ConfigError,
-    FaceError,
     InsufficientData,
-    InvalidSubject,
-    PictureError,
-    PictureNotFound,
-    UnknownSubject,
     UsageError,
 )
-from lineament.gallery import correcting, enrolment, erasing, opening
-from lineament.gallery import fusion as fusions
+from lineament.gallery import correcting, erasing, opening
+from lineament.gallery import photos as enrolling
 from lineament.gallery import subjects as names
-from lineament.gallery.disputes import Disputes
-from lineament.gallery.enrolment import Allow, Chosen, EnrolOutcome, choose
+from lineament.gallery.answers import Identified, SubjectRecords
+from lineament.gallery.enrolment import Allow, EnrolOutcome, choose
 from lineament.gallery.erasing import Alike, Receipt, Trace
-from lineament.gallery.photos import allowances, refused, subjects_and_photos
-from lineament.gallery.searching import VERIFY_FMR, match, measured_threshold, search_threshold
+from lineament.gallery.searching import VERIFY_FMR, compare, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
-from lineament.gallery.writing import decided
 from lineament.io import inputs
-from lineament.protocols import GalleryStore
-from lineament.records import Record, RecordKind
-from lineament.search.exact import similarities
+from lineament.protocols import Ledger
+from lineament.records import Record, RecordKind, SubjectCount, Where
 from lineament.settings import MIN_QUALITY, AnalyzerSettings, FaceAnalyzer, Fusion, GallerySettings
-from lineament.types import Decision, Embedding, Faces, Match, ModelId, Outcome, Threshold, Verification
+from lineament.stores import between_engines
+from lineament.stores.gallery_store import GalleryStore
+from lineament.types import Embedding, Faces, Match, ModelId, Threshold, Verification
 
 if TYPE_CHECKING:
     from lineament.analyzer import Analyzer, Source
@@ -51,38 +43,22 @@ Asked = int | tuple[float, float] | None
 """A face of a photo: its number from 1, or a point in it, x, y in pixels."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Identified:
-    """One picture of a search: its faces, and one match a face."""
-
-    outcome: Outcome
-    matches: tuple[Match, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SubjectRecords:
-    """All the gallery holds of one subject."""
-
-    subject: str
-    samples: tuple[Record, ...]
-    disputes: tuple[Record, ...]
-
-
 class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
-    ``store`` is a URL, a path or a store; ``analyzer`` is made at the first picture unless given, and then
-    ended by `close`. The threshold is ``threshold``, or the one measured for ``target_fmr`` in the model's
-    card, or, with neither, the card's at FMR 0.001 for 1:1 and at a rate that follows the number of people
-    for searches (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does
-    not exist is a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
+    ``store`` is a URL, a path, a store, or a ledger, to which an exact index is made; ``analyzer`` is made
+    at the first picture unless given, and then ended by `close`. The threshold is ``threshold``, or the
+    one measured for ``target_fmr`` in the model's card, or, with neither, the card's at FMR 0.001 for 1:1
+    and at a rate that follows the number of people for searches
+    (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does not exist is
+    a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
 
     Raises `ConfigError` for a setting of the wrong kind, before anything is opened.
     """
 
     def __init__(
         self,
-        store: str | os.PathLike[str] | GalleryStore | None = None,
+        store: str | os.PathLike[str] | GalleryStore | Ledger | None = None,
         analyzer: FaceAnalyzer | AnalyzerSettings | None = None,
         *,
         threshold: Threshold | None = None,
@@ -160,7 +136,7 @@ class Gallery:
     @property
     def people(self) -> int:
         """How many people are enrolled."""
-        return self.store.count(RecordKind.TEMPLATE)
+        return self.store.count(Where(kinds=[RecordKind.TEMPLATE]))
 
     def threshold(self, model: ModelId) -> Threshold:
         """The threshold that decides searches and enrolments for embeddings of ``model``.
@@ -210,17 +186,7 @@ class Gallery:
         Pictures that lie in no person's folder, and folders without pictures, have a refused outcome.
         Raises `UsageError` when ``folder`` is none.
         """
-        from lineament.io import sources
-
-        found = sources.people(folder)
-        for path in found.loose:
-            yield refused(path, "", InvalidSubject("lies in no person's folder"))
-        for subject, files in found:
-            if not files:
-                path = str(Path(folder) / subject)
-                yield refused(path, subject, PictureNotFound("no picture in this person's folder"))
-        photos = ((subject, file) for subject, files in found for file in files)
-        yield from self.enrol_all(photos, largest=largest, allow=allow)
+        return enrolling.of_folder(self, folder, largest, allow)
 
     def enrol_manifest(
         self,
@@ -251,48 +217,7 @@ class Gallery:
 
         See `enrol` for ``face`` and ``largest``.
         """
-        allowed = allowances(allow)
-        rows = subjects_and_photos(photos)
-        valid = [source for _, source, error in rows if error is None]
-        outcomes = iter(self.analyzer.analyze(valid, digests=True))
-        for subject, source, invalid in rows:
-            if invalid is not None:
-                yield refused(source, subject, invalid)
-                continue
-            outcome = next(outcomes)
-            try:
-                chosen = choose(
-                    source,
-                    outcome,
-                    face=face,
-                    largest=largest,
-                    allow=allowed,
-                    min_quality=self.min_quality,
-                )
-            except (PictureError, FaceError) as refusal:
-                yield EnrolOutcome(outcome.source, subject, outcome, error=refusal)
-                continue
-            try:
-                overridden = self._enrol(subject, chosen, allowed)
-            except (FaceError, InvalidSubject) as refusal:
-                yield EnrolOutcome(outcome.source, subject, outcome, taken=chosen.taken, error=refusal)
-                continue
-            yield EnrolOutcome(
-                outcome.source, subject, outcome, chosen.id, chosen.taken, overridden=overridden
-            )
-
-    def _enrol(self, subject: str, chosen: Chosen, allow: frozenset[Allow]) -> tuple[Allow, ...]:
-        """Write a face as a sample; returns the refusals that were overridden."""
-        model = chosen.embedding.model
-        self.store.bind_model(model, len(chosen.embedding.vector))
-        _, overridden = decided(
-            self.store,
-            lambda: enrolment.new_records(
-                self.store, subject, chosen, allow, self.threshold(model), self.fusion
-            ),
-            lambda found: self.store.upsert(found[0]),
-        )
-        return chosen.overridden + overridden
+        return enrolling.one_by_one(self, photos, face, largest, allow)
 
     # Asking
 
@@ -300,7 +225,7 @@ class Gallery:
         """Search every face of every picture; a picture that cannot be read is in its outcome."""
         require_whole("k", k)
         # Only a disputed face has to be known again, and the digest of a large photo takes a while.
-        digests = self.store.count(RecordKind.DISPUTE) > 0
+        digests = self.store.count(Where(kinds=[RecordKind.DISPUTE])) > 0
         for outcome in self.analyzer.analyze(sources, digests=digests):
             seen = None
             if outcome.digest is not None and outcome.faces.embeddings is not None:
@@ -373,17 +298,9 @@ class Gallery:
             bound.require(embedding.model)
             threshold = self._measured(embedding.model)
             threshold.require_for_pairs()
-            records = self.store.of_subjects([name], fusions.KIND[self.fusion])
-            disputes = Disputes(self.store.of_subjects([name], RecordKind.DISPUTE), threshold)
-        if not records:
-            raise UnknownSubject(f"{name!r} has no sample left")
-        vectors = np.stack([record.vector for record in records])
-        similarity = float(similarities(vectors, embedding.vector).max())
-        barred = disputes.bars(embedding.vector, name, similarity, seen)
-        accepted = threshold.accepts(similarity) and not barred
-        return Verification(similarity, Decision.MATCH if accepted else Decision.NO_MATCH, threshold)
+            return compare(self.store, embedding.vector, name, threshold, self.fusion, seen)
 
-    def subjects(self) -> list[tuple[str, int]]:
+    def subjects(self) -> list[SubjectCount]:
         """Each subject with its number of samples, ordered by name."""
         return self.store.subjects()
 
@@ -391,7 +308,7 @@ class Gallery:
         """All samples and disputes of one subject; raises `UnknownSubject`."""
         with self.store.snapshot():
             name = self.resolve(subject)
-            records = list(self.store.scan(name))
+            records = list(self.store.read(Where(subjects=[name])))
         return SubjectRecords(
             name,
             tuple(r for r in records if r.kind is RecordKind.SAMPLE),
@@ -402,7 +319,7 @@ class Gallery:
         """The name as stored: the same, or its other Unicode spelling; raises `UnknownSubject`."""
         return correcting.resolve(self.store, subject)
 
-    # Correcting and erasing: each one transaction
+    # Correcting and erasing: each one commit
 
     def remove(self, subject: str, *, alike: Alike | str = Alike.DISPUTES) -> Receipt:
         """Erase a subject: name, samples, template, disputes, and what others hold of the same faces.
@@ -458,15 +375,16 @@ class Gallery:
     ) -> Receipt:
         """Erase, and say what was done and what was not looked at."""
         wanted = Alike.LIST if alike is None else erasing.choice(alike)
-        threshold: Threshold | None = None
-        unknown: tuple[str, ...] = ()
-        model = self.store.model()
-        if alike is not None and model is not None:
-            try:
-                threshold = self._measured(model)
-            except InsufficientData as error:
-                unknown = (f"faces under other names that only look alike: {error}",)
+        threshold, unknown = self._likeness() if alike is not None else (None, ())
         return erasing.receipt(self.store, erase(wanted, threshold), threshold, unknown)
+
+    def _likeness(self) -> tuple[Threshold | None, tuple[str, ...]]:
+        """What decides which faces look alike; where nothing does, what cannot be looked at."""
+        model = self.store.model()
+        try:
+            return None if model is None else self._measured(model), ()
+        except InsufficientData as error:
+            return None, (f"faces under other names that only look alike: {error}",)
 
     def dispute(self, source: Source, subject: str, *, face: Asked = None, largest: bool = False) -> Record:
         """Record that a face is not the subject; see `enrol` for ``face`` and ``largest``.
@@ -478,15 +396,15 @@ class Gallery:
         """
         [outcome] = self.analyzer.analyze([source], digests=True)
         chosen = choose(source, outcome, face=face, largest=largest)
-        model = chosen.embedding.model
-        with self.store.transaction():
-            name = self.resolve(subject)
-            self.store.bind_model(model, len(chosen.embedding.vector))
-            return correcting.dispute(self.store, name, chosen, self.threshold(model))
+        return correcting.dispute(self.store, subject, chosen, self.threshold)
 
-    def backup(self, path: str | Path) -> None:
-        """Write a consistent copy, a ``sqlite:`` gallery, while others go on; never replaces a file."""
-        self.store.backup(Path(path))
+    def backup(self, to: str | os.PathLike[str]) -> None:
+        """Write a consistent copy while others go on: all records, to a new gallery of any engine.
+
+        A file, which is a ``sqlite:`` gallery then and appears whole or not at all, or the URL of a gallery
+        that holds nothing yet. Raises `StoreError` where something is there already.
+        """
+        between_engines.backup(self.store, to)
 
     def close(self) -> None:
         """Release the store, and end the analyzer that this gallery made; asked again, do nothing."""

@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from lineament.errors import ConfigError
-from lineament.protocols import GalleryStore
+from lineament.protocols import Ledger
 from lineament.settings import AnalyzerSettings, FaceAnalyzer
-from lineament.stores import open_store
+from lineament.stores import joined, open_store
+from lineament.stores.gallery_store import GalleryStore
 
 
 def require_analyzer(analyzer: object) -> None:
@@ -32,15 +33,16 @@ def settings_of(analyzer: FaceAnalyzer | AnalyzerSettings | None) -> FaceAnalyze
 
 
 def opened(store: Any, create: bool) -> GalleryStore:
-    """The store that a URL, a path or None names, or the store given.
+    """The store that a URL, a path or None names, or the store or the ledger given.
 
     Raises `ConfigError` for anything else, and what `open_store` raises.
     """
     if store is None or isinstance(store, (str, os.PathLike)):
         return open_store(store, create=create)
-    if isinstance(store, type) or not isinstance(store, GalleryStore):
+    if isinstance(store, type) or not isinstance(store, GalleryStore | Ledger):
         raise ConfigError(
             f"store: {store!r:.80} is no gallery; give a URL ('sqlite:people.db', 'memory:'), a path "
-            "(Path('people.db')), or a store with all the methods of lineament.protocols.GalleryStore"
+            "(Path('people.db')), a lineament.stores.GalleryStore, or a ledger with all the methods of "
+            "lineament.protocols.Ledger"
         )
-    return store
+    return joined(store)

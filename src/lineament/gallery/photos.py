@@ -1,17 +1,29 @@
-"""What a caller hands over to be enrolled: subjects with their photos, and refusals to override."""
+"""Photos that a caller hands over to be enrolled with their subjects, each ending in an outcome."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lineament.config import did_you_mean
-from lineament.errors import ConfigError, InvalidSubject, LineamentError
+from lineament.errors import (
+    ConfigError,
+    FaceError,
+    InvalidSubject,
+    LineamentError,
+    PictureError,
+    PictureNotFound,
+)
+from lineament.gallery import enrolment
 from lineament.gallery import subjects as names
 from lineament.gallery.enrolment import Allow, EnrolOutcome
 from lineament.io import inputs
 from lineament.types import Outcome
+
+if TYPE_CHECKING:
+    from lineament.gallery.gallery import Gallery
 
 
 def subjects_and_photos(photos: Any) -> list[tuple[str, Any, InvalidSubject | None]]:
@@ -27,6 +39,50 @@ def subjects_and_photos(photos: Any) -> list[tuple[str, Any, InvalidSubject | No
         except InvalidSubject as error:
             rows.append((str(subject), source, error))
     return rows
+
+
+def one_by_one(
+    gallery: Gallery, photos: Any, face: Any, largest: bool, allow: Iterable[Allow | str]
+) -> Iterator[EnrolOutcome]:
+    """Enrol photos in order; see `Gallery.enrol_all`."""
+    allowed = allowances(allow)
+    rows = subjects_and_photos(photos)
+    valid = [source for _, source, error in rows if error is None]
+    outcomes = iter(gallery.analyzer.analyze(valid, digests=True))
+    for subject, source, invalid in rows:
+        if invalid is not None:
+            yield refused(source, subject, invalid)
+            continue
+        outcome, taken = next(outcomes), None
+        try:
+            chosen = enrolment.choose(
+                source, outcome, face=face, largest=largest, allow=allowed, min_quality=gallery.min_quality
+            )
+            taken = chosen.taken
+            overridden = enrolment.enrol(
+                gallery.store, subject, chosen, allowed, gallery.threshold, gallery.fusion
+            )
+        except (PictureError, FaceError, InvalidSubject) as refusal:
+            yield EnrolOutcome(outcome.source, subject, outcome, taken=taken, error=refusal)
+        else:
+            yield EnrolOutcome(outcome.source, subject, outcome, chosen.id, taken, overridden=overridden)
+
+
+def of_folder(
+    gallery: Gallery, folder: str | Path, largest: bool, allow: Iterable[Allow | str]
+) -> Iterator[EnrolOutcome]:
+    """Enrol a folder a person; see `Gallery.enrol_folder`."""
+    from lineament.io import sources
+
+    found = sources.people(folder)
+    for path in found.loose:
+        yield refused(path, "", InvalidSubject("lies in no person's folder"))
+    for subject, files in found:
+        if not files:
+            path = str(Path(folder) / subject)
+            yield refused(path, subject, PictureNotFound("no picture in this person's folder"))
+    photos = ((subject, file) for subject, files in found for file in files)
+    yield from gallery.enrol_all(photos, largest=largest, allow=allow)
 
 
 def refused(source: Any, subject: str, error: LineamentError) -> EnrolOutcome:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from lineament.counting import quantity
+from lineament.errors import UnknownSubject
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND
 from lineament.gallery.sightings import Sighting
 from lineament.io import catalog
-from lineament.protocols import GalleryStore
-from lineament.records import RecordKind
+from lineament.protocols import Ledger
+from lineament.records import Where
 from lineament.scoring.identification import predicted_fpir
+from lineament.search.exact import similarities
 from lineament.settings import Fusion
-from lineament.types import Candidate, Decision, Float32, Match, ModelId, Threshold
+from lineament.stores.gallery_store import GalleryStore
+from lineament.types import Candidate, Decision, Float32, Match, ModelId, Threshold, Verification
 
 VERIFY_FMR = 1e-3
 """The false match rate of a 1:1 comparison unless another is asked for."""
@@ -107,13 +112,13 @@ def match(
 
     ``seen`` says where each probe was seen, so that a disputed face is known again. Hold a `snapshot`.
     """
-    kind = KIND[fusion]
+    searched = Where(kinds=[KIND[fusion]])
     # Several hits may be of one subject, and disputes leave some out: ask for more until k are left.
     depth = 2 * k if fusion == "mean" else 4 * k
     while True:
-        hits = store.search(probes, depth, kind)
+        hits = store.search(probes, depth, searched)
         names = {hit.subject for row in hits for hit in row}
-        disputes = Disputes(store.of_subjects(sorted(names), RecordKind.DISPUTE), threshold)
+        disputes = Disputes.of(store, names, threshold)
         answers = []
         for i, (probe, row) in enumerate(zip(probes, hits, strict=True)):
             best: dict[str, float] = {}
@@ -127,6 +132,27 @@ def match(
             break
         depth *= 4
     return [_answer(answer, threshold) for answer in answers]
+
+
+def compare(
+    ledger: Ledger,
+    probe: Float32,
+    subject: str,
+    threshold: Threshold,
+    fusion: Fusion,
+    seen: Sighting | None,
+) -> Verification:
+    """How similar a probe ``(D,)`` is to one subject, and the decision; a disputed face is no match.
+
+    Raises `UnknownSubject` for one without a sample.
+    """
+    records = list(ledger.read(Where(kinds=[KIND[fusion]], subjects=[subject])))
+    if not records:
+        raise UnknownSubject(f"{subject!r} has no sample left")
+    similarity = float(similarities(np.stack([record.vector for record in records]), probe).max())
+    barred = Disputes.of(ledger, [subject], threshold).bars(probe, subject, similarity, seen)
+    accepted = threshold.accepts(similarity) and not barred
+    return Verification(similarity, Decision.MATCH if accepted else Decision.NO_MATCH, threshold)
 
 
 def _answer(found: Sequence[tuple[float, str]], threshold: Threshold) -> Match:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from lineament.errors import InvalidSubject
-from lineament.protocols import GalleryStore
+from lineament.protocols import Ledger
 
 MAX_BYTES = 255
 
@@ -59,13 +59,13 @@ def twin(name: str, names: Iterable[str]) -> str | None:
     return next((other for other in names if other != name and normal(other) == wanted), None)
 
 
-def nearest(store: GalleryStore, name: str) -> str:
+def nearest(ledger: Ledger, name: str) -> str:
     """A hint for an error message: the most similar of the names near by, if one is similar.
 
     In a large gallery only names that begin alike are looked at: an error must not read everybody.
     """
-    known = store.subjects(limit=_LOOKED_AT)
+    known = ledger.subjects(limit=_LOOKED_AT)
     if len(known) == _LOOKED_AT:
-        known += store.subjects(after=name[:2], limit=_LOOKED_AT)
+        known += ledger.subjects(after=name[:2], limit=_LOOKED_AT)
     near = difflib.get_close_matches(name, [other for other, _ in known], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

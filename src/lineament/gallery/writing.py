@@ -1,36 +1,41 @@
-"""Decide outside the write, then write only if nothing changed meanwhile.
+"""Decide outside the write, then commit at once what was decided, if nothing changed meanwhile.
 
-A search takes long and keeps nobody waiting; the write that follows from it is short. Between the two
+A search takes long and keeps nobody waiting; the commit that follows from it is short. Between the two
 another process may write, and then the decision is made anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
-from lineament.protocols import GalleryStore
+from lineament.errors import Conflict
+from lineament.protocols import Ledger
+from lineament.records import Changes
 
 T = TypeVar("T")
 
 _TRIES = 3
 
 
-def decided(store: GalleryStore, decide: Callable[[], T], write: Callable[[T], None]) -> T:
-    """What ``decide`` returned of the very state that ``write`` then changed.
+def committed(ledger: Ledger, decide: Callable[[], tuple[Changes, T]]) -> T:
+    """Commit what ``decide`` returns to the very state of which it was decided; returns the rest of it.
 
     ``decide`` only reads, and may be called several times; what it raises ends the call with nothing
-    written. When others keep writing in between, it is called once more with all writers kept out.
+    written. Whoever was overtaken three times waits for a turn and decides once more in it, with all
+    writers kept out: so nobody starves. `Conflict` comes of engines only whose turns keep nobody out.
     """
     for _ in range(_TRIES):
-        with store.snapshot():
-            revision = store.revision()
-            decision = decide()
-        with store.transaction():
-            if store.revision() == revision:
-                write(decision)
-                return decision
-    with store.transaction():
-        decision = decide()
-        write(decision)
-        return decision
+        with suppress(Conflict):
+            return _once(ledger, decide)
+    with ledger.turn():
+        return _once(ledger, decide)
+
+
+def _once(ledger: Ledger, decide: Callable[[], tuple[Changes, T]]) -> T:
+    with ledger.snapshot():
+        revision = ledger.revision()
+        changes, answer = decide()
+    ledger.commit(changes, expect=revision)
+    return answer

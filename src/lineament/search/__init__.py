@@ -1,4 +1,4 @@
-"""Vector indexes private to local stores."""
+"""Vector indexes, one file each: what finds the records nearest to a vector, made of a ledger."""
 
 from __future__ import annotations
 

@@ -1,19 +1,33 @@
-"""Exact nearest neighbours over float32 rows: a blocked matrix product, then the leaders in float64."""
+"""Exact nearest neighbours over float32 rows: a matrix product, then the leaders in float64.
+
+One product is made of many rows, as starting one costs more than a few thousand rows do, and of its scores
+only the best of every few hundred are compared: looked at one by one are those that may lead.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineament.errors import InvalidArray
+from lineament.records import ALL, Change, Hit, RecordKind, Revision, Where
 from lineament.types import Float32, Float64
 
-_QUERY_BLOCK = 256
-_ROW_BLOCK = 16384
+_QUERY_BLOCK = 64
+_ROW_BLOCK = 1 << 18
+_STRIDE = 256
+"""Neighbouring scores of which the best stands for all."""
+
 # Far above the rounding error of a float32 dot product of unit vectors, far below any difference that
 # could change a decision.
 _MARGIN = np.float32(1e-5)
+
+_PAIRS = 1 << 16
+"""Leaders that are compared in float64 at once."""
+
+_Numbers = NDArray[np.intp]
 
 
 def require_queries(queries: Float32, dimension: int | None, k: int) -> Float32:
@@ -29,7 +43,7 @@ def require_queries(queries: Float32, dimension: int | None, k: int) -> Float32:
 
 
 def similarities(rows: Float32, query: Float32) -> Float64:
-    """Cosines of unit rows ``(N, D)`` with a unit query ``(D,)``, float64 ``(N,)``.
+    """Cosines of unit rows ``(N, D)`` with a unit query ``(D,)``, or each with its own, float64 ``(N,)``.
 
     Each row is summed by itself, so that a row's value depends on nothing but the row and the query:
     equal rows tie exactly, wherever they lie. A matrix product does not promise that.
@@ -40,27 +54,76 @@ def similarities(rows: Float32, query: Float32) -> Float64:
 
 
 class ExactIndex:
-    """Rows by id, growing in place; rows of a removed id are filled with the last one.
+    """Compares with every row of the kinds asked for, in the memory of this process."""
 
-    Not safe for threads by itself: the store that owns it holds the lock.
-    """
+    def __init__(self) -> None:
+        self.revision: Revision = ""
+        self._of_kind: dict[RecordKind, Rows] = {}
+
+    def __reduce__(self) -> tuple[type[ExactIndex], tuple[()]]:
+        """Travels empty: it is made anew of the ledger where it arrives."""
+        return ExactIndex, ()
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Make changes good, in their order."""
+        for change in changes:
+            self.revision = ""  # in the middle of a change it answers of no state
+            if change.anew:
+                self._of_kind = {}
+            for rows in self._of_kind.values():
+                rows.discard(change.gone)
+            self._put(change)
+            self.revision = change.revision
+
+    def _put(self, change: Change) -> None:
+        kinds = np.array(change.kinds)
+        for kind in sorted(set(change.kinds)):
+            at = np.flatnonzero(kinds == kind).tolist()
+            ids = [change.ids[i] for i in at]
+            for other, rows in self._of_kind.items():
+                if other is not kind:
+                    rows.discard(ids)
+            if kind not in self._of_kind:
+                self._of_kind[kind] = Rows(change.vectors.shape[1])
+            self._of_kind[kind].put(ids, [change.subjects[i] for i in at], change.vectors[at])
+
+    def search(self, queries: Float32, k: int, where: Where = ALL) -> list[list[Hit]]:
+        """The k records nearest to each query ``(Q, D)``, best first; ties by id."""
+        found: list[list[Hit]] = [[] for _ in queries]
+        for kind, rows in self._of_kind.items():
+            if where.kinds is None or kind in where.kinds:
+                for hits, of_kind in zip(found, rows.search(queries, k, rows.among(where)), strict=True):
+                    hits.extend(of_kind)
+        return [sorted(hits, key=_order)[:k] for hits in found]
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.revision = ""
+        self._of_kind = {}
+
+
+class Rows:
+    """The rows of one kind by id, growing in place; a row of a removed id is filled with the last one."""
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self._ids: list[str] = []
+        self._subjects: list[str] = []
         self._row: dict[str, int] = {}
         self._matrix = np.empty((0, dimension), np.float32)
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def put(self, ids: Sequence[str], vectors: Float32) -> None:
+    def put(self, ids: Sequence[str], subjects: Sequence[str], vectors: Float32) -> None:
         """Add rows float32 ``(N, D)``, or replace those whose id is known."""
         rows = np.empty(len(ids), np.intp)
-        for i, id_ in enumerate(ids):
+        for i, (id_, subject) in enumerate(zip(ids, subjects, strict=True)):
             row = self._row.setdefault(id_, len(self._ids))
             if row == len(self._ids):
                 self._ids.append(id_)
+                self._subjects.append(subject)
+            self._subjects[row] = subject
             rows[i] = row
         if len(self._ids) > len(self._matrix):
             grown = np.empty((max(len(self._ids), 2 * len(self._matrix)), self.dimension), np.float32)
@@ -68,56 +131,95 @@ class ExactIndex:
             self._matrix = grown
         self._matrix[rows] = vectors
 
-    def discard(self, id_: str) -> None:
-        """Drop a row; does nothing when the id is unknown."""
-        row = self._row.pop(id_, None)
-        if row is None:
-            return
-        last = len(self._ids) - 1
-        moved = self._ids.pop()
-        if row != last:
-            self._ids[row] = moved
-            self._row[moved] = row
-            self._matrix[row] = self._matrix[last]
-        self._matrix[last] = 0
+    def discard(self, ids: Collection[str]) -> None:
+        """Drop the rows of these ids, as far as they are known."""
+        for id_ in self._row.keys() & ids:
+            row = self._row.pop(id_)
+            last = len(self._ids) - 1
+            moved, subject = self._ids.pop(), self._subjects.pop()
+            if row != last:
+                self._ids[row], self._subjects[row] = moved, subject
+                self._row[moved] = row
+                self._matrix[row] = self._matrix[last]
+            self._matrix[last] = 0
 
-    def search(self, queries: Float32, k: int) -> list[list[tuple[str, float]]]:
-        """The k nearest ``(id, similarity)`` of each query ``(Q, D)``, best first; ties by id."""
+    def among(self, where: Where) -> _Numbers | None:
+        """The rows meant, by ids and subjects; None for all of them."""
+        if where.only_kinds:
+            return None
+        ids = self._ids if where.ids is None else self._row.keys() & where.ids
+        named = (self._row[id_] for id_ in ids)
+        if where.subjects is not None:
+            named = (row for row in named if self._subjects[row] in where.subjects)
+        return np.fromiter(named, np.intp)
+
+    def search(self, queries: Float32, k: int, among: _Numbers | None = None) -> list[list[Hit]]:
+        """The k nearest of each query ``(Q, D)``, best first; ties by id."""
         rows = self._matrix[: len(self._ids)]
-        found: list[list[tuple[str, float]]] = []
+        matrix = rows if among is None else rows[among]
+        found: list[list[Hit]] = []
         for start in range(0, len(queries), _QUERY_BLOCK):
             block = queries[start : start + _QUERY_BLOCK]
-            for query, leaders in zip(block, _leaders(rows, block, k), strict=True):
-                exact = similarities(rows[leaders], query)
-                named = sorted(
-                    zip((self._ids[i] for i in leaders), exact.tolist(), strict=True), key=_order
-                )
-                found.append(named[:k])
+            hits: list[list[Hit]] = [[] for _ in block]
+            asked, leaders = _leaders(matrix, block, k)
+            numbers = leaders if among is None else among[leaders]
+            for i in range(0, len(leaders), _PAIRS):
+                part = slice(i, i + _PAIRS)
+                exact = similarities(matrix[leaders[part]], block[asked[part]]).tolist()
+                for query, row, score in zip(asked[part], numbers[part].tolist(), exact, strict=True):
+                    hits[query].append(Hit(self._ids[row], self._subjects[row], score))
+            found += [sorted(of_query, key=_order)[:k] for of_query in hits]
         return found
 
 
-def _order(hit: tuple[str, float]) -> tuple[float, str]:
-    return -hit[1], hit[0]
+def _order(hit: Hit) -> tuple[float, str]:
+    return -hit.similarity, hit.id
 
 
-def _leaders(rows: Float32, queries: Float32, k: int) -> list[np.ndarray[tuple[int], np.dtype[np.intp]]]:
-    """For each query every row that may be among the k nearest: k rows, and those within the margin."""
-    kept = [np.empty(0, np.intp) for _ in queries]
-    scores = [np.empty(0, np.float32) for _ in queries]
+def _leaders(rows: Float32, queries: Float32, k: int) -> tuple[_Numbers, _Numbers]:
+    """Which rows may be among the k nearest of which query: at least those, as numbers of both."""
+    found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
+    space = np.empty((len(queries), 0), np.float32)
+    bars = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(rows), _ROW_BLOCK):
-        block = queries @ rows[start : start + _ROW_BLOCK].T
-        for i, row in enumerate(block):
-            # Nothing below the k-th best so far, less the margin, can come back.
-            near = np.flatnonzero(row >= _bar(row if len(scores[i]) < k else scores[i], k))
-            kept[i] = np.concatenate([kept[i], near + start])
-            scores[i] = np.concatenate([scores[i], row[near]])
-            if len(scores[i]) > k:
-                keep = scores[i] >= _bar(scores[i], k)
-                kept[i], scores[i] = kept[i][keep], scores[i][keep]
-    return kept
+        part = rows[start : start + _ROW_BLOCK]
+        space = _products(part, queries, space)
+        strides = space.reshape(len(queries), -1, _STRIDE)
+        best: Float32 = strides.max(axis=2)
+        # Nothing below the k-th best, less the margin, can come back; the best of strides are as many.
+        bars = np.maximum(bars, _bars(best if best.shape[1] >= k else space, k))
+        asked, stride = np.nonzero(best >= bars[:, None])
+        scores = strides[asked, stride]
+        at, place = np.nonzero(scores >= bars[asked, None])
+        row = stride[at] * _STRIDE + place
+        there = row < len(part)
+        at, place, row = at[there], place[there], row[there]
+        found.append((asked[at], row + start, scores[at, place]))
+    of_query, numbers, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+    near = scores >= bars[of_query]
+    return of_query[near], numbers[near]
 
 
-def _bar(scores: Float32, k: int) -> np.float32:
-    if len(scores) < k:
-        return np.float32(-np.inf)
-    return np.float32(np.partition(scores, len(scores) - k)[len(scores) - k] - _MARGIN)
+def _products(rows: Float32, queries: Float32, space: Float32) -> Float32:
+    """Scores of queries ``(Q, D)`` with rows ``(N, D)``, filled up with -inf to whole strides.
+
+    They are written into ``space`` where it is of that size: new memory costs as much as a product.
+    """
+    width = -(-len(rows) // _STRIDE) * _STRIDE
+    if space.shape[1] != width:
+        space = np.empty((len(queries), width), np.float32)
+    if len(queries) == 1:  # a vector: for a matrix of one row BLAS copies all the others
+        np.matmul(rows, queries[0], out=space[0, : len(rows)])
+    else:
+        np.matmul(queries, rows.T, out=space[:, : len(rows)])
+    space[:, len(rows) :] = -np.inf
+    return space
+
+
+def _bars(scores: Float32, k: int) -> Float32:
+    """The k-th best of each row ``(Q, N)``, less the margin."""
+    if scores.shape[1] < k:
+        return np.full(len(scores), -np.inf, np.float32)
+    last = scores.shape[1] - k
+    bars: Float32 = np.partition(scores, last, axis=1)[:, last] - _MARGIN
+    return bars

@@ -1,8 +1,9 @@
-"""Stores of embeddings, one file an engine; open them by URL.
+"""Ledgers of a gallery's records, one file an engine, and the store that joins one with an index.
 
 ``sqlite:people.db``, ``sqlite:///srv/people.db`` and ``memory:`` are built in. Another package adds an
 engine with an entry point in the group ``lineament.stores`` whose name is the URL's scheme and which points
-at a function ``(location, *, create) -> GalleryStore``, where the location is what follows ``scheme:``.
+at a function ``(location, *, create) -> Ledger``, where the location is what follows ``scheme:``. One that
+brings an index of its own returns a `GalleryStore` of both.
 """
 
 from __future__ import annotations
@@ -19,16 +20,33 @@ from typing import TYPE_CHECKING
 from lineament.config import did_you_mean
 from lineament.errors import ConfigError, UnknownName
 from lineament.lazily import lazily
-from lineament.protocols import GalleryStore
+from lineament.protocols import Ledger
 
 if TYPE_CHECKING:
-    from lineament.stores.memory import MemoryStore
-    from lineament.stores.sqlite import SqliteStore
+    from lineament.stores.between_engines import carry
+    from lineament.stores.gallery_store import GalleryStore
+    from lineament.stores.memory import MemoryLedger
+    from lineament.stores.sqlite import SqliteLedger
 
-__all__ = ["MemoryStore", "SqliteStore", "default_url", "open_store", "schemes"]
+__all__ = [
+    "GalleryStore",
+    "MemoryLedger",
+    "SqliteLedger",
+    "carry",
+    "default_url",
+    "joined",
+    "open_store",
+    "schemes",
+]
 
 __getattr__, __dir__ = lazily(
-    __name__, {"lineament.stores.memory": ("MemoryStore",), "lineament.stores.sqlite": ("SqliteStore",)}
+    __name__,
+    {
+        "lineament.stores.between_engines": ("carry",),
+        "lineament.stores.gallery_store": ("GalleryStore",),
+        "lineament.stores.memory": ("MemoryLedger",),
+        "lineament.stores.sqlite": ("SqliteLedger",),
+    },
 )
 
 ENTRY_POINTS = "lineament.stores"
@@ -43,16 +61,23 @@ def open_store(url: str | os.PathLike[str] | None = None, *, create: bool = True
     exist is a `StoreError` instead of a new file. Raises `UnknownName` for a scheme nobody provides.
     """
     if isinstance(url, os.PathLike):
-        from lineament.stores.sqlite import SqliteStore
+        from lineament.stores.sqlite import SqliteLedger
 
-        return SqliteStore(os.fsdecode(url), create=create)
+        return joined(SqliteLedger(os.fsdecode(url), create=create))
     if url is not None and not isinstance(url, str):
         raise ConfigError(f"a gallery is named by a URL or a path, not {type(url).__name__}: {url!r:.80}")
     scheme, colon, location = (default_url() if url is None else url).partition(":")
     if not colon or _DRIVE.match(scheme + colon + location):
         meant = f"'sqlite:{url}'" if url else "'sqlite:people.db'"
         raise UnknownName(f"{url!r} does not say what kind of gallery it is: write {meant}")
-    return _opener(scheme)(location, create=create)
+    return joined(_opener(scheme)(location, create=create))
+
+
+def joined(ledger: Ledger | GalleryStore) -> GalleryStore:
+    """A ledger with an exact index, or the store that it is already."""
+    from lineament.stores.gallery_store import GalleryStore
+
+    return ledger if isinstance(ledger, GalleryStore) else GalleryStore(ledger)
 
 
 def default_url() -> str:
@@ -68,15 +93,16 @@ def schemes() -> list[str]:
 
 
 def _built_in() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
+    # A scheme holds no underscore (RFC 3986), the other modules here do.
+    return {module.name for module in pkgutil.iter_modules(__path__) if "_" not in module.name}
 
 
-def _opener(scheme: str) -> Callable[..., GalleryStore]:
+def _opener(scheme: str) -> Callable[..., Ledger | GalleryStore]:
     if scheme in _built_in():
-        opener: Callable[..., GalleryStore] = importlib.import_module(f"{__name__}.{scheme}").open_url
+        opener: Callable[..., Ledger] = importlib.import_module(f"{__name__}.{scheme}").open_url
         return opener
     for point in entry_points(group=ENTRY_POINTS, name=scheme):
-        loaded: Callable[..., GalleryStore] = point.load()
+        loaded: Callable[..., Ledger | GalleryStore] = point.load()
         return loaded
     raise UnknownName(
         f"no kind of gallery is called {scheme!r}{did_you_mean(scheme, schemes())}; a gallery in a file is "

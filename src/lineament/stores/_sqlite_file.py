@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from lineament.errors import StoreError
+from lineament.records import Revision
 from lineament.stores import _sqlite_schema as schema
 from lineament.stores._sqlite_rows import DamagedRow
 
@@ -113,21 +114,20 @@ def _log_can_be_made(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def backup(db: apsw.Connection, path: Path) -> None:
-    """Copy a consistent state to a new file, which appears whole and synced or not at all."""
+@contextmanager
+def replacing_nothing(path: Path) -> Iterator[Path]:
+    """A file to fill and close, which then appears at ``path`` whole and synced, or not at all."""
     target = path.absolute()
     require_absent(target)
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     try:
+        yield partial
         with named_errors(target):
-            _make(partial, create=True)
-            copy = apsw.Connection(str(partial), flags=apsw.SQLITE_OPEN_READWRITE)
+            db = apsw.Connection(str(partial), flags=apsw.SQLITE_OPEN_READWRITE)
             try:
-                with copy.backup("main", db, "main") as task:
-                    task.step(-1)
-                copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, no log beside it
+                db.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, no log beside it
             finally:
-                copy.close()
+                db.close()
             _sync(partial)
             os.link(partial, target)  # unlike a rename, never replaces
             _sync(target.parent)
@@ -135,9 +135,22 @@ def backup(db: apsw.Connection, path: Path) -> None:
         require_absent(target)
         raise
     finally:
-        for leftover in (partial, *(Path(f"{partial}{end}") for end in _BESIDE)):
-            with suppress(FileNotFoundError):
-                leftover.unlink()
+        for leftover in existing(partial):
+            leftover.unlink(missing_ok=True)
+
+
+def place(path: Path) -> str:
+    """What tells a file from another one that lies at the same path later."""
+    with named_errors(path):
+        found = path.stat()
+    return f"{found.st_dev:x}-{found.st_ino:x}"
+
+
+def parts_of(revision: Revision) -> tuple[int, str]:
+    """The number of the last write in a revision, and the file and its last erasure; -1 for no revision."""
+    rest, _, erasures = revision.rpartition(".")
+    place, _, number = rest.rpartition(":")
+    return (int(number), f"{place}.{erasures}") if place else (-1, "")
 
 
 def existing(path: Path) -> list[Path]:

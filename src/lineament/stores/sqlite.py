@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, crash-safe, for several processes, clean after an erasure.
+"""The embedded ledger: one SQLite file, crash-safe, for several processes, clean after an erasure.
 
 Write-ahead log with ``synchronous=FULL``: a call that returned is on disk. An erasure (a removal or a
 rename) ends with VACUUM and an emptied log, because ``secure_delete`` alone leaves stale copies of names on
@@ -7,60 +7,78 @@ split index pages (docs/decisions/0005-embedded-store.md). A file that cannot be
 
 from __future__ import annotations
 
-import json
 import os
+import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import apsw
-import numpy as np
 
-from lineament.config import several
-from lineament.counting import quantity
 from lineament.errors import ConfigError, StoreError
 from lineament.io import forks
-from lineament.records import Hit, Record, RecordKind
-from lineament.search.exact import ExactIndex, require_queries
+from lineament.records import (
+    ALL,
+    Bound,
+    Change,
+    Changes,
+    Record,
+    RecordKind,
+    Revision,
+    SubjectCount,
+    Where,
+)
 from lineament.stores import _sqlite_carried as carried
 from lineament.stores import _sqlite_file as file
 from lineament.stores import _sqlite_reading as reading
-from lineament.stores._sqlite_rows import COLUMNS, UPSERT, record_of, row_of
+from lineament.stores._checks import require_expected, require_fitting
+from lineament.stores._sqlite_rows import (
+    CHANGED,
+    COLUMNS,
+    JOINED,
+    UPSERT,
+    change_of,
+    meant,
+    record_of,
+    row_of,
+)
 from lineament.stores._sqlite_schema import folded
-from lineament.stores.memory import require_dimension, require_model
-from lineament.types import Float32, ModelId
+from lineament.types import ModelId
 
 _PAGE = 1000
-_JOINED = "record JOIN subject ON subject.number = record.subject"
-# One query for any number of values: SQLite looks each of them up in the index.
-_ANY_OF = "IN (SELECT value FROM json_each(?1))"
+_BATCH = 10_000
 
 
-def open_url(location: str, *, create: bool = True) -> SqliteStore:
+def open_url(location: str, *, create: bool = True) -> SqliteLedger:
     """``people.db``, ``/abs/people.db`` or ``///abs/people.db``; a leading ``~/`` is the home directory.
 
     The folder of the default gallery is made; any other must exist.
     """
     from lineament.stores import default_url
 
+    path = path_of(location)
+    if create and default_url() == f"sqlite:{path}":
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return SqliteLedger(path, create=create)
+
+
+def path_of(location: str) -> Path:
+    """The file that a URL names by what follows ``sqlite:``; raises `ConfigError` for none."""
     text = location[2:] if location.startswith("///") else location
     if not text:
         raise ConfigError("sqlite: needs a file, such as sqlite:people.db")
-    path = Path(text).expanduser() if text.startswith("~/") else Path(text)
-    if create and default_url() == f"sqlite:{path}":
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SqliteStore(path, create=create)
+    return Path(text).expanduser() if text.startswith("~/") else Path(text)
 
 
-def _existing(path: Path) -> SqliteStore:
+def _existing(path: Path) -> SqliteLedger:
     """The gallery that was there where the store was pickled."""
-    return SqliteStore(path, create=False)
+    return SqliteLedger(path, create=False)
 
 
-class SqliteStore:
+class SqliteLedger:
     """A gallery in one file, which only its owner can read.
 
     ``vfs`` names an SQLite file system layer, for tests that cut the power.
@@ -75,10 +93,10 @@ class SqliteStore:
         self._vfs = vfs
         self._connection: apsw.Connection | None = None
         self._depth = 0
-        self._writing = False
-        self._indexes: dict[RecordKind, ExactIndex] = {}
-        self._seen = (-1, -1)
-        self._erasing = False
+        self._turn = False
+        # What was opened again may be another file with the same numbers, be it in the same place on disk.
+        self._again = ""
+        self._place = ""
         self._frozen: reading.State | None = None
         self.read_only = False
         self._open(create)
@@ -91,6 +109,7 @@ class SqliteStore:
         if self.read_only:
             self._open_to_read()
             return
+        self._place = file.place(self.path) + self._again
         with suppress(StoreError):  # an erasure that a crash or a reader cut short; tried again later
             self._purge(wait_ms=1000)
 
@@ -111,8 +130,7 @@ class SqliteStore:
                 return
             self._connection.close()
             self._connection = None
-            # Not kept: another file may lie there when it is opened again.
-            self._indexes, self._seen = {}, (-1, -1)
+            self._again = f"~{secrets.token_hex(8)}"
 
     def resume_after_fork(self) -> None:
         """After a fork, in the parent."""
@@ -128,11 +146,78 @@ class SqliteStore:
         """Travels as the place of its file, which is opened anew."""
         return _existing, (self.path,)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make what happens inside one write; an exception undoes it all. Nests.
+    def commit(self, changes: Changes, *, expect: Revision | None = None) -> Revision:
+        """Make the changes, all or none; raises `Conflict` where another revision was expected.
 
-        Raises `StoreError` for a gallery that can only be read.
+        Raises `StoreError` for a gallery that can only be read, and when another process keeps a copy of
+        what was erased open for too long: it is gone then, and the copy goes with the next write or
+        opening.
+        """
+        with self._lock:
+            if not self._turn:
+                with self.turn():
+                    return self.commit(changes, expect=expect)
+            try:
+                require_expected(expect, self.revision())
+                erased = self._make(changes)
+                now = self.revision()
+                self._sql("COMMIT")
+            finally:
+                self._end_turn()
+            if erased:
+                self._purge()
+            else:
+                with suppress(StoreError):  # somebody else's erasure: that call tells of it
+                    self._purge(wait_ms=0)
+            return now
+
+    def _make(self, changes: Changes) -> bool:
+        """Make the changes within the turn; whether anything is gone."""
+        bound = self.bound()
+        require_fitting(changes, bound)
+        if bound is None and changes.bind is not None:
+            model, dimension = changes.bind
+            self._sql("INSERT INTO model VALUES (1, ?, ?, ?)", model.name, model.sha256, dimension)
+        gone = sum(self._rename(old, new) for old, new in changes.rename if old != new)
+        for name in changes.erase:
+            gone += self._delete("subject = (SELECT number FROM subject WHERE name = ?)", name)
+        gone += sum(self._delete("id = ?", id_) for id_ in changes.remove)
+        if gone:
+            self._sql("UPDATE state SET erasures = erasures + 1")
+        if changes.put:
+            [(revision,)] = self._sql("UPDATE state SET revision = revision + 1 RETURNING revision")
+            for record in changes.put:
+                before = self._sql("SELECT subject FROM record WHERE id = ?", record.id)
+                self._add_subject(record.subject)
+                self._sql(UPSERT, *row_of(record), revision)
+                for (number,) in before:
+                    self._drop_if_empty(number)
+        return gone > 0
+
+    def _rename(self, old: str, new: str) -> int:
+        """Move the records of a subject; how many."""
+        for (number,) in self._sql("SELECT number FROM subject WHERE name = ?", old):
+            self._add_subject(new)
+            target = "(SELECT number FROM subject WHERE name = ?)"
+            moved = self._sql(
+                f"UPDATE record SET subject = {target} WHERE subject = ? RETURNING 1", new, number
+            )
+            self._drop_if_empty(number)
+            return len(moved)
+        return 0
+
+    def _delete(self, condition: str, value: str) -> int:
+        """Delete records, and subjects that lost their last; how many records."""
+        numbers = self._sql(f"DELETE FROM record WHERE {condition} RETURNING subject", value)
+        for (number,) in set(numbers):
+            self._drop_if_empty(number)
+        return len(numbers)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let other writers wait, until a commit inside or the end; see `commit`.
+
+        Others wait for half a minute, and as SQLite lets them: whoever asks next may be next.
         """
         with self._lock:
             if self.read_only:
@@ -140,34 +225,21 @@ class SqliteStore:
                     f"{self.path}: can only be read (no write permission, or a read-only file system); "
                     "nothing was changed"
                 )
-            if self._depth and not self._writing:
-                raise StoreError(f"{self.path}: no write can begin inside a snapshot")
-            outermost = self._depth == 0
-            seen = self._seen
-            self._sql("BEGIN IMMEDIATE" if outermost else "SAVEPOINT nested")
-            self._depth += 1
-            self._writing = True
+            if self._depth:
+                raise StoreError(f"{self.path}: no write can begin inside a snapshot; end it first")
+            self._sql("BEGIN IMMEDIATE")
+            self._depth, self._turn = 1, True
             try:
                 yield
-                self._sql("COMMIT" if outermost else "RELEASE nested")
-            except BaseException:
-                if self._seen != seen:
-                    self._seen = (-1, -1)  # the index may hold rows that never came to be
-                if self._db.in_transaction:
-                    self._sql("ROLLBACK" if outermost else "ROLLBACK TO nested")
-                    if not outermost:
-                        self._sql("RELEASE nested")
-                raise
             finally:
-                self._depth -= 1
-                self._writing = self._depth > 0
-            if outermost and self._erasing:
-                self._erasing = False
-                self._indexes, self._seen = {}, (-1, -1)  # nor in memory until the next search
-                self._purge()
-            elif outermost:
-                with suppress(StoreError):  # somebody else's erasure: that call tells of it
-                    self._purge(wait_ms=0)
+                self._end_turn()
+
+    def _end_turn(self) -> None:
+        """Undo what was not committed; a turn that is over stays so."""
+        if self._turn:
+            self._depth, self._turn = 0, False
+            if self._db.in_transaction:
+                self._sql("ROLLBACK")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -178,134 +250,64 @@ class SqliteStore:
                 return
             self._follow()
             self._sql("BEGIN")
-            self._depth += 1
+            self._depth = 1
             try:
                 yield
             finally:
-                self._depth -= 1
+                self._depth = 0
                 if self._db.in_transaction:
                     self._sql("COMMIT")
             if self._frozen is not None and reading.state_of(self.path) != self._frozen:
                 raise StoreError(f"{self.path}: was written to while it was being read; try again")
 
-    def revision(self) -> int:
-        """Grows with every write, of other processes too."""
+    def revision(self) -> Revision:
+        """Another one after every write, of other processes too, and in every file."""
         with self.snapshot():
-            return int(self._sql("SELECT revision + erasures FROM state")[0][0])
+            [(revision, erasures)] = self._sql("SELECT revision, erasures FROM state")
+            return f"{self._place}:{revision}.{erasures}"
 
-    def upsert(self, records: Sequence[Record]) -> None:
-        """Write records; an id already there is replaced."""
-        with self.transaction():
-            bound = self._bound()
-            require_dimension(records, None if bound is None else bound[1])
-            [(revision,)] = self._sql("UPDATE state SET revision = revision + 1 RETURNING revision")
-            for record in records:
-                before = self._sql("SELECT subject FROM record WHERE id = ?", record.id)
-                self._add_subject(record.subject)
-                self._sql(UPSERT, *row_of(record), revision)
-                for (number,) in before:
-                    self._drop_if_empty(number)
+    def changes_since(self, revision: Revision) -> Iterator[Change]:
+        """What was written since; everything, if anything was erased since. Hold a `snapshot`."""
+        now = self.revision()
+        if revision == now:
+            return
+        bound = self.bound()
+        (known, erased), (_, erasures) = file.parts_of(revision), file.parts_of(now)
+        since = known if erased == erasures else -1
+        anew = since < 0
+        with file.named_errors(self.path):
+            cursor = self._db.execute(CHANGED, (since,))
+            while rows := list(islice(cursor, _BATCH)):
+                yield change_of(rows, 0 if bound is None else bound.dimension, anew)
+                anew = False
+        yield Change(now, anew)
 
-    def remove(self, ids: Sequence[str]) -> int:
-        """Erase records, leaving no readable copy; returns how many there were.
-
-        Raises `StoreError` when another process keeps a copy open for too long: the records are gone
-        then, and the copy goes with the next write or opening.
-        """
-        with self.transaction():
-            numbers = [
-                number
-                for id_ in several(ids)
-                for (number,) in self._sql("DELETE FROM record WHERE id = ? RETURNING subject", id_)
-            ]
-            for number in set(numbers):
-                self._drop_if_empty(number)
-            return self._erased(len(numbers))
-
-    def remove_subject(self, subject: str) -> int:
-        """Erase every record of a subject and the name; returns how many there were. See `remove`."""
-        with self.transaction():
-            found = self._sql("SELECT number FROM subject WHERE name = ?", subject)
-            count = 0
-            for (number,) in found:
-                count = len(self._sql("DELETE FROM record WHERE subject = ? RETURNING 1", number))
-                self._drop_if_empty(number)
-            return self._erased(count)
-
-    def rename_subject(self, old: str, new: str) -> int:
-        """Move every record of ``old`` to ``new``; returns how many. See `remove`."""
-        with self.transaction():
-            count = self._sql(f"SELECT count(*) FROM {_JOINED} WHERE name = ?", old)[0][0]
-            if count and old != new:
-                self._add_subject(new)
-                self._sql(
-                    "UPDATE record SET subject = (SELECT number FROM subject WHERE name = ?)"
-                    " WHERE subject = (SELECT number FROM subject WHERE name = ?)",
-                    new,
-                    old,
-                )
-                self._sql("DELETE FROM subject WHERE name = ?", old)
-                self._erased(count)
-            return int(count)
-
-    def get(self, ids: Sequence[str]) -> list[Record]:
-        """Those of the records that exist, ordered by id."""
-        return self._records(f"id {_ANY_OF}", json.dumps(several(ids)))
-
-    def of_subjects(self, subjects: Sequence[str], kind: RecordKind) -> list[Record]:
-        """The records of one kind of these subjects, ordered by id."""
-        numbers = f"(SELECT number FROM subject WHERE name {_ANY_OF})"
-        return self._records(
-            f"record.subject IN {numbers} AND kind = ?2", json.dumps(several(subjects)), kind
-        )
-
-    def of_pictures(self, pictures: Sequence[str]) -> list[Record]:
-        """The records made of the pictures with these digests, ordered by id."""
-        return self._records(f"picture {_ANY_OF} AND picture <> ''", json.dumps(several(pictures)))
+    def read(self, where: Where = ALL, *, after: str = "", limit: int | None = None) -> Iterator[Record]:
+        """The records meant, ordered by id; many are read a page at a time."""
+        condition, order, values = meant(where)
+        query = f"SELECT {COLUMNS} FROM {JOINED} WHERE {condition} AND {order} > ? ORDER BY {order} LIMIT ?"
+        left = -1 if limit is None else limit
+        while left:
+            # What is looked up by an index is little, and is sorted: once, and not for every page.
+            size = (_PAGE if left < 0 else min(_PAGE, left)) if where.only_kinds else left
+            with self.snapshot():
+                page = self._sql(query, *values, after, size)
+            with file.named_errors(self.path):
+                records = [record_of(row) for row in page]
+            yield from records
+            if len(page) != size:
+                return
+            left, after = max(left - size, -1), page[-1][0]
 
     def find_subject(self, name: str) -> str | None:
         """The subject of this name, else of its other Unicode spelling, else None."""
         with self.snapshot():
-            # Of several spellings, which only a store's own caller can make, the same one comes first.
+            # Of several spellings, which only a ledger's own caller can make, the same one comes first.
             query = "SELECT name FROM subject WHERE folded = ?2 ORDER BY name <> ?1, name LIMIT 1"
             found = self._sql(query, name, folded(name))
             return found[0][0] if found else None
 
-    def search(self, queries: Float32, k: int, kind: RecordKind = RecordKind.SAMPLE) -> list[list[Hit]]:
-        """The k records nearest to each query, best first; ties by id. Sees other processes' writes."""
-        with self.snapshot():
-            bound = self._bound()
-            queries = require_queries(queries, None if bound is None else bound[1], k)
-            self._refresh()
-            index = self._indexes.get(kind)
-            if index is None:
-                return [[] for _ in queries]
-            found = index.search(queries, k)
-            wanted = json.dumps([id_ for hits in found for id_, _ in hits])
-            names = dict(self._sql(f"SELECT id, name FROM {_JOINED} WHERE id {_ANY_OF}", wanted))
-            return [[Hit(id_, names[id_], score) for id_, score in hits] for hits in found]
-
-    def scan(self, subject: str | None = None, kind: RecordKind | None = None) -> Iterator[Record]:
-        """Every record, ordered by id, or those of one subject or kind; read a page at a time.
-
-        Hold a `snapshot` or `transaction` to see one state of the store throughout.
-        """
-        conditions = "(?1 IS NULL OR name = ?1) AND (?2 IS NULL OR kind = ?2)"
-        if subject is not None:
-            conditions = "record.subject = (SELECT number FROM subject WHERE name = ?1) AND " + conditions
-        query = f"SELECT {COLUMNS} FROM {_JOINED} WHERE {conditions} AND id > ?3 ORDER BY id LIMIT ?4"
-        after = ""
-        while True:
-            with self.snapshot():
-                page = self._sql(query, subject, kind, after, _PAGE)
-            with file.named_errors(self.path):
-                records = [record_of(row) for row in page]
-            yield from records
-            if len(page) < _PAGE:
-                return
-            after = page[-1][0]
-
-    def subjects(self, *, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
+    def subjects(self, *, after: str = "", limit: int | None = None) -> list[SubjectCount]:
         """Each subject that has a record, with its number of samples, ordered by name."""
         with self.snapshot():
             samples = "SELECT count(*) FROM record WHERE subject = number AND kind = ?1"
@@ -313,38 +315,22 @@ class SqliteStore:
             rows = self._sql(query, RecordKind.SAMPLE, after, -1 if limit is None else limit)
             return [(name, count) for name, count in rows]
 
-    def count(self, kind: RecordKind | None = None) -> int:
-        """How many records there are."""
+    def count(self, where: Where = ALL) -> int:
+        """How many records are meant."""
+        condition, _, values = meant(where)
+        if where.only_kinds:
+            query = f"SELECT coalesce(sum(records), 0) FROM tally WHERE {condition}"
+        else:
+            query = f"SELECT count(*) FROM {JOINED} WHERE {condition}"
         with self.snapshot():
-            query = "SELECT coalesce(sum(records), 0) FROM tally WHERE ?1 IS NULL OR kind = ?1"
-            return int(self._sql(query, kind)[0][0])
+            return int(self._sql(query, *values)[0][0])
 
-    def model(self) -> ModelId | None:
+    def bound(self) -> Bound | None:
         """The model bound, or None."""
         with self.snapshot():
-            bound = self._bound()
-            return None if bound is None else bound[0]
-
-    def bind_model(self, model: ModelId, dimension: int) -> None:
-        """Fix the model on first use; raises `ModelMismatch` if the file holds another's."""
-        with self._lock:
-            if self.model() is None:
-                with self.transaction():
-                    self._sql(
-                        "INSERT OR IGNORE INTO model VALUES (1, ?, ?, ?)",
-                        model.name,
-                        model.sha256,
-                        dimension,
-                    )
-            with self.snapshot():
-                bound = self._bound()
-            assert bound is not None
-            require_model(bound, model, dimension)
-
-    def backup(self, path: Path) -> None:
-        """Write a consistent copy as a new file while others go on writing; synced to disk."""
-        with self._lock:
-            file.backup(self._db, Path(path))
+            for name, sha256, dimension in self._sql("SELECT name, sha256, dimension FROM model"):
+                return Bound(ModelId(name, sha256), dimension)
+            return None
 
     def files(self) -> list[Path]:
         """The gallery's file, its log and what SQLite keeps beside them."""
@@ -361,34 +347,22 @@ class SqliteStore:
                 self._connection = file.closed()
             elif not carried.is_carried(self.path):
                 self._connection.close()
-            self._indexes.clear()
 
     def _sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with file.named_errors(self.path):
             return list(self._db.execute(query, values))
 
-    def _records(self, condition: str, *values: Any) -> list[Record]:
-        with self.snapshot():
-            query = f"SELECT {COLUMNS} FROM {_JOINED} WHERE {condition} ORDER BY id"
-            rows = self._sql(query, *values)
-            with file.named_errors(self.path):
-                return [record_of(row) for row in rows]
-
     def _open_to_read(self) -> None:
         opened = reading.open_to_read(self.path)
         self._connection, self._frozen = opened.db, opened.state
-        self._indexes, self._seen = {}, (-1, -1)
+        self._place = file.place(self.path) + self._again
 
     def _follow(self) -> None:
         """Open again what was opened without a lock and was written to since."""
         if self._frozen is not None and reading.state_of(self.path) != self._frozen:
             self._db.close()
+            self._again = f"~{secrets.token_hex(8)}"
             self._open_to_read()
-
-    def _bound(self) -> tuple[ModelId, int] | None:
-        for name, sha256, dimension in self._sql("SELECT name, sha256, dimension FROM model"):
-            return ModelId(name, sha256), dimension
-        return None
 
     def _add_subject(self, name: str) -> None:
         self._sql("INSERT OR IGNORE INTO subject (name, folded) VALUES (?, ?)", name, folded(name))
@@ -399,12 +373,6 @@ class SqliteStore:
             " AND NOT EXISTS (SELECT 1 FROM record WHERE subject = ?1)",
             number,
         )
-
-    def _erased(self, count: int) -> int:
-        if count:
-            self._erasing = True
-            self._sql("UPDATE state SET erasures = erasures + 1")
-        return count
 
     def _purge(self, wait_ms: int | None = None) -> None:
         """Rewrite the file without what was erased and empty the log, if an erasure calls for it."""
@@ -431,39 +399,3 @@ class SqliteStore:
                     "be left in its log; it goes with the next write or opening"
                 )
             self._sql("UPDATE state SET purged = max(purged, ?)", erasures)
-
-    def _refresh(self) -> None:
-        """Bring the vectors in memory up to this moment's state of the file."""
-        [(revision, erasures)] = self._sql("SELECT revision, erasures FROM state")
-        if (revision, erasures) == self._seen:
-            return
-        bound = self._bound()
-        if bound is None:
-            return
-        whole = erasures != self._seen[1]
-        if whole:
-            self._indexes = {}
-        since = -1 if whole else self._seen[0]
-        query = "SELECT id, kind, vector FROM record WHERE revision > ?"
-        with file.named_errors(self.path):
-            cursor = self._db.execute(query, (since,))
-            while rows := list(islice(cursor, 10_000)):
-                self._load(rows, bound[1], known=not whole)
-        self._seen = revision, erasures
-
-    def _load(self, rows: Sequence[tuple[Any, ...]], dimension: int, *, known: bool) -> None:
-        for kind in RecordKind:
-            mine = [row for row in rows if row[1] == kind]
-            if any(len(blob) != 4 * dimension for _, _, blob in mine):
-                raise StoreError(
-                    f"{self.path}: damaged: a vector is not of {quantity(dimension, 'number')}"
-                )
-            if not mine:
-                continue
-            ids = [row[0] for row in mine]
-            if known:  # a replaced record may have been of another kind
-                for index in self._indexes.values():
-                    for id_ in ids:
-                        index.discard(id_)
-            vectors = np.frombuffer(b"".join(row[2] for row in mine), "<f4").reshape(-1, dimension)
-            self._indexes.setdefault(kind, ExactIndex(dimension)).put(ids, vectors)

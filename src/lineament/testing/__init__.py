@@ -11,13 +11,18 @@ if TYPE_CHECKING:
     from lineament.testing.embedder_contract import EmbedderContract, synthetic_crops
     from lineament.testing.engine_contract import EngineContract
     from lineament.testing.fakes import FakeAnalyzer, picture, quality, threshold
-    from lineament.testing.store_contract import StoreContract, record, unit_vectors
+    from lineament.testing.index_contract import IndexContract
+    from lineament.testing.ledger_contract import LedgerContract
+    from lineament.testing.made_up_records import record, unit_vectors
+    from lineament.testing.store_contract import StoreContract
 
 __all__ = [
     "DetectorContract",
     "EmbedderContract",
     "EngineContract",
     "FakeAnalyzer",
+    "IndexContract",
+    "LedgerContract",
     "StoreContract",
     "picture",
     "plain_pictures",
@@ -35,6 +40,9 @@ __getattr__, __dir__ = lazily(
         "lineament.testing.embedder_contract": ("EmbedderContract", "synthetic_crops"),
         "lineament.testing.engine_contract": ("EngineContract",),
         "lineament.testing.fakes": ("FakeAnalyzer", "picture", "quality", "threshold"),
-        "lineament.testing.store_contract": ("StoreContract", "record", "unit_vectors"),
+        "lineament.testing.index_contract": ("IndexContract",),
+        "lineament.testing.ledger_contract": ("LedgerContract",),
+        "lineament.testing.made_up_records": ("record", "unit_vectors"),
+        "lineament.testing.store_contract": ("StoreContract",),
     },
 )
