@@ -17,7 +17,7 @@ from lineament.detectors.haar import Haar
 from lineament.errors import ConfigError
 from lineament.io import calibration_file
 from lineament.settings import AnalyzerSettings, GallerySettings
-from lineament.stores.memory import MemoryStore
+from lineament.stores.memory import MemoryLedger
 from lineament.testing import FakeAnalyzer, threshold
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -142,7 +142,7 @@ def test_wrong_gallery_settings(values: dict[str, Any], says: str) -> None:
         (AnalyzerSettings(Haar()), "detector"),
         (AnalyzerSettings("haar", FakeAnalyzer), "embedder"),  # type: ignore[arg-type]
         (AnalyzerSettings("haar", attributes=("age", object())), "attributes"),  # type: ignore[arg-type]
-        (GallerySettings(MemoryStore()), "store"),
+        (GallerySettings(MemoryLedger()), "store"),
         (GallerySettings("memory:", FakeAnalyzer({})), "analyzer"),
         (GallerySettings("memory:", AnalyzerSettings(Haar())), "detector"),
     ],

@@ -137,7 +137,16 @@ class IndexContract:
             Where(ids=["0003", "0007", "0011", "unknown"]),
             Where(kinds=[SAMPLE], subjects=SUBJECTS[:3], ids=[f"{i:04d}" for i in range(30)]),
         ],
-        ids=str,
+        ids=[
+            "all",
+            "a kind",
+            "two kinds",
+            "no kind",
+            "two people",
+            "nobody",
+            "ids",
+            "kind, people and ids",
+        ],
     )
     def test_only_what_is_meant(self, index: VectorIndex, where: Where) -> None:
         """The nearest of those meant are found, however many others are nearer."""
