@@ -9,7 +9,7 @@ BASE_TESTS := tests/geometry tests/search tests/io/test_images.py tests/io/test_
 	tests/io/test_written_files.py tests/stores/test_store_contract.py tests/gallery/test_opening.py \
 	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
 
-.PHONY: demo test test-all check lowest advisories bench docs site clean
+.PHONY: demo test test-all check package lowest advisories bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -29,8 +29,12 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/python docs/build.py --check
 	$(MAKE) site
 	$(MAKE) test-all
+	$(MAKE) package
 	$(MAKE) lowest
 	$(MAKE) advisories
+
+package: $(VENV)/.dev        ## build wheel and sdist, install the wheel without extras, try every command's help
+	$(BIN)/python .ci/package.py
 
 lowest: $(LOW)/.made         ## the base tests with the lowest versions that pyproject.toml allows
 	$(LOW)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile -m "not slow" $(BASE_TESTS)
@@ -67,4 +71,4 @@ $(LOW)/.made: pyproject.toml $(VENV)/.dev
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOW) demo-output site
+	rm -rf $(VENV) $(LOW) .venv-package demo-output site
