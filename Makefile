@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PHOTOS ?=
 LOW    := .venv-lowest
+BASE   := .venv-base
 # What needs no training library: where the libraries with floors are called.
 BASE_TESTS := tests/geometry tests/search tests/io/test_images.py tests/io/test_golden.py tests/io/test_heif.py \
 	tests/io/test_written_files.py tests/stores/test_store_contract.py tests/gallery/test_opening.py \
 	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
+TEST_TOOLS := httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
 
-.PHONY: demo test test-all check package lowest advisories bench docs site clean
+.PHONY: demo test test-base test-all check package lowest advisories bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -17,6 +19,10 @@ demo: $(VENV)/.base          ## enrol people from the sample photos and identify
 test: $(VENV)/.dev           ## the tests, but for whole trainings and the like, which take as long again
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0 -m "not slow"
 	@echo "left out: tests marked slow (whole trainings, signals, many processes, long files); make test-all runs them too"
+
+test-base: $(BASE)/.made     ## tests of the base without torch; the files that need it are counted
+	$(BASE)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile -m "not slow" $(BASE_TESTS) \
+		tests/scoring tests/gallery tests/quality tests/plots tests/test_analyzer.py tests/test_plugins.py tests/training
 
 test-all: $(VENV)/.dev       ## all tests
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0
@@ -66,9 +72,14 @@ $(LOW)/.made: pyproject.toml $(VENV)/.dev
 	$(BIN)/uv venv -q --clear --seed --python $(BIN)/python $(LOW)
 	$(BIN)/uv pip install -q --python $(LOW)/bin/python --resolution lowest-direct \
 		-e '.[collect,heif,onnxruntime,plots,serve]'
-	$(BIN)/uv pip install -q --python $(LOW)/bin/python \
-		httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
+	$(BIN)/uv pip install -q --python $(LOW)/bin/python $(TEST_TOOLS)
+	touch $@
+
+$(BASE)/.made: pyproject.toml $(VENV)/.dev
+	$(BIN)/uv venv -q --clear --seed --python $(BIN)/python $(BASE)
+	$(BIN)/uv pip install -q --python $(BASE)/bin/python -e '.[collect,heif,onnxruntime,plots,serve,video]' \
+		$(TEST_TOOLS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOW) .venv-package demo-output site
+	rm -rf $(VENV) $(LOW) $(BASE) .venv-package demo-output site

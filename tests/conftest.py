@@ -1,7 +1,10 @@
 """Being here puts this folder on the import path, so that every test can use ``hostile``."""
 
 import os
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -58,6 +61,7 @@ _LONG = (
             "detector",
             "distributed",
             "embedder",
+            "every_trainer",
             "export",
             "face_networks",
             "localizer",
@@ -79,3 +83,62 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if str(item.path.relative_to(Path(__file__).parent).as_posix()).startswith(_LONG):
             item.add_marker(pytest.mark.slow)
+
+
+# What only the extra `train` brings. Where torch is not installed, a test file that cannot be imported for
+# want of one of these is not collected, and the summary counts it; with torch, that is an error.
+_TRAINING = (
+    "onnxscript",
+    "pytorch_metric_learning",
+    "safetensors",
+    "tensorboard",
+    "tomli_w",
+    "torch",
+    "torchvision",
+    "ultralytics",
+)
+_LEFT_OUT = pytest.StashKey[set[str]]()
+
+
+class _WithoutTraining(pytest.Module):
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and (cause.name or "").split(".")[0] in _TRAINING:
+                self.config.stash[_LEFT_OUT].add(self.path.relative_to(self.config.rootpath).as_posix())
+                return []
+            raise
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_LEFT_OUT] = set()
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    if find_spec("torch") is not None:
+        return None
+    module: pytest.Module = _WithoutTraining.from_parent(parent, path=module_path)
+    return module
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With several processes, those that collected tell the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left out"] = sorted(session.config.stash[_LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_LEFT_OUT].update(getattr(node, "workeroutput", {}).get("left out", ()))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    files = sorted(config.stash[_LEFT_OUT])
+    if files:
+        elsewhere = [file for file in files if not file.startswith("tests/training/")]
+        terminalreporter.write_line(
+            f"not collected, because torch is not installed: {len(files)} files, "
+            f"{len(files) - len(elsewhere)} of tests/training and {', '.join(elsewhere) or 'no other'}"
+        )
