@@ -4,22 +4,28 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PHOTOS ?=
 LOW    := .venv-lowest
+BASE   := .venv-base
 # What needs no training library: where the libraries with floors are called.
 BASE_TESTS := tests/geometry tests/search tests/io/test_images.py tests/io/test_golden.py tests/io/test_heif.py \
 	tests/io/test_written_files.py tests/stores/test_store_contract.py tests/gallery/test_opening.py \
 	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
+TEST_TOOLS := httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
 
-.PHONY: demo test test-all check lowest advisories bench docs site clean
+.PHONY: demo test test-base test-all check package lowest advisories bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.dev           ## the tests, but for whole trainings and the like, which take as long again
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0 -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not slow"
 	@echo "left out: tests marked slow (whole trainings, signals, many processes, long files); make test-all runs them too"
 
+test-base: $(BASE)/.made     ## tests of the base without torch; the files that need it are counted
+	$(BASE)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(BASE_TESTS) \
+		tests/scoring tests/gallery tests/quality tests/plots tests/test_analyzer.py tests/test_plugins.py tests/training
+
 test-all: $(VENV)/.dev       ## all tests
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contract, docs
 	$(BIN)/ruff check .
@@ -29,11 +35,15 @@ check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contrac
 	$(BIN)/python docs/build.py --check
 	$(MAKE) site
 	$(MAKE) test-all
+	$(MAKE) package
 	$(MAKE) lowest
 	$(MAKE) advisories
 
+package: $(VENV)/.dev        ## build wheel and sdist, install the wheel without extras, try every command's help
+	$(BIN)/python .ci/package.py
+
 lowest: $(LOW)/.made         ## the base tests with the lowest versions that pyproject.toml allows
-	$(LOW)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile -m "not slow" $(BASE_TESTS)
+	$(LOW)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(BASE_TESTS)
 
 advisories: $(VENV)/.dev     ## known holes in what is installed; says so where nobody can be asked
 	$(BIN)/python .ci/advisories.py
@@ -62,9 +72,14 @@ $(LOW)/.made: pyproject.toml $(VENV)/.dev
 	$(BIN)/uv venv -q --clear --seed --python $(BIN)/python $(LOW)
 	$(BIN)/uv pip install -q --python $(LOW)/bin/python --resolution lowest-direct \
 		-e '.[collect,heif,onnxruntime,plots,serve]'
-	$(BIN)/uv pip install -q --python $(LOW)/bin/python \
-		httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
+	$(BIN)/uv pip install -q --python $(LOW)/bin/python $(TEST_TOOLS)
+	touch $@
+
+$(BASE)/.made: pyproject.toml $(VENV)/.dev
+	$(BIN)/uv venv -q --clear --seed --python $(BIN)/python $(BASE)
+	$(BIN)/uv pip install -q --python $(BASE)/bin/python -e '.[collect,heif,onnxruntime,plots,serve,video]' \
+		$(TEST_TOOLS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOW) demo-output site
+	rm -rf $(VENV) $(LOW) $(BASE) .venv-package demo-output site

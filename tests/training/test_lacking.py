@@ -122,3 +122,18 @@ def test_an_embedder_says_how_many_people_each_split_has(tmp_path: Path) -> None
     rows += [row(i, "val", subject="one") for i in range(20, 24)]
     with pytest.raises(LineamentError, match=r"subjects by split: train 4, val 1\); add people"):
         train_embedder(Manifest(tuple(rows)), tmp_path / "run", EmbedderSettings(aligned=True))
+
+
+def test_a_split_that_lies_beside_is_named(tmp_path: Path) -> None:
+    """Who split the data and gives the folder, whose manifest is the one before, is told which file to
+    give; other lines of JSON beside it are no manifests."""
+    unsplit = Manifest((row(1, None), row(2, None)), folder=tmp_path)
+    unsplit.save(tmp_path / "manifest.jsonl")
+    (tmp_path / "decisions.jsonl").write_text('{"id": "x"}\n', encoding="utf-8")
+    with pytest.raises(NotEnoughSamples, match="run first: lineament dataset split"):
+        rows_of(unsplit, "train")
+    split = tmp_path / "split.jsonl"
+    Manifest((row(1, "train"), row(2, "val")), folder=tmp_path).save(split)
+    with pytest.raises(NotEnoughSamples) as caught:
+        rows_of(unsplit, "train")
+    assert f"but {split} has: give that file" in str(caught.value)

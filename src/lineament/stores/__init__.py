@@ -21,6 +21,7 @@ from lineament.config import did_you_mean
 from lineament.errors import ConfigError, UnknownName
 from lineament.lazily import lazily
 from lineament.protocols import Ledger
+from lineament.stores._default import default_url
 
 if TYPE_CHECKING:
     from lineament.stores.between_engines import carry
@@ -78,13 +79,6 @@ def joined(ledger: Ledger | GalleryStore) -> GalleryStore:
     from lineament.stores.gallery_store import GalleryStore
 
     return ledger if isinstance(ledger, GalleryStore) else GalleryStore(ledger)
-
-
-def default_url() -> str:
-    """The gallery used when none is named: ``people.db`` in the user's data directory."""
-    from platformdirs import user_data_dir
-
-    return f"sqlite:{Path(user_data_dir('lineament', appauthor=False)) / 'people.db'}"
 
 
 def schemes() -> list[str]:

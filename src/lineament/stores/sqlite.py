@@ -35,6 +35,7 @@ from lineament.stores import _sqlite_carried as carried
 from lineament.stores import _sqlite_file as file
 from lineament.stores import _sqlite_reading as reading
 from lineament.stores._checks import require_expected, require_fitting
+from lineament.stores._default import default_url
 from lineament.stores._sqlite_rows import (
     CHANGED,
     COLUMNS,
@@ -57,8 +58,6 @@ def open_url(location: str, *, create: bool = True) -> SqliteLedger:
 
     The folder of the default gallery is made; any other must exist.
     """
-    from lineament.stores import default_url
-
     path = path_of(location)
     if create and default_url() == f"sqlite:{path}":
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

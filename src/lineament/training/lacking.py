@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lineament.counting import quantity
-from lineament.errors import NotEnoughSamples
-from lineament.io.manifest import ManifestRow
+from lineament.errors import LineamentError, NotEnoughSamples
+from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow
 
 _WHY = {
     "train": "; run first: lineament dataset split DATA 85/15, or 70/20/10 with an exam",
@@ -42,13 +44,18 @@ def lacking(
     need: Need,
     steps: Sequence[Mapping[str, Any]] = (),
     hint: str = "label some, or import labels that say where it is",
+    folder: Path | None = None,
 ) -> NotEnoughSamples:
     """The error for a ``split`` without what a trainer needs, to be raised.
 
     ``splits`` are the rows of every split there is, ``steps`` those of their manifest; ``hint`` is what to
-    do where no split has any.
+    do where no split has any. In ``folder`` a manifest is looked for that has the split.
     """
     if split not in splits:
+        if folder is not None and (beside := _with_rows_in(folder, split)) is not None:
+            return NotEnoughSamples(
+                f"the data have no rows in the split {split!r}, but {beside} has: give that file"
+            )
         there = f" (they have {', '.join(sorted(splits))})" if splits else ""
         return NotEnoughSamples(f"the data have no rows in the split {split!r}{there}{_WHY.get(split, '')}")
     pictures = {name: _pictures(rows) for name, rows in splits.items()}
@@ -62,6 +69,15 @@ def lacking(
         f"the split {split!r} holds {quantity(count, 'picture')}, none with {what} (pictures with {what}: "
         f"{have}); {way}"
     )
+
+
+def _with_rows_in(folder: Path, split: str) -> Path | None:
+    """A manifest beside the usual one, as `dataset split` writes it, that has rows in a split."""
+    for path in sorted(folder.glob("*.jsonl")):
+        with suppress(LineamentError, OSError):
+            if path.name != MANIFEST_NAME and any(row.split == split for row in Manifest.load(path)):
+                return path
+    return None
 
 
 def counted(numbers: Mapping[str, int]) -> str:

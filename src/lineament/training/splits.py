@@ -31,7 +31,7 @@ def rows_of(manifest: Manifest, split: str, need: Need = FACE) -> list[ManifestR
         for row in manifest:
             if row.split is not None:
                 splits[row.split].append(row)
-        raise lacking(splits, split, need, manifest.steps)
+        raise lacking(splits, split, need, manifest.steps, folder=manifest.folder)
     return rows
 
 
