@@ -11,7 +11,7 @@ import pytest
 import lineament
 
 PACKAGE = Path(lineament.__file__).parent
-ALLOWED = {("lineament.types", "lineament.io.pillow_picture")}
+ALLOWED = {("lineament.types.pictures", "lineament.io.pillow_picture")}
 """`Image.from_pil` is where a reader looks for it, but takes the code that decodes files."""
 
 
