@@ -14,7 +14,6 @@ import pkgutil
 import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineament.config import did_you_mean
