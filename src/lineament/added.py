@@ -108,3 +108,10 @@ def remove(name: str) -> Path:
     except OSError as error:
         raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
     return path
+
+
+def without_card(folder: Path) -> str:
+    """What to say of a folder without a card: a training that did not end, or none."""
+    if (folder / "run.json").exists():
+        return f"{folder}: no {CARD}: this training did not end; the command that began it goes on"
+    return f"{folder}: no {CARD}; is it the folder of a finished training?"

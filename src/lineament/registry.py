@@ -290,7 +290,7 @@ def _job(folder: Path) -> str:
     """What the card in a run folder says the model is for; raises `ConfigError`."""
     card = folder / added.CARD
     if not card.exists():
-        raise ConfigError(f"{folder}: no {added.CARD}; is it the folder of a finished training?")
+        raise ConfigError(added.without_card(folder))
     return str(read_object(card).get("job"))
 
 

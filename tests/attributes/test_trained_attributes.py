@@ -170,7 +170,7 @@ def test_only_finished_models_of_the_right_job_open(tmp_path: Path, people: Path
         open_classifiers([str(several)])
     with pytest.raises(ConfigError, match=r"gender.*--attributes gender.*train classifier"):
         open_classifiers(["gender"])
-    with pytest.raises(ConfigError, match="no folder that is there"):
+    with pytest.raises(ConfigError, match="there is no folder"):
         open_classifiers(["runs/nobody"])
     variant(people, tmp_path / "vector", heads=[{"name": "vector", "kind": "embedding"}])
     with pytest.raises(ConfigError, match="kind embedding"):

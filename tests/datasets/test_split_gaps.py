@@ -202,3 +202,20 @@ def test_the_command_warns_on_its_lines_and_in_its_json(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, [*command, "--json", "-"])
     answer = json.loads(next(line for line in again.output.splitlines() if line.startswith("{")))
     assert [text.split()[0] for text in answer["warnings"]] == ["val", "test"]
+
+
+def test_a_split_without_an_empty_picture_is_told() -> None:
+    """Where enough pictures show nobody for every split to have one, a split without any is a warning that
+    names what helps; where there are too few, or all have some, there is none."""
+    rows = faces(60) + empties(4)
+    for seed in range(60):
+        result = split(Manifest(tuple(rows)), Plan(TWO, seed=seed))
+        empty = {one.split for one in result.manifest if one.outcome == "no_face"}
+        if empty == {"train"}:
+            break
+    else:
+        pytest.fail("no seed left val without an empty picture")
+    [told] = gaps(result, "no_empty")
+    assert told.numbers == {"split": "val"} and "--exact gives it some" in told.text
+    assert gaps(split(Manifest(tuple(rows)), Plan(TWO, exact=True)), "no_empty") == []
+    assert gaps(split(Manifest((*faces(60), *empties(1))), Plan(TWO)), "no_empty") == []

@@ -230,7 +230,7 @@ def test_nothing_there_is_wrong_usage(tmp_path: Path, labelled: Path) -> None:
     """No folder, no labels, or labels without boxes."""
     with pytest.raises(UsageError, match="no folder"):
         read_truths(tmp_path / "none", labelled / "labels.json")
-    with pytest.raises(UsageError, match="there is nothing"):
+    with pytest.raises(UsageError, match="no such file or folder"):
         read_truths(labelled / "photos", tmp_path / "none.json")
     photo = next((labelled / "photos").glob("*.*"))
     (tmp_path / "classes" / "ann").mkdir(parents=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineament.cli.gallery_answers import taken_json
 from lineament.cli.refusals import Refusals, no_face_step, step_for
+from lineament.counting import quantity
 from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ class Enrolling:
         """The table, the counts, ``notes``, and what to do about the refusals."""
         report.table(None, ("picture", "subject", "outcome", "face", "reason"), self._rows)
         summary = ", ".join(f"{self.counts[name]} {name}" for name in VERDICTS)
-        report.say(f"{self.counts.total()} pictures: {summary}; {people} people in the gallery")
+        report.say(
+            f"{quantity(self.counts.total(), 'picture')}: {summary}; {quantity(people, 'person')} in "
+            "the gallery"
+        )
         for note in notes:
             report.say(note)
         self._refusals.tell(report)

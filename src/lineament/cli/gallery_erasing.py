@@ -47,7 +47,7 @@ def told(receipt: Receipt) -> Iterator[str]:
 
 def _about(count: int, threshold: Threshold) -> str:
     """Why records of others are listed, and what they probably are."""
-    what = "1 record of another person looks" if count == 1 else f"{count} records of other people look"
+    what = quantity(count, "record of another person looks", "records of other people look")
     return (
         f"{what} alike at the threshold for two faces ({threshold.value:.3f}, {threshold.kind} "
         f"{threshold.target_rate:g}): it is low, so that no photo of the person erased is overlooked under "
@@ -63,7 +63,9 @@ def _rarity(trace: Trace, threshold: Threshold | None) -> str:
     if threshold is None or threshold.kind != "FMR" or trace.similarity is None:
         return ""
     rate = smallest_fmr(threshold, trace.similarity)
-    return f", as at most 1 in {round(1 / rate):,} pairs of different people do" if rate > 0 else ""
+    return (
+        f", as at most 1 in {quantity(round(1 / rate), 'pair')} of different people do" if rate > 0 else ""
+    )
 
 
 def _record(trace: Trace) -> str:

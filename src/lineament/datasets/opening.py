@@ -32,7 +32,8 @@ def open_dataset(path: str | Path) -> Manifest:
             )
         return Manifest.load(path) if detect(path) is None else _from_labels(path)
     if not path.is_dir():
-        raise UsageError(f"{path}: neither a manifest nor a folder")
+        what = "neither a manifest nor a folder" if path.exists() else "there is no such file or folder"
+        raise UsageError(f"{path}: {what}")
     found = detect(path)
     if found is None or (
         found[0] in ("imagefolder", "lfw") and found[1] == path and not _is_split_up(path)
@@ -59,6 +60,8 @@ def _is_split_up(path: Path) -> bool:
 
 def from_people(folder: Path) -> Manifest:
     """One row a picture of a folder a person; raises `ManifestError` when there is none."""
+    if not folder.exists():
+        raise ManifestError(f"{folder}: there is no such folder")
     rows = []
     for subject, files in sources.people(folder):
         for file in files:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+from lineament.counting import quantity
 from lineament.scoring import thresholds
 
 FEWEST = 30
@@ -48,7 +49,7 @@ def choosing(people: int, plan: Divided) -> int:
 def explained(subjects: Sequence[str], plan: Divided) -> str:
     """In words how few people became fewer, and how many people and photos to bring; one name a picture."""
     count = len(set(subjects))
-    steps = [f"of {count} people with photos"]
+    steps = [f"of {quantity(count, 'person')} with photos"]
     asked = count
     if plan.kind == "FPIR":
         asked = _strangers(count, plan)
@@ -63,13 +64,13 @@ def explained(subjects: Sequence[str], plan: Divided) -> str:
     wanted = _wanted(plan, photos)
     if wanted is None:
         return f"{left}; hold out less, or hold back more"
-    return f"{left}; bring {wanted:,} people with {photos} photos or more of each"
+    return f"{left}; bring {quantity(wanted, 'person')} with {quantity(photos, 'photo')} or more of each"
 
 
 def explained_for_both(subjects: Sequence[str], hold_out: float) -> str:
     """In words how many people with several photos it takes to have `FEWEST` in both parts."""
     several = sum(count > 1 for count in Counter(subjects).values())
-    there = f"{several} of {len(set(subjects))} people have several"
+    there = f"{several} of {quantity(len(set(subjects)), 'person')} have several"
     if not hold_out:
         return f"{there}; bring {FEWEST}"
     wanted = math.ceil(FEWEST / min(hold_out, 1 - hold_out) - 1e-9)

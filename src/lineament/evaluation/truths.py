@@ -124,7 +124,7 @@ def read_truths(
     if images is not None and not images.is_dir():
         raise UsageError(f"no folder of images at {images}")
     if not labels.exists():
-        raise UsageError(f"{labels}: there is nothing")
+        raise UsageError(f"{labels}: there is no such file or folder")
     own = _manifest_at(labels) if format in (None, OWN_FORMAT) else None
     if own is not None:
         read = _of_manifest(own)

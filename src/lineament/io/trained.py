@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament import added
 from lineament.config import from_mapping
 from lineament.documents import read_object
 from lineament.errors import CardMismatch, ConfigError, DigestMismatch, LineamentError, ModelRefused
@@ -119,7 +120,7 @@ class TrainedCard:
         """Read a run folder's card; raises `ConfigError` when there is none or it is not one."""
         path = folder / CARD_NAME
         if not path.exists():
-            raise ConfigError(f"{folder}: no {CARD_NAME}; is it the folder of a finished training?")
+            raise ConfigError(added.without_card(folder))
         values = read_object(path)
         if values.pop("lineament_card", None) != 1:
             raise ConfigError(f"{path}: not a model card of lineament, or of a newer one")

@@ -6,6 +6,7 @@ import os
 from itertools import islice
 from pathlib import Path
 
+from lineament.counting import quantity
 from lineament.errors import ConfigError, StoreError
 from lineament.protocols import Ledger
 from lineament.records import Changes
@@ -22,7 +23,7 @@ def carry(source: Ledger, into: Ledger) -> None:
     """
     revision = into.revision()
     if count := into.count():
-        raise StoreError(f"the gallery to write into holds {count:,} records; give an empty one")
+        raise StoreError(f"the gallery to write into holds {quantity(count, 'record')}; give an empty one")
     with source.snapshot():
         records, bound = source.read(), source.bound()
         while part := list(islice(records, _BATCH)):

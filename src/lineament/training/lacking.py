@@ -88,7 +88,7 @@ def counted(numbers: Mapping[str, int]) -> str:
 def _step(split: str, splits: Collection[str], total: int, steps: Sequence[Mapping[str, Any]]) -> str:
     """What to do where ``total`` pictures of other splits have it."""
     if total < len(splits):
-        return f"{total} cannot be in {len(splits)} splits: add {_MORE}, and split again"
+        return f"{total} cannot be in {quantity(len(splits), 'split')}: add {_MORE}, and split again"
     made = next((step for step in reversed(steps) if step.get("step") == "split"), None)
     came = made is None or split in made.get("given", ())
     shares = "85/15" if len(splits) < 3 else "70/20/10"

@@ -19,7 +19,10 @@ def splits_of(manifest: Manifest, need: Need = FACE) -> tuple[str, ...]:
     if any(map(need.has, test)):
         return SPLITS
     if pictures := len({row.path for row in test}):
-        log.info(f"none of {pictures} pictures of the split test has {need.what}: the figures are of val")
+        log.info(
+            f"none of {quantity(pictures, 'picture')} of the split test has {need.what}: the figures "
+            "are of val"
+        )
     return tuple(name for name in SPLITS if name != "test")
 
 

@@ -232,8 +232,8 @@ class Job:
             raise UsageError(f"--record is for a camera; the film {device} is played from start to end")
         elif self.per_subject and len(self.people) > 1:
             raise UsageError(
-                f"a film does not tell which of {len(self.people)} people {device} shows; say it with "
-                "--subject NAME"
+                f"a film does not tell which of {quantity(len(self.people), 'person')} {device} shows; "
+                "say it with --subject NAME"
             )
 
     def from_camera(

@@ -133,8 +133,8 @@ def _tell(report: Report, result: dict[str, Any], out: Path) -> None:
     )
     if (count := result.get("score_chosen_on", RULE_OF)) < RULE_OF:
         report.say(
-            f"warning: the score {result['score']:.2f} was chosen on {count} boxes of val, and below "
-            f"{RULE_OF} chance decides: more photos in val, or try others: --detector {out}:score=0.5"
+            f"warning: the score {result['score']:.2f} was chosen on {quantity(count, 'box')} of val, and "
+            f"below {RULE_OF} chance decides: more photos in val, or try others: --detector {out}:score=0.5"
         )
     for key, words in _COUNTS.items():
         if result[key]:

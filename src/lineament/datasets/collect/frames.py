@@ -88,7 +88,7 @@ def against_empty(frame: Image, analyzer: Analyzer) -> FaceError | PictureError 
     outcome = analyzer.analyze_one(frame)
     reason = _refusal(outcome)
     if reason is None and len(outcome.faces):
-        return FaceInPicture(f"{len(outcome.faces)} faces in the frame")
+        return FaceInPicture(f"{quantity(len(outcome.faces), 'face')} in the frame")
     return reason
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.datasets.splitting.assigning import Assignment, Unit
 from lineament.datasets.splitting.reporting import Decision, one_group
@@ -22,7 +23,7 @@ _NAMED = 3
 
 
 def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
-    """A warning for each split without a face, with one person alone, or without one of the classes."""
+    """A warning for each split without a face, with one person alone, a class, or an empty picture."""
     by_split: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in rows:
         if row.split is not None:
@@ -46,6 +47,33 @@ def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
     if work.plan.by == "subject":
         yield from _alone(seen)
     yield from _no_classes(work, seen, exactly)
+    yield from _no_empty(work, by_split, exactly)
+
+
+def _no_empty(
+    work: Assignment, by_split: Mapping[str, Sequence[ManifestRow]], exactly: Sequence[Unit]
+) -> Iterator[Decision]:
+    """Splits where no picture shows nobody, although there are enough for all: false alarms stay unseen."""
+    empty = {
+        name: {row.path for row in rows if row.outcome == "no_face"} for name, rows in by_split.items()
+    }
+    if sum(map(len, empty.values())) < len(by_split):
+        return
+    for name, own in empty.items():
+        if own:
+            continue
+        way = "add some from other places, or try another --seed"
+        if name in work.given.held:
+            way = "it came so with the data; --resplit shares all of them out anew"
+        elif not work.plan.exact and any(
+            row.outcome == "no_face" for unit in exactly if unit.split == name for row in unit.rows
+        ):
+            way = "--exact gives it some"
+        yield Decision(
+            "no_empty",
+            f"warning: {name} holds no picture without a face, so false alarms are not seen there: {way}",
+            {"split": name},
+        )
 
 
 def _no_faces(
@@ -53,7 +81,7 @@ def _no_faces(
 ) -> Decision:
     pictures = len({row.path for row in rows})
     what = purpose(name)
-    lacks = f"{name} holds {_counted(pictures)}, none with a face{f' {what}' if what else ''}"
+    lacks = f"{name} holds {quantity(pictures, 'picture')}, none with a face{f' {what}' if what else ''}"
     way = one_group(work)
     if name in work.given.held:
         way = f"it came so with the data; --resplit shares all of them out anew, or add faces to {name}"
@@ -112,7 +140,3 @@ def _values(rows: Iterable[ManifestRow], label: str) -> set[str]:
 
 def _has_faces(units: Iterable[Unit], split: str) -> bool:
     return any(row.outcome == "ok" for unit in units if unit.split == split for row in unit.rows)
-
-
-def _counted(pictures: int) -> str:
-    return "1 picture" if pictures == 1 else f"{pictures} pictures"

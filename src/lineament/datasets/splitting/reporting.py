@@ -320,7 +320,7 @@ def _way_out(work: Assignment, rows: Sequence[ManifestRow], empty: Sequence[str]
     if plan.by == "subject":
         return (
             f"{start}the {count} {what}, shared out apart with a face and without, are too few of either "
-            f"for {len(work.shares)} splits; {fewer}, or add people"
+            f"for {quantity(len(work.shares), 'split')}; {fewer}, or add people"
         )
     spread = len({unit.subject for unit in work.units})
     return (
@@ -344,7 +344,7 @@ def one_group(work: Assignment) -> str:
     pictures = len({row.path for unit in groups for row in unit.rows if row.outcome == "ok"})
     if not groups:
         return "add photos with a face"
-    many = quantity(len(groups), "group")
+    many = "one group" if len(groups) == 1 else quantity(len(groups), "group")
     held = f"the {quantity(pictures, 'picture')} with a face make {many} of pictures that belong together"
     if pictures == len(groups):
         return f"{quantity(pictures, 'picture has')} a face; add more"

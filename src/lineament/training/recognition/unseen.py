@@ -109,7 +109,7 @@ def rate_for(people: People, asked: float | None, split: str) -> float:
 
 
 def _size(people: People) -> str:
-    return f"{len(people.names)} people with {len(people.rows)} photos"
+    return f"{quantity(len(people.names), 'person')} with {quantity(len(people.rows), 'photo')}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
