@@ -145,6 +145,18 @@ def test_videos_lie_in_folders_by_name(names: Path, tmp_path: Path, film: Path) 
     assert "no folder for 'Ada Lovelace'" in done.output
 
 
+def test_a_mistyped_name_is_told_with_the_folder_that_is_meant(tmp_path: Path) -> None:
+    """A name without a folder, beside a folder without that name: the nearest is offered."""
+    (tmp_path / "photos" / "Jacques_Chirac").mkdir(parents=True)
+    (tmp_path / "photos" / "Jacques_Chirac" / "a.jpg").write_bytes(jpeg(1))
+    (tmp_path / "names.txt").write_text("Jaques_Chirac\n", encoding="utf-8")
+    done = run(
+        tmp_path / "names.txt", "--out", tmp_path / "out", "--purpose", "x", "--source", "folder",
+        "--from", tmp_path / "photos",
+    )  # fmt: skip
+    assert "did you mean" in done.output and "Chirac'?" in done.output, done.output
+
+
 def test_a_sitting_runs_from_the_command_line(
     names: Path,
     tmp_path: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -164,7 +165,9 @@ class Job:
         self._note_first(
             f"  left out: the folder {name!r}, whom the list does not name" for name in photos.left_out
         )
-        self._note_first(f"  no folder for {name!r}" for name in photos.missing)
+        self._note_first(
+            f"  no folder for {name!r}{_nearest(name, photos.left_out)}" for name in photos.missing
+        )
         if photos.skipped:
             self.notes.append(f"  left out: {quantity(photos.skipped, 'file')}, no pictures or lying loose")
         yield from folder.gather(collection, photos, per_subject=self.per_subject, licence=licence)
@@ -367,3 +370,9 @@ def _inside(path: Path, folder: Path) -> bool:
         return path.is_dir() and path.resolve().parent == folder.resolve()
     except (OSError, ValueError):
         return False
+
+
+def _nearest(name: str, folders: Iterable[str]) -> str:
+    """A hint at the folder that may be meant by a name that was mistyped."""
+    near = difflib.get_close_matches(name, sorted(folders), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

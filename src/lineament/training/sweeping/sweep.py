@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lineament.config import from_mapping
+from lineament.counting import quantity
 from lineament.datasets.augment.pipeline import DEFAULT
 from lineament.datasets.splitting.held_out import exam_of
 from lineament.documents import read_object
@@ -151,6 +152,8 @@ def run_sweep(
         for cell in grid
         if cell.method != "scratch" and not (out / cell.folder / RESULT).is_file()
     )
+    if done := sum((out / cell.folder / RESULT).is_file() for cell in grid):
+        log.info(f"{quantity(done, 'training was')} done by an earlier run, of {len(grid)}")
     outcomes: list[Outcome] = []
     if settings.baseline != "none":
         outcomes.append(_baseline(manifest, out, settings))
