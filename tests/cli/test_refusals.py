@@ -189,7 +189,7 @@ def test_a_manifest_is_told_as_folders_are(album: Path) -> None:
     Path("album/Bo Chen/cut.jpg").unlink()
     said("dataset", "import", "album")
     output = said("gallery", "enrol", "album", "--gallery", "sqlite:other one.db")
-    assert "1 rows are not enrolled: refused before" in output
+    assert "1 row is not enrolled: refused before" in output
     step = kinds(output)["SeveralFaces"]
     assert "--gallery 'sqlite:other one.db'" in step
     said(*_command(step.partition(" --face N")[0]), "--largest")

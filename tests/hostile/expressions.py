@@ -81,7 +81,7 @@ IN_CALLS = {
     "gallery.file_names: written": "|".join(
         _bounded(name, folders=False) for name in ("Ann Lee", "Zoe\u0308")
     ),
-    "training.brought: f'{re.escape(architecture)}(-.*)?'": "resnet18(-.*)?",
+    "training.sweeping.brought: f'{re.escape(architecture)}(-.*)?'": "resnet18(-.*)?",
     "datasets.formats._people: re.escape(folder) + '_\\\\d{4,}'": r"Ann_Lee_\d{4,}",
 }
 """Patterns that a function puts together, as it does for an ordinary argument."""

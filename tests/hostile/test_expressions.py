@@ -14,12 +14,12 @@ from lineament.datasets.grouping import source_names
 
 ALL = expressions()
 BOUNDED = {
-    "datasets.source_names: _MADE": source_names._LONGEST,
-    "datasets.source_names: _END": source_names._LONGEST,
-    "datasets.source_names: _START": source_names._LONGEST,
-    "datasets.source_names: _HAS_CLEAR": source_names._LONGEST,
-    "datasets.source_names: _OF_VIDEO": source_names._LONGEST,
-    "datasets.source_names: _NUMBERED": source_names._LONGEST,
+    "datasets.grouping.source_names: _MADE": source_names._LONGEST,
+    "datasets.grouping.source_names: _END": source_names._LONGEST,
+    "datasets.grouping.source_names: _START": source_names._LONGEST,
+    "datasets.grouping.source_names: _HAS_CLEAR": source_names._LONGEST,
+    "datasets.grouping.source_names: _OF_VIDEO": source_names._LONGEST,
+    "datasets.grouping.source_names: _NUMBERED": source_names._LONGEST,
 }
 """Those that never see a longer text, because the function that uses them refuses it: they have a size at
 which they are fast in place of a rule of growth."""

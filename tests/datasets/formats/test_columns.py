@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from label_sets import one, put
 
+from lineament.counting import quantity
 from lineament.datasets.importing.labels import Imported, import_labels
 from lineament.io.manifest import Points
 
@@ -164,4 +165,4 @@ def test_numbers_that_are_neither_are_refused_by_name(many: int, tmp_path: Path)
     found = import_lines(tmp_path, ["0 " + " ".join(["0.5"] * many)])
     row = one(found.manifest)
     assert row.outcome == "refused"
-    assert f"{many} numbers after the class" in (row.error or "")
+    assert f"{quantity(many, 'number')} after the class" in (row.error or "")
