@@ -16,6 +16,7 @@ from pathlib import Path
 from lineament.errors import OutputError, UnknownName, UsageError
 
 CARD = "card.json"
+RUN = "run.json"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -112,6 +113,6 @@ def remove(name: str) -> Path:
 
 def without_card(folder: Path) -> str:
     """What to say of a folder without a card: a training that did not end, or none."""
-    if (folder / "run.json").exists():
+    if (folder / RUN).exists():
         return f"{folder}: no {CARD}: this training did not end; the command that began it goes on"
     return f"{folder}: no {CARD}; is it the folder of a finished training?"

@@ -8,7 +8,7 @@ are counted and in no rate: nothing the models could answer would be right, or k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from lineament.evaluation.trained_on import Compared, require_unseen
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.placing import place
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.protocols import Advance
 from lineament.scoring import numbers, proportions
 from lineament.scoring.rate import Rate
 from lineament.types import AttributeScores, Outcome
@@ -149,7 +150,7 @@ def evaluate(
     split: str | None = None,
     min_iou: float = 0.5,
     runs: Sequence[Path] = (),
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> EndToEnd:
     """Analyse every picture of the manifest, or of one split, once, and follow each labelled face.
 

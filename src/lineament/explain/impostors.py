@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lineament.config import several
 from lineament.counting import quantity
 from lineament.errors import FaceError, InsufficientData, ModelMismatch, PictureError
 from lineament.io import sources
+from lineament.protocols import Advance
 from lineament.scoring.similarity import normalise
 from lineament.shown import shown
 from lineament.stores import open_store
@@ -43,7 +44,7 @@ class Crowd:
     __repr__ = shown
 
 
-def crowd(folder: Path, analyzer: Analyzer, *, advance: Callable[[int], None] | None = None) -> Crowd:
+def crowd(folder: Path, analyzer: Analyzer, *, advance: Advance | None = None) -> Crowd:
     """Embed the face nearest the centre of each picture of a folder a person.
 
     Raises `InsufficientData` when not one picture gives a face.

@@ -29,7 +29,7 @@ from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
 from lineament.types import ModelId, UInt8
 
-CARD_NAME = "card.json"
+CARD_NAME = added.CARD
 MODEL_NAME = "model.onnx"
 INPUT_NAME = "pixels"
 Job = Literal["classifier", "attributes", "detection", "localizer", "embedding"]

@@ -26,6 +26,7 @@ from lineament.errors import CheckpointMismatch, NotEnoughSamples, OutputError
 from lineament.io.own_files import OWN
 from lineament.io.permissions import opener
 from lineament.io.writing import make_folder, replacing
+from lineament.protocols import Advance
 from lineament.shown import shown
 from lineament.training.architectures import Backbone
 from lineament.training.data import Batches, Key, Pictures, in_order
@@ -127,7 +128,7 @@ def cached(
     prepare: Callable[[torch.Tensor], torch.Tensor],
     what: str = "pictures",
     workers: int = 0,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Features:
     """The features of a data set, from ``folder`` or computed into it.
 
@@ -165,7 +166,7 @@ def _compute(
     device: torch.device,
     prepare: Callable[[torch.Tensor], torch.Tensor],
     telling: Telling,
-    advance: Callable[[int], None] | None,
+    advance: Advance | None,
 ) -> None:
     make_folder(stem.parent)
     partial = stem.with_name(f".{stem.name}.part")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import nn
 from lineament.counting import quantity
 from lineament.errors import CheckpointMismatch, Diverged, NotEnoughSamples
 from lineament.io import opencv
+from lineament.protocols import Advance
 from lineament.training import distributed, optimisers, threads
 from lineament.training.data import Batch, Batches, deaths_named
 from lineament.training.interrupts import interrupts
@@ -47,7 +48,7 @@ def fit(
     settings: LoopSettings,
     *,
     callbacks: Sequence[Callback] = (),
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Progress:
     """Train ``task`` and leave its best weights in its model and in ``best.safetensors``.
 
@@ -79,7 +80,7 @@ class _Loop:
         run: RunFolder,
         settings: LoopSettings,
         callbacks: Sequence[Callback],
-        advance: Callable[[int], None],
+        advance: Advance,
         place: distributed.Place,
     ) -> None:
         self.task, self.batches, self.folder, self.settings = task, batches, run, settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.protocols import Advance
 
 NONE = "none stated"
 
@@ -47,9 +48,7 @@ class Origin:
     rows: int
 
 
-def check_files(
-    manifest: Manifest, advance: Callable[[int], None]
-) -> tuple[Files, dict[str, tuple[int, int]]]:
+def check_files(manifest: Manifest, advance: Advance) -> tuple[Files, dict[str, tuple[int, int]]]:
     """Hash every file once; also the sizes ``(w, h)`` by row id, read from headers where rows lack them."""
     present = 0
     missing, changed = [], []

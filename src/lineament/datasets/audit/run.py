@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from lineament.datasets.audit.leaks import Leak, find_leaks, split_by_subject
 from lineament.datasets.grouping.versions import Versions, versions
 from lineament.errors import InsufficientData
 from lineament.io.manifest import Manifest
+from lineament.protocols import Advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def audit(
     subjects_apart: bool | None = None,
     experiment: bool = True,
     seed: int = 0,
-    advance: Callable[[int], None] = lambda _count: None,
+    advance: Advance = lambda _count: None,
 ) -> Audit:
     """Audit a manifest.
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from lineament.errors import ConfigError, ManifestError, PictureError, SplitErro
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
 from lineament.io.own_files import COPY
+from lineament.protocols import Advance
 from lineament.types import Float32
 
 FOLDER = ".augmented"
@@ -116,7 +117,7 @@ def materialise(
     suffix: Literal[".jpg", ".png"] = ".jpg",
     unsplit: bool = False,
     journal: Path | None = None,
-    advance: Callable[[int], None] = lambda _count: None,
+    advance: Advance = lambda _count: None,
 ) -> Materialised:
     """Write ``factor - 1`` changed copies of every training picture: 50 pictures become 500 with 10.
 

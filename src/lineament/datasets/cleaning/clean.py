@@ -32,6 +32,7 @@ from lineament.engines.threads import Threads
 from lineament.errors import ConfigError, UsageError
 from lineament.io import images
 from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.protocols import Advance
 from lineament.settings import MIN_QUALITY
 from lineament.types import Status
 
@@ -91,7 +92,7 @@ def clean(
     settings: CleanSettings | None = None,
     *,
     workers: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
     comparing: Callable[[int], None] | None = None,
     journal: Path | None = None,
 ) -> Cleaning:
@@ -175,7 +176,7 @@ def _see_all(
     manifest: Manifest,
     analyzer: Analyzer,
     settings: CleanSettings,
-    advance: Callable[[int], None] | None,
+    advance: Advance | None,
     log: Journal | None,
 ) -> list[Seen]:
     """Every row, ordered by path; each picture is looked at once."""

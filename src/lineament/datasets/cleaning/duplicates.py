@@ -21,6 +21,7 @@ from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.cleaning.same_picture import Canvas, lay_out, look_at, overlay
 from lineament.engines.batching import Each
 from lineament.engines.threads import Threads
+from lineament.protocols import Advance
 from lineament.shown import shown
 from lineament.types import Float32, UInt8
 
@@ -89,7 +90,7 @@ def find_duplicates(
     layouts: Callable[[int], tuple[Canvas, ...]],
     *,
     workers: int = 1,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> list[Pair]:
     """Pairs that link every group of duplicates; within a group not every pair is listed.
 
@@ -119,7 +120,7 @@ def confirmed(
     looks: Callable[[int], tuple[UInt8, ...]] | None = None,
     *,
     workers: int = 1,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Iterator[list[Pair]]:
     """For each picture of ``near``, which of the others there are one with it: the likeliest are compared.
 

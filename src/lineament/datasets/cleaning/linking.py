@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +26,7 @@ from lineament.errors import PictureError
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.opencv import one_thread_each
+from lineament.protocols import Advance
 from lineament.types import Float32, UInt8
 
 _MIN_SIDE = 256
@@ -37,7 +37,7 @@ _LOOK_SIDE = 12
 
 
 def linked(
-    manifest: Manifest, *, workers: int | None = None, advance: Callable[[int], None] = lambda _count: None
+    manifest: Manifest, *, workers: int | None = None, advance: Advance = lambda _count: None
 ) -> list[set[str]]:
     """Sets of ids of rows whose pictures are near-duplicates, or of equal pixels.
 

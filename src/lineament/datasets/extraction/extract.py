@@ -7,7 +7,7 @@ and searched whole. With all faces wanted, or with boxes given, photos are alway
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -43,6 +43,7 @@ from lineament.io.names import shown
 from lineament.io.own_files import OWN, SHEET
 from lineament.io.permissions import file_mode
 from lineament.io.writing import make_folder, replacing
+from lineament.protocols import Advance
 from lineament.types import Status
 
 __all__ = ["ExtractSettings", "Extraction", "extract", "failures"]
@@ -86,7 +87,7 @@ def extract(
     settings: ExtractSettings | None = None,
     *,
     workers: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Extraction:
     """Write the crops of every photo below ``out``, with manifest, contact sheet and list of failures.
 
@@ -166,7 +167,7 @@ class _Run:
         out: Path,
         settings: ExtractSettings,
         workers: int | None,
-        advance: Callable[[int], None] | None,
+        advance: Advance | None,
     ) -> None:
         self.source, self.out, self.settings = source, out, settings
         self.advance = advance or (lambda _count: None)

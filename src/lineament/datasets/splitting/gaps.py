@@ -65,9 +65,7 @@ def _no_empty(
         way = "add some from other places, or try another --seed"
         if name in work.given.held:
             way = "it came so with the data; --resplit shares all of them out anew"
-        elif not work.plan.exact and any(
-            row.outcome == "no_face" for unit in exactly if unit.split == name for row in unit.rows
-        ):
+        elif not work.plan.exact and _has(exactly, name, "no_face"):
             way = "--exact gives it some"
         yield Decision(
             "no_empty",
@@ -85,7 +83,7 @@ def _no_faces(
     way = one_group(work)
     if name in work.given.held:
         way = f"it came so with the data; --resplit shares all of them out anew, or add faces to {name}"
-    elif not work.plan.exact and _has_faces(exactly, name):
+    elif not work.plan.exact and _has(exactly, name, "ok"):
         way = f"--exact gives {name} some"
     return Decision("no_face", f"warning: {lacks}: {way}", {"split": name, "pictures": pictures})
 
@@ -138,5 +136,5 @@ def _values(rows: Iterable[ManifestRow], label: str) -> set[str]:
     return {tables.number_text(one) if isinstance(one, (int, float)) else str(one) for one in found}
 
 
-def _has_faces(units: Iterable[Unit], split: str) -> bool:
-    return any(row.outcome == "ok" for unit in units if unit.split == split for row in unit.rows)
+def _has(units: Iterable[Unit], split: str, outcome: str) -> bool:
+    return any(row.outcome == outcome for unit in units if unit.split == split for row in unit.rows)

@@ -8,7 +8,7 @@ face" pictures; of several faces the largest counts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.kinds import is_face, noun
+from lineament.protocols import Advance
 from lineament.training import distributed, transfer
 from lineament.training.architectures import Backbone, build, weights
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
@@ -223,7 +224,7 @@ def train_localizer(
     out: Path,
     settings: LocalizerSettings | None = None,
     *,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> dict[str, Any]:
     """Train, export and measure on the test split, or val without; returns what ``result.json`` holds.
 

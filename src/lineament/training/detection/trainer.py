@@ -6,7 +6,7 @@ Networks: YOLOv8 (``yolov8n`` ... ``yolov8x``, AGPL) and torchvision's SSDlite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,6 +22,7 @@ from lineament.errors import ConfigError, ExportMismatch, UnknownName
 from lineament.io.catalog import InputContract
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard, open_trained
+from lineament.protocols import Advance
 from lineament.training import distributed, optimisers
 from lineament.training.averaging import WeightAverage
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
@@ -188,7 +189,7 @@ def train_detector(
     out: Path,
     settings: DetectorSettings | None = None,
     *,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> dict[str, Any]:
     """Train, export and measure; returns what ``result.json`` holds.
 

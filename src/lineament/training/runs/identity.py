@@ -9,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lineament import added
 from lineament.documents import json_of, read_object
 from lineament.errors import CheckpointMismatch
 from lineament.io.manifest import Manifest
 
-IDENTITY = "run.json"
+IDENTITY = added.RUN
 _NO_MATTER = ("workers", "threads", "device", "checkpoint_minutes")
 """Settings of the loop that say where and how fast, not what: one may go on with others."""
 _ENDS = ("epochs", "patience", "stop_at")
