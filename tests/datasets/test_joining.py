@@ -93,7 +93,7 @@ def test_equal_names_do_not_meet_and_equal_pictures_are_one(tmp_path: Path) -> N
             "boxes of the class face at other places",
         ),
         ([("face", [10, 10, 30, 30])], [], "1 and 0 boxes of the class face"),
-        ([("mask", [10, 10, 30, 30])], [("bare", [10, 10, 30, 30])], "of the class"),
+        ([("mask", [10, 10, 30, 30])], [("bare", [10, 10, 30, 30])], "0 and 1 box of the class bare"),
     ],
 )
 def test_contradicting_labels_are_refused_with_both_words(
