@@ -156,7 +156,7 @@ def test_pictures_without_labels_and_with_useless_ones_are_counted_and_left_out(
     truths = read_truths(labelled / "photos", labelled / "labels.json")
     assert (len(truths.pictures), truths.unlabelled) == (2, 1)
     ((path, reason),) = truths.unusable.items()
-    assert (Path(path).name, "box" in reason) == (NAMES[2], True)
+    assert (Path(path).name, "1 box" in reason) == (NAMES[2], True)
 
 
 def test_crowds_and_marked_faces_are_ignored(labelled: Path) -> None:
