@@ -33,7 +33,8 @@ from lineament.datasets.cleaning.linking import linked
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.io.manifest import Manifest
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
 
 VERSIONS = 5
 STEPS = ("flip", "rotate:20", "crop", "noise")
@@ -84,7 +85,7 @@ def measured(name: str, crops: Manifest, out: Path, seed: int) -> dict[str, Any]
         shutil.rmtree(folder / "run", ignore_errors=True)
         result = train_classifier(manifest, folder / "run", settings)
         counts = Counter(row.split for row in manifest)
-        kept = {part: result[part]["accuracy"] for part in ("val", "test")}
+        kept = {part: result.splits[part].accuracy.to_json() for part in ("val", "test")}
         done.write_text(json.dumps({"pictures": {str(k): n for k, n in counts.items()}, **kept}))
     found: dict[str, Any] = json.loads(done.read_text())
     return found

@@ -33,7 +33,8 @@ from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import proportions
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
 from lineament.training.splits import rows_of
 
 Named = tuple[NDArray[np.bool_], NDArray[np.float64]]

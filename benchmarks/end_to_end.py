@@ -23,7 +23,8 @@ from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.evaluation.end_to_end import evaluate
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
 from lineament.training.settings import LoopSettings
 
 DETECTORS = ("yunet", "centerface", "haar")
@@ -65,8 +66,8 @@ def main() -> None:
     run = args.work / "runs" / "people"
     result = train_classifier(crops, run, SETTINGS)
     print(
-        f"the classifier alone, on the crops of the test split: {told(result['test']['accuracy'])}, "
-        f"n = {result['test']['accuracy']['n']}; chance {result['chance']:.3f}\n"
+        f"the classifier alone, on the crops of the test split: {told(result.test.accuracy.to_json())}, "
+        f"n = {result.test.accuracy.n}; chance {result.chance:.3f}\n"
     )
     print(
         "| detector | accuracy end to end | not detected | confused | of the detected | strangers named "

@@ -32,13 +32,15 @@ from lineament.datasets.splitting.splits import Plan, parse_shares, split
 from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
 from lineament.io.trained import open_trained
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.answers import rate_text
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
 from lineament.training.data import Pictures
-from lineament.training.settings import LoopSettings
+from lineament.training.settings import FineTuning, LoopSettings
 from lineament.training.splits import SPLITS, rows_of
-from lineament.training.sweeping.sweep import SweepSettings, cells, run_sweep
+from lineament.training.sweeping.settings import SweepSettings
+from lineament.training.sweeping.sweep import cells, run_sweep
 from lineament.training.sweeping.tables import markdown
-from lineament.training.transfer import FineTuning
 
 PEOPLE, MOST = 15, 50
 LOOP = LoopSettings(batch_size=16, schedule="cosine", warmup_epochs=1.0, patience=None, threads=1)
@@ -98,10 +100,9 @@ def recipes(manifest: Manifest, out: Path, seeds: Sequence[int]) -> None:
         for seed in seeds:
             told = replace(settings, loop=replace(settings.loop, seed=seed))
             result = train_classifier(manifest, out / name.replace(" ", "-") / f"seed-{seed}", told)
-            train, val, test = (result[split]["accuracy"] for split in SPLITS)
-            means = f"{train['value']:.3f} | {val['value']:.3f} | {test['value']:.3f}"
-            interval = f"({test['low']:.3f} to {test['high']:.3f})"
-            print(f"| {name} | {seed} | {means} {interval} | {test['n']} |", flush=True)
+            train, val, test = (result.splits[split].accuracy for split in SPLITS)
+            means = f"{train.value:.3f} | {val.value:.3f} | {rate_text(test)}"
+            print(f"| {name} | {seed} | {means} | {test.n} |", flush=True)
 
 
 def differences(manifest: Manifest, out: Path, told: SweepSettings) -> list[str]:
@@ -154,7 +155,7 @@ def main() -> None:
         return
     out = chosen.out / "sweep"
     answer = run_sweep(manifest, out, told, advance=lambda _n: print(".", end="", flush=True))
-    print("\n" + markdown(answer))
+    print("\n" + markdown(answer.summary))
     print("\n".join(differences(manifest, out, told)))
 
 

@@ -38,9 +38,10 @@ from lineament.io.manifest import Manifest
 from lineament.scoring import numbers
 from lineament.scoring.classification_rates import rates
 from lineament.training.architectures import build
-from lineament.training.attributes.heads import HeadSettings
 from lineament.training.attributes.multi_task import AttributeNetwork
-from lineament.training.attributes.trainer import AttributesSettings, Data, train_attributes
+from lineament.training.attributes.result import AttributesResult
+from lineament.training.attributes.settings import AttributesSettings, HeadSettings
+from lineament.training.attributes.trainer import Data, train_attributes
 from lineament.training.data import normalised
 from lineament.training.runs.folder import RunFolder
 from lineament.training.settings import LoopSettings
@@ -95,31 +96,31 @@ def told(rate: dict[str, Any] | None, digits: int = 3) -> str:
     return f"{rate['value']:.{digits}f} ({rate['low']:.{digits}f} to {rate['high']:.{digits}f})"
 
 
-def table(result: dict[str, Any]) -> None:
+def table(result: AttributesResult) -> None:
     """What a training says of its test split."""
     print("| head | train | val | test (95 %) | chance | commonest, or median | macro AUC | n |")
     print("|---|---|---|---|---|---|---|---|")
-    for name, head in result["attributes"].items():
-        test = head["test"]
+    for name, head in result.attributes.items():
+        test = head.test
         key = "accuracy" if test["kind"] == "classes" else "mean_absolute_error"
         guess = test["guessing"]
         chance = f"{guess['chance']:.3f}" if "chance" in guess else "-"
         plain = f"{guess['majority']:.3f}" if "majority" in guess else f"{guess['median']['value']:.2f}"
         print(
-            f"| {name} | {head['train'][key]['value']:.3f} | {head['val'][key]['value']:.3f} "
+            f"| {name} | {head.train[key]['value']:.3f} | {head.val[key]['value']:.3f} "
             f"| {told(test[key])} | {chance} | {plain} | {told(test.get('macro_auc'))} | {test[key]['n']} |"
         )
     print(
-        f"\nbest epoch {result['best_epoch']} of {result['epochs']}; over-fitting from "
-        f"{result['overfitting_from']}; {result['seconds']['training']:.0f} s of training; "
-        f"rows {result['rows']}; refused {result['refused']}\n"
+        f"\nbest epoch {result.best_epoch} of {result.epochs}; over-fitting from "
+        f"{result.overfits_from}; {result.seconds['training']:.0f} s of training; "
+        f"rows {result.rows}; refused {result.refused}\n"
     )
 
 
-def by_class(result: dict[str, Any], head: str) -> None:
+def by_class(result: AttributesResult, head: str) -> None:
     """Precision, recall, F1 and AUC of each class."""
     print(f"\n| {head} | n | precision | recall | F1 | AUC |\n|---|---|---|---|---|---|")
-    for name, row in result["attributes"][head]["test"]["classes"].items():
+    for name, row in result.attributes[head].test["classes"].items():
         cells = " | ".join(told(row[key], 2) for key in ("precision", "recall", "f1", "auc"))
         print(f"| {name} | {row['samples']} | {cells} |")
     print()

@@ -39,22 +39,18 @@ from lineament.geometry.crop_style import CropStyle
 from lineament.io.manifest import Manifest
 from lineament.io.onnx import open_session
 from lineament.io.trained import INPUT_NAME, Head, TrainedCard, TrainedData
+from lineament.training.answers import rate_text
 from lineament.training.architectures import build
 from lineament.training.architectures.backbone import count_parameters
-from lineament.training.classification.trainer import (
-    Classifier,
-    ClassifierSettings,
-    ClassifierTask,
-    train_classifier,
-)
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import Classifier, ClassifierTask, train_classifier
 from lineament.training.data import Batches, Pictures, in_order, normalised, shuffled
 from lineament.training.loop import fit
 from lineament.training.runs import cards
 from lineament.training.runs.export import export
 from lineament.training.runs.folder import RunFolder, open_run
-from lineament.training.settings import LoopSettings
+from lineament.training.settings import LoopSettings, Method
 from lineament.training.splits import rows_of
-from lineament.training.transfer import Method
 
 NETWORKS = {
     "reference": 96,
@@ -81,11 +77,6 @@ def people(data: Path, work: Path) -> Manifest:
     done = split(crops, Plan(parse_shares("70/15/15"), exact=True), linked(crops)).manifest
     done.save(work / "crops" / "split.jsonl")
     return Manifest.load(work / "crops" / "split.jsonl")
-
-
-def told(result: dict[str, Any], split_name: str) -> str:
-    rate = result[split_name]["accuracy"]
-    return f"{split_name} {rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f}, n {rate['n']})"
 
 
 def features(manifest: Manifest, work: Path) -> None:
@@ -140,11 +131,12 @@ def noise(manifest: Manifest, work: Path) -> None:
         settings = ClassifierSettings(label="dealt", method=method, size=size, loop=loop)
         out = work / f"noise-{method}-{seed}"
         result = train_classifier(manifest.with_rows(rows, "deal", seed=seed), out, settings)
+        test = result.splits["test"].accuracy
         history = (out / "metrics.csv").read_text().splitlines()
         by_heart = float(history[-1].split(",")[history[0].split(",").index("train_accuracy")])
         print(
-            f"noise: {method}, seed {seed}: {told(result, 'test')}; chance {result['chance']:.3f}; "
-            f"accuracy on the training batches of the last epoch {by_heart:.3f}",
+            f"noise: {method}, seed {seed}: test {rate_text(test)}, n {test.n}; chance "
+            f"{result.chance:.3f}; accuracy on the training batches of the last epoch {by_heart:.3f}",
             flush=True,
         )
 

@@ -28,7 +28,8 @@ from lineament.io.manifest import Manifest, ManifestRow
 from lineament.registry import detectors
 from lineament.training.detection.scenes import scenes_of
 from lineament.training.detection.scores import Found, summary
-from lineament.training.detection.trainer import DetectorLoop, DetectorSettings, train_detector
+from lineament.training.detection.settings import DetectorLoop, DetectorSettings
+from lineament.training.detection.trainer import train_detector
 
 MIN_SIDE = 8.0
 SETS = ("scenes_masked", "wider_416")
@@ -57,13 +58,13 @@ def main() -> None:
     out = args.work / f"{name}_{args.size}_{args.weights}_{args.epochs}x{args.batch_size}"
     start, cpu = time.perf_counter(), time.process_time()
     result = train_detector(manifest, out, settings)
-    print(f"{args.model}, {args.size} px, from {result['trained_from']}")
+    print(f"{args.model}, {args.size} px, from {result.trained_from or 'random weights'}")
     print(
         f"{time.perf_counter() - start:.0f} s, of them {time.process_time() - cpu:.0f} s on the processor"
     )
     for row in (out / "metrics.csv").read_text().splitlines():
         print("  " + row)
-    print(json.dumps({name: value for name, value in result.items() if name != "refused"}, indent=1))
+    print(json.dumps(result.to_json(), indent=1))
     yunet(manifest)
     through_analyze(manifest, out)
 

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    from lineament.training.recognition.task import EmbedderSettings
+    from lineament.training.recognition.settings import EmbedderSettings
     from lineament.training.recognition.trainer import train_embedder
 
     crops = args.work / "crops"
@@ -73,9 +73,9 @@ def train(args: argparse.Namespace) -> None:
     began = time.perf_counter()
     result = train_embedder(manifest, args.work / args.name, settings)
     print(
-        f"{result['architecture']}, {result['loss']}, from {result['trained_from'] or 'random weights'}: "
-        f"{result['photos']['train']} photos of {result['people']['train']} people, "
-        f"{result['epochs']} epochs, best {result['best_epoch']}, {time.perf_counter() - began:.0f} s, "
+        f"{result.architecture}, {result.loss}, from {result.trained_from or 'random weights'}: "
+        f"{result.photos['train']} photos of {result.people['train']} people, "
+        f"{result.epochs} epochs, best {result.best_epoch}, {time.perf_counter() - began:.0f} s, "
         f"seed {settings.loop.seed}\n"
     )
     test = Manifest(tuple(r for r in manifest if r.split == "test" and r.outcome == "ok"), (), crops)
@@ -156,8 +156,9 @@ def one_step(people: int, share: float) -> None:
     import torch
 
     from lineament.training import distributed
-    from lineament.training.recognition.centres import Centres, CentreSettings
+    from lineament.training.recognition.centres import Centres
     from lineament.training.recognition.losses import ArcFace
+    from lineament.training.recognition.settings import CentreSettings
 
     torch.set_num_threads(1)
     with distributed.joined() as place:

@@ -26,7 +26,8 @@ import numpy as np
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.registry import detectors
-from lineament.training.detection.localizer import LocalizerLoop, LocalizerSettings, train_localizer
+from lineament.training.detection.localizer import train_localizer
+from lineament.training.detection.settings import LocalizerLoop, LocalizerSettings
 from lineament.types import Float32, UInt8
 
 SIDE = 56
@@ -60,7 +61,7 @@ def main() -> None:
     )
     for row in (out / "metrics.csv").read_text().splitlines():
         print("  " + row)
-    print(json.dumps(result, indent=1))
+    print(json.dumps(result.to_json(), indent=1))
     paths = [str(manifest.folder / row.path) for row in manifest if row.split == "test"][:40]
     command = [sys.executable, "-m", "lineament", "detect", "--detector", str(out), "--json", "-"]
     done = subprocess.run([*command, *paths], capture_output=True, text=True, check=True)

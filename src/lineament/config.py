@@ -114,6 +114,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and not isinstance(value, typing.cast(type, hint)):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: expected a table, got {value!r:.80}")
+        if hasattr(hint, "from_json"):
+            return hint.from_json(value)
         return from_mapping(typing.cast(type, hint), value, where=where)
     try:
         return _scalar(value, hint)

@@ -274,7 +274,7 @@ TOML = {
 def test_settings(what: str, tmp_path: Path) -> None:
     """Settings of a trainer, pages to search: TOML that is too much or no settings is refused by name."""
     from lineament.datasets.collect.search_pages import SearchPage
-    from lineament.training.classification.trainer import ClassifierSettings
+    from lineament.training.classification.settings import ClassifierSettings
 
     path = tmp_path / "settings.toml"
     data = TOML[what]

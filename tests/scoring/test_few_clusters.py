@@ -20,7 +20,8 @@ from lineament.scoring.intervals import by_subject, estimate
 from lineament.scoring.matching import PictureBoxes
 from lineament.scoring.paired import paired, unpaired
 from lineament.scoring.rate import Rate
-from lineament.training.sweeping.tables import cell, mean_interval
+from lineament.training.sweeping.summary import mean_interval
+from lineament.training.sweeping.tables import cell
 
 BOX = np.array([[0.0, 0.0, 60.0, 60.0]])
 FAR = BOX + 500

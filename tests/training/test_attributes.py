@@ -21,11 +21,12 @@ from lineament.io import images
 from lineament.io.digests import sha256_of
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import open_trained
-from lineament.training.attributes.heads import Attribute, HeadSettings, bin_names, bin_of, parse, resolve
+from lineament.training.attributes.heads import Attribute, bin_names, bin_of, resolve
 from lineament.training.attributes.multi_task import sample_losses
-from lineament.training.attributes.trainer import AttributesSettings, Data, overfitting, train_attributes
-from lineament.training.settings import LoopSettings
-from lineament.training.transfer import FineTuning
+from lineament.training.attributes.result import AttributesResult
+from lineament.training.attributes.settings import AttributesSettings, HeadSettings, parse
+from lineament.training.attributes.trainer import Data, overfitting, train_attributes
+from lineament.training.settings import FineTuning, LoopSettings
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SIDE = 36
@@ -86,42 +87,42 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def trained(pictures: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+def trained(pictures: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[AttributesResult, Path]:
     run = tmp_path_factory.mktemp("runs") / "attr"
     return train_attributes(pictures, run, SETTINGS), run
 
 
-def test_what_can_be_learned_is_learned(trained: tuple[dict[str, Any], Path]) -> None:
+def test_what_can_be_learned_is_learned(trained: tuple[AttributesResult, Path]) -> None:
     """Tint, level and the band of the level are plain to see: far above guessing on the held-out split."""
-    heads = trained[0]["attributes"]
-    assert heads["tint"]["test"]["accuracy"]["value"] > 0.9
-    assert heads["tint"]["test"]["macro_auc"]["value"] > 0.95
-    assert heads["band"]["test"]["accuracy"]["value"] > 0.7
-    level = heads["level"]["test"]
+    heads = trained[0].attributes
+    assert heads["tint"].test["accuracy"]["value"] > 0.9
+    assert heads["tint"].test["macro_auc"]["value"] > 0.95
+    assert heads["band"].test["accuracy"]["value"] > 0.7
+    level = heads["level"].test
     assert level["mean_absolute_error"]["value"] < 0.6 * level["guessing"]["median"]["value"]
-    assert heads["tint"]["test"]["guessing"]["chance"] == pytest.approx(1 / 3)
+    assert heads["tint"].test["guessing"]["chance"] == pytest.approx(1 / 3)
 
 
-def test_missing_labels_and_pictures_are_counted(trained: tuple[dict[str, Any], Path]) -> None:
+def test_missing_labels_and_pictures_are_counted(trained: tuple[AttributesResult, Path]) -> None:
     """Each head's figures rest on the rows that have its label; what is left out is told."""
     result, run = trained
     has_tint = [i for i in range(150) if i % 5]
     has_level = [i for i in range(150) if i % 7]
-    heads = result["attributes"]
-    assert heads["tint"]["labelled"] == {
+    heads = result.attributes
+    assert heads["tint"].labelled == {
         "train": sum(i < 90 for i in has_tint),
         "val": sum(90 <= i < 120 for i in has_tint),
         "test": sum(i >= 120 for i in has_tint),
     }
-    assert heads["tint"]["test"]["accuracy"]["n"] == sum(i >= 120 for i in has_tint)
-    assert heads["level"]["test"]["mean_absolute_error"]["n"] == sum(i >= 120 for i in has_level)
+    assert heads["tint"].test["accuracy"]["n"] == sum(i >= 120 for i in has_tint)
+    assert heads["level"].test["mean_absolute_error"]["n"] == sum(i >= 120 for i in has_level)
     neither = [i for i in range(150) if not i % 35]
-    assert sum(result["unlabelled"].values()) == len(neither)
-    assert result["refused"] == {"train": 1, "val": 0, "test": 0}
+    assert sum(result.unlabelled.values()) == len(neither)
+    assert result.refused == {"train": 1, "val": 0, "test": 0}
     assert "002.png" in (run / "refused.txt").read_text()
 
 
-def test_the_run_folder_holds_what_a_run_promises(trained: tuple[dict[str, Any], Path]) -> None:
+def test_the_run_folder_holds_what_a_run_promises(trained: tuple[AttributesResult, Path]) -> None:
     """Card, weights, ONNX, metrics, curves, and a figure or two a head."""
     result, run = trained
     names = {path.name for path in run.iterdir()}
@@ -141,13 +142,13 @@ def test_the_run_folder_holds_what_a_run_promises(trained: tuple[dict[str, Any],
     card = open_trained(run, "attributes").card
     assert [(h.name, h.kind, h.unit) for h in card.heads][1] == ("level", "number", "grey levels")
     assert card.heads[2].classes == ("under 90", "90-139", "140 and over")
-    assert card.measured["tint"]["accuracy"]["n"] == result["attributes"]["tint"]["test"]["accuracy"]["n"]
+    assert card.measured["tint"]["accuracy"]["n"] == result.attributes["tint"].test["accuracy"]["n"]
     assert json.loads((run / "result.json").read_text())["attributes"].keys() == {"tint", "level", "band"}
     assert "tint" in (run / "config.toml").read_text()
 
 
 def test_settings_survive_the_run_folder_and_the_example_is_complete(
-    trained: tuple[dict[str, Any], Path],
+    trained: tuple[AttributesResult, Path],
 ) -> None:
     """A run's config.toml gives its settings again; the example config names every setting."""
     assert settings_from(AttributesSettings, trained[1] / "config.toml", None) == SETTINGS
@@ -160,7 +161,7 @@ def test_settings_survive_the_run_folder_and_the_example_is_complete(
             assert one.name in text or one.name in UNNAMED, one.name
 
 
-def test_the_network_answers_in_analyze(trained: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+def test_the_network_answers_in_analyze(trained: tuple[AttributesResult, Path], tmp_path: Path) -> None:
     """The exported network opens without the training libraries' help and answers for a real face."""
     words = ["analyze", str(SAMPLES / "collins_nasa.png"), "--attributes", str(trained[1]), "--json", "-"]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -172,7 +173,7 @@ def test_the_network_answers_in_analyze(trained: tuple[dict[str, Any], Path], tm
 
 
 def test_onnx_and_pictures_agree_with_the_reported_figure(
-    trained: tuple[dict[str, Any], Path], pictures: Manifest
+    trained: tuple[AttributesResult, Path], pictures: Manifest
 ) -> None:
     """The test accuracy, computed again from the files with the exported network alone."""
     model = open_trained(trained[1], "attributes")
@@ -185,18 +186,18 @@ def test_onnx_and_pictures_agree_with_the_reported_figure(
         small = np.asarray(cv2.resize(pixels, (32, 32), interpolation=cv2.INTER_AREA), np.uint8)
         answer = model.run(small[None])["tint"]
         right += model.card.heads[0].classes[int(answer[0].argmax())] == row.labels["tint"]
-    stated = trained[0]["attributes"]["tint"]["test"]["accuracy"]
+    stated = trained[0].attributes["tint"].test["accuracy"]
     assert right / len(rows) == pytest.approx(stated["value"]) and stated["n"] == len(rows)
 
 
-def test_a_finished_run_answers_at_once(trained: tuple[dict[str, Any], Path], pictures: Manifest) -> None:
+def test_a_finished_run_answers_at_once(trained: tuple[AttributesResult, Path], pictures: Manifest) -> None:
     """The same training asked again is not run again."""
     again = train_attributes(pictures, trained[1], SETTINGS)
-    assert again == json.loads((trained[1] / "result.json").read_text())
+    assert again == trained[0] and again.to_json() == json.loads((trained[1] / "result.json").read_text())
 
 
 def test_features_are_cached_and_trained_on(
-    trained: tuple[dict[str, Any], Path], pictures: Manifest, tmp_path: Path
+    trained: tuple[AttributesResult, Path], pictures: Manifest, tmp_path: Path
 ) -> None:
     """feature-extraction from an earlier training's weights learns from features on disk.
 
@@ -211,7 +212,7 @@ def test_features_are_cached_and_trained_on(
         loop=replace(SETTINGS.loop, epochs=10, learning_rate=2e-2),
     )
     result = train_attributes(pictures, tmp_path / "run", settings)
-    assert result["attributes"]["tint"]["test"]["accuracy"]["value"] > 0.8
+    assert result.attributes["tint"].test["accuracy"]["value"] > 0.8
     assert len(list((tmp_path / "run" / "features" / "fit").glob("*.npy"))) == 2
     assert "the training attr" in open_trained(tmp_path / "run", "attributes").card.trained_from
     before, after = (load_file(run / "best.safetensors") for run in (trained[1], tmp_path / "run"))

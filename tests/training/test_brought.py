@@ -10,7 +10,8 @@ import torch
 from lineament.errors import ConfigError, WeightsUnavailable
 from lineament.training.architectures import build
 from lineament.training.sweeping import brought
-from lineament.training.sweeping.sweep import SweepSettings, cells
+from lineament.training.sweeping.settings import SweepSettings
+from lineament.training.sweeping.sweep import cells
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import sharded_centres
 import torch
 
 from lineament.errors import ConfigError
-from lineament.training.recognition.centres import Centres, CentreSettings
+from lineament.training.recognition.centres import Centres
 from lineament.training.recognition.losses import ArcFace
+from lineament.training.recognition.settings import CentreSettings
 
 SCRIPT = Path(__file__).with_name("sharded_centres.py")
 

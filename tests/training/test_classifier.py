@@ -38,13 +38,9 @@ from lineament.io.trained import TrainedCard, open_trained
 from lineament.training.architectures import build
 from lineament.training.classification import trainer
 from lineament.training.classification.classes import classes_of
-from lineament.training.classification.trainer import (
-    Classifier,
-    ClassifierSettings,
-    ClassifierTask,
-    length,
-    train_classifier,
-)
+from lineament.training.classification.result import ClassifierResult
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import Classifier, ClassifierTask, length, train_classifier
 from lineament.training.data import Batch, Pictures
 from lineament.training.runs.folder import RunFolder
 from lineament.training.settings import LoopSettings
@@ -70,25 +66,25 @@ def striped(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def scratch(striped: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def scratch(striped: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ClassifierResult]:
     out = tmp_path_factory.mktemp("runs") / "scratch"
     return out, train_classifier(striped, out, SMALL)
 
 
-def test_it_learns_what_can_be_seen(scratch: tuple[Path, dict[str, Any]]) -> None:
+def test_it_learns_what_can_be_seen(scratch: tuple[Path, ClassifierResult]) -> None:
     """Rule: on classes that differ plainly nearly every test picture is right, far above guessing."""
     _, result = scratch
-    assert result["test"]["accuracy"]["value"] > 0.9
-    assert result["chance"] == pytest.approx(1 / 3)
-    assert 0.2 < result["majority"] < 0.5
-    assert result["test"]["accuracy"]["low"] < result["test"]["accuracy"]["value"]
+    assert result.test.accuracy.value > 0.9
+    assert result.chance == pytest.approx(1 / 3)
+    assert 0.2 < result.majority < 0.5
+    assert result.test.accuracy.low < result.test.accuracy.value
 
 
-def test_every_picture_is_counted_once(scratch: tuple[Path, dict[str, Any]]) -> None:
+def test_every_picture_is_counted_once(scratch: tuple[Path, ClassifierResult]) -> None:
     """Rule: measured, refused and unlabelled pictures add up to the rows of the split."""
     out, result = scratch
     for split, count in COUNTS.items():
-        parts = (result[split]["accuracy"]["n"], result["refused"][split], result["unlabelled"][split])
+        parts = (result.splits[split].accuracy.n, result.refused[split], result.unlabelled[split])
         assert sum(parts) == 3 * count
         assert parts[1:] == (1, 0 if split == "val" else 1)
     lines = [line.split("\t") for line in (out / "refused.txt").read_text().splitlines()]
@@ -96,7 +92,9 @@ def test_every_picture_is_counted_once(scratch: tuple[Path, dict[str, Any]]) -> 
     assert all("CorruptPicture" in line[2] for line in lines)
 
 
-def test_the_onnx_file_answers_as_measured(scratch: tuple[Path, dict[str, Any]], striped: Manifest) -> None:
+def test_the_onnx_file_answers_as_measured(
+    scratch: tuple[Path, ClassifierResult], striped: Manifest
+) -> None:
     """Rule: the file with its card, opened by the runtime, reproduces the accuracy of the result."""
     out, result = scratch
     model = open_trained(out, "classifier")
@@ -108,13 +106,13 @@ def test_the_onnx_file_answers_as_measured(scratch: tuple[Path, dict[str, Any]],
             pixels = images.load(striped.file(row)).pixels
             logits = model.run(pixels[None])["lines"][0]
             right.append(head.classes[int(logits.argmax())] == row.labels["lines"])
-    assert np.mean(right) == pytest.approx(result["test"]["accuracy"]["value"])
+    assert np.mean(right) == pytest.approx(result.test.accuracy.value)
     assert model.card.data.digest == striped.digest()
-    assert model.card.measured["accuracy"] == result["test"]["accuracy"]
+    assert model.card.measured["accuracy"] == result.test.accuracy.to_json()
     assert "whole pictures" in model.card.notes
 
 
-def test_the_run_folder_is_complete(scratch: tuple[Path, dict[str, Any]]) -> None:
+def test_the_run_folder_is_complete(scratch: tuple[Path, ClassifierResult]) -> None:
     """Rule: every file that a run promises lies in its folder, and the figures are pictures."""
     out, result = scratch
     for name in ("config.toml", "environment.json", "manifest.jsonl", "best.safetensors", "model.onnx"):
@@ -123,24 +121,22 @@ def test_the_run_folder_is_complete(scratch: tuple[Path, dict[str, Any]]) -> Non
     for name in ("curves.png", "confusion.png"):
         assert min(images.load(out / name).pixels.shape[:2]) > 300
     rows = list(csv.DictReader((out / "metrics.csv").open()))
-    assert len(rows) == result["epochs"]
+    assert len(rows) == result.epochs
     assert {"train_loss", "train_accuracy", "val_loss", "val_accuracy"} <= set(rows[0])
-    assert json.loads((out / "result.json").read_text()) == result
+    assert json.loads((out / "result.json").read_text()) == result.to_json()
 
 
-def test_per_class_figures_agree_with_the_accuracy(scratch: tuple[Path, dict[str, Any]]) -> None:
+def test_per_class_figures_agree_with_the_accuracy(scratch: tuple[Path, ClassifierResult]) -> None:
     """Rule: recalls weighted by their support are the accuracy."""
     _, result = scratch
-    table = result["per_class"]
-    assert [row["class"] for row in table] == list(CLASSES)
-    right = sum(row["recall"] * row["support"] for row in table)
-    assert right / sum(row["support"] for row in table) == pytest.approx(
-        result["test"]["accuracy"]["value"]
-    )
+    table = result.per_class
+    assert [row.name for row in table] == list(CLASSES)
+    right = sum(row.recall * row.support for row in table)
+    assert right / sum(row.support for row in table) == pytest.approx(result.test.accuracy.value)
 
 
 def test_a_finished_run_is_not_trained_again(
-    scratch: tuple[Path, dict[str, Any]], striped: Manifest
+    scratch: tuple[Path, ClassifierResult], striped: Manifest
 ) -> None:
     """Rule: the same command gives the same result, and touches nothing."""
     out, result = scratch
@@ -149,14 +145,14 @@ def test_a_finished_run_is_not_trained_again(
     assert (out / "model.onnx").stat().st_mtime_ns == before
 
 
-def test_the_config_written_trains_the_same(scratch: tuple[Path, dict[str, Any]]) -> None:
+def test_the_config_written_trains_the_same(scratch: tuple[Path, ClassifierResult]) -> None:
     """Rule: config.toml of a run is a config for another one with the very same settings."""
     out, _ = scratch
     assert settings_from(ClassifierSettings, out / "config.toml", None) == SMALL
 
 
 def test_an_earlier_run_is_a_start(
-    scratch: tuple[Path, dict[str, Any]], striped: Manifest, tmp_path: Path
+    scratch: tuple[Path, ClassifierResult], striped: Manifest, tmp_path: Path
 ) -> None:
     """Rule: fine-tuning from a run folder begins with its weights, says so, and learns on cached features.
 
@@ -168,10 +164,10 @@ def test_an_earlier_run_is_a_start(
     told: list[int] = []
     result = train_classifier(striped, tmp_path / "next", settings, advance=told.append)
     assert sum(told) == length(striped, settings)
-    assert result["trained_from"].startswith("the training scratch, itself from random weights")
-    assert result["test"]["accuracy"]["value"] > 0.9
-    assert result["trained"] == 3 * (256 + 1)
-    assert TrainedCard.load(tmp_path / "next").trained_from == result["trained_from"]
+    assert result.trained_from.startswith("the training scratch, itself from random weights")
+    assert result.test.accuracy.value > 0.9
+    assert result.trained == 3 * (256 + 1)
+    assert TrainedCard.load(tmp_path / "next").trained_from == result.trained_from
     kept = sorted(p.relative_to(tmp_path / "next/features").as_posix() for p in tmp_path.rglob("0*.npy"))
     assert kept == ["fit/000.npy", "fit/001.npy", "test/000.npy", "train/000.npy", "val/000.npy"]
     with pytest.raises(WeightsMismatch, match="a reference, not a squeezenet1_0"):
@@ -179,7 +175,7 @@ def test_an_earlier_run_is_a_start(
 
 
 def test_features_may_come_from_the_middle(
-    scratch: tuple[Path, dict[str, Any]], striped: Manifest, tmp_path: Path
+    scratch: tuple[Path, ClassifierResult], striped: Manifest, tmp_path: Path
 ) -> None:
     """Rule: with ``feature_layer`` the class layer learns on that layer's map, and the exported file, which
     ends there, answers as measured."""
@@ -191,13 +187,13 @@ def test_features_may_come_from_the_middle(
     pixels = np.stack([images.load(striped.file(row)).pixels for row in rows])
     found = [CLASSES[i] for i in model.run(pixels)["lines"].argmax(axis=1)]
     right = np.mean([name == row.labels["lines"] for name, row in zip(found, rows, strict=True)])
-    assert right == pytest.approx(result["test"]["accuracy"]["value"])
+    assert right == pytest.approx(result.test.accuracy.value)
     assert right > 0.9
-    assert result["trained"] > 3 * (256 + 1)  # more features than the last ones
+    assert result.trained > 3 * (256 + 1)  # more features than the last ones
 
 
 def test_an_interruption_after_the_last_epoch_loses_nothing(
-    scratch: tuple[Path, dict[str, Any]],
+    scratch: tuple[Path, ClassifierResult],
     striped: Manifest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -216,9 +212,7 @@ def test_an_interruption_after_the_last_epoch_loses_nothing(
             train_classifier(striped, tmp_path / "parts", settings)
     assert not (tmp_path / "parts" / "result.json").exists()
     got = train_classifier(striped, tmp_path / "parts", settings)
-    for result in (wanted, got):
-        del result["seconds"]
-    assert got == wanted
+    assert replace(got, folder=wanted.folder, seconds=wanted.seconds) == wanted
     best = [(tmp_path / name / "best.safetensors").read_bytes() for name in ("whole", "parts")]
     assert best[0] == best[1]
 
@@ -230,10 +224,10 @@ def test_labels_that_lie_give_chance_accuracy(tmp_path: Path) -> None:
     result = train_classifier(manifest, tmp_path / "run", replace(SMALL, loop=loop))
     with (tmp_path / "run" / "metrics.csv").open() as file:
         assert float(list(csv.DictReader(file))[-1]["train_accuracy"]) > 0.9
-    n = result["test"]["accuracy"]["n"]
+    n = result.test.accuracy.n
     # Four standard deviations: one run in 16,000 by chance.
-    assert abs(result["test"]["accuracy"]["value"] - 1 / 3) < 4 * np.sqrt(2 / 9 / n)
-    assert result["overfitting_from"] is not None
+    assert abs(result.test.accuracy.value - 1 / 3) < 4 * np.sqrt(2 / 9 / n)
+    assert result.overfits_from is not None
 
 
 @pytest.fixture(scope="module")
@@ -268,9 +262,9 @@ def test_two_people_are_told_apart_by_fine_tuning(faces: Manifest, tmp_path: Pat
     loop = LoopSettings(epochs=6, batch_size=2, patience=None, threads=1)
     settings = ClassifierSettings(size=96, augment=("flip", "rotate:10"), dropout=0.0, loop=loop)
     result = train_classifier(faces, tmp_path / "run", settings)
-    assert result["train"]["accuracy"]["value"] == 1.0
-    assert result["classes_with_one_picture"] == 2
-    assert result["classes_without_pictures"] == {"train": 0, "val": 0, "test": 1}
+    assert result.train.accuracy.value == 1.0
+    assert result.classes_with_one_picture == 2
+    assert result.classes_without_pictures == {"train": 0, "val": 0, "test": 1}
     model = open_trained(tmp_path / "run", "classifier")
     card = model.card
     assert card.crop == CropStyle(112, margin=0.1, align=True)

@@ -20,7 +20,8 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.augment.view import View
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import Manifest
-from lineament.training.attributes.heads import HeadSettings, resolve
+from lineament.training.attributes.heads import resolve
+from lineament.training.attributes.settings import HeadSettings
 from lineament.training.attributes.trainer import AttributeTargets
 from lineament.training.classification.classes import ClassTarget
 from lineament.training.data import (

@@ -35,13 +35,9 @@ from lineament.registry import detectors
 from lineament.training.data import Batches, shuffled
 from lineament.training.detection.scenes import Scene, Scenes, scenes_of
 from lineament.training.detection.scores import LEAST_SCORE, MOST, Found, monitored, summary
+from lineament.training.detection.settings import DetectorLoop, DetectorSettings
 from lineament.training.detection.torchvision import SsdNetwork
-from lineament.training.detection.trainer import (
-    DetectionTask,
-    DetectorLoop,
-    DetectorSettings,
-    train_detector,
-)
+from lineament.training.detection.trainer import DetectionTask, train_detector
 from lineament.training.detection.yolo import YoloNetwork
 from lineament.training.loop import fit
 from lineament.training.runs.folder import BEST, CHECKPOINT, open_run
@@ -87,7 +83,7 @@ def test_the_run_folder_is_whole(trained: tuple[Path, dict], manifest: Manifest)
     assert card.heads[0].classes == ("face", "mask") and card.measured["score"] == result["score"]
     assert result["measured_on"] == "test" and result["pictures_measured"] == result["pictures"]["test"]
     assert result["truths"] == sum(row.split == "test" and row.box is not None for row in manifest)
-    assert train_detector(manifest, out, _settings_of(out)) == result
+    assert train_detector(manifest, out, _settings_of(out)).to_json() == result
 
 
 def _settings_of(out: Path) -> DetectorSettings:
@@ -221,8 +217,8 @@ def test_scores_of_a_perfect_and_an_empty_answer() -> None:
     assert monitored([perfect], classes) == {"map50": 1.0, "map50_95": 1.0}
     assert monitored([nothing], classes) == monitored([swapped], classes) == {"map50": 0.0, "map50_95": 0.0}
     result = summary([swapped], classes, 0.5)
-    assert result["classes"]["hat"] is None and result["classes"]["face"]["recall"]["value"] == 0
-    assert result["any_class"]["recall"]["value"] == 1
+    assert result["classes"]["hat"] is None and result["classes"]["face"].recall.value == 0
+    assert result["any_class"].recall.value == 1
 
 
 def test_settings_and_data_that_make_no_sense(manifest: Manifest, tmp_path: Path) -> None:

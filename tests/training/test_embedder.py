@@ -29,7 +29,7 @@ from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard
 from lineament.scoring.similarity import normalise
 from lineament.testing.embedder_contract import EmbedderContract
-from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.recognition.settings import EmbedderSettings
 from lineament.training.recognition.trainer import length, train_embedder
 from lineament.training.settings import LoopSettings
 from lineament.types import Status
@@ -79,7 +79,7 @@ import torch; torch.set_num_threads(1)
 from pathlib import Path
 from test_embedder import settings
 from lineament.io.manifest import Manifest
-from lineament.training.recognition.centres import CentreSettings
+from lineament.training.recognition.settings import CentreSettings
 from lineament.training.recognition.trainer import train_embedder
 train_embedder(Manifest.load(Path({str(people.folder / "manifest.jsonl")!r})), Path({str(out)!r}),
                settings(loop_epochs=2, centres=CentreSettings(share=0.5)))
@@ -151,7 +151,7 @@ def test_analyzes_photos(run: Path) -> None:
 def test_centres_survive_a_kill(people: Manifest, tmp_path: Path) -> None:
     """Killed after an epoch and gone on with, sampled centres and all: the weights of a whole run."""
     people.save(people.folder / "manifest.jsonl")
-    from lineament.training.recognition.centres import CentreSettings
+    from lineament.training.recognition.settings import CentreSettings
 
     wanted = settings(loop_epochs=2, centres=CentreSettings(share=0.5))
     train_embedder(people, tmp_path / "whole", wanted)
@@ -176,7 +176,7 @@ def test_centres_survive_a_kill(people: Manifest, tmp_path: Path) -> None:
 def test_another_loss_falls(people: Manifest, tmp_path: Path) -> None:
     """AdaFace, whose margins follow the data, gives a curve that falls, and a model that opens."""
     result = train_embedder(people, tmp_path / "run", settings(loss="adaface", loop_epochs=2))
-    assert result["loss"] == "adaface"
+    assert result.loss == "adaface"
     lines = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     column = lines[0].split(",").index("train_loss")
     losses = [float(line.split(",")[column]) for line in lines[1:]]

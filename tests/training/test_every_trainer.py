@@ -13,7 +13,8 @@ import torch
 from small_training import LOOP, Settings, photos, train
 
 from lineament.io.manifest import Manifest
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
 
 Advance = Callable[[int], None]
 

@@ -11,14 +11,16 @@ import pytest
 
 from lineament.errors import LineamentError, NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training.attributes.heads import HeadSettings
-from lineament.training.attributes.trainer import AttributesSettings, train_attributes
+from lineament.training.attributes.settings import AttributesSettings, HeadSettings
+from lineament.training.attributes.trainer import train_attributes
 from lineament.training.classification.baseline import embedding_baseline
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
 from lineament.training.detection.localizer import train_localizer
 from lineament.training.detection.trainer import train_detector
 from lineament.training.lacking import BOX
-from lineament.training.recognition.trainer import EmbedderSettings, train_embedder
+from lineament.training.recognition.settings import EmbedderSettings
+from lineament.training.recognition.trainer import train_embedder
 from lineament.training.splits import rows_of, splits_of
 
 Train = Callable[[Manifest, Path], object]

@@ -21,9 +21,7 @@ from lineament.io.trained import TrainedCard
 from lineament.registry import detectors
 from lineament.training.architectures import build
 from lineament.training.detection.localizer import (
-    LocalizerLoop,
     LocalizerNetwork,
-    LocalizerSettings,
     LocalizerTask,
     loss_of,
     rows_for,
@@ -31,6 +29,7 @@ from lineament.training.detection.localizer import (
     train_localizer,
 )
 from lineament.training.detection.localizer_scores import overlaps, summary
+from lineament.training.detection.settings import LocalizerLoop, LocalizerSettings
 from lineament.training.predictions import Predictions
 
 QUICK = LocalizerSettings(
@@ -216,13 +215,11 @@ def test_figures_have_intervals_and_what_guessing_gives(manifest: Manifest) -> N
         np.arange(4),
     )
     result = summary(found, rows, np.array([0.0, 0.0, 1.0, 1.0]))
-    assert result["accuracy"]["value"] == 0.5 and result["accuracy"]["n"] == 4
-    assert result["faces_found"]["value"] == pytest.approx(2 / 3)
-    assert result["false_alarms"]["value"] == 1
-    assert (
-        result["iou"]["value"] == pytest.approx(0.5) and result["iou"]["low"] < 0.5 < result["iou"]["high"]
-    )
-    assert result["iou50"]["value"] == pytest.approx(2 / 3)
+    assert result["accuracy"].value == 0.5 and result["accuracy"].n == 4
+    assert result["faces_found"].value == pytest.approx(2 / 3)
+    assert result["false_alarms"].value == 1
+    assert result["iou"].value == pytest.approx(0.5) and result["iou"].low < 0.5 < result["iou"].high
+    assert result["iou50"].value == pytest.approx(2 / 3)
     assert result["guessing"] == pytest.approx(
         {"accuracy": 0.75, "iou": (1 + 1 + 0.16) / 3, "iou50": 2 / 3}
     )

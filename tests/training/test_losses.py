@@ -9,8 +9,9 @@ import torch
 from pytorch_metric_learning import losses as reference
 from torch.nn import functional
 
-from lineament.training.recognition.centres import Centres, CentreSettings
+from lineament.training.recognition.centres import Centres
 from lineament.training.recognition.losses import AdaFace, ArcFace, CosFace, HardTriplets
+from lineament.training.recognition.settings import CentreSettings
 
 PEOPLE, DIMENSION, SCALE = 12, 8, 16.0
 

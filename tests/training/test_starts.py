@@ -15,12 +15,14 @@ from small_training import LOOP, Settings, Stripes, final_weights, photos, train
 
 from lineament.errors import CheckpointMismatch, LineamentError, MissingExtra, NotEnoughSamples
 from lineament.io.manifest import Manifest
-from lineament.training.attributes.heads import HeadSettings
-from lineament.training.attributes.trainer import AttributesSettings, train_attributes
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
-from lineament.training.detection.localizer import LocalizerSettings, train_localizer
-from lineament.training.detection.trainer import DetectorSettings, train_detector
-from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.attributes.settings import AttributesSettings, HeadSettings
+from lineament.training.attributes.trainer import train_attributes
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
+from lineament.training.detection.localizer import train_localizer
+from lineament.training.detection.settings import DetectorSettings, LocalizerSettings
+from lineament.training.detection.trainer import train_detector
+from lineament.training.recognition.settings import EmbedderSettings
 from lineament.training.recognition.trainer import train_embedder
 from lineament.training.runs.folder import open_run
 

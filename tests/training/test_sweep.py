@@ -23,15 +23,10 @@ from lineament.errors import CheckpointMismatch, ConfigError, SplitError, Unknow
 from lineament.io.manifest import Manifest
 from lineament.training.sweeping import published as sweep_published
 from lineament.training.sweeping import sweep as module
-from lineament.training.sweeping.sweep import SweepSettings, cells, run_sweep
-from lineament.training.sweeping.tables import (
-    Failure,
-    Outcome,
-    markdown,
-    mean_interval,
-    summarise,
-    write_tables,
-)
+from lineament.training.sweeping.settings import SweepSettings
+from lineament.training.sweeping.summary import Failure, Mean, Outcome, mean_interval, summarise
+from lineament.training.sweeping.sweep import cells, run_sweep
+from lineament.training.sweeping.tables import SweepAnswer, markdown, write_tables
 
 ROOT = Path(__file__).parents[2]
 LOOP = {"epochs": 1, "batch_size": 6, "threads": 1, "patience": None, "stop_at": None}
@@ -107,25 +102,25 @@ def test_the_example_config_is_one() -> None:
 
 
 @pytest.fixture(scope="module")
-def swept(data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def swept(data: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SweepAnswer]:
     out = tmp_path_factory.mktemp("sweep") / "out"
     return out, run_sweep(data, out, SMALL)
 
 
-def test_a_sweep_shows_what_was_trained_and_what_failed(swept: tuple[Path, dict[str, Any]]) -> None:
+def test_a_sweep_shows_what_was_trained_and_what_failed(swept: tuple[Path, SweepAnswer]) -> None:
     """A cell has figures with intervals and a run folder with a model; a cell whose loss is no number
     is a row that says so; JSON, CSV, Markdown and HTML hold both, and the links lead there."""
     out, answer = swept
-    good, bad = answer["runs"]
-    assert good["test"]["n"] == 3 and good["test"]["low"] <= good["test"]["value"] <= good["test"]["high"]
-    assert (out / good["folder"] / "model.onnx").is_file()
-    assert bad["failed"] == "did not converge" and "test" not in bad
-    assert answer["chance"] == pytest.approx(1 / 3) and answer["left"] == 0
-    assert json.loads((out / "sweep.json").read_text()) == json.loads(json.dumps(answer))
+    good, bad = answer.summary.runs
+    assert good.test.n == 3 and good.test.low <= good.test.value <= good.test.high
+    assert (out / good.folder / "model.onnx").is_file()
+    assert bad.failed == "did not converge" and bad.test is None and answer.failures
+    assert answer.summary.chance == pytest.approx(1 / 3) and answer.summary.left == 0
+    assert json.loads((out / "sweep.json").read_text()) == json.loads(json.dumps(answer.to_json()))
     with (out / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert float(rows[0]["test_accuracy"]) == good["test"]["value"]
-    assert rows[1]["failed"] == bad["failed"] and rows[1]["test_accuracy"] == ""
+    assert float(rows[0]["test_accuracy"]) == good.test.value
+    assert rows[1]["failed"] == bad.failed and rows[1]["test_accuracy"] == ""
     assert "1 of 1 did not converge" in (out / "sweep.md").read_text()
     page = (out / "sweep.html").read_text()
     links = re.findall(r'href="([^"]+)"', page)
@@ -133,17 +128,17 @@ def test_a_sweep_shows_what_was_trained_and_what_failed(swept: tuple[Path, dict[
     assert all((out / link).exists() for link in links if "fine-tuning" not in link)
 
 
-def test_a_finished_cell_is_kept(data: Manifest, swept: tuple[Path, dict[str, Any]]) -> None:
+def test_a_finished_cell_is_kept(data: Manifest, swept: tuple[Path, SweepAnswer]) -> None:
     """Run again, the sweep trains only what failed: the other cell's files are not written again."""
     out, answer = swept
-    model = out / answer["runs"][0]["folder"] / "model.onnx"
+    model = out / answer.summary.runs[0].folder / "model.onnx"
     before = model.stat().st_mtime_ns
     again = run_sweep(data, out, SMALL)
     assert model.stat().st_mtime_ns == before
-    assert again["runs"][0]["test"] == answer["runs"][0]["test"]
+    assert again.summary.runs[0].test == answer.summary.runs[0].test
 
 
-def test_a_folder_of_another_sweep_is_refused(data: Manifest, swept: tuple[Path, dict[str, Any]]) -> None:
+def test_a_folder_of_another_sweep_is_refused(data: Manifest, swept: tuple[Path, SweepAnswer]) -> None:
     """Other settings for the same cells raise CheckpointMismatch instead of mixing two sweeps."""
     other = replace(SMALL, classifier={"size": 48, "weights": "none", "loop": LOOP})
     with pytest.raises(CheckpointMismatch):
@@ -185,7 +180,7 @@ if __name__ == "__main__":
     told = replace(SMALL, architectures=("reference:scratch",),
                    classifier={"size": 32, "loop": {**LOOP, "epochs": 100000}})
     answer = run_sweep(Manifest.load(Path(sys.argv[2])), Path(sys.argv[3]), told)
-    print(answer["runs"][0]["failed"])
+    print(answer.summary.runs[0].failed)
 """
 
 
@@ -250,11 +245,11 @@ def test_the_table_is_over_seeds_and_hides_no_failure(tmp_path: Path) -> None:
         Outcome("c", "scratch", "none", 0, "c/0", result(0.9), None),
     ]
     answer = summarise(outcomes, data="0" * 64, left=3)
-    assert [row["architecture"] for row in answer["rows"]] == ["c", "a", "b"]
+    assert [row.architecture for row in answer.rows] == ["c", "a", "b"]
     half = 12.7062 * np.std([0.7, 0.8], ddof=1) / np.sqrt(2)
-    row = answer["rows"][1]["test"]
-    assert (row["mean"], row["n"]) == (pytest.approx(0.75), 2)
-    assert row["low"] == pytest.approx(0.75 - half, rel=1e-4)
+    row = answer.rows[1].test
+    assert (row.mean, row.n) == (pytest.approx(0.75), 2)
+    assert row.low == pytest.approx(0.75 - half, rel=1e-4)
     text = markdown(answer)
     assert "1 of 3 out of memory" in text and "1 of 1 at chance" in text
     assert "x\\|y" in text and "3 trainings are still to come" in text
@@ -267,9 +262,9 @@ def test_one_seed_has_no_interval() -> None:
     """From one value, or equal ones, nothing can be said of the spread; no
     interval of an accuracy passes 1."""
     few = mean_interval([0.9, 1.0])
-    assert (few["low"], few["high"]) == (pytest.approx(0.95 - 12.706 * 0.05, abs=1e-3), 1.0)
-    assert mean_interval([0.5]) == {"mean": 0.5, "low": None, "high": None, "n": 1}
-    assert mean_interval([0.5, 0.5, 0.5]) == {"mean": 0.5, "low": None, "high": None, "n": 3}
+    assert (few.low, few.high) == (pytest.approx(0.95 - 12.706 * 0.05, abs=1e-3), 1.0)
+    assert mean_interval([0.5]) == Mean(0.5, None, None, 1)
+    assert mean_interval([0.5, 0.5, 0.5]) == Mean(0.5, None, None, 3)
 
 
 def test_tables_as_papers_print_them(tmp_path: Path) -> None:
@@ -284,15 +279,15 @@ def test_tables_as_papers_print_them(tmp_path: Path) -> None:
         Outcome("a", "scratch", "none", 1, "c/1", result(0.7), None),
     ]
     answer = summarise(outcomes, data="0" * 64, left=0)
-    tuned, scratch, augmentation = sweep_published.tables(answer, baseline="baseline")
-    assert tuned.lines[0] == ("a", "91.3", "91.3", "91.3")
-    assert tuned.lines[1][3] == "failed: out of memory"
-    assert scratch.lines[0][3] == "60.0 (0.0 to 100.0) [1 of 2 at chance]"
-    assert tuned.lines[2] == scratch.lines[1] == ("sface + linear", "97.0", "97.0", "97.0")
-    assert augmentation.header == ("network", "method", "none", "rotate:20")
-    assert ("a", "fine-tuning", "91.3", "45.0 [at chance]") in augmentation.lines
-    assert ("a", "scratch", "60.0 (0.0 to 100.0) [1 of 2 at chance]", "to come") in augmentation.lines
-    error = next(run["error"] for run in answer["runs"] if run["folder"] == "a/1")
+    tuned, scratch, augmentation = sweep_published.tables(answer)
+    assert tuned.rows[0] == ("a", "91.3", "91.3", "91.3")
+    assert tuned.rows[1][3] == "failed: out of memory"
+    assert scratch.rows[0][3] == "60.0 (0.0 to 100.0) [1 of 2 at chance]"
+    assert tuned.rows[2] == scratch.rows[1] == ("sface + linear", "97.0", "97.0", "97.0")
+    assert augmentation.columns == ("network", "method", "none", "rotate:20")
+    assert ("a", "fine-tuning", "91.3", "45.0 [at chance]") in augmentation.rows
+    assert ("a", "scratch", "60.0 (0.0 to 100.0) [1 of 2 at chance]", "to come") in augmentation.rows
+    error = next(run.error for run in answer.runs if run.folder == "a/1")
     assert "0.450 (0.350 to 0.550) on 50 pictures" in error and error.endswith("guessing gives, 0.400")
     write_tables(tmp_path, answer)
     assert "45.0 [at chance]" in (tmp_path / "sweep.html").read_text()

@@ -18,11 +18,11 @@ from lineament.cli.train.telling import followed
 from lineament.errors import ConfigError
 from lineament.training import threads
 from lineament.training.classification.report import at_chance, monitored
-from lineament.training.classification.trainer import ClassifierSettings
-from lineament.training.detection.localizer import LocalizerSettings
-from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.detection.settings import LocalizerSettings
+from lineament.training.recognition.settings import EmbedderSettings
+from lineament.training.settings import FineTuning
 from lineament.training.telling import duration, epoch_line, log
-from lineament.training.transfer import FineTuning
 
 
 def test_a_line_an_epoch_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

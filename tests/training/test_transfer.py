@@ -15,9 +15,10 @@ from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError, NotEnoughSamples
 from lineament.training import features, transfer
 from lineament.training.architectures import build
-from lineament.training.classification.trainer import Classifier, ClassifierSettings
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import Classifier
 from lineament.training.data import Batches, Pictures, in_order, normalised
-from lineament.training.transfer import FineTuning
+from lineament.training.settings import FineTuning
 
 torch.set_num_threads(1)
 

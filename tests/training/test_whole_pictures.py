@@ -15,14 +15,16 @@ from lineament.errors import NotCutOut, UsageError
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.training.attributes.heads import HeadSettings
-from lineament.training.attributes.trainer import AttributesSettings, train_attributes
+from lineament.training.attributes.settings import AttributesSettings, HeadSettings
+from lineament.training.attributes.trainer import train_attributes
 from lineament.training.classification.baseline import embedding_baseline
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
-from lineament.training.recognition.task import EmbedderSettings
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
+from lineament.training.recognition.settings import EmbedderSettings
 from lineament.training.recognition.trainer import train_embedder
 from lineament.training.settings import LoopSettings
-from lineament.training.sweeping.sweep import SweepSettings, run_sweep
+from lineament.training.sweeping.settings import SweepSettings
+from lineament.training.sweeping.sweep import run_sweep
 from lineament.training.whole_pictures import require_cut_out
 
 SPLITS = {"train": 8, "val": 3, "test": 3}
@@ -108,7 +110,7 @@ def test_after_extraction_what_can_be_seen_is_learned(from_boxes: bool, tmp_path
         assert (middle[2] > middle[0]) == (row.labels["class"] == "mask")
     if from_boxes:
         result = train_classifier(done.manifest, tmp_path / "run", SMALL)
-        assert result["test"]["accuracy"]["value"] >= 0.95
+        assert result.test.accuracy.value >= 0.95
 
 
 def one_row(**changes: Any) -> Manifest:

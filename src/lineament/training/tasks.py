@@ -83,3 +83,8 @@ class Progress:
     seconds: float = 0.0
     refused: dict[str, str] = field(default_factory=dict)
     ended: str | None = None
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """How many epochs there were, the best of them, and why no more, as a result tells it."""
+        return {"epochs": self.epoch, "best_epoch": self.best_epoch, "ended": self.ended}

@@ -9,8 +9,7 @@ transferable are features in deep neural networks?"; Howard and Ruder 2018 for t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,46 +17,7 @@ from torch import nn
 from lineament.counting import quantity
 from lineament.errors import ConfigError
 from lineament.training.architectures import Backbone
-
-Method = Literal["scratch", "feature-extraction", "fine-tuning"]
-BatchNorm = Literal["adapt", "keep"]
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuning:
-    """How ``fine-tuning`` treats the backbone.
-
-    The class layer learns at the loop's rate, the last stage at ``last_stage`` times it, the first at
-    ``first_stage`` times it, the stages between at rates that fall evenly in their logarithm. The first
-    ``frozen_stages`` do not learn at all, nor do their batch-norm statistics move. ``batch_norm``: adapt
-    lets the statistics of the learning stages follow the new pictures, keep leaves them as they came
-    (for batches below about 8); scale and shift of those layers learn either way.
-    """
-
-    last_stage: float = 1.0
-    first_stage: float = 0.1
-    frozen_stages: int = 0
-    batch_norm: BatchNorm = "adapt"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.first_stage <= self.last_stage:
-            raise ConfigError("fine-tuning: 0 < first_stage <= last_stage")
-        if self.frozen_stages < 0:
-            raise ConfigError("fine-tuning: frozen_stages is at least 0")
-
-
-def require_learned(method: Method, start: str, tuning: FineTuning | None = None) -> None:
-    """Raise `ConfigError` where what stays as it is would be random weights that nobody asked for.
-
-    ``start`` is what training begins with: ``none`` are random weights, and so are ``random``, asked for.
-    """
-    frozen = method == "fine-tuning" and tuning is not None and tuning.frozen_stages > 0
-    if start == "none" and (method == "feature-extraction" or frozen):
-        what = "frozen_stages keep" if frozen else "the method feature-extraction keeps"
-        raise ConfigError(
-            f"{what} weights as they are, and these would be random: they have learnt nothing. Train them "
-            "with --method scratch, give learned ones with --weights FILE, or ask for it: --weights random"
-        )
+from lineament.training.settings import FineTuning, Method
 
 
 class Transferred(nn.Module):

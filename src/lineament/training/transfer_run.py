@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,11 +23,11 @@ from lineament.training.loop import fit
 from lineament.training.predictions import Predictions, predict
 from lineament.training.runs import cards
 from lineament.training.runs.folder import FEATURES, RunFolder
-from lineament.training.settings import LoopSettings
+from lineament.training.settings import TransferSettings
 from lineament.training.splits import rows_of, splits_of
 from lineament.training.tasks import Progress, Task
 from lineament.training.telling import log
-from lineament.training.transfer import FineTuning, Method, Transferred
+from lineament.training.transfer import Transferred
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 
 FIT = "fit"
@@ -35,65 +35,6 @@ FIT = "fit"
 
 RANDOM_ADVICE = "see --weights, and --method scratch"
 Prepare = Callable[[torch.Tensor], torch.Tensor]
-
-
-class TransferSettings(Protocol):
-    """The settings that both trainers have."""
-
-    @property
-    def architecture(self) -> str:
-        """Of the backbone."""
-
-    @property
-    def method(self) -> Method:
-        """Of transfer."""
-
-    @property
-    def weights(self) -> str:
-        """To begin with: auto is those of ImageNet, and none for the method scratch."""
-
-    @property
-    def size(self) -> int:
-        """Side of the network's input in pixels."""
-
-    @property
-    def normalise(self) -> cards.Normalise:
-        """How pixels are scaled."""
-
-    @property
-    def augment(self) -> tuple[str, ...]:
-        """Steps for training pictures."""
-
-    @property
-    def variants(self) -> int:
-        """How many of each picture the method feature-extraction keeps."""
-
-    @property
-    def feature_layer(self) -> str:
-        """The layer that the backbone is cut off after; empty is at its own features."""
-
-    @property
-    def fine_tuning(self) -> FineTuning:
-        """Of the method fine-tuning."""
-
-    @property
-    def loop(self) -> LoopSettings:
-        """How to go through the data."""
-
-
-def require_sense(settings: TransferSettings) -> None:
-    """Raise `ConfigError` for settings that make no sense, alone or together."""
-    if not 16 <= settings.size <= 1024:
-        raise ConfigError(f"size is {settings.size}; it lies between 16 and 1024 pixels")
-    if settings.variants < 1:
-        raise ConfigError(f"variants is {settings.variants}; it is at least 1")
-    transfer.require_learned(settings.method, settings.weights, settings.fine_tuning)
-    if settings.method == "scratch" and settings.weights not in ("auto", *weights.RANDOM):
-        raise ConfigError("the method scratch begins with random weights: leave weights out")
-    if settings.feature_layer and settings.method == "scratch":
-        raise ConfigError("feature_layer: the middle of a network with random weights has learnt nothing")
-    if Pipeline(settings.augment).normalise is not None:
-        raise ConfigError("augment: normalise is a setting of its own")
 
 
 def rows_by_split(manifest: Manifest) -> dict[str, Sequence[ManifestRow]]:

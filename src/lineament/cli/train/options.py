@@ -1,45 +1,86 @@
-"""Options that all trainers share, and settings from a file, flags and ``--set``."""
+"""Flags made of a trainer's settings, and settings from a file, flags and ``--set``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from lineament.cli.targets import Writes
-from lineament.errors import ConfigError, MissingExtra
-
-if TYPE_CHECKING:
-    from lineament.cli.output import Report
+from lineament.errors import ConfigError
+from lineament.training.settings import FLAG, Flag
 
 C = TypeVar("C")
 
-DataArgument = Annotated[
-    Path, typer.Argument(metavar="DATA", help="A manifest with splits, or the folder of one.")
-]
-OutOption = Annotated[
-    Path,
-    typer.Option("--out", metavar="DIR", help="The run folder; an unfinished one is gone on with."),
-    Writes(),
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML; see configs/.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, over the file: loop.epochs=5."),
-]
-RANDOM_WEIGHTS = "random weights"
-WeightsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--weights",
-        metavar="none|imagenet|FILE|RUN",
-        help="Weights to start from; a .pth or .safetensors file.",
-    ),
-]
+
+class Option(NamedTuple):
+    """A flag: the field it is of, with its table (``loop.epochs``), and the parameter of the command."""
+
+    key: str
+    flag: Flag
+    parameter: inspect.Parameter
+
+
+def options_of(settings: type, table: str = "") -> Iterator[Option]:
+    """An option for each field with a `flag`, in their order, and those of nested settings.
+
+    They are called as the field, ``--min-side``, behind the name of its table, ``--centres-share``, but for
+    the loop's. None is what was not given.
+    """
+    hints = get_type_hints(settings)
+    for one in fields(settings):
+        kind, key = hints[one.name], f"{table}{one.name}"
+        if is_dataclass(kind):
+            assert isinstance(kind, type)
+            yield from options_of(kind, f"{key}.")
+        if (flag := one.metadata.get(FLAG)) is not None:
+            option = flag.option or f"--{key.removeprefix('loop.').replace('.', '-').replace('_', '-')}"
+            info = typer.Option(option, metavar=flag.metavar, help=flag.help)
+            kind = bool if kind is bool else _kind(kind, repeat=flag.repeat) | None
+            parameter = inspect.Parameter(
+                option.removeprefix("--").replace("-", "_"),
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if kind is bool else None,
+                annotation=Annotated[kind, info],
+            )
+            yield Option(key, flag, parameter)
+
+
+def _kind(hint: Any, *, repeat: bool) -> Any:
+    """What typer reads: a number or a path, and the words of everything else."""
+    if repeat:
+        return list[str]
+    (kind, *_) = [one for one in (get_args(hint) or (hint,)) if one is not type(None)]
+    return kind if kind in (int, float, Path) and get_origin(hint) not in (Literal, tuple) else str
+
+
+def take(command: Callable[..., Any], options: Sequence[Option]) -> None:
+    """Let a command that has ``config`` and ``**flags`` take the options: after the one, in the other."""
+    own = dict(inspect.signature(command, eval_str=True).parameters)
+    del own["flags"]
+    names = list(own)
+    after = names.index("config") + 1
+    names[after:after] = [one.parameter.name for one in options]
+    for one in options:
+        if one.flag.before is not None:
+            names.remove(one.parameter.name)
+            names.insert(names.index(one.flag.before), one.parameter.name)
+    known = own | {one.parameter.name: one.parameter for one in options}
+    command.__signature__ = inspect.Signature([known[name] for name in names])  # type: ignore[attr-defined]
+    command.__annotations__ = {name: known[name].annotation for name in names}
+
+
+def given(options: Sequence[Option], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by field of the flags that were given."""
+    values = {}
+    for key, flag, parameter in options:
+        value = flags[parameter.name]
+        if value is not None and value is not False and value != []:
+            values[key] = flag.read(value) if flag.read else value
+    return values
 
 
 def settings_from(
@@ -58,8 +99,7 @@ def settings_from(
         where = str(config)
         values = read_toml(config)
     for key, value in (flags or {}).items():
-        if value is not None:
-            _put(values, key, value)
+        _put(values, key, value)
     for item in sets or []:
         key, equals, value = item.partition("=")
         if not equals:
@@ -75,32 +115,3 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(values, dict):
             raise ConfigError(f"{key}: {table} is no table")
     values[last] = value
-
-
-def steps_of(text: str) -> list[str]:
-    """Augmentation steps from ``--augment``: spaces between, or ``default``, or ``none``."""
-    from lineament.datasets.augment.pipeline import DEFAULT
-
-    return {"default": list(DEFAULT), "none": []}.get(text.strip(), text.split())
-
-
-def rate_text(rate: Mapping[str, float | None], digits: int = 3) -> str:
-    """A rate of a trainer's result with its interval, as a table shows it."""
-    from lineament.scoring.rate import Rate
-
-    one = Rate.from_json(rate)
-    return f"{one.value:.{digits}f} ({one.span(f'.{digits}f')})"
-
-
-def tell_exam(report: Report, result: Mapping[str, Any]) -> None:
-    """Say of figures of val that they flatter."""
-    if "note" in result:
-        report.say(result["note"])
-
-
-def require_torch() -> None:
-    """Raise `MissingExtra` without the training libraries."""
-    import importlib.util
-
-    if any(importlib.util.find_spec(name) is None for name in ("torch", "torchvision", "safetensors")):
-        raise MissingExtra("training", "train")

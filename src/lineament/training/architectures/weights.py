@@ -28,9 +28,8 @@ from lineament.io.digests import sha256_of
 from lineament.io.trained import CARD_NAME, TrainedCard
 from lineament.training.architectures import torchvision_models
 from lineament.training.architectures.backbone import Backbone
+from lineament.training.settings import RANDOM
 
-RANDOM = ("none", "random")
-"""Words for random weights: the second for those who mean it, where such make no sense."""
 State = Mapping[str, torch.Tensor]
 _WRAPPINGS = ("", "body.", "backbone.body.", "module.", "module.body.", "module.backbone.body.", "model.")
 _TABLES = ("state_dict", "model", "model_state_dict")

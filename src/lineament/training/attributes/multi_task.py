@@ -18,7 +18,8 @@ from lineament.training.attributes.heads import MISSING, Attribute
 from lineament.training.classification.report import monitored
 from lineament.training.data import Batch, Batches
 from lineament.training.predictions import predict
-from lineament.training.transfer import FineTuning, Method, Transferred
+from lineament.training.settings import FineTuning, Method
+from lineament.training.transfer import Transferred
 
 _HUBER = 0.25
 """In deviations of the training rows: where the loss of a number turns from squared to absolute."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,27 @@ import numpy as np
 from torch import nn
 
 from lineament.datasets.splitting.held_out import exam_of, telling
-from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import TrainedCard
 from lineament.protocols import Advance
 from lineament.training import transfer_run
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.attributes import report
-from lineament.training.attributes.heads import Attribute, HeadSettings, resolve, targets
+from lineament.training.attributes.heads import Attribute, resolve, targets
 from lineament.training.attributes.multi_task import AttributeNetwork, AttributesTask
+from lineament.training.attributes.result import AttributesResult, Figures, HeadResult, LabelTable
+from lineament.training.attributes.settings import AttributesSettings
 from lineament.training.callbacks import turning_point
 from lineament.training.data import Batches
 from lineament.training.labels import Labelled, with_labels
 from lineament.training.predictions import Predictions
 from lineament.training.runs import cards, export
 from lineament.training.runs.folder import RunFolder, open_run
-from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak
-from lineament.training.transfer import FineTuning, Method
 from lineament.training.transfer_run import (
     Fitted,
     Prepare,
     TransferRun,
-    require_sense,
     rows_by_split,
     rows_seen,
 )
@@ -41,52 +39,20 @@ from lineament.training.transfer_run import (
 RATES = ("accuracy", "precision", "recall", "auc")
 
 
-@dataclass(frozen=True, slots=True)
-class AttributesSettings:
-    """What to train, and on what.
-
-    ``heads`` are the attributes. ``labels`` is a table with labels for the rows, see
-    `lineament.training.labels`. ``method`` and ``fine_tuning`` are of `lineament.training.transfer`;
-    ``weights`` auto is ``imagenet``, and ``none`` for the method scratch. ``size`` is the side of the
-    network's input. ``augment`` are steps for training pictures; ``variants`` is how many of each the
-    method feature-extraction keeps. ``feature_layer`` is where the backbone is cut off (empty: at its end).
-    """
-
-    architecture: str = "resnet50"
-    method: Method = "fine-tuning"
-    weights: str = "auto"
-    heads: tuple[HeadSettings, ...] = ()
-    labels: Path | None = None
-    size: int = 224
-    normalise: cards.Normalise = "imagenet"
-    augment: tuple[str, ...] = ("flip",)
-    variants: int = 4
-    feature_layer: str = ""
-    dropout: float = 0.2
-    fine_tuning: FineTuning = field(default_factory=FineTuning)
-    loop: LoopSettings = field(default_factory=LoopSettings)
-
-    def __post_init__(self) -> None:
-        require_sense(self)
-        if not 0 <= self.dropout < 1:
-            raise ConfigError("dropout lies from 0 to below 1")
-
-
 def train_attributes(
     manifest: Manifest, out: Path, settings: AttributesSettings, *, advance: Advance | None = None
-) -> dict[str, Any]:
+) -> AttributesResult | None:
     """Train, evaluate and export into the run folder ``out``; returns the result, also of a finished run.
 
-    ``advance`` is told of each finished batch; see `length`. Raises the errors of the settings, of
-    `with_labels`, `resolve`, `weights.load`, `fit` and `export`, and `SplitError` when splits leak into
-    each other.
+    A further process of torchrun gets None: the first one measures. ``advance`` is told of each finished
+    batch; see `length`. Raises the errors of the settings, of `with_labels`, `resolve`, `weights.load`,
+    `fit` and `export`, and `SplitError` when splits leak into each other.
     """
     require_no_leak(manifest)
     data = Data.of(manifest, settings)
     with open_run(out, "attributes", settings, data.manifest) as run:
-        done = run.result()
-        if done is not None:
-            return done
+        if (done := run.result()) is not None:
+            return AttributesResult.from_json(done, out)
         return _Training(data, run, settings, advance or (lambda _count: None)).run()
 
 
@@ -149,7 +115,7 @@ class _Training:
         )
         self.pictures = self.transfer.pictures(data.manifest, data.rows, AttributeTargets(self.attributes))
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> AttributesResult | None:
         """Fit, evaluate, export, finish."""
 
         def task(
@@ -162,9 +128,9 @@ class _Training:
             rates = ("mean_absolute_error",) if a.kind == "number" else RATES
             shown += [f"{name}_{a.name}" for name in ("loss", *rates)]
         fitted = self.transfer.fit(self.whole, [self.whole.heads], self.pictures, task, shown)
-        return {} if fitted is None else self._finish(fitted)
+        return None if fitted is None else self._finish(fitted)
 
-    def _finish(self, fitted: Fitted) -> dict[str, Any]:
+    def _finish(self, fitted: Fitted) -> AttributesResult:
         settings, data, state = self.settings, self.data, fitted.state
         found, path = fitted.found, self.folder.path
         exam = exam_of(found)
@@ -184,47 +150,37 @@ class _Training:
             trained_from=self.transfer.trained_from,
             crop=crop,
             measured={
-                **{name: report.headline(figures[exam]) for name, figures in measured.items()},
+                **{name: report.headline(head.on(exam)) for name, head in measured.items()},
                 **telling(exam),
             },
             notes=note,
         )
         export.export(self.whole, card, self.folder)
-        result = {
-            "architecture": settings.architecture,
-            "method": settings.method,
-            "trained_from": self.transfer.trained_from,
-            "attributes": measured,
+        table = data.table
+        result = AttributesResult(
+            folder=path,
+            architecture=settings.architecture,
+            method=settings.method,
+            trained_from=self.transfer.trained_from,
+            attributes=measured,
             **telling(exam),
-            "rows": {name: len(rows) for name, rows in data.rows.items()},
-            "unlabelled": dict(data.unlabelled),
-            "table": None
-            if data.table is None
-            else {
-                "labelled": data.table.labelled,
-                "without_line": data.table.without_line,
-                "lines_without_row": data.table.lines_without_row,
-                "missing": data.table.missing,
-            },
-            "refused": {name: len(rows) for name, rows in refused.items()},
-            "epochs": state.epoch,
-            "best_epoch": state.best_epoch,
-            "ended": state.ended,
-            "overfitting_from": overfitting(state.history, self.attributes),
+            rows={name: len(rows) for name, rows in data.rows.items()},
+            unlabelled=dict(data.unlabelled),
+            table=None
+            if table is None
+            else LabelTable(table.labelled, table.without_line, table.lines_without_row, table.missing),
+            refused={name: len(rows) for name, rows in refused.items()},
+            **state.end,
+            overfits_from=overfitting(state.history, self.attributes),
             **count_parameters(self.whole),
-            "seconds": fitted.seconds,
-        }
-        self.folder.finish(result)
-        return {"trainer": "attributes", **result}
+            seconds=fitted.seconds,
+        )
+        self.folder.finish(result.to_json())
+        return result
 
-    def _head(self, number: int, attribute: Attribute, found: Mapping[str, Predictions]) -> dict[str, Any]:
+    def _head(self, number: int, attribute: Attribute, found: Mapping[str, Predictions]) -> HeadResult:
         """One attribute on all splits."""
-        figures: dict[str, Any] = {
-            "label": attribute.label,
-            "labelled": dict(attribute.labelled),
-            "classes_with_one_picture": attribute.single,
-            "classes_without_pictures": dict(attribute.unseen),
-        }
+        figures: dict[str, Figures] = {}
         train = targets([attribute], self.data.rows["train"])[attribute.name]
         for split, seen in found.items():
             rows = rows_seen(self.pictures[split], seen)
@@ -234,7 +190,13 @@ class _Training:
                 figures[split] = report.full(attribute, output, truth, rows, train, self.folder.path, split)
             else:
                 figures[split] = report.short(attribute, output, truth, rows)
-        return figures
+        return HeadResult(
+            label=attribute.label,
+            labelled=dict(attribute.labelled),
+            classes_with_one_picture=attribute.single,
+            classes_without_pictures=dict(attribute.unseen),
+            **figures,
+        )
 
 
 def overfitting(

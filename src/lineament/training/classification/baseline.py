@@ -18,7 +18,8 @@ from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.scoring import proportions
-from lineament.training.classification.classes import SUBJECT, Classes, classes_of
+from lineament.training.classification.classes import Classes, classes_of
+from lineament.training.classification.settings import SUBJECT
 from lineament.training.splits import require_no_leak, rows_of, splits_of
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 from lineament.types import Float32, Image, UInt8

@@ -10,9 +10,8 @@ from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import NotEnoughSamples, UndeclaredLabel
 from lineament.io.manifest import ManifestRow
+from lineament.training.classification.settings import SUBJECT
 from lineament.training.lacking import Need, counted, lacking
-
-SUBJECT = "subject"
 
 _LEAVE = ": lineament dataset balance DATA --names LIST --per-subject 0 --everywhere keeps those listed"
 

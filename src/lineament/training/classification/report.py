@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineament.io.manifest import ManifestRow
 from lineament.scoring import classification, proportions
+from lineament.scoring.rate import Rate
+from lineament.training.answers import rate_text
+from lineament.training.classification.result import ClassRow, SplitFigures
 from lineament.types import Float64
 
 _MOST_AREAS = 100
@@ -25,22 +27,20 @@ def log_probabilities(logits: NDArray[np.float32]) -> Float64:
 
 def figures(
     logits: NDArray[np.float32], truth: NDArray[np.int64], rows: Sequence[ManifestRow]
-) -> dict[str, Any]:
-    """Accuracy, accuracy within the best five (of six classes or more) and cross-entropy of a split.
+) -> SplitFigures:
+    """The figures of a split.
 
     ``logits`` ``(N, C)``, ``truth`` ``(N,)``; ``rows`` says whose each picture is: intervals are clustered
     by subject, and by the picture it was cut from where no subject is known.
     """
     whose = [row.subject or row.parent or row.id for row in rows]
     right = logits.argmax(axis=1) == truth
-    found: dict[str, Any] = {
-        "accuracy": proportions.of_flags(right, whose).to_json(),
-        "loss": float(-log_probabilities(logits)[np.arange(len(truth)), truth].mean()),
-    }
-    if logits.shape[1] > 5:
-        hits = classification.top_k_hits(truth, logits, 5)
-        found["top5"] = proportions.of_flags(hits, whose).to_json()
-    return found
+    five = classification.top_k_hits(truth, logits, 5) if logits.shape[1] > 5 else None
+    return SplitFigures(
+        accuracy=proportions.of_flags(right, whose),
+        loss=float(-log_probabilities(logits)[np.arange(len(truth)), truth].mean()),
+        top5=None if five is None else proportions.of_flags(five, whose),
+    )
 
 
 def monitored(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
@@ -72,35 +72,26 @@ def commonest(train: Sequence[int]) -> int:
     return Counter(train).most_common(1)[0][0]
 
 
-def at_chance(
-    accuracy: Mapping[str, float], guesses: Mapping[str, float], split: str = "test"
-) -> str | None:
+def at_chance(accuracy: Rate, guess: float, split: str = "test") -> str | None:
     """Words for an accuracy of a split whose interval reaches down to guessing, None for one above it."""
-    guess = max(guesses["chance"], guesses["majority"])
-    if accuracy["low"] > guess:
+    if accuracy.low > guess:
         return None
     return (
-        f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}) on {accuracy['n']:.0f} "
-        f"pictures of the split {split} is no more than guessing gives, {guess:.3f}"
+        f"{rate_text(accuracy)} on {accuracy.n} pictures of the split {split} is no more than guessing "
+        f"gives, {guess:.3f}"
     )
 
 
 def per_class(
     logits: NDArray[np.float32], truth: NDArray[np.int64], names: Sequence[str]
-) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
-    """Support, precision, recall and F1 of each class (None: not defined), and the confusion matrix."""
+) -> tuple[tuple[ClassRow, ...], NDArray[np.int64]]:
+    """The figures of each class, and the confusion matrix."""
     matrix = classification.confusion_matrix(truth, logits.argmax(axis=1), len(names))
     of = classification.class_figures(matrix)
-    table = [
-        {
-            "class": name,
-            "support": int(of.support[i]),
-            "precision": _defined(of.precision[i]),
-            "recall": _defined(of.recall[i]),
-            "f1": _defined(of.f1[i]),
-        }
+    table = tuple(
+        ClassRow(name, int(of.support[i]), *(_defined(one[i]) for one in (of.precision, of.recall, of.f1)))
         for i, name in enumerate(names)
-    ]
+    )
     return table, matrix
 
 

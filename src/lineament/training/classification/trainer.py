@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,6 @@ import torch
 from torch import nn
 
 from lineament.datasets.splitting.held_out import exam_of, telling
-from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard
 from lineament.plots import canvas
@@ -23,61 +21,22 @@ from lineament.training.architectures import Backbone
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.callbacks import turning_point
 from lineament.training.classification import report
-from lineament.training.classification.classes import SUBJECT, Classes, ClassTarget, classes_of
+from lineament.training.classification.classes import Classes, ClassTarget, classes_of
+from lineament.training.classification.result import ClassifierResult, SplitFigures
+from lineament.training.classification.settings import ClassifierSettings
 from lineament.training.data import Batch, Batches
 from lineament.training.predictions import Predictions, predict
 from lineament.training.runs import cards, export
 from lineament.training.runs.folder import RunFolder, open_run
-from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak
-from lineament.training.transfer import FineTuning, Method, Transferred
+from lineament.training.transfer import Transferred
 from lineament.training.transfer_run import (
     Fitted,
     Prepare,
     TransferRun,
-    require_sense,
     rows_by_split,
     rows_seen,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierSettings:
-    """What to train and how.
-
-    ``label`` names the label to tell apart, ``subject`` the people; ``classes`` declares its values (those
-    of the training rows when empty). ``weights``: auto takes ImageNet's except for the method scratch; else
-    none, imagenet, a file or a run folder. ``size`` is the side of the network's input in pixels.
-    ``feature_layer`` names a layer of the backbone that its features are taken from, place by place; what
-    comes after is cut off (`lineament.training.architectures.middle`). ``augment`` are steps for training
-    pictures; ``variants`` is how many of each the method feature-extraction keeps. ``class_weights``
-    balanced weighs the loss by the inverse of a class's share. ``mixup`` is the alpha of the Beta
-    distribution (Zhang et al. 2018), 0 is off.
-    """
-
-    architecture: str = "mobilenet_v2"
-    method: Method = "fine-tuning"
-    weights: str = "auto"
-    label: str = SUBJECT
-    classes: tuple[str, ...] = ()
-    size: int = 96
-    normalise: cards.Normalise = "imagenet"
-    augment: tuple[str, ...] = ()
-    variants: int = 8
-    feature_layer: str = ""
-    class_weights: Literal["none", "balanced"] = "none"
-    mixup: float = 0.0
-    label_smoothing: float = 0.0
-    dropout: float = 0.2
-    fine_tuning: FineTuning = field(default_factory=FineTuning)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(patience=5, stop_at=0.97))
-
-    def __post_init__(self) -> None:
-        require_sense(self)
-        if not 0 <= self.dropout < 1 or not 0 <= self.label_smoothing < 1 or self.mixup < 0:
-            raise ConfigError("dropout and label_smoothing lie from 0 to below 1, mixup is at least 0")
-        if len(set(self.classes)) != len(self.classes):
-            raise ConfigError("classes: one is named twice")
 
 
 class Classifier(Transferred):
@@ -146,18 +105,18 @@ class ClassifierTask:
 
 def train_classifier(
     manifest: Manifest, out: Path, settings: ClassifierSettings, *, advance: Advance | None = None
-) -> dict[str, Any]:
+) -> ClassifierResult | None:
     """Train, evaluate and export into the run folder ``out``; returns the result, also of a finished run.
 
-    ``advance`` is told of each finished batch; see `length`. Raises the errors of the settings, of
-    `classes_of`, `weights.load`, `fit` and `export`, and `SplitError` when splits leak into each other.
+    A further process of torchrun gets None: the first one measures. ``advance`` is told of each finished
+    batch; see `length`. Raises the errors of the settings, of `classes_of`, `weights.load`, `fit` and
+    `export`, and `SplitError` when splits leak into each other.
     """
     require_no_leak(manifest)
     classes = _classes(manifest, settings)
     with open_run(out, "classifier", settings, manifest) as run:
-        done = run.result()
-        if done is not None:
-            return done
+        if (done := run.result()) is not None:
+            return ClassifierResult.from_json(done, out)
         return _Training(manifest, classes, run, settings, advance or (lambda _count: None)).run()
 
 
@@ -188,7 +147,7 @@ class _Training:
             manifest, classes.rows, ClassTarget(classes.label, classes.numbers)
         )
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> ClassifierResult | None:
         """Fit, evaluate, export, finish."""
 
         def task(
@@ -197,7 +156,7 @@ class _Training:
             return ClassifierTask(model, groups, self.settings, val, prepare, self._class_weights())
 
         fitted = self.transfer.fit(self.whole, [self.whole.head], self.pictures, task)
-        return {} if fitted is None else self._finish(fitted)
+        return None if fitted is None else self._finish(fitted)
 
     def _class_weights(self) -> torch.Tensor | None:
         if self.settings.class_weights == "none":
@@ -207,13 +166,13 @@ class _Training:
             counts[self.classes.of(row)] += row.repeats
         return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
 
-    def _finish(self, fitted: Fitted) -> dict[str, Any]:
+    def _finish(self, fitted: Fitted) -> ClassifierResult:
         settings, classes, state, found = self.settings, self.classes, fitted.state, fitted.found
         splits = {name: self._figures(name, some) for name, some in found.items()}
         exam = exam_of(found)
         truth = found[exam].targets["class"]
         table, matrix = report.per_class(found[exam].outputs[0], truth, classes.names)
-        accuracy = splits[exam]["accuracy"]
+        accuracy = splits[exam].accuracy
         guesses = report.guessing(
             found["train"].targets["class"].tolist(), truth.tolist(), len(classes.names)
         )
@@ -233,36 +192,38 @@ class _Training:
             data=cards.data_of(self.manifest),
             trained_from=self.transfer.trained_from,
             crop=crop,
-            measured={"accuracy": accuracy, **guesses, **telling(exam)},
+            measured={"accuracy": accuracy.to_json(), **guesses, **telling(exam)},
             notes=note,
         )
         export.export(self.whole, card, self.folder)
-        result = {
-            "architecture": settings.architecture,
-            "method": settings.method,
-            "trained_from": self.transfer.trained_from,
-            "label": classes.label,
-            "classes": len(classes.names),
-            **guesses,
-            "at_chance": report.at_chance(accuracy, guesses, exam),
+        result = ClassifierResult(
+            folder=self.folder.path,
+            architecture=settings.architecture,
+            method=settings.method,
+            trained_from=self.transfer.trained_from,
+            label=classes.label,
+            classes=len(classes.names),
+            chance=guesses["chance"],
+            majority=guesses["majority"],
+            at_chance=report.at_chance(accuracy, max(guesses.values()), exam),
             **telling(exam),
-            **splits,
-            "per_class": table,
-            "rows": {name: len(rows) for name, rows in classes.rows.items()},
-            "unlabelled": dict(classes.unlabelled),
-            "refused": {name: len(rows) for name, rows in refused.items()},
-            "classes_with_one_picture": classes.single,
-            "classes_without_pictures": dict(classes.unseen),
-            "epochs": state.epoch,
-            "best_epoch": state.best_epoch,
-            "ended": state.ended,
-            "overfitting_from": turning_point(state.history),
+            train=splits["train"],
+            val=splits["val"],
+            test=splits.get("test"),
+            per_class=table,
+            rows={name: len(rows) for name, rows in classes.rows.items()},
+            unlabelled=dict(classes.unlabelled),
+            refused={name: len(rows) for name, rows in refused.items()},
+            classes_with_one_picture=classes.single,
+            classes_without_pictures=dict(classes.unseen),
+            **state.end,
+            overfits_from=turning_point(state.history),
             **count_parameters(self.whole),
-            "seconds": fitted.seconds,
-        }
-        self.folder.finish(result)
-        return {"trainer": "classifier", **result}
+            seconds=fitted.seconds,
+        )
+        self.folder.finish(result.to_json())
+        return result
 
-    def _figures(self, split: str, found: Predictions) -> dict[str, Any]:
+    def _figures(self, split: str, found: Predictions) -> SplitFigures:
         rows = rows_seen(self.pictures[split], found)
         return report.figures(found.outputs[0], found.targets["class"], rows)

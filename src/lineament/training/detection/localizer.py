@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,17 +23,20 @@ from lineament.datasets.augment.sight import in_sight
 from lineament.datasets.augment.view import View
 from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.detectors.localizer import BOX, FACE
-from lineament.errors import ConfigError, NotEnoughSamples
+from lineament.errors import NotEnoughSamples
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.trained import Head, TrainedCard
 from lineament.kinds import is_face, noun
 from lineament.protocols import Advance
 from lineament.training import distributed, transfer
+from lineament.training.answers import plain
 from lineament.training.architectures import Backbone, build, weights
 from lineament.training.callbacks import Curves, TensorBoard, turning_point
 from lineament.training.data import Batch, Batches, Pictures, in_order, normalised, shuffled
 from lineament.training.detection import localizer_scores
+from lineament.training.detection.results import LocalizerResult
 from lineament.training.detection.scenes import classes_of, empty_rows
+from lineament.training.detection.settings import LocalizerSettings
 from lineament.training.lacking import BOX as BOXED
 from lineament.training.lacking import counted
 from lineament.training.loop import fit
@@ -41,57 +44,7 @@ from lineament.training.predictions import predict
 from lineament.training.runs import cards
 from lineament.training.runs.export import export
 from lineament.training.runs.folder import open_run
-from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak, rows_of, splits_of
-
-AUGMENT = ("flip", "zoom:high=30", "exposure:16")
-
-
-@dataclass(frozen=True, slots=True)
-class LocalizerLoop(LoopSettings):
-    """The loop's settings with a localizer's defaults."""
-
-    epochs: int = 40
-    batch_size: int = 8
-    learning_rate: float = 1e-4
-    patience: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LocalizerSettings:
-    """``architecture`` is any of ``lineament.training.architectures``; ``size`` the side of its input.
-
-    ``method``: fine-tuning, feature-extraction or scratch. ``weights``: auto takes ImageNet's except for
-    the method scratch; else none, imagenet, a file, or a run folder. ``width`` is that of the layer before
-    both answers. The box's loss counts ``box_weight`` times. ``augment`` are steps as of ``lineament
-    dataset augment``.
-    """
-
-    architecture: str = "vgg16"
-    method: transfer.Method = "fine-tuning"
-    weights: str = "auto"
-    size: int = 128
-    normalise: cards.Normalise = "imagenet"
-    width: int = 256
-    dropout: float = 0.2
-    box_weight: float = 5.0
-    augment: tuple[str, ...] = AUGMENT
-    fine_tuning: transfer.FineTuning = field(default_factory=transfer.FineTuning)
-    loop: LocalizerLoop = field(default_factory=LocalizerLoop)
-
-    def __post_init__(self) -> None:
-        transfer.require_learned(self.method, self.weights, self.fine_tuning)
-        if self.size < 32 or self.width < 1 or not 0 <= self.dropout < 1 or self.box_weight <= 0:
-            raise ConfigError(
-                "localizer: size is at least 32, width at least 1, dropout in [0, 1), box_weight above 0"
-            )
-
-    @property
-    def starting_weights(self) -> str:
-        """The weights that ``auto`` means."""
-        if self.weights != "auto":
-            return self.weights
-        return "none" if self.method == "scratch" else "imagenet"
 
 
 class LocalizerNetwork(transfer.Transferred):
@@ -225,8 +178,8 @@ def train_localizer(
     settings: LocalizerSettings | None = None,
     *,
     advance: Advance | None = None,
-) -> dict[str, Any]:
-    """Train, export and measure on the test split, or val without; returns what ``result.json`` holds.
+) -> LocalizerResult | None:
+    """Train, export and measure on the test split, or val without; None in a further process of torchrun.
 
     Raises `NotEnoughSamples` when the training pictures all have a face, or those of train or val none;
     otherwise as the other trainers do.
@@ -237,7 +190,7 @@ def train_localizer(
     _require_empty(rows)
     with open_run(out, "localizer", settings, manifest) as run:
         if (done := run.result()) is not None:
-            return done
+            return LocalizerResult.from_json(done, out)
         torch.manual_seed(settings.loop.seed)
         backbone = build(settings.architecture)
         backbone.require_size(settings.size)
@@ -259,37 +212,38 @@ def train_localizer(
             advance=advance,
         )
         if not distributed.is_first():
-            return {}
+            return None
         device = next(network.parameters()).device
         exam = exam_of(rows)
         found = predict(network, _in_order(manifest, rows[exam], settings), device, task.prepare)
         measured = localizer_scores.summary(found, rows[exam], _mean_box(manifest, rows["train"]))
-        measured |= telling(exam)
         finds = _other_kind(manifest) or (FACE,)
         localizer_scores.draw(run.path / "predictions.png", manifest, found, rows[exam], noun(finds, 1))
-        result = {
+        refused = {"train": progress.refused, exam: found.refused}
+        run.write_refused(manifest, refused)
+        export(network, _card(manifest, settings, trained_from, {**plain(measured), **telling(exam)}), run)
+        result = LocalizerResult(
+            folder=run.path,
             **measured,
-            "architecture": settings.architecture,
-            "method": settings.method,
-            "best_epoch": progress.best_epoch,
-            "epochs": progress.epoch,
-            "ended": progress.ended,
-            "overfits_from": turning_point(progress.history),
-            "trained_from": trained_from,
-            "pictures": {
+            **telling(exam),
+            architecture=settings.architecture,
+            method=settings.method,
+            **progress.end,
+            overfits_from=turning_point(progress.history),
+            trained_from=trained_from,
+            pictures={
                 split: {
                     "face": sum(r.box is not None for r in some),
                     "no_face": sum(r.box is None for r in some),
                 }
                 for split, some in rows.items()
             },
-            "several_faces": several(manifest),
-            "finds": list(finds),
-            "refused": {**progress.refused, **found.refused},
-        }
-        export(network, _card(manifest, settings, trained_from, measured), run)
-        run.finish(result)
-        return run.result() or result
+            several_faces=several(manifest),
+            finds=finds,
+            refused={split: len(some) for split, some in refused.items()},
+        )
+        run.finish(result.to_json())
+        return result
 
 
 def length(manifest: Manifest, settings: LocalizerSettings) -> int:

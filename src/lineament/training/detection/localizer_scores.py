@@ -57,7 +57,7 @@ def summary(found: Predictions, rows: Sequence[ManifestRow], mean_box: Any) -> d
     said = found.outputs[0][:, 0] > 0
     who = np.array([rows[i].subject or rows[i].path for i in found.index.tolist()])
     result: dict[str, Any] = {
-        "accuracy": proportions.of_flags(said == there, who).to_json(),
+        "accuracy": proportions.of_flags(said == there, who),
         "guessing": {"accuracy": float(max(there.mean(), 1 - there.mean()))},
     }
     if there.any():
@@ -66,13 +66,13 @@ def summary(found: Predictions, rows: Sequence[ManifestRow], mean_box: Any) -> d
         _, cluster = np.unique(who[there], return_inverse=True)
         sums = np.stack([np.bincount(cluster, iou), np.bincount(cluster)], axis=1).astype(np.float64)
         interval = resampling.of_sums(sums, lambda totals: totals[:, 0] / totals[:, 1])
-        result["faces_found"] = proportions.of_flags(said[there], who[there]).to_json()
-        result["iou"] = resampling.share(float(iou.mean()), interval, len(iou), len(sums)).to_json()
-        result["iou50"] = proportions.of_flags(iou >= 0.5, who[there]).to_json()
+        result["faces_found"] = proportions.of_flags(said[there], who[there])
+        result["iou"] = resampling.share(float(iou.mean()), interval, len(iou), len(sums))
+        result["iou50"] = proportions.of_flags(iou >= 0.5, who[there])
         guess = overlaps(np.tile(mean_box, (len(truths), 1)), truths)
         result["guessing"] |= {"iou": float(guess.mean()), "iou50": float((guess >= 0.5).mean())}
     if not there.all():
-        result["false_alarms"] = proportions.of_flags(said[~there], who[~there]).to_json()
+        result["false_alarms"] = proportions.of_flags(said[~there], who[~there])
     return result
 
 

@@ -99,9 +99,9 @@ def summary(found: Sequence[Found], classes: Sequence[str], score: float) -> dic
     return result
 
 
-def _rates(matches: Matches, score: float) -> dict[str, Any] | None:
+def _rates(matches: Matches, score: float) -> detection_rates.DetectionRates | None:
     try:
-        return detection_rates.rates(matches, score).to_json()
+        return detection_rates.rates(matches, score)
     except InsufficientData:
         return None
 

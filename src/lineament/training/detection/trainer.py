@@ -7,7 +7,7 @@ Networks: YOLOv8 (``yolov8n`` ... ``yolov8x``, AGPL) and torchvision's SSDlite
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lineament.config import did_you_mean
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.datasets.splitting.held_out import exam_of, telling
-from lineament.errors import ConfigError, ExportMismatch, UnknownName
+from lineament.errors import ExportMismatch
 from lineament.io.catalog import InputContract
 from lineament.io.manifest import Manifest
 from lineament.io.trained import Head, TrainedCard, open_trained
@@ -30,6 +29,7 @@ from lineament.training.data import Batch, Batches, in_order, normalised, shuffl
 from lineament.training.detection import figures as detector_figures
 from lineament.training.detection import torchvision as detector_torchvision
 from lineament.training.detection import yolo as detector_yolo
+from lineament.training.detection.results import DetectorResult
 from lineament.training.detection.scenes import (
     Scene,
     Scenes,
@@ -39,71 +39,15 @@ from lineament.training.detection.scenes import (
     unlabelled,
 )
 from lineament.training.detection.scores import Found, collect, monitored, summary
+from lineament.training.detection.settings import TORCHVISION, DetectorSettings
 from lineament.training.lacking import BOX
 from lineament.training.loop import fit
 from lineament.training.runs import cards
 from lineament.training.runs.export import TOLERANCE, export
 from lineament.training.runs.folder import RunFolder, open_run
-from lineament.training.settings import LoopSettings
 from lineament.training.splits import require_no_leak, rows_of, splits_of
 
 OUTPUT = "detections"
-TORCHVISION = "torchvision:"
-AUGMENT = ("flip", "zoom:high=50,visible=0", "exposure:16", "gamma")
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorLoop(LoopSettings):
-    """The loop's settings with a detector's defaults."""
-
-    epochs: int = 50
-    batch_size: int = 16
-    optimiser: Literal["adam", "adamw", "sgd"] = "adamw"
-    weight_decay: float = 5e-4
-    clip_norm: float | None = 10.0
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
-    warmup_epochs: float = 1.0
-    patience: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorSettings:
-    """``model``: yolov8n, s, m, l, x, or ``torchvision:`` and a name of `detector_torchvision.NAMES`.
-
-    ``size`` is the side of the square a picture is letterboxed to, a multiple of 32. ``weights``: none,
-    imagenet (backbones of torchvision), a file, or an earlier run folder. ``classes`` are taken from the
-    labels unless declared; ``one_class`` takes all boxes as one. Boxes whose shorter side is below
-    ``min_side`` pixels of the picture are neither learnt nor counted. ``nms`` is the IoU above which the
-    worse of two boxes goes. ``augment`` are steps as of ``lineament dataset augment``. ``average_weights``
-    judges and exports a running average of the weights (`lineament.training.averaging`).
-    """
-
-    model: str = "yolov8n"
-    size: int = 640
-    weights: str = "none"
-    classes: tuple[str, ...] = ()
-    one_class: bool = False
-    min_side: float = 0.0
-    nms: float = 0.5
-    augment: tuple[str, ...] = AUGMENT
-    average_weights: bool = True
-    loop: DetectorLoop = field(default_factory=DetectorLoop)
-
-    def __post_init__(self) -> None:
-        if self.size < 64 or self.size % 32:
-            raise ConfigError(f"detector: size is {self.size}; it is a multiple of 32, at least 64")
-        if not 0 < self.nms <= 1 or self.min_side < 0:
-            raise ConfigError("detector: nms lies between 0 and 1, min_side is at least 0")
-        if self.one_class and len(self.classes) > 1:
-            raise ConfigError("detector: one_class and several classes exclude each other")
-        known = (*detector_yolo.NAMES, *(TORCHVISION + name for name in detector_torchvision.NAMES))
-        if self.model not in known:
-            raise UnknownName(f"no detector named {self.model!r}{did_you_mean(self.model, known)}")
-
-    @property
-    def is_agpl(self) -> bool:
-        """Whether the network comes from Ultralytics."""
-        return self.model in detector_yolo.NAMES
 
 
 class Network(Protocol):
@@ -190,8 +134,8 @@ def train_detector(
     settings: DetectorSettings | None = None,
     *,
     advance: Advance | None = None,
-) -> dict[str, Any]:
-    """Train, export and measure; returns what ``result.json`` holds.
+) -> DetectorResult | None:
+    """Train, export and measure; None in a further process of torchrun.
 
     Figures are of the test split, or of the validation split where there is no test split: these flatter,
     because epoch and score were chosen there, and the result says so. Raises `TrainingError` and its kinds,
@@ -208,7 +152,7 @@ def train_detector(
     require_boxes(scenes, settings.min_side)
     with open_run(out, "detector", settings, manifest) as run:
         if (done := run.result()) is not None:
-            return done
+            return DetectorResult.from_json(done, out)
         torch.manual_seed(settings.loop.seed)
         network: Any = _network(settings, len(classes))
         trained_from = network.load(settings.weights)
@@ -229,26 +173,28 @@ def train_detector(
             advance=advance,
         )
         if not distributed.is_first():
-            return {}
-        result = _measured(manifest, task, scenes, run)
-        result |= {
-            "model": settings.model,
-            "best_epoch": progress.best_epoch,
-            "epochs": progress.epoch,
-            "ended": progress.ended,
-            "overfits_from": turning_point(progress.history),
-            "train_loss": [progress.history[0]["train_loss"], progress.history[-1]["train_loss"]],
-            "unlabelled": unlabelled(manifest),
-            "trained_from": trained_from or "random weights",
-            "pictures": {split: len(some) for split, some in scenes.items()},
-            "refused": {**progress.refused, **result["refused"]},
-        }
+            return None
+        measured, refused = _measured(manifest, task, scenes, run)
+        refused = {"train": progress.refused, **refused}
+        run.write_refused(manifest, refused)
+        result = DetectorResult(
+            folder=run.path,
+            **measured,
+            model=settings.model,
+            **progress.end,
+            overfits_from=turning_point(progress.history),
+            train_loss=(progress.history[0]["train_loss"], progress.history[-1]["train_loss"]),
+            unlabelled=unlabelled(manifest),
+            trained_from=trained_from,
+            pictures={split: len(some) for split, some in scenes.items()},
+            refused={split: len(some) for split, some in refused.items()},
+        )
         card = _card(manifest, settings, task.network, classes, trained_from, result)
         card = export(task.model, card, run)
         require_probabilities(task.model, card, run)
         telling_tolerance(card, run).save(run.path)
-        run.finish(result)
-        return run.result() or result
+        run.finish(result.to_json())
+        return result
 
 
 def length(manifest: Manifest, settings: DetectorSettings) -> int:
@@ -277,20 +223,20 @@ def _follow_quickly(network: nn.Module) -> None:
 
 def _measured(
     manifest: Manifest, task: DetectionTask, scenes: Mapping[str, list[Scene]], run: RunFolder
-) -> dict[str, Any]:
-    """Figures of the held-out split at the score chosen on the validation split, and drawings."""
+) -> tuple[dict[str, Any], dict[str, dict[str, str]]]:
+    """Figures of the held-out split at the score chosen on val, and refused pictures by split; drawings."""
     device = next(task.model.parameters()).device
-    on_val, _, refused = task.look(task.val, device)
+    on_val, _, unread = task.look(task.val, device)
+    refused = {"val": unread}
     exam = exam_of({split for split, some in scenes.items() if some})
     found = on_val
     if exam != "val":
-        found, _, more = task.look(Scenes(manifest, scenes[exam], size=task.settings.size), device)
-        refused = {**refused, **more}
+        found, _, refused[exam] = task.look(Scenes(manifest, scenes[exam], size=task.settings.size), device)
     score = detector_figures.best_score(on_val)
     result = summary(found, task.classes, score)
     result["score_chosen_on"] = sum(int((~one.scene.ignored).sum()) for one in on_val)
     detector_figures.draw(run.path, manifest, found, task.classes, score)
-    return {**result, **telling(exam), "refused": refused}
+    return {**result, **telling(exam)}, refused
 
 
 def _card(
@@ -299,9 +245,10 @@ def _card(
     network: Network,
     classes: Sequence[str],
     trained_from: str | None,
-    result: Mapping[str, Any],
+    result: DetectorResult,
 ) -> TrainedCard:
     kept = ("score", "map50", "map50_95", "classes", "measured_on", "note")
+    told = result.to_json()
     return TrainedCard(
         name=f"detector-{settings.model.removeprefix(TORCHVISION)}",
         job="detection",
@@ -314,7 +261,7 @@ def _card(
         licence=network.licence,
         trained_from=trained_from,
         fit="letterbox",
-        measured={name: result[name] for name in kept if name in result},
+        measured={name: told[name] for name in kept if name in told},
         notes="Sees a picture once, whole, letterboxed; gives no landmarks.",
     )
 

@@ -25,7 +25,6 @@ from lineament.io.digests import sha256_of
 from lineament.training.detection.weights import file_of, put_fitting
 
 LICENCE = "AGPL-3.0 (Ultralytics YOLOv8), and that of the training data"
-NAMES = ("yolov8n", "yolov8s", "yolov8m", "yolov8l", "yolov8x")
 DIVISOR = 32
 _GAINS = {"box": 7.5, "cls": 0.5, "dfl": 1.5}
 """What the parts of the loss are multiplied with: Ultralytics' defaults for YOLOv8."""

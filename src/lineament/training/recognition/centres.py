@@ -11,32 +11,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import distributed
 from torch.nn import functional
 
-from lineament.errors import ConfigError
 from lineament.training.recognition.losses import Margin
+from lineament.training.recognition.settings import CentreSettings
 
 _BLOCK = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class CentreSettings:
-    """``share`` of all centres a step, ``learning_rate`` (follows the loop's schedule), ``momentum``."""
-
-    share: float = 1.0
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise ConfigError("centres: share lies above 0 and at most at 1")
-        if self.learning_rate <= 0 or not 0 <= self.momentum < 1:
-            raise ConfigError("centres: learning_rate is above 0, momentum from 0 to below 1")
 
 
 class Centres:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,6 +21,7 @@ from lineament.plots import canvas
 from lineament.plots.roc import roc_figure
 from lineament.protocols import Advance
 from lineament.training import distributed
+from lineament.training.answers import plain
 from lineament.training.architectures import build, weights
 from lineament.training.architectures.backbone import count_parameters
 from lineament.training.callbacks import Curves, TensorBoard
@@ -29,8 +29,10 @@ from lineament.training.data import Batches, Pictures, in_order, shuffled
 from lineament.training.data import Plan as BatchPlan
 from lineament.training.loop import fit
 from lineament.training.predictions import predict
+from lineament.training.recognition.result import EmbedderResult, Strangers
 from lineament.training.recognition.samplers import balanced
-from lineament.training.recognition.task import EmbedderNet, EmbedderSettings, EmbedderTask
+from lineament.training.recognition.settings import EmbedderSettings
+from lineament.training.recognition.task import EmbedderNet, EmbedderTask
 from lineament.training.recognition.unseen import (
     People,
     Verified,
@@ -43,7 +45,6 @@ from lineament.training.recognition.unseen import (
 from lineament.training.runs import cards, export
 from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.splits import require_no_leak, rows_of, splits_of
-from lineament.training.tasks import Progress
 from lineament.training.whole_pictures import require_cut_out, require_cut_out_unless_split
 
 HEAD = "embedding"
@@ -52,8 +53,10 @@ _GREY = ((127.5,) * 3, (127.5,) * 3)
 
 def train_embedder(
     manifest: Manifest, out: Path, settings: EmbedderSettings, *, advance: Advance | None = None
-) -> dict[str, Any]:
+) -> EmbedderResult | None:
     """Train, verify and export into the run folder ``out``; returns the result, also of a finished run.
+
+    A further process of torchrun gets None: the first one measures.
 
     Needs the splits train and val with no person in both; test, with further people, is measured when it is
     there. ``advance`` is told of each finished batch; see `length`. Raises `SplitError` for people or
@@ -62,8 +65,9 @@ def train_embedder(
     """
     data = _Data(manifest, settings)
     with open_run(out, "embedder", settings, manifest) as run:
-        done = run.result()
-        return done if done is not None else _train(manifest, data, run, settings, advance or _nothing)
+        if (done := run.result()) is not None:
+            return EmbedderResult.from_json(done, out)
+        return _train(manifest, data, run, settings, advance or _nothing)
 
 
 def length(manifest: Manifest, settings: EmbedderSettings) -> int:
@@ -142,7 +146,7 @@ class SubjectTarget:
 
 def _train(
     manifest: Manifest, data: _Data, run: RunFolder, settings: EmbedderSettings, advance: Advance
-) -> dict[str, Any]:
+) -> EmbedderResult | None:
     loop, path = settings.loop, run.path
     if settings.loss == "triplet" and settings.photos_each < 2 * int(os.environ.get("WORLD_SIZE", "1")):
         raise ConfigError("triplets of several processes need photos_each of twice their number")
@@ -177,7 +181,7 @@ def _train(
         advance=advance,
     )
     if not first:
-        return {}
+        return None
     device = distributed.device_for(loop.device, distributed.Place())
     measured = {"val": verify(data.val, predict(model, val, device, task.prepare), supported(data.val))}
     if data.test is not None:
@@ -200,18 +204,38 @@ def _train(
         crop=data.crop,
         measured={
             **{
-                split: {key: figures[split][key] for key in ("people", "photos", "fnmr_at_fmr")}
-                for split in figures
+                split: plain({key: getattr(found, key) for key in ("people", "photos", "fnmr_at_fmr")})
+                for split, found in figures.items()
             },
             **telling(exam),
         },
         notes="Trained on aligned crops. No threshold is calibrated: lineament calibrate makes one.",
     )
     export.export(model, card, run)
-    result = _result(data, settings, state, figures, time.monotonic() - began)
-    result |= {"trained_from": trained_from, **telling(exam), **count_parameters(model)}
-    run.finish(result)
-    return {"trainer": "embedder", **result}
+    splits = {"train": data.train, "val": data.val, **({"test": data.test} if data.test else {})}
+    result = EmbedderResult(
+        folder=path,
+        architecture=settings.architecture,
+        loss=settings.loss,
+        fmr=data.fmr,
+        best_fnmr=state.best,
+        **state.end,
+        people={name: len(part.names) for name, part in splits.items()},
+        photos={name: len(part.rows) for name, part in splits.items()},
+        left_out={name: {k: v for k, v in part.left_out.items() if v} for name, part in splits.items()},
+        refused={"train": len(state.refused), **{name: found.refused for name, found in figures.items()}},
+        val=figures["val"],
+        test=figures.get("test"),
+        seconds={
+            "training": sum(r["seconds"] + r["validation_seconds"] for r in state.history),
+            "all": time.monotonic() - began,
+        },
+        trained_from=trained_from,
+        **telling(exam),
+        **count_parameters(model),
+    )
+    run.finish(result.to_json())
+    return result
 
 
 def _contract(settings: EmbedderSettings) -> InputContract:
@@ -222,46 +246,18 @@ def _contract(settings: EmbedderSettings) -> InputContract:
     return InputContract("RGB", size=settings.size, mean=mean, std=std, alignment="arcface_112")
 
 
-def _figures(found: Verified) -> dict[str, Any]:
+def _figures(found: Verified) -> Strangers:
     comparisons = found.comparisons
     points = [point for point in found.points if point.supported]
-    return {
-        "people": len(comparisons.samples),
-        "photos": len(comparisons.codes),
-        "mated": len(comparisons.mated),
-        "non_mated": comparisons.total,
-        "refused": len(found.refused),
-        "fnmr_at_fmr": {f"{p.target_rate:g}": p.fnmr.rate.to_json() for p in points},
-        "thresholds": {f"{p.target_rate:g}": p.threshold for p in points},
-    }
-
-
-def _result(
-    data: _Data,
-    settings: EmbedderSettings,
-    state: Progress,
-    figures: Mapping[str, Any],
-    seconds: float,
-) -> dict[str, Any]:
-    splits = {"train": data.train, "val": data.val, **({"test": data.test} if data.test else {})}
-    return {
-        "architecture": settings.architecture,
-        "loss": settings.loss,
-        "fmr": data.fmr,
-        "best_fnmr": state.best,
-        "best_epoch": state.best_epoch,
-        "epochs": state.epoch,
-        "ended": state.ended,
-        "people": {name: len(part.names) for name, part in splits.items()},
-        "photos": {name: len(part.rows) for name, part in splits.items()},
-        "left_out": {name: {k: v for k, v in part.left_out.items() if v} for name, part in splits.items()},
-        "refused": {"train": len(state.refused), **{k: v["refused"] for k, v in figures.items()}},
-        **figures,
-        "seconds": {
-            "training": sum(r["seconds"] + r["validation_seconds"] for r in state.history),
-            "all": seconds,
-        },
-    }
+    return Strangers(
+        people=len(comparisons.samples),
+        photos=len(comparisons.codes),
+        mated=len(comparisons.mated),
+        non_mated=comparisons.total,
+        refused=len(found.refused),
+        fnmr_at_fmr={f"{p.target_rate:g}": p.fnmr.rate for p in points},
+        thresholds={f"{p.target_rate:g}": p.threshold for p in points},
+    )
 
 
 def _draw(measured: Mapping[str, Verified], path: Path) -> None:

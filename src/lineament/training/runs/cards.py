@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
 
 from lineament.datasets.extraction.extract_photo import turning
 from lineament.errors import ConfigError
@@ -11,8 +10,8 @@ from lineament.geometry.crop_style import CropStyle
 from lineament.io.catalog import InputContract
 from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedData
+from lineament.training.settings import Normalise
 
-Normalise = Literal["imagenet", "unit"]
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 _UNIT = ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 

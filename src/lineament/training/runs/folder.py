@@ -35,9 +35,9 @@ from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
 from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
 from lineament.training import distributed
+from lineament.training.answers import REFUSED, RESULT
 from lineament.training.runs import identity as run_identity
 
-RESULT = "result.json"
 CONFIG = "config.toml"
 METRICS = "metrics.csv"
 CHECKPOINT = "last.ckpt"
@@ -129,7 +129,7 @@ class RunFolder:
         """Write ``refused.txt``: split, path and reason of each; ``refused``: reason by row id by split."""
         self.begin()
         paths = {row.id: row.path for row in manifest}
-        with replacing(self.path / "refused.txt", OWN) as file:
+        with replacing(self.path / REFUSED, OWN) as file:
             for split, reasons in refused.items():
                 for row, reason in sorted(reasons.items()):
                     file.write(f"{shown(split)}\t{shown(paths[row], None)}\t{shown(reason, None)}\n")

@@ -12,10 +12,10 @@ import re
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lineament.config import from_mapping
 from lineament.counting import quantity
@@ -33,49 +33,22 @@ from lineament.errors import (
 )
 from lineament.io.manifest import Manifest
 from lineament.protocols import Advance
+from lineament.training.answers import RESULT
 from lineament.training.architectures import build
 from lineament.training.classification.baseline import embedding_baseline
-from lineament.training.classification.trainer import ClassifierSettings, train_classifier
-from lineament.training.runs.folder import RESULT, write_json
+from lineament.training.classification.settings import ClassifierSettings
+from lineament.training.classification.trainer import train_classifier
+from lineament.training.runs.folder import write_json
 from lineament.training.splits import require_no_leak
 from lineament.training.sweeping import brought
-from lineament.training.sweeping.tables import BASELINE, Failure, Outcome, summarise, write_tables
+from lineament.training.sweeping.settings import SweepSettings
+from lineament.training.sweeping.summary import BASELINE, Failure, Outcome, summarise
+from lineament.training.sweeping.tables import SweepAnswer, write_tables
 from lineament.training.telling import log
 from lineament.training.transfer_run import rows_by_split
 
 _PRELOAD = ("lineament.training.classification.trainer", "matplotlib.figure", "onnxscript", "tensorboard")
 """Imported once, not by each cell: together they take longer than a small training's epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class SweepSettings:
-    """The grid.
-
-    ``architectures`` are names, each trained by every method, or ``NAME:METHOD`` for one method only.
-    ``augmentations`` are none, default, or steps with ``+`` between: ``rotate:20+noise``; the word ``unit``
-    among them scales pixels to 0..1 instead of normalising by ImageNet's mean and deviation. ``weights``
-    are those brought along, see `brought.weights_for`; networks without begin as ``classifier`` says, from
-    ImageNet's by default. ``classifier`` holds settings of every cell (see `ClassifierSettings`),
-    ``by_method`` those that one method adds.
-    """
-
-    architectures: tuple[str, ...] = ("reference:scratch", "mobilenet_v2")
-    methods: tuple[str, ...] = ("feature-extraction", "fine-tuning")
-    augmentations: tuple[str, ...] = ("none", "rotate:20")
-    seeds: tuple[int, ...] = (0, 1, 2)
-    weights: tuple[str, ...] = ()
-    baseline: Literal["sface", "none"] = "sface"
-    classifier: Mapping[str, Any] = field(default_factory=dict)
-    by_method: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in ("architectures", "methods", "augmentations", "seeds"):
-            given = getattr(self, name)
-            if not given or len(set(given)) != len(given):
-                raise ConfigError(f"sweep: {name} are one or more, each named once")
-        for name in ("classifier", "by_method"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise ConfigError(f"sweep: {name} is a table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +111,7 @@ def _slug(text: str) -> str:
 
 def run_sweep(
     manifest: Manifest, out: Path, settings: SweepSettings, *, advance: Advance | None = None
-) -> dict[str, Any]:
+) -> SweepAnswer:
     """Train every cell below ``out`` and write ``sweep.json``, ``.csv``, ``.md`` and ``.html`` there.
 
     ``advance`` is told of each finished cell. A cell that fails is a row of the tables; wrong settings, a
@@ -176,11 +149,11 @@ def _said_of(outcome: Outcome) -> str:
     return f"{name}: {exam} accuracy {outcome.result[exam]['accuracy']['value']:.3f}"
 
 
-def _write(manifest: Manifest, out: Path, outcomes: Sequence[Outcome], planned: int) -> dict[str, Any]:
+def _write(manifest: Manifest, out: Path, outcomes: Sequence[Outcome], planned: int) -> SweepAnswer:
     trained = sum(outcome.method != BASELINE for outcome in outcomes)
-    answer = summarise(outcomes, data=manifest.digest(), left=planned - trained)
-    write_tables(out, answer)
-    return answer
+    summary = summarise(outcomes, data=manifest.digest(), left=planned - trained)
+    write_tables(out, summary)
+    return SweepAnswer(out, summary)
 
 
 def _baseline(manifest: Manifest, out: Path, settings: SweepSettings) -> Outcome:
@@ -260,7 +233,7 @@ def _in_child(manifest: Manifest, path: Path, settings: ClassifierSettings, pipe
     assert parent is not None
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     try:
-        said: tuple[str, Any] = ("result", train_classifier(manifest, path, settings))
+        said: tuple[str, Any] = ("result", _trained(manifest, path, settings))
     except KeyboardInterrupt:
         return
     except LineamentError as error:
@@ -273,6 +246,12 @@ def _in_child(manifest: Manifest, path: Path, settings: ClassifierSettings, pipe
             raise
         said = ("OutOfMemory", str(error).splitlines()[0])
     pipe.send(said)
+
+
+def _trained(manifest: Manifest, path: Path, settings: ClassifierSettings) -> dict[str, Any]:
+    result = train_classifier(manifest, path, settings)
+    assert result is not None, "a cell is one process"
+    return result.to_json()
 
 
 def _end_with(sentinel: int) -> None:
