@@ -17,7 +17,7 @@ from lineament.cli.main import main
 from lineament.datasets.extraction import extract
 from lineament.engines import processes
 from lineament.engines.processes import Workers
-from lineament.io.manifest import Journal
+from lineament.io.journal import Journal
 
 
 def disturb(when: str) -> None:

@@ -20,7 +20,7 @@ from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, ManifestError, UsageError
 from lineament.io import catalog, images
-from lineament.io.manifest import Journal
+from lineament.io.journal import Journal
 from lineament.types import Float32
 
 MODEL = catalog.card("sface").model_id

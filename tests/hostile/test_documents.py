@@ -29,7 +29,8 @@ from lineament.datasets.reviewing.decisions import DecisionLog
 from lineament.errors import LineamentError, ManifestError
 from lineament.evaluation.record import Record
 from lineament.io import calibration_file, rejection
-from lineament.io.manifest import Journal, Manifest
+from lineament.io.journal import Journal
+from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard
 from lineament.training.runs import identity as run_identity
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineament.errors import ManifestError
-from lineament.io.manifest import Journal, Manifest, ManifestRow, Provenance, row_id
+from lineament.io.journal import Journal
+from lineament.io.manifest import Manifest, ManifestRow, Provenance, row_id
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 rows = st.builds(
@@ -89,7 +90,7 @@ def test_a_journal_survives_a_kill(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from lineament.io.manifest import Journal\n"
+        "from lineament.io.journal import Journal\n"
         "j = Journal(Path(sys.argv[1]))\n"
         "for i in range(100): j.record(str(i), i)\n"
         "j.sync()\n"

@@ -20,7 +20,8 @@ from lineament.datasets.importing.labels import import_dataset
 from lineament.datasets.opening import open_dataset
 from lineament.datasets.reviewing.review import open_review
 from lineament.io import images, own_files, permissions, writing
-from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.io.journal import Journal
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.permissions import SHARED
 
 PIXELS = np.zeros((40, 30, 3), np.uint8)

@@ -21,7 +21,8 @@ import pytest
 from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.evaluation.record import Record
 from lineament.io import calibration_file, images, own_files, writing
-from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.io.journal import Journal
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.io.own_files import Kind
 
 PIXELS = np.full((32, 32, 3), 128, np.uint8)

@@ -29,11 +29,11 @@ from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.reviewing.review import Review, open_review
 from lineament.io import images
 from lineament.io.manifest import Manifest, ManifestRow, row_id
+from lineament.plots.thumbnails import SMALL_PX
 from lineament.service.desk import ReviewDesk
 from lineament.service.ending import Ending
 from lineament.service.guarding import Keys
 from lineament.service.review import create_app, serve
-from lineament.service.thumbnails import SMALL_PX
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -66,9 +66,9 @@ def _run() -> int | str | None:
         if stopping.status() is not None:
             return 130  # interrupted in the middle, libraries raise many kinds
         if isinstance(error, OSError) and _is_of_the_disk(error):
-            streams.complain(
-                f"OutputError: {error.filename or 'a file'}: cannot be written: {error.strerror}"
-            )
+            from lineament.io.writing import unwritable
+
+            streams.complain(f"OutputError: {unwritable(error.filename or 'a file', error)}")
             return 1
         raise
     return 0

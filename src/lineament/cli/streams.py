@@ -61,7 +61,9 @@ def printing() -> Iterator[None]:
         raise SystemExit(CLOSED_PIPE) from None
     except OSError as error:
         drop()
-        raise OutputError(f"standard output: cannot be written: {error.strerror or error}") from error
+        from lineament.io.writing import unwritable
+
+        raise OutputError(unwritable("standard output", error)) from error
 
 
 def drop() -> None:

@@ -21,6 +21,7 @@ from lineament.datasets.formats._problems import Problems
 from lineament.datasets.importing.rows import Seen, look, read
 from lineament.errors import LabelFileError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.writing import unwritable
 from lineament.protocols import Advance
 
 
@@ -71,8 +72,7 @@ def export_labels(
             writer.classes = {}  # now to be read
             back = read(writer, format, temporary, temporary, known=seen)
     except (OSError, UnicodeEncodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LabelFileError(f"{folder}: cannot be written: {reason}") from error
+        raise LabelFileError(unwritable(folder, error)) from error
     rows = {row.id: row for row in back.manifest}
     for item in placed:
         key = back.keys.get((item.path, item.face), back.keys.get((item.path, None)))

@@ -19,6 +19,7 @@ from lineament.errors import AssetUnavailable, DigestMismatch, LicenceRefused
 from lineament.io.catalog import ModelCard
 from lineament.io.delivery import Progress, SourceFailed, deliver
 from lineament.io.digests import sha256_of
+from lineament.io.writing import sync
 
 Policy = Literal["any", "commercial"]
 
@@ -189,7 +190,7 @@ def _install(
                 with target.open("rb+") as file:
                     os.fsync(file.fileno())
                 target.replace(path)
-                _sync_folder(path.parent)
+                sync(path.parent)
                 shutil.rmtree(work, ignore_errors=True)
             finally:
                 target.unlink(missing_ok=True)  # a partial download beside it is kept to be resumed
@@ -219,13 +220,3 @@ def _locked(path: Path, card: ModelCard, progress: Progress | None) -> Iterator[
         yield
     finally:
         lock.release()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # a folder cannot be opened for syncing there
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

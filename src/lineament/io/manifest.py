@@ -2,30 +2,26 @@
 
 JSON Lines. The first line is the header; each further line is one row, a picture or one face of it, in the
 order of their ids, keys sorted, so that equal data sets give equal bytes. A manifest appears whole or not
-at all; a step that may be interrupted keeps its finished rows in a `Journal` beside it.
+at all; a step that may be interrupted keeps its finished rows in a journal (`lineament.io.journal`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from lineament import typed
 from lineament.counting import quantity
 from lineament.documents import Malformed, json_of, lines_of
-from lineament.errors import ManifestError, OutputError, PictureOutside, WouldOverwrite
+from lineament.errors import ManifestError, PictureOutside
 from lineament.io.own_files import MANIFEST
-from lineament.io.permissions import opener
 from lineament.io.sources import lies_within
-from lineament.io.writing import make_folder, replacing
+from lineament.io.writing import replacing
 
 MANIFEST_NAME = "manifest.jsonl"
 """What a manifest is called in a folder of its own."""
@@ -277,82 +273,3 @@ def outside(path: str, folder: Path) -> PictureOutside:
         f"{path}: a link leads it out of {folder}; it was not read; "
         "import with --follow-links where that is meant"
     )
-
-
-class Journal:
-    """Finished work of a step that may be killed: JSON records by key, appended and synced in groups.
-
-    Opening it again gives what is there; a half-written last line, which only a kill leaves, is cut off.
-    `finish` removes it once the manifest is saved. Raises `OutputError` where the disk refuses, and
-    `WouldOverwrite` for a file that is no journal.
-    """
-
-    def __init__(self, path: Path, *, sync_every: int = 64) -> None:
-        self.path = path
-        self.done: dict[str, Any] = {}
-        self._sync_every = sync_every
-        self._pending = 0
-        with self._named():
-            whole = self._read() if path.exists() else 0
-            make_folder(path.parent)
-            self._file: IO[bytes] = open(path, "ab", opener=opener)  # noqa: SIM115
-            self._file.truncate(whole)
-
-    def _read(self) -> int:
-        """Take in what is there; returns how many bytes of it are whole lines."""
-        whole = 0
-        with self.path.open("rb") as old:
-            for line in lines_of(old):
-                if not line.endswith(b"\n") and line[: len(_ENTRY)] == _ENTRY[: len(line)]:
-                    break
-                try:
-                    entry = json_of(line)
-                    self.done[entry["key"]] = entry["value"]
-                except (ValueError, TypeError, KeyError):
-                    raise WouldOverwrite(
-                        f"{self.path}: is no journal of an unfinished step; move it away or write elsewhere"
-                    ) from None
-                whole += len(line)
-        return whole
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
-
-    def record(self, key: str, value: Any) -> None:
-        """Keep one finished item."""
-        line = json.dumps({"key": key, "value": value}, sort_keys=True, allow_nan=False)
-        with self._named():
-            self._file.write(line.encode() + b"\n")
-        self.done[key] = value
-        self._pending += 1
-        if self._pending >= self._sync_every:
-            self.sync()
-
-    def sync(self) -> None:
-        """Make everything recorded so far durable."""
-        with self._named():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._pending = 0
-
-    def finish(self) -> None:
-        """The step is complete and its result saved: the journal goes."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._file.closed:
-            try:
-                self.sync()
-            finally:
-                with suppress(OSError):
-                    self._file.close()

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from lineament.errors import OutputError, WouldOverwrite
+from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.io.own_files import OWN, Kind
 from lineament.io.permissions import make_folders, opener
 
@@ -54,6 +54,33 @@ def reading(path: str | os.PathLike[str]) -> None:
         found = os.stat(path)  # noqa: PTH116  Path("") would be the working folder
         if stat.S_ISREG(found.st_mode):
             _inputs[-1].add((found.st_dev, found.st_ino))
+
+
+def unwritable(place: object, why: object, then: str = "") -> str:
+    """That a place cannot be written: ``why`` in words or the system's error, and what to do."""
+    reason = getattr(why, "strerror", None) or why
+    return f"{place}: cannot be written: {reason}{f'; {then}' if then else ''}"
+
+
+@contextmanager
+def naming(place: object, then: str = "", *, kind: type[LineamentError] = OutputError) -> Iterator[None]:
+    """Turn what the system says of writing in the block into an error that says `unwritable`."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(unwritable(place, error, then)) from error
+
+
+def sync(path: Path) -> None:
+    """Make a file durable, or the names in a folder; not every system can open a folder for that."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
@@ -93,14 +120,14 @@ def require(path: str | os.PathLike[str], kind: Kind) -> Path:
     except (OSError, ValueError) as error:
         raise _refused(shown, error) from error
     if stat.S_ISDIR(found.st_mode):
-        raise OutputError(f"{shown}: cannot be written: a folder has that name; name a file")
+        raise OutputError(unwritable(shown, "a folder has that name", "name a file"))
     why = _protected(target, found, kind)
     if why is not None:
         raise WouldOverwrite(
             f"{shown}: {why}; it was not touched: name another file, or move this one away"
         )
     if not found.st_mode & 0o222:
-        raise OutputError(f"{shown}: cannot be written: the file is write-protected; name another file")
+        raise OutputError(unwritable(shown, "the file is write-protected", "name another file"))
     _require_place(target, shown)
     return target
 
@@ -110,7 +137,7 @@ def require_folder(path: str | os.PathLike[str]) -> None:
     shown, folder = os.fspath(path), Path(path)
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{shown}: cannot be written: a file has that name; name a folder")
+            raise OutputError(unwritable(shown, "a file has that name", "name a folder"))
         _require_place(folder / "file", shown)
     except (OSError, ValueError) as error:
         raise _refused(shown, error) from error
@@ -280,11 +307,11 @@ def _require_place(target: Path, shown: str) -> None:
     try:
         folder = next(parent for parent in target.parents if os.path.lexists(parent))
         if not folder.is_dir():
-            raise OutputError(f"{shown}: cannot be written: {folder} is a file where a folder is needed")
+            raise OutputError(unwritable(shown, f"{folder} is a file where a folder is needed"))
         for name in target.relative_to(folder).parts:
             (folder / name).exists()  # too long a name is told here
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(f"{shown}: cannot be written: no permission to write in {folder}")
+            raise OutputError(unwritable(shown, f"no permission to write in {folder}"))
     except (OSError, ValueError, StopIteration) as error:
         raise _refused(shown, error) from error
 
@@ -355,6 +382,6 @@ _NEXT = {
 
 def _refused(shown: str, error: BaseException) -> OutputError:
     if not isinstance(error, OSError):
-        return OutputError(f"{shown!r}: cannot be written: no name that a file can have")
+        return OutputError(unwritable(repr(shown), "no name that a file can have"))
     advice = _NEXT.get(error.errno or 0, "choose another place")
-    return OutputError(f"{shown}: cannot be written: {error.strerror or error}; {advice}")
+    return OutputError(unwritable(shown, error, advice))

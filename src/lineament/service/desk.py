@@ -17,8 +17,8 @@ from lineament.datasets.reviewing.review import DUPLICATES, Review
 from lineament.errors import UsageError
 from lineament.gallery.subjects import require_valid
 from lineament.io.names import shown
+from lineament.plots.thumbnails import Thumbnails
 from lineament.service.ending import Ending
-from lineament.service.thumbnails import Thumbnails
 
 _EXAMPLES = 4
 Commands = Callable[[Mapping[str, int]], Sequence[str]]

@@ -16,10 +16,10 @@ from lineament.documents import Malformed, json_of
 from lineament.errors import LineamentError, ManifestError, OutputError, PictureError, UsageError
 from lineament.io import pages
 from lineament.io.names import shown
+from lineament.plots.thumbnails import LARGE_PX, SMALL_PX
 from lineament.service.desk import Commands, ReviewDesk, nothing
 from lineament.service.ending import Ending
 from lineament.service.guarding import Guard, Keys
-from lineament.service.thumbnails import LARGE_PX, SMALL_PX
 
 HOST = "127.0.0.1"
 ENDS_AFTER_S = 20.0

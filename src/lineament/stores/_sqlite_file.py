@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from lineament.errors import StoreError
+from lineament.io.writing import sync
 from lineament.records import Revision
 from lineament.stores import _sqlite_schema as schema
 from lineament.stores._sqlite_rows import DamagedRow
@@ -128,9 +129,9 @@ def replacing_nothing(path: Path) -> Iterator[Path]:
                 db.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, no log beside it
             finally:
                 db.close()
-            _sync(partial)
+            sync(partial)
             os.link(partial, target)  # unlike a rename, never replaces
-            _sync(target.parent)
+            sync(target.parent)
     except FileExistsError:
         require_absent(target)
         raise
@@ -196,15 +197,7 @@ def _make(path: Path, create: bool) -> None:
         return
     with suppress(FileExistsError):  # another process was faster
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path.parent)
 
 
 def _one(db: apsw.Connection, query: str) -> Any:

@@ -22,10 +22,10 @@ from torch.utils.data import Dataset
 
 from lineament.counting import quantity
 from lineament.documents import read_object
-from lineament.errors import CheckpointMismatch, NotEnoughSamples, OutputError
+from lineament.errors import CheckpointMismatch, NotEnoughSamples
 from lineament.io.own_files import OWN
 from lineament.io.permissions import opener
-from lineament.io.writing import make_folder, replacing
+from lineament.io.writing import make_folder, naming, replacing
 from lineament.protocols import Advance
 from lineament.shown import shown
 from lineament.training.architectures import Backbone
@@ -146,12 +146,8 @@ def cached(
         stem = folder / f"{number:03}"
         if not stem.with_suffix(".json").is_file():
             telling.begin(number)
-            try:
+            with naming(stem):
                 _compute(backbone, batches, number, stem, device, prepare, telling, advance)
-            except OSError as error:
-                raise OutputError(
-                    f"{stem}: features cannot be written: {error.strerror or error}"
-                ) from error
         elif advance is not None:
             advance(batches.length())
         found.append(_open(stem, len(pictures)))

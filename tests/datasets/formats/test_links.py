@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from label_sets import picture_bytes
 
-from lineament.datasets.audit.thumbnails import contact_sheet
 from lineament.datasets.exporting import export_labels
 from lineament.datasets.importing.labels import import_dataset, import_labels
 from lineament.datasets.opening import from_people
 from lineament.errors import LabelFileError, LineamentError, PictureOutside
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.service.thumbnails import Thumbnails
+from lineament.plots.thumbnails import Thumbnails, sheet
 
 SECRET = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
@@ -114,7 +113,7 @@ def test_nothing_outside_is_shown_or_exported(way: str, root: Path, tmp_path: Pa
     with pytest.raises(PictureOutside):
         thumbnails.get(rows[1])
     grey = Manifest((replace(rows[1], path="images/none.jpg"),), (), root)
-    assert contact_sheet(manifest, rows[1:], {}) == contact_sheet(grey, grey.rows, {})
+    assert sheet(manifest, rows[1:], {}) == sheet(grey, grey.rows, {})
     done = export_labels(manifest, tmp_path / "copy", "imagefolder")
     assert done.problems["picture_outside"] == 1
     assert not {SECRET, picture_bytes(1)} & contents(tmp_path / "copy")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lineament.datasets.audit import flattery
 from lineament.datasets.audit.figures import NONE, histogram, origins
 from lineament.datasets.audit.leaks import MEANING
-from lineament.datasets.audit.thumbnails import contact_sheet
 from lineament.io import pages
 from lineament.io.manifest import ManifestRow
+from lineament.plots.thumbnails import sheet
 
 if TYPE_CHECKING:
     from lineament.datasets.audit.run import Audit
@@ -61,7 +61,7 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
         "leaks": audit.leaks,
         "leak_kinds": dict(Counter(leak.kind for leak in audit.leaks)),
         "shown_leaks": [
-            (leak, contact_sheet(manifest, [rows[key] for key in leak.rows][:PER_SHEET], frames))
+            (leak, sheet(manifest, [rows[key] for key in leak.rows][:PER_SHEET], frames))
             for leak in audit.leaks[:most_leaks]
         ],
         "meaning": MEANING,
@@ -95,7 +95,7 @@ def _content(audit: Audit, title: str, most_sheets: int, most_leaks: int) -> dic
         "none_stated": NONE,
         "steps": [_step(step) for step in manifest.steps],
         "subjects": subjects,
-        "sheets": [(s, contact_sheet(manifest, _spread(own_rows[s], names), frames)) for s in order],
+        "sheets": [(s, sheet(manifest, _spread(own_rows[s], names), frames)) for s in order],
         "per_sheet": PER_SHEET,
         "most_listed": MOST_LISTED,
     }

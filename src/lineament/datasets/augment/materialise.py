@@ -24,8 +24,10 @@ from lineament.datasets.augment.view import View
 from lineament.documents import json_of
 from lineament.errors import ConfigError, ManifestError, PictureError, SplitError
 from lineament.io import images
-from lineament.io.manifest import Journal, Manifest, ManifestRow, row_id
+from lineament.io.journal import Journal
+from lineament.io.manifest import Manifest, ManifestRow, row_id
 from lineament.io.own_files import COPY
+from lineament.io.writing import unwritable
 from lineament.protocols import Advance
 from lineament.types import Float32
 
@@ -164,7 +166,7 @@ def materialise(
             rows |= {row.id: row for row in new}
             advance(1)
     except OSError as error:
-        raise ManifestError(f"copies cannot be written: {error}; what is finished is kept") from error
+        raise ManifestError(unwritable("copies", error, "what is finished is kept")) from error
     finally:
         if done is not None:
             done.__exit__(None, None, None)

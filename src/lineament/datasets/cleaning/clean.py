@@ -31,7 +31,8 @@ from lineament.engines.batching import Each
 from lineament.engines.threads import Threads
 from lineament.errors import ConfigError, UsageError
 from lineament.io import images
-from lineament.io.manifest import Journal, Manifest, ManifestRow
+from lineament.io.journal import Journal
+from lineament.io.manifest import Manifest, ManifestRow
 from lineament.protocols import Advance
 from lineament.settings import MIN_QUALITY
 from lineament.types import Status

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,10 +32,11 @@ from lineament.errors import (
 )
 from lineament.io import images
 from lineament.io.formats import Format, sniff
-from lineament.io.manifest import MANIFEST_NAME, Journal, Manifest, ManifestRow, Provenance, row_id
+from lineament.io.journal import Journal
+from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow, Provenance, row_id
 from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
-from lineament.io.writing import LEFTOVER, make_folder, replacing
+from lineament.io.writing import LEFTOVER, make_folder, replacing, sync, unwritable
 
 JOURNAL_NAME = "collect.journal"
 STEP = "collect"
@@ -108,7 +108,7 @@ class Collection:
         except Timeout:
             raise UsageError(f"{self.folder}: another collect is filling this folder") from None
         except OSError as error:
-            raise UsageError(f"{self.folder}: cannot be written: {error.strerror}") from None
+            raise UsageError(unwritable(self.folder, error)) from None
         try:
             self._open()
         except BaseException:
@@ -139,7 +139,7 @@ class Collection:
                 if self.counts or not isinstance(error, UsageError):  # a wrong call leaves no manifest
                     self.save()
         except OSError as problem:
-            raise CollectError(f"{self.folder}: cannot be written: {problem.strerror}") from problem
+            raise CollectError(unwritable(self.folder, problem)) from problem
         finally:
             self._lock.release()
 
@@ -225,7 +225,7 @@ class Collection:
         except OSError as error:
             with self._guard:
                 self._digests[subject].discard(digest)
-            raise CollectError(f"{self.folder}: cannot be written: {error.strerror}") from error
+            raise CollectError(unwritable(self.folder, error)) from error
         value = {
             "outcome": "kept",
             "subject": subject or None,
@@ -347,9 +347,4 @@ def _key(*parts: str) -> str:
 def _write(path: Path, data: bytes) -> None:
     with replacing(path, OWN, binary=True) as file:
         file.write(data)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync(path.parent)

@@ -38,11 +38,12 @@ from lineament.errors import OutputError, PictureError, UsageError
 from lineament.geometry.crop_style import moved
 from lineament.io import images
 from lineament.io.digests import sha256_of
-from lineament.io.manifest import MANIFEST_NAME, Journal, Manifest, ManifestRow, row_id
+from lineament.io.journal import Journal
+from lineament.io.manifest import MANIFEST_NAME, Manifest, ManifestRow, row_id
 from lineament.io.names import shown
 from lineament.io.own_files import OWN, SHEET
 from lineament.io.permissions import file_mode
-from lineament.io.writing import make_folder, replacing
+from lineament.io.writing import make_folder, replacing, unwritable
 from lineament.protocols import Advance
 from lineament.types import Status
 
@@ -114,8 +115,7 @@ def extract(
     except Timeout:
         raise UsageError(f"{out}: another run is writing there") from None
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{out}: cannot be written: {reason}; what is finished is kept") from error
+        raise OutputError(unwritable(out, error, "what is finished is kept")) from error
 
 
 def failures(out: Path) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from lineament.errors import UsageError
 from lineament.io.digests import sha256_of
-from lineament.io.manifest import MANIFEST_NAME, Journal, Manifest
+from lineament.io.journal import Journal
+from lineament.io.manifest import MANIFEST_NAME, Manifest
 from lineament.io.writing import LEFTOVER
 
 JOURNAL_NAME = ".extract.journal"

@@ -27,7 +27,7 @@ from lineament.errors import LabelFileError, OutputError, UsageError
 from lineament.io import left_out, sources
 from lineament.io.permissions import opener
 from lineament.io.walking import walk
-from lineament.io.writing import make_folder
+from lineament.io.writing import make_folder, unwritable
 
 MAX_BYTES = 2**30
 _MAX_DEPTH = 64
@@ -303,6 +303,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
             folder.rmdir()
         temporary.replace(folder)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(unwritable(folder, error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -15,10 +15,11 @@ from typing import IO, Any, Literal, Self, get_args
 from filelock import FileLock
 
 from lineament import typed
-from lineament.documents import json_of, lines_of
+from lineament.documents import json_of
 from lineament.errors import ManifestError, OutputError
+from lineament.io.journal import Appended
 from lineament.io.manifest import ManifestRow
-from lineament.io.permissions import file_mode, opener
+from lineament.io.permissions import file_mode
 
 Choice = Literal["keep", "remove", "move", "undo"]
 By = Literal["person", "auto"]
@@ -91,7 +92,7 @@ class DecisionLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.entries: list[Decision] = []
-        self._read = 0
+        self._lines = Appended(path)
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), mode=file_mode())
         self.refresh()
 
@@ -101,17 +102,15 @@ class DecisionLog:
             with self.path.open("rb") as file:
                 self._take_in(file)
         except FileNotFoundError:
-            if self._read:
+            if self._lines.end:
                 raise ManifestError(f"{self.path}: the log is gone; it was there a moment ago") from None
         except OSError as error:
             raise ManifestError(f"{self.path}: cannot be read: {error.strerror or error}") from error
 
     def _take_in(self, file: IO[bytes]) -> None:
-        size = os.fstat(file.fileno()).st_size
-        if size < self._read:
+        if os.fstat(file.fileno()).st_size < self._lines.end:
             raise ManifestError(f"{self.path}: the log is shorter than it was; it must only grow")
-        file.seek(self._read)
-        for line in lines_of(file):
+        for line in self._lines.news(file):
             if not line.endswith(b"\n"):
                 break
             try:
@@ -119,7 +118,6 @@ class DecisionLog:
             except (ValueError, ManifestError) as error:
                 raise ManifestError(f"{self.path}, line {len(self.entries) + 1}: {error}") from error
             self.entries.append(entry)
-            self._read += len(line)
 
     def append(self, decisions: Iterable[Decision]) -> None:
         """Write and sync; all of them are in the file afterwards, or none."""
@@ -128,28 +126,14 @@ class DecisionLog:
             return
         with self._open_to_append() as file:
             self._take_in(file)
-            start = self._read
-            try:
-                file.seek(start)
-                file.truncate()
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                os.truncate(self.path, start)
-                raise
-            file.seek(start)
+            self._lines.add(file, text)
             self._take_in(file)
 
     @contextmanager
     def _open_to_append(self) -> Iterator[IO[bytes]]:
         try:
-            with self._lock:
-                created = not self.path.exists()
-                with open(self.path, "xb+" if created else "rb+", opener=opener) as file:
-                    yield file
-                if created:
-                    _sync_folder(self.path.parent)
+            with self._lock, self._lines.opened() as file:
+                yield file
         except OSError as error:
             raise OutputError(
                 f"{self.path}: the decision could not be stored: {error.strerror or error}"
@@ -161,15 +145,3 @@ class DecisionLog:
         for entry in self.entries:
             total.update(entry.to_json().encode() + b"\n")
         return total.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file's name is durable only once its folder is; not every system can open a folder."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

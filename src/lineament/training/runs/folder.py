@@ -33,7 +33,7 @@ from lineament.io.manifest import Manifest
 from lineament.io.names import shown
 from lineament.io.own_files import OWN
 from lineament.io.permissions import file_mode
-from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of
+from lineament.io.writing import LEFTOVER, make_folder, replacing, target_of, unwritable
 from lineament.training import distributed
 from lineament.training.answers import REFUSED, RESULT
 from lineament.training.runs import identity as run_identity
@@ -150,7 +150,7 @@ def _written(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise OutputError(f"{path}: cannot be written: {reason}; the last one is kept") from error
+        raise OutputError(unwritable(path, reason, "the last one is kept")) from error
 
 
 def _save(state: Mapping[str, Any], path: Path) -> None:
@@ -197,9 +197,7 @@ def open_run(path: Path, trainer: str, settings: Any, manifest: Manifest) -> Ite
         except OSError as error:
             if error.errno not in _DISK_IS_FULL:
                 raise
-            raise OutputError(
-                f"{path}: cannot be written: {error.strerror}; what is whole is kept"
-            ) from error
+            raise OutputError(unwritable(path, error, "what is whole is kept")) from error
 
 
 @contextmanager
@@ -214,7 +212,7 @@ def _locked(path: Path) -> Iterator[None]:
     except Timeout:
         raise UsageError(f"{path}: another training is running there") from None
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(unwritable(path, error)) from error
     try:
         yield
     finally:
