@@ -217,13 +217,15 @@ def locate(
     problems: Problems,
     where: str,
     split: str | None = None,
+    *,
+    faces: int = 0,
 ) -> str | None:
     """The picture a label file names, relative to ``root``: the first of ``bases`` that has it.
 
     A name that differs only in Unicode form (as archives made on a Mac do) is found and counted, and so is
     the only picture that a name which leads elsewhere can mean, of the label file's ``split`` where that
-    is known (`PictureIndex`). A name that leaves ``root``, or that nothing fits, is counted, and the answer
-    is None.
+    is known (`PictureIndex`). A name that leaves ``root``, or that nothing fits, is counted, and so are its
+    ``faces``, and the answer is None.
     """
     name = name.replace("\\", "/")
     bases = list(bases)
@@ -236,6 +238,8 @@ def locate(
         return found.path
     inside = any(_inner(name, root, base) for base in bases)
     problems.add("missing_picture" if inside else "picture_outside", f"{where}: {name}")
+    if faces:
+        problems.add("face_of_missing_picture", f"{where}: {name}", count=faces)
     return None
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._coco_entries import (
     are_shares,
     by_id,
@@ -40,21 +41,14 @@ _OWN = "face boxes in upright pixels"
 
 
 @formats.register("coco", BoxConfig)
-class Coco:
+class Coco(Boxes):
     """One JSON file a split."""
 
-    located = True
-    unique_stems = False
-    importable = True
     rank = 20
     expects = Expected(
         "a .json with images and annotations",
         EXPORTED.format("COCO"),
     )
-
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
-        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there is a JSON file with images, annotations and categories."""
@@ -119,10 +113,9 @@ def read_file(
     if file.parent != root:
         bases += [file.parent.parent, file.parent.parent / "images"]
     for key, entry in pictures.items():
-        path = locate(str(entry["file_name"]), root, bases, problems, where, split)
+        name, count = str(entry["file_name"]), len(faces[key])
+        path = locate(name, root, bases, problems, where, split, faces=count)
         if path is None:
-            if faces[key]:
-                problems.add("face_of_missing_picture", where, count=len(faces[key]))
             continue
         yield LabelledPicture(
             path=path,

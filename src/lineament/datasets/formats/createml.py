@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import ReadOnly
 from lineament.datasets.formats._expected import Expected
-from lineament.datasets.formats._files import files_below, load_json, locate, relative
-from lineament.datasets.formats._json_kinds import json_kind
+from lineament.datasets.formats._files import load_json, locate, relative
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
 from lineament.datasets.formats._outlines import numbers
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.kinds import FACE
 
@@ -33,34 +32,18 @@ class CreateMl(ReadOnly):
         "Label in a tool that exports CreateML (Roboflow), and put the file beside the pictures",
     )
 
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
-
-    def matches(self, source: Path) -> bool:
-        """Whether a JSON file is a list of pictures with annotations."""
-        return bool(_files(source))
-
-    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-        """Every picture of every file."""
-        files = _files(source)
-        for file in files:
-            data, where = load_json(file), relative(file, root)
-            for number, entry in enumerate(data if isinstance(data, list) else [data]):
-                name = entry.get("image", entry.get("imagefilename")) if isinstance(entry, dict) else None
-                if not isinstance(name, str):
-                    raise LabelFileError(f"{where}: entry {number} names no image")
-                faces, lost = _faces(entry.get("annotations"), problems, f"{where}: {name}")
-                bases = [file.parent, file.parent / "images", root, root / "images"]
-                path = locate(name, root, bases, problems, where, split_in(file))
-                if path is not None:
-                    yield LabelledPicture(path, tuple(faces), lost=tuple(lost), split=split_in(file))
-                elif faces:
-                    problems.add("face_of_missing_picture", where, count=len(faces))
-
-
-def _files(source: Path) -> list[Path]:
-    files = [source] if source.is_file() else files_below(source, [".json"], limit=50)
-    return [file for file in files if json_kind(file) == "createml"]
+    def pictures(self, file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every entry of the list."""
+        data, where, split = load_json(file), relative(file, root), split_in(file)
+        bases = [file.parent, file.parent / "images", root, root / "images"]
+        for number, entry in enumerate(data if isinstance(data, list) else [data]):
+            name = entry.get("image", entry.get("imagefilename")) if isinstance(entry, dict) else None
+            if not isinstance(name, str):
+                raise LabelFileError(f"{where}: entry {number} names no image")
+            faces, lost = _faces(entry.get("annotations"), problems, f"{where}: {name}")
+            path = locate(name, root, bases, problems, where, split, faces=len(faces))
+            if path is not None:
+                yield LabelledPicture(path, tuple(faces), lost=tuple(lost), split=split)
 
 
 def _faces(entries: Any, problems: Problems, where: str) -> tuple[list[LabelledFace], list[str]]:

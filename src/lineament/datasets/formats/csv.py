@@ -15,13 +15,14 @@ every field of a row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from lineament.datasets import tables
 from lineament.datasets.formats import _one_hot, _own_table, formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._columns import Columns, merged
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import locate, pictures_below, relative
@@ -60,23 +61,20 @@ class CsvConfig(BoxConfig):
 
 
 @formats.register("csv", CsvConfig)
-class Csv:
+class Csv(Boxes):
     """Tables beside the pictures, or in the folders of the splits."""
 
-    located = True
-    unique_stems = False
-    importable = True
     rank = 60
     expects = Expected(
         f"a table ({', '.join(tables.SUFFIXES)}) with a column of pictures, here or in a folder here",
         "Write one, a line a picture with its labels in columns, or name the file in place of the folder",
     )
-    classes: Mapping[int, str] = {}
     tables: tuple[str, ...] = ()
     """Names of the tables that were read."""
 
     def __init__(self, config: CsvConfig) -> None:
-        self.frame, self.empty, self.config = config.frame, config.empty, config
+        super().__init__(config)
+        self.config = config
         self.columns = tuple(filter(None, config.columns.split("/")))
 
     def matches(self, source: Path) -> bool:

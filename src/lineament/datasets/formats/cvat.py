@@ -15,12 +15,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import ReadOnly
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, read_xml, relative, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_name
 from lineament.datasets.formats._outlines import around, ellipse, number, numbers, pairs, turned
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
 
@@ -38,18 +38,47 @@ class Cvat(ReadOnly):
         "Label in CVAT, export that with the pictures, and unpack it here",
     )
 
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
+    def files(self, source: Path) -> list[Path]:
+        """XML files, those with the root ``<annotations>`` where there are any."""
+        every = _files(source)
+        return [file for file in every if _looks_right(file)] or every
 
     def matches(self, source: Path) -> bool:
-        """Whether an XML file has the root ``<annotations>``."""
-        return any(_ROOT.search(sniff(file, 2048)) for file in _files(source)[:20])
+        """Whether one of the first has that root."""
+        return any(map(_looks_right, _files(source)[:20]))
 
-    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-        """Every image of every file."""
-        files = [file for file in _files(source) if _ROOT.search(sniff(file, 2048))] or _files(source)
-        for file in files:
-            yield from _pictures(file, root, problems)
+    def pictures(self, file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every image of the task."""
+        tree, where = read_xml(file, max_bytes=2**30, problems=problems), relative(file, root)
+        if tree.find("track") is not None and tree.find("image") is None:
+            raise LabelFileError(
+                f"{where}: CVAT for video holds tracks; export it as CVAT for images, or COCO"
+            )
+        if tree.tag != "annotations":
+            raise LabelFileError(f"{where}: <{tree.tag}> is not CVAT's <annotations>")
+        bases = [file.parent / "images", file.parent, root, root / "images"]
+        for image in tree.iterfind("image"):
+            name, subset = image.get("name", ""), image.get("subset", "")
+            faces: list[LabelledFace] = []
+            lost: list[str] = []
+            for entry in image:
+                kept = _face(entry, problems, f"{where}: {name}")
+                if isinstance(kept, str):
+                    lost.append(kept)
+                elif kept is not None:
+                    faces.append(kept)
+            inside = [base / subset for base in bases] if re.fullmatch(r"[\w -]+", subset) else []
+            path = locate(name, root, [*inside, *bases], problems, where, faces=len(faces))
+            if path is None:
+                continue
+            width, height = number(image.get("width")) or 0, number(image.get("height")) or 0
+            yield LabelledPicture(
+                path,
+                tuple(faces),
+                lost=tuple(lost),
+                split=split_name(subset),
+                size_wh=(int(width), int(height)) if min(width, height) > 0 else None,
+            )
 
 
 def _files(source: Path) -> list[Path]:
@@ -58,36 +87,8 @@ def _files(source: Path) -> list[Path]:
     return files_below(source, [".xml"])
 
 
-def _pictures(file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-    tree, where = read_xml(file, max_bytes=2**30, problems=problems), relative(file, root)
-    if tree.find("track") is not None and tree.find("image") is None:
-        raise LabelFileError(f"{where}: CVAT for video holds tracks; export it as CVAT for images, or COCO")
-    if tree.tag != "annotations":
-        raise LabelFileError(f"{where}: <{tree.tag}> is not CVAT's <annotations>")
-    bases = [file.parent / "images", file.parent, root, root / "images"]
-    for image in tree.iterfind("image"):
-        name, subset = image.get("name", ""), image.get("subset", "")
-        faces: list[LabelledFace] = []
-        lost: list[str] = []
-        for entry in image:
-            kept = _face(entry, problems, f"{where}: {name}")
-            if isinstance(kept, str):
-                lost.append(kept)
-            elif kept is not None:
-                faces.append(kept)
-        inside = [base / subset for base in bases] if re.fullmatch(r"[\w -]+", subset) else []
-        path = locate(name, root, [*inside, *bases], problems, where)
-        if path is None:
-            problems.add("face_of_missing_picture", where, count=len(faces)) if faces else None
-            continue
-        width, height = number(image.get("width")) or 0, number(image.get("height")) or 0
-        yield LabelledPicture(
-            path,
-            tuple(faces),
-            lost=tuple(lost),
-            split=split_name(subset),
-            size_wh=(int(width), int(height)) if min(width, height) > 0 else None,
-        )
+def _looks_right(file: Path) -> bool:
+    return _ROOT.search(sniff(file, 2048)) is not None
 
 
 def _face(entry: ElementTree.Element, problems: Problems, where: str) -> LabelledFace | str | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import ReadOnly
 from lineament.datasets.formats._expected import Expected
-from lineament.datasets.formats._files import files_below, locate, read_json, relative
-from lineament.datasets.formats._json_kinds import json_kind
+from lineament.datasets.formats._files import locate, read_json, relative
 from lineament.datasets.formats._labelled import (
     BoxConfig,
     LabelledFace,
@@ -23,7 +23,6 @@ from lineament.datasets.formats._labelled import (
 )
 from lineament.datasets.formats._outlines import around, around_segmentation, numbers, pairs, turned
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
 from lineament.kinds import FACE
@@ -40,52 +39,34 @@ class Datumaro(ReadOnly):
         "Label in CVAT, export Datumaro with the pictures, and unpack it here",
     )
 
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
-
-    def matches(self, source: Path) -> bool:
-        """Whether a JSON file has categories and items."""
-        return bool(_files(source))
-
-    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-        """Every item of every subset."""
-        files = _files(source)
-        for file in files:
-            yield from _pictures(file, root, problems)
-
-
-def _files(source: Path) -> list[Path]:
-    files = [source] if source.is_file() else files_below(source, [".json"], limit=50)
-    return [file for file in files if json_kind(file) == "datumaro"]
-
-
-def _pictures(file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-    data, where = read_json(file), relative(file, root)
-    given = data["categories"].get("label") if isinstance(data["categories"], dict) else None
-    entries = given.get("labels") if isinstance(given, dict) else None
-    names = [str(e.get("name")) if isinstance(e, dict) else "" for e in entries or []]
-    above = file.parent.parent if file.parent != root else root
-    bases = [above / "images" / file.stem, above / "images", above, file.parent, root]
-    for place, item in enumerate(data["items"]):
-        if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-            raise LabelFileError(f"{where}: item {place} has no id")
-        image = item.get("image") or item.get("media") or {}
-        name = image.get("path") if isinstance(image, dict) else None
-        faces, lost = _faces(item.get("annotations"), names, problems, f"{where}: {item['id']}")
-        path = locate(name if isinstance(name, str) and name else item["id"], root, bases, problems, where)
-        if path is None:
-            problems.add("face_of_missing_picture", where, count=len(faces)) if faces else None
-            continue
-        size = numbers(image.get("size")) if isinstance(image, dict) else None
-        yield LabelledPicture(
-            path,
-            tuple(faces),
-            lost=tuple(lost),
-            split=split_name(file.stem),
-            size_wh=(int(size[1]), int(size[0]))
-            if size and len(size) == 2 and 0 < min(size) < 2**31
-            else None,
-        )
+    def pictures(self, file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every item of the subset."""
+        data, where = read_json(file), relative(file, root)
+        given = data["categories"].get("label") if isinstance(data["categories"], dict) else None
+        entries = given.get("labels") if isinstance(given, dict) else None
+        names = [str(e.get("name")) if isinstance(e, dict) else "" for e in entries or []]
+        above = file.parent.parent if file.parent != root else root
+        bases = [above / "images" / file.stem, above / "images", above, file.parent, root]
+        for place, item in enumerate(data["items"]):
+            if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+                raise LabelFileError(f"{where}: item {place} has no id")
+            image = item.get("image") or item.get("media") or {}
+            name = image.get("path") if isinstance(image, dict) else None
+            faces, lost = _faces(item.get("annotations"), names, problems, f"{where}: {item['id']}")
+            name = name if isinstance(name, str) and name else item["id"]
+            path = locate(name, root, bases, problems, where, faces=len(faces))
+            if path is None:
+                continue
+            size = numbers(image.get("size")) if isinstance(image, dict) else None
+            yield LabelledPicture(
+                path,
+                tuple(faces),
+                lost=tuple(lost),
+                split=split_name(file.stem),
+                size_wh=(int(size[1]), int(size[0]))
+                if size and len(size) == 2 and 0 < min(size) < 2**31
+                else None,
+            )
 
 
 def _faces(

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import (
     files_below,
@@ -45,21 +46,15 @@ _SHAPE |= {"flags", "description", "attributes", "subject"}
 
 
 @formats.register("labelme", BoxConfig)
-class LabelMe:
+class LabelMe(Boxes):
     """A JSON file a picture."""
 
-    located = True
     unique_stems = True
-    importable = True
     rank = 23
     expects = Expected(
         "a .json beside each picture, as LabelMe writes it",
         "Draw first: `pip install labelme`, `labelme DIR`; it writes one beside each picture with a shape",
     )
-    classes: Mapping[int, str] = {}
-
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first JSON files has shapes and a picture."""

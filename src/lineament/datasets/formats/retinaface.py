@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import ReadOnly
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, read_text, relative, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture
 from lineament.datasets.formats._layout import split_among, split_of
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.left_out import is_picture_name
 from lineament.io.manifest import Points
@@ -33,31 +33,20 @@ class RetinaFace(ReadOnly):
         "It comes with the RetinaFace labels of WIDER FACE; for pictures of one's own take labelme",
     )
 
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
+    def files(self, source: Path) -> list[Path]:
+        """Text files that begin with ``# PATH`` of a picture."""
+        files = [source] if source.is_file() else files_below(source, [".txt"], limit=200)
+        return [file for file in files if file.suffix.lower() == ".txt" and _looks_right(file)]
 
-    def matches(self, source: Path) -> bool:
-        """Whether a text file begins with ``# PATH`` of a picture."""
-        return bool(_files(source))
-
-    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-        """Every picture of every list."""
-        files = _files(source)
-        for file in files:
-            folders = file.parent.relative_to(root).parts if file.is_relative_to(root) else ()
-            split = split_of(file.stem) or split_among(folders)
-            bases = [file.parent / "images", file.parent, root, root / "images"]
-            for name, faces in _entries(file, relative(file, root), problems):
-                path = locate(name, root, bases, problems, relative(file, root), split)
-                if path is not None:
-                    yield LabelledPicture(path, tuple(faces), split=split)
-                elif faces:
-                    problems.add("face_of_missing_picture", name, count=len(faces))
-
-
-def _files(source: Path) -> list[Path]:
-    files = [source] if source.is_file() else files_below(source, [".txt"], limit=200)
-    return [file for file in files if file.suffix.lower() == ".txt" and _looks_right(file)]
+    def pictures(self, file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every picture of the list."""
+        folders = file.parent.relative_to(root).parts if file.is_relative_to(root) else ()
+        split = split_of(file.stem) or split_among(folders)
+        bases = [file.parent / "images", file.parent, root, root / "images"]
+        for name, faces in _entries(file, relative(file, root), problems):
+            path = locate(name, root, bases, problems, relative(file, root), split, faces=len(faces))
+            if path is not None:
+                yield LabelledPicture(path, tuple(faces), split=split)
 
 
 def _looks_right(file: Path) -> bool:

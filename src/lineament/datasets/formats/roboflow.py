@@ -13,13 +13,14 @@ same; where an export was made without it, COCO's sizes tell and YOLO is taken a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from lineament.counting import quantity
 from lineament.datasets.formats import LabelFormat, coco, formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import new_text, read_text, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledPicture, split_name
@@ -43,12 +44,10 @@ class RoboflowConfig(BoxConfig):
 
 
 @formats.register("roboflow", RoboflowConfig)
-class Roboflow:
+class Roboflow(Boxes):
     """COCO or YOLO with Roboflow's names around it."""
 
-    located = True
     unique_stems = True
-    importable = True
     rank = 10
     expects = Expected(
         f"{_ANNOTATIONS}, or another export of Roboflow",
@@ -56,8 +55,8 @@ class Roboflow:
     )
 
     def __init__(self, config: RoboflowConfig) -> None:
-        self.flavour, self.frame, self.empty = config.flavour, config.frame, config.empty
-        self.classes: Mapping[int, str] = {}
+        super().__init__(config)
+        self.flavour = config.flavour
 
     def matches(self, source: Path) -> bool:
         """Whether there are Roboflow's annotation files, or its READMEs beside labels of another tool."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import ReadOnly
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, pictures_below, read_json, relative
 from lineament.datasets.formats._json_kinds import json_kind
@@ -24,7 +25,6 @@ from lineament.datasets.formats._layout import split_among
 from lineament.datasets.formats._outlines import around, numbers
 from lineament.datasets.formats._partners import Partners
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
 from lineament.kinds import FACE
@@ -40,9 +40,6 @@ class Supervisely(ReadOnly):
         "DATASET/ann/PICTURE.json for each DATASET/img/PICTURE",
         "Label in Supervisely, export its JSON with the pictures, and unpack it here",
     )
-
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first JSON files has objects and a size."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import ReadOnly
 from lineament.datasets.formats._expected import Expected
-from lineament.datasets.formats._files import files_below, locate, read_json, relative
-from lineament.datasets.formats._json_kinds import json_kind
+from lineament.datasets.formats._files import locate, read_json, relative
 from lineament.datasets.formats._labelled import (
     BoxConfig,
     LabelledFace,
@@ -25,7 +25,6 @@ from lineament.datasets.formats._labelled import (
 )
 from lineament.datasets.formats._outlines import around, ellipse, numbers
 from lineament.datasets.formats._problems import Problems
-from lineament.datasets.formats._read_only import ReadOnly
 from lineament.errors import LabelFileError
 from lineament.io.manifest import Box
 from lineament.kinds import FACE
@@ -44,34 +43,17 @@ class Via(ReadOnly):
         "Draw in via.html, take Annotation, Export Annotations (as json), and put that beside the pictures",
     )
 
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
-
-    def matches(self, source: Path) -> bool:
-        """Whether a JSON file has file names and regions."""
-        return bool(_files(source))
-
-    def read(self, source: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
-        """Every picture of every file."""
-        files = _files(source)
-        for file in files:
-            data, where = read_json(file), relative(file, root)
-            entries = data.get("_via_img_metadata", data)
-            for key, entry in entries.items():
-                if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
-                    raise LabelFileError(f"{where}: {key!r:.60} has no filename")
-                bases = [file.parent, file.parent / "images", root, root / "images"]
-                faces, lost = _faces(entry.get("regions"), problems, f"{where}: {entry['filename']}")
-                path = locate(entry["filename"], root, bases, problems, where, split_in(file))
-                if path is not None:
-                    yield LabelledPicture(path, tuple(faces), lost=tuple(lost), split=split_in(file))
-                elif faces:
-                    problems.add("face_of_missing_picture", where, count=len(faces))
-
-
-def _files(source: Path) -> list[Path]:
-    files = [source] if source.is_file() else files_below(source, [".json"], limit=50)
-    return [file for file in files if json_kind(file) == "via"]
+    def pictures(self, file: Path, root: Path, problems: Problems) -> Iterator[LabelledPicture]:
+        """Every entry of the project."""
+        data, where, split = read_json(file), relative(file, root), split_in(file)
+        bases = [file.parent, file.parent / "images", root, root / "images"]
+        for key, entry in data.get("_via_img_metadata", data).items():
+            if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
+                raise LabelFileError(f"{where}: {key!r:.60} has no filename")
+            faces, lost = _faces(entry.get("regions"), problems, f"{where}: {entry['filename']}")
+            path = locate(entry["filename"], root, bases, problems, where, split, faces=len(faces))
+            if path is not None:
+                yield LabelledPicture(path, tuple(faces), lost=tuple(lost), split=split)
 
 
 def _faces(regions: Any, problems: Problems, where: str) -> tuple[list[LabelledFace], list[str]]:

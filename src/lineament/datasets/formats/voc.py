@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._expected import EXPORTED, Expected
 from lineament.datasets.formats._files import (
     files_below,
@@ -54,21 +55,19 @@ class VocConfig(BoxConfig):
 
 
 @formats.register("voc", VocConfig)
-class Voc:
+class Voc(Boxes):
     """``Annotations``, ``JPEGImages`` and ``ImageSets/Main``."""
 
-    located = True
     unique_stems = True
-    importable = True
     rank = 22
     expects = Expected(
         ".xml files of Pascal VOC beside the pictures, or in Annotations/",
         EXPORTED.format("Pascal VOC"),
     )
-    classes: Mapping[int, str] = {}
 
     def __init__(self, config: VocConfig) -> None:
-        self.first, self.frame, self.empty = config.first, config.frame, config.empty
+        super().__init__(config)
+        self.first = config.first
 
     def matches(self, source: Path) -> bool:
         """Whether one of the first XML files is an annotation."""

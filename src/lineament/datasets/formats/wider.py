@@ -9,11 +9,12 @@ as 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from lineament.counting import quantity
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._expected import Expected
 from lineament.datasets.formats._files import files_below, locate, new_text, read_text, relative, sniff
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, split_in
@@ -30,21 +31,14 @@ _UNSPLIT = "unsplit"
 
 
 @formats.register("wider", BoxConfig)
-class Wider:
+class Wider(Boxes):
     """``wider_face_split/wider_face_SPLIT_bbx_gt.txt`` and ``WIDER_SPLIT/images``."""
 
-    located = True
-    unique_stems = False
-    importable = True
     rank = 24
     expects = Expected(
         "a list as wider_face_train_bbx_gt.txt, beside the pictures or in wider_face_split/",
         "It comes with WIDER FACE; for pictures of one's own take labelme",
     )
-    classes: Mapping[int, str] = {}
-
-    def __init__(self, config: BoxConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
 
     def matches(self, source: Path) -> bool:
         """Whether a text file is a list of boxes in this form."""
@@ -64,11 +58,9 @@ class Wider:
             bases = [base for base in bases if base == root or root in base.parents]
             split = None if split == _UNSPLIT else split
             for name, faces in _entries(file, relative(file, root)):
-                path = locate(name, root, bases, problems, relative(file, root), split)
+                path = locate(name, root, bases, problems, relative(file, root), split, faces=len(faces))
                 if path is not None:
                     yield LabelledPicture(path, tuple(faces), split=split)
-                elif faces:
-                    problems.add("face_of_missing_picture", name, count=len(faces))
 
     def destinations(self, rows: Sequence[ManifestRow], folders: FolderNames) -> list[str | None]:
         """``WIDER_SPLIT/images/PATH``."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from lineament.counting import quantity
 from lineament.datasets.formats import formats
+from lineament.datasets.formats._boxes import Boxes
 from lineament.datasets.formats._expected import EXPORTED, Expected
 from lineament.datasets.formats._files import new_text, relative
 from lineament.datasets.formats._labelled import BoxConfig, LabelledFace, LabelledPicture, numbered
@@ -46,12 +47,10 @@ class YoloConfig(BoxConfig):
 
 
 @formats.register("yolo", YoloConfig)
-class Yolo:
+class Yolo(Boxes):
     """Shares of the picture in text files."""
 
-    located = True
     unique_stems = True
-    importable = True
     rank = 21
     expects = Expected(
         "a .txt beside each picture, or in labels/ for images/, and data.yaml",
@@ -59,9 +58,8 @@ class Yolo:
     )
 
     def __init__(self, config: YoloConfig) -> None:
-        self.frame, self.empty = config.frame, config.empty
+        super().__init__(config)
         self.landmarks = config.landmarks
-        self.classes: Mapping[int, str] = {}
 
     def matches(self, source: Path) -> bool:
         """Whether there is a data file, or label files of this kind."""
