@@ -36,12 +36,12 @@ from lineament.io import images
 from lineament.io.manifest import Manifest
 from lineament.io.trained import TrainedCard, open_trained
 from lineament.training.architectures import build
-from lineament.training.classification import trainer
 from lineament.training.classification.classes import classes_of
 from lineament.training.classification.result import ClassifierResult
 from lineament.training.classification.settings import ClassifierSettings
 from lineament.training.classification.trainer import Classifier, ClassifierTask, length, train_classifier
 from lineament.training.data import Batch, Pictures
+from lineament.training.runs import export
 from lineament.training.runs.folder import RunFolder
 from lineament.training.settings import LoopSettings
 from lineament.training.splits import rows_of
@@ -207,7 +207,7 @@ def test_an_interruption_after_the_last_epoch_loses_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(trainer.export, "export", interrupted)
+        patched.setattr(export, "export", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train_classifier(striped, tmp_path / "parts", settings)
     assert not (tmp_path / "parts" / "result.json").exists()

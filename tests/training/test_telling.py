@@ -16,6 +16,7 @@ from small_training import LOOP, Settings, photos, train
 
 from lineament.cli.train.telling import followed
 from lineament.errors import ConfigError
+from lineament.scoring.rate import Rate
 from lineament.training import threads
 from lineament.training.classification.report import at_chance, monitored
 from lineament.training.classification.settings import ClassifierSettings
@@ -126,9 +127,7 @@ def test_random_weights_that_would_stay_are_asked_for() -> None:
 )
 def test_an_interval_that_reaches_guessing(low: float, chance: float, majority: float, said: bool) -> None:
     """At chance is what is not shown to be better than the better of both ways to guess."""
-    words = at_chance(
-        {"value": 0.4, "low": low, "high": 0.6, "n": 20}, {"chance": chance, "majority": majority}
-    )
+    words = at_chance(Rate(0.4, low, 0.6, 20), {"chance": chance, "majority": majority})
     assert (words is not None) == said
     assert words is None or f"({low:.3f} to 0.600) on 20 pictures" in words
 

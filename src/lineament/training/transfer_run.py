@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from lineament.datasets.augment.pipeline import Pipeline
 from lineament.errors import ConfigError
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.trained import Head, Job, TrainedCard
 from lineament.protocols import Advance
 from lineament.training import distributed, features, threads, transfer
 from lineament.training.architectures import build, middle, weights
@@ -21,7 +22,7 @@ from lineament.training.callbacks import Curves, TensorBoard
 from lineament.training.data import Batches, Pictures, Target, in_order, normalised, shuffled
 from lineament.training.loop import fit
 from lineament.training.predictions import Predictions, predict
-from lineament.training.runs import cards
+from lineament.training.runs import cards, export
 from lineament.training.runs.folder import FEATURES, RunFolder
 from lineament.training.settings import TransferSettings
 from lineament.training.splits import rows_of, splits_of
@@ -85,6 +86,22 @@ class Fitted:
         return {"features": self.feature_seconds, "training": epochs}
 
 
+class TransferTask:
+    """What tasks on a backbone with new layers share; the best epoch has the lowest loss on val."""
+
+    monitor = "loss"
+    better: Literal["low", "high"] = "low"
+
+    def __init__(
+        self, model: nn.Module, groups: list[dict[str, Any]], val: Batches, prepare: Prepare
+    ) -> None:
+        self.model, self.val, self.prepare, self._groups = model, val, prepare, groups
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups by `transfer.groups`."""
+        return self._groups
+
+
 class TransferRun:
     """A backbone with its weights, ready for new layers.
 
@@ -123,6 +140,27 @@ class TransferRun:
 
         plain = {name: of([replace(r, repeats=1) for r in rows[name]]) for name in rows}
         return {**plain, FIT: of(rows["train"], augment)}
+
+    def export(
+        self, whole: Transferred, manifest: Manifest, job: Job, heads: Sequence[Head], **measured: Any
+    ) -> None:
+        """Write the network as ONNX with a card that holds the figures ``measured``."""
+        crop, notes = cards.crop_of(manifest)
+        card = TrainedCard(
+            name=self.folder.path.name or job,
+            job=job,
+            architecture=self.settings.architecture,
+            file="",
+            sha256="",
+            input=self.contract,
+            heads=tuple(heads),
+            data=cards.data_of(manifest),
+            trained_from=self.trained_from,
+            crop=crop,
+            measured=measured,
+            notes=notes,
+        )
+        export.export(whole, card, self.folder)
 
     def fit(
         self,

@@ -6,8 +6,8 @@ the share of rows that have its label, so that a rare label counts as much as a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from lineament.training.data import Batch, Batches
 from lineament.training.predictions import predict
 from lineament.training.settings import FineTuning, Method
 from lineament.training.transfer import Transferred
+from lineament.training.transfer_run import Prepare, TransferTask
 
 _HUBER = 0.25
 """In deviations of the training rows: where the loss of a number turns from squared to absolute."""
@@ -68,11 +69,8 @@ class _Number(nn.Module):
         return values
 
 
-class AttributesTask:
-    """The weighted sum of all heads' losses; the best epoch has the lowest on the validation split."""
-
-    monitor = "loss"
-    better: Literal["low", "high"] = "low"
+class AttributesTask(TransferTask):
+    """The weighted sum of all heads' losses."""
 
     def __init__(
         self,
@@ -80,14 +78,10 @@ class AttributesTask:
         groups: list[dict[str, Any]],
         attributes: Sequence[Attribute],
         val: Batches,
-        prepare: Callable[[torch.Tensor], torch.Tensor],
+        prepare: Prepare,
     ) -> None:
-        self.model, self.prepare, self.attributes = model, prepare, attributes
-        self._groups, self._val = groups, val
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups by `transfer.groups`."""
-        return self._groups
+        super().__init__(model, groups, val, prepare)
+        self.attributes = attributes
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         """The sum over heads, and each head's own loss."""
@@ -106,7 +100,7 @@ class AttributesTask:
 
         ``accuracy`` is the mean over the heads with classes, which ``stop_at`` looks at.
         """
-        found = predict(self.model, self._val, device, self.prepare)
+        found = predict(self.model, self.val, device, self.prepare)
         figures: dict[str, float] = {}
         total, accuracies = 0.0, []
         for attribute, output in zip(self.attributes, found.outputs, strict=True):

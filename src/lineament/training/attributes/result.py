@@ -142,8 +142,8 @@ class AttributesResult(Trained):
                 f"of the split train are, {told}"
             )
         for name, (_, found) in classes.items():
-            guess = max(found["guessing"].values())
-            if words := at_chance(Rate.from_json(found["accuracy"]), guess, self.measured_on):
+            accuracy = Rate.from_json(found["accuracy"])
+            if words := at_chance(accuracy, found["guessing"], self.measured_on):
                 yield f"{name} is at chance: {words}"
         yield from self.warning()
         yield self.best

@@ -12,7 +12,6 @@ from torch import nn
 
 from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.io.manifest import Manifest, ManifestRow
-from lineament.io.trained import TrainedCard
 from lineament.protocols import Advance
 from lineament.training import transfer_run
 from lineament.training.architectures.backbone import count_parameters
@@ -25,7 +24,6 @@ from lineament.training.callbacks import turning_point
 from lineament.training.data import Batches
 from lineament.training.labels import Labelled, with_labels
 from lineament.training.predictions import Predictions
-from lineament.training.runs import cards, export
 from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.splits import require_no_leak
 from lineament.training.transfer_run import (
@@ -137,25 +135,10 @@ class _Training:
         measured = {a.name: self._head(number, a, found) for number, a in enumerate(self.attributes)}
         refused = fitted.refused
         self.folder.write_refused(data.manifest, refused)
-        crop, note = cards.crop_of(data.manifest)
-        card = TrainedCard(
-            name=path.name or "attributes",
-            job="attributes",
-            architecture=settings.architecture,
-            file="",
-            sha256="",
-            input=self.transfer.contract,
-            heads=tuple(a.head for a in self.attributes),
-            data=cards.data_of(data.manifest),
-            trained_from=self.transfer.trained_from,
-            crop=crop,
-            measured={
-                **{name: report.headline(head.on(exam)) for name, head in measured.items()},
-                **telling(exam),
-            },
-            notes=note,
-        )
-        export.export(self.whole, card, self.folder)
+        figures = {name: report.headline(head.on(exam)) for name, head in measured.items()}
+        figures |= telling(exam)
+        heads = [a.head for a in self.attributes]
+        self.transfer.export(self.whole, data.manifest, "attributes", heads, **figures)
         table = data.table
         result = AttributesResult(
             folder=path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +72,9 @@ def commonest(train: Sequence[int]) -> int:
     return Counter(train).most_common(1)[0][0]
 
 
-def at_chance(accuracy: Rate, guess: float, split: str = "test") -> str | None:
+def at_chance(accuracy: Rate, guesses: Mapping[str, float], split: str = "test") -> str | None:
     """Words for an accuracy of a split whose interval reaches down to guessing, None for one above it."""
+    guess = max(guesses["chance"], guesses["majority"])
     if accuracy.low > guess:
         return None
     return (

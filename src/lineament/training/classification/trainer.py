@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 
 from lineament.datasets.splitting.held_out import exam_of, telling
 from lineament.io.manifest import Manifest
-from lineament.io.trained import Head, TrainedCard
+from lineament.io.trained import Head
 from lineament.plots import canvas
 from lineament.plots.confusion import confusion_figure
 from lineament.protocols import Advance
@@ -26,7 +26,6 @@ from lineament.training.classification.result import ClassifierResult, SplitFigu
 from lineament.training.classification.settings import ClassifierSettings
 from lineament.training.data import Batch, Batches
 from lineament.training.predictions import Predictions, predict
-from lineament.training.runs import cards, export
 from lineament.training.runs.folder import RunFolder, open_run
 from lineament.training.splits import require_no_leak
 from lineament.training.transfer import Transferred
@@ -34,6 +33,7 @@ from lineament.training.transfer_run import (
     Fitted,
     Prepare,
     TransferRun,
+    TransferTask,
     rows_by_split,
     rows_seen,
 )
@@ -53,11 +53,8 @@ class Classifier(Transferred):
         return logits
 
 
-class ClassifierTask:
-    """Cross-entropy of the true class; the best epoch is that of the lowest on the validation split."""
-
-    monitor = "loss"
-    better: Literal["low", "high"] = "low"
+class ClassifierTask(TransferTask):
+    """Cross-entropy of the true class."""
 
     def __init__(
         self,
@@ -65,15 +62,11 @@ class ClassifierTask:
         groups: list[dict[str, Any]],
         settings: ClassifierSettings,
         val: Batches,
-        prepare: Callable[[torch.Tensor], torch.Tensor],
+        prepare: Prepare,
         class_weights: torch.Tensor | None,
     ) -> None:
-        self.model, self.prepare = model, prepare
-        self._groups, self._settings, self._val, self._weights = groups, settings, val, class_weights
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups by `transfer.groups`."""
-        return self._groups
+        super().__init__(model, groups, val, prepare)
+        self._settings, self._weights = settings, class_weights
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         """Cross-entropy, and the accuracy on the batch (without mixup, where it has no meaning)."""
@@ -97,7 +90,7 @@ class ClassifierTask:
 
     def evaluate(self, device: torch.device) -> Mapping[str, float]:
         """Plain cross-entropy, and the figures of `report.monitored`, on the validation split."""
-        found = predict(self.model, self._val, device, self.prepare)
+        found = predict(self.model, self.val, device, self.prepare)
         logits, truth = found.outputs[0], found.targets["class"]
         entropy = -report.log_probabilities(logits)[np.arange(len(truth)), truth]
         return {"loss": float(entropy.mean()), **report.monitored(logits, truth)}
@@ -180,22 +173,9 @@ class _Training:
         canvas.save(figure, self.folder.path / "confusion.png")
         refused = fitted.refused
         self.folder.write_refused(self.manifest, refused)
-        crop, note = cards.crop_of(self.manifest)
-        card = TrainedCard(
-            name=self.folder.path.name or "classifier",
-            job="classifier",
-            architecture=settings.architecture,
-            file="",
-            sha256="",
-            input=self.transfer.contract,
-            heads=(Head(classes.label, "classes", classes.names),),
-            data=cards.data_of(self.manifest),
-            trained_from=self.transfer.trained_from,
-            crop=crop,
-            measured={"accuracy": accuracy.to_json(), **guesses, **telling(exam)},
-            notes=note,
-        )
-        export.export(self.whole, card, self.folder)
+        head = Head(classes.label, "classes", classes.names)
+        figures = {"accuracy": accuracy.to_json(), **guesses, **telling(exam)}
+        self.transfer.export(self.whole, self.manifest, "classifier", [head], **figures)
         result = ClassifierResult(
             folder=self.folder.path,
             architecture=settings.architecture,
@@ -205,7 +185,7 @@ class _Training:
             classes=len(classes.names),
             chance=guesses["chance"],
             majority=guesses["majority"],
-            at_chance=report.at_chance(accuracy, max(guesses.values()), exam),
+            at_chance=report.at_chance(accuracy, guesses, exam),
             **telling(exam),
             train=splits["train"],
             val=splits["val"],

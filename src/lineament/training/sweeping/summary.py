@@ -169,10 +169,8 @@ def _run(outcome: Outcome) -> Run:
         figures |= {name: result.get(name) for name in names}
         seconds = result.get("seconds")
         figures["seconds"] = sum(seconds.values()) if isinstance(seconds, Mapping) else seconds
-        if outcome.method != BASELINE:
-            guess = max(result["chance"], result["majority"])
-            if words := at_chance(figures[exam], guess, exam):
-                failed, error = AT_CHANCE, words
+        if outcome.method != BASELINE and (words := at_chance(figures[exam], result, exam)):
+            failed, error = AT_CHANCE, words
     return Run(
         architecture=outcome.architecture,
         method=outcome.method,
