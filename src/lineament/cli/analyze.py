@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from lineament.cli.options import (
     DEFAULT_PRECISION,
     AttributesOption,
     ClassifierOption,
+    DrawOption,
     JsonOption,
     ModelsDetectorOption,
     PrecisionOption,
@@ -20,7 +20,6 @@ from lineament.cli.options import (
     StrictOption,
     WorkersOption,
 )
-from lineament.cli.targets import Writes
 from lineament.counting import quantity
 
 if TYPE_CHECKING:
@@ -35,11 +34,7 @@ def analyze(
     reject_below: RejectBelowOption = None,
     age: Annotated[bool, typer.Option("--age", help="Estimate age in years.")] = False,
     gender: Annotated[bool, typer.Option("--gender", help="Estimate gender.")] = False,
-    draw: Annotated[
-        Path | None,
-        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
-        Writes(apart=True),
-    ] = None,
+    draw: DrawOption = None,
     scores: ScoresOption = False,
     sheet: SheetOption = None,
     json: JsonOption = None,

@@ -25,6 +25,19 @@ DetectorOption = Annotated[
         help="yunet, centerface, haar, retry:yunet, yunet:score=0.8, the folder of a training ...",
     ),
 ]
+EmbedderOption = Annotated[
+    str,
+    typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", metavar="NAME", help="This split of the manifest.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Another seed gives another split.")]
+DrawOption = Annotated[
+    Path | None,
+    typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
+    Writes(apart=True),
+]
 ModelsDetectorOption = Annotated[
     str | None,
     typer.Option(
