@@ -15,6 +15,7 @@ from lineament.cli.options import (
     DrawOption,
     JsonOption,
     ModelsDetectorOption,
+    PicturesArgument,
     PrecisionOption,
     RejectBelowOption,
     StrictOption,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    paths: PicturesArgument,
     detector: ModelsDetectorOption = None,
     attributes: AttributesOption = None,
     classifier: ClassifierOption = None,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from lineament.cli.drawing import ScoresOption
-from lineament.cli.options import DetectorOption, DrawOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    DetectorOption,
+    DrawOption,
+    JsonOption,
+    PicturesArgument,
+    StrictOption,
+    WorkersOption,
+)
 
 
 def detect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    paths: PicturesArgument,
     detector: DetectorOption = "yunet",
     draw: DrawOption = None,
     scores: ScoresOption = False,

@@ -10,6 +10,11 @@ import typer
 from lineament.cli.targets import Writes
 from lineament.io.own_files import ANSWERS
 
+PicturesArgument = Annotated[
+    list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")
+]
+FirstArgument = Annotated[str, typer.Argument(metavar="A", help="A photo.")]
+SecondArgument = Annotated[str, typer.Argument(metavar="B", help="Another photo.")]
 JsonOption = Annotated[
     str | None,
     typer.Option(

@@ -12,8 +12,10 @@ from lineament.cli.options import (
     DEFAULT_TARGET_FMR,
     DetectorOption,
     EmbedderOption,
+    FirstArgument,
     JsonOption,
     PrecisionOption,
+    SecondArgument,
     TargetFmrOption,
     ThresholdFileOption,
 )
@@ -25,8 +27,8 @@ Wanted = int | tuple[float, float] | None
 
 
 def verify(
-    a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
+    a: FirstArgument,
+    b: SecondArgument,
     face: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineament.cli.dataset.app import app
+from lineament.cli.dataset.app import DataArgument, app
 from lineament.cli.options import JsonOption, SeedOption
 from lineament.cli.targets import Continued, Writes
 from lineament.counting import quantity
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command("split")
 def split(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
+    data: DataArgument,
     shares: Annotated[
         str,
         typer.Argument(
