@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lineament.cli.dataset.app import app
-from lineament.cli.dataset.options import DataArgument
+from lineament.cli.dataset.app import DataArgument, app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity

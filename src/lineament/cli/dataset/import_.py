@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.dataset.app import app
-from lineament.cli.dataset.joined import WITHOUT_A_LABEL, answer_joined
-from lineament.cli.dataset.options import DifferingOption
+from lineament.cli.dataset.joined import WITHOUT_A_LABEL, DifferingOption, answer_joined
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineament.cli.dataset.app import app
-from lineament.cli.dataset.options import DifferingOption
 from lineament.cli.options import JsonOption, StrictOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
@@ -21,6 +20,17 @@ if TYPE_CHECKING:
     from lineament.datasets.formats import Problems
     from lineament.datasets.joining.manifests import Joined
     from lineament.io.manifest import Manifest, ManifestRow
+
+DifferingOption = Annotated[
+    str,
+    typer.Option(
+        "--differing",
+        metavar="refuse|first",
+        help="A picture that two sources label differently: refused with both words, or the source named "
+        "first counts.",
+    ),
+]
+
 
 _MOST_CLASSES = 20
 WITHOUT_A_LABEL = "pictures that no label names were left out; if they hold no face"
