@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
+from lineament.answers import Table
 from lineament.config import from_mapping
 from lineament.counting import quantity
 from lineament.errors import CheckpointMismatch, LineamentError
@@ -15,14 +16,6 @@ from lineament.shown import shown
 
 RESULT = "result.json"
 REFUSED = "refused.txt"
-
-
-class Table(NamedTuple):
-    """A title, the columns' names, and rows of cells: text, numbers, or None for an empty one."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
 
 
 class TrainingAnswer(Protocol):

@@ -75,10 +75,8 @@ def training(settings: type[C]) -> Callable[[Callable[[Manifest, Path, C], Work]
                 if answer is None:
                     return  # a further process of torchrun: the first one tells
                 report.line(answer.to_json())
-                for table in answer.tables():
-                    report.table(*table)
-                for note in answer.notes():
-                    report.say(note)
+                report.tell(answer.tables())
+                report.tell(answer.notes())
             if strict and answer.failures:
                 raise typer.Exit(1)
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.scoring.rate import Rate
 from lineament.shown import shown
-from lineament.training.answers import Table, Trained, counts_text, rate_text
+from lineament.training.answers import Trained, counts_text, rate_text
 
 
 @dataclass(frozen=True, slots=True)

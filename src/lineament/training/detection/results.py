@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.kinds import FACE, noun
 from lineament.scoring.detection_rates import DetectionRates
 from lineament.scoring.rate import Rate
 from lineament.scoring.thresholds import RULE_OF
 from lineament.shown import shown
-from lineament.training.answers import Table, Trained, rate_text
+from lineament.training.answers import Trained, rate_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.scoring.rate import Rate
 from lineament.shown import shown
-from lineament.training.answers import Table, Trained, rate_text
+from lineament.training.answers import Trained, rate_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lineament.answers import Table
 from lineament.io import markdown as written
-from lineament.training.answers import Table
 from lineament.training.sweeping.summary import BASELINE, Row, Summary
 
 
@@ -55,7 +55,7 @@ def markdown(some: Sequence[Table]) -> str:
     """The tables as Markdown."""
     text = []
     for table in some:
-        text += [f"## {written.text(table.title)}", "", *lines(table.columns, table.rows), ""]
+        text += [f"## {written.text(table.title or '')}", "", *lines(table.columns, table.rows), ""]
     return "\n".join(text)
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.datasets.splitting.held_out import NOTE
 from lineament.io import pages, spreadsheets
 from lineament.io.own_files import OWN
 from lineament.io.writing import replacing
-from lineament.training.answers import Table, plain
+from lineament.training.answers import plain
 from lineament.training.runs.folder import write_json
 from lineament.training.splits import SPLITS
 from lineament.training.sweeping import published
