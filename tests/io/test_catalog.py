@@ -15,7 +15,7 @@ from weights import pinned_or_skip
 CARDS = sorted(catalog.cards().values(), key=lambda card: card.name)
 FREE = [card for card in CARDS if not card.accept_licence]
 RUNNABLE = [card for card in FREE if card.file.endswith(".onnx")]
-UPSTREAM_ONLY = {"reidentification0095", "yunet_n"}
+UPSTREAM_ONLY = {"regression0009", "reidentification0095", "yunet_n"}
 """No package of the index carries these."""
 
 
@@ -69,6 +69,16 @@ def test_input_contracts_agree_with_the_files(card: ModelCard) -> None:
     assert all(side % card.input.multiple_of == 0 for side in hw)
     assert len(card.input.mean) in (1, channels) and len(card.input.std) in (1, channels)
     assert card.golden is not None
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if card.graph], ids=lambda card: card.name)
+def test_models_of_two_files_pin_both(card: ModelCard) -> None:
+    """Weights and layers have a digest, a size and sources each; the weights tell models apart."""
+    weights, layers = card.files
+    assert (weights.sha256, weights.file) == (card.sha256, card.file) and card.file.endswith(".bin")
+    assert layers.name == f"{card.name}.graph" and layers.file.endswith(".xml") and layers.bytes > 0
+    assert re.fullmatch(r"[0-9a-f]{64}", layers.sha256) and layers.sha256 != weights.sha256
+    assert layers.sources and card.golden is not None
 
 
 def test_unknown_models_get_a_hint() -> None:

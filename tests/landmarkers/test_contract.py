@@ -1,0 +1,45 @@
+"""Every landmarker keeps the contract, on the sample photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lineament.detectors.yunet import YuNet
+from lineament.io import images
+from lineament.protocols import Landmarker
+from lineament.registry import landmarkers
+from lineament.testing.landmarker_contract import LandmarkerContract, Portrait
+from weights import pinned_or_skip
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+WEIGHTS = {"regression0009": "regression0009", "mean:regression0009": "regression0009"}
+"""Of what needs a file that no package of the index carries."""
+
+
+@pytest.mark.parametrize(
+    "landmarker",
+    ["mesh", "regression0009", "mean:mesh", "mean:regression0009"],
+    indirect=True,
+    scope="class",
+)
+class TestLandmarkers(LandmarkerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def landmarker(cls, request: pytest.FixtureRequest) -> Landmarker:
+        if request.param in WEIGHTS:
+            pinned_or_skip(WEIGHTS[request.param])
+        return landmarkers.create(request.param)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def portraits(cls) -> list[Portrait]:
+        names = ("collins_nasa.png", "obama_2012_portrait.jpg", "biden_2013_portrait.jpg")
+        pictures = [images.load(SAMPLES / name) for name in names]
+        return list(zip(pictures, YuNet().detect(pictures), strict=True))
+
+
+def test_every_name_is_tested() -> None:
+    """No landmarker of the registry is left out of the contract."""
+    assert set(landmarkers.names()) == {"mean", "mesh", "regression0009"}
