@@ -11,6 +11,7 @@ from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -68,6 +69,7 @@ def calibrate(
         typer.Option("--near/--no-near", help="Warn where copies of one picture make mated comparisons."),
     ] = True,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: Annotated[
         str,
         typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or a training's folder."),
@@ -118,7 +120,13 @@ def calibrate(
     people = open_people(data, split)
     require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
     with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         with progress(len(people), "pictures") as advance:

@@ -23,6 +23,7 @@ from lineament.cli.options import (
     DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -58,6 +59,7 @@ def fairness(
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: EmbedderOption = "sface",
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -89,7 +91,13 @@ def fairness(
     )
     require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
     settings = made_of.measured()
     with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:

@@ -28,6 +28,7 @@ from lineament.cli.options import (
     DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -68,6 +69,7 @@ def identification(
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
@@ -93,7 +95,13 @@ def identification(
     people = open_people(images, split)
     compared = require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
     with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         with progress(len(people), "pictures") as advance:

@@ -26,6 +26,7 @@ from lineament.cli.options import (
     DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -51,6 +52,7 @@ def quality(
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other pairs.")] = 0,
     near: NearOption = True,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -68,12 +70,16 @@ def quality(
     check_plots(plots)
     people = open_people(images, split)
     compared = require_people_unseen(people, detector)
-    with Report(json) as report, Analyzer(detector, precision=precision, workers=workers) as analyzer:
+    placed = {} if landmarks is None else {"landmarks": landmarks}
+    with (
+        Report(json) as report,
+        Analyzer(detector, precision=precision, workers=workers, landmarks=landmarks) as analyzer,
+    ):
         with progress(len(people), "pictures") as advance:
             found = evaluate(
                 people, analyzer, target_fmr=target_fmr, pairs_a_subject=pairs, seed=seed, advance=advance
             )
-        answer = {**found.to_json(), "detector": detector, "precision": precision, "seed": seed}
+        answer = {**found.to_json(), "detector": detector, "precision": precision, "seed": seed, **placed}
         answer["compared_with_training"] = compared
         answer |= tell_near(report, people, found.captures, analyzer.workers, near, compared=found.compared)
         report.line(answer)
@@ -104,7 +110,7 @@ def quality(
                 "quality",
                 people.title,
                 protocol={"data": people.digest(), "target_fmr": target_fmr, "pairs": pairs, "seed": seed},
-                system={"detector": detector, "precision": precision, "model": str(found.model)},
+                system={"detector": detector, "precision": precision, "model": str(found.model), **placed},
                 answer=answer,
                 clusters=found.clusters,
                 figures=lambda: _figures(found),
