@@ -220,7 +220,7 @@ def small(systems: Systems, lfw: people.LabelledPictures, listed: pairs.PairList
             failed = int(np.isnan(vectors).any(axis=1).sum())
             cells[spec].append(f"{percent(rate)}, {failed} photos without a face")
     heads = [f"{what}, {side} px" for side in SIDES for what in ("one photo", "both", "both, all pairs")]
-    print(f"\n{len(listed)} listed pairs, faces so long: accuracy in percent, of the pairs found and of all\n")
+    print(f"\n{len(listed)} listed pairs, faces so long: accuracy in percent, of pairs found and of all\n")
     print("| points | " + " | ".join(heads) + " |\n" + "| --- " * (1 + len(heads)) + "|")
     for spec, row in cells.items():
         print(f"| {spec} | " + " | ".join(row) + " |")
@@ -230,8 +230,9 @@ def of_found(listed: pairs.PairList, first: Float32, second: Float32) -> str:
     """Accuracy over the folds of the pairs in which both photos have a face, and their number."""
     scores = (first * second).sum(axis=1)
     there = ~np.isnan(scores)
-    folds = cross_validated_accuracy(scores[there], listed.same[there], listed.folds[there])
-    return f"{folds.mean * 100:.2f} ({there.sum():,})"
+    none = np.zeros(there.sum(), bool)
+    found = cross_validated_accuracy(scores[there], listed.same[there], listed.folds[there], none)
+    return f"{found.mean * 100:.2f} ({there.sum():,})"
 
 
 def profiles(systems: Systems, lfw: people.LabelledPictures, least: dict[str, float]) -> None:
