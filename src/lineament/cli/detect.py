@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from lineament.cli.drawing import ScoresOption
-from lineament.cli.options import DetectorOption, JsonOption, LandmarksOption, StrictOption, WorkersOption
-from lineament.cli.targets import Writes
+from lineament.cli.options import (
+    DetectorOption,
+    DrawOption,
+    JsonOption,
+    LandmarksOption,
+    PicturesArgument,
+    StrictOption,
+    WorkersOption,
+)
 
 
 def detect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    paths: PicturesArgument,
     detector: DetectorOption = "yunet",
     landmarks: LandmarksOption = None,
-    draw: Annotated[
-        Path | None,
-        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
-        Writes(apart=True),
-    ] = None,
+    draw: DrawOption = None,
     scores: ScoresOption = False,
     json: JsonOption = None,
     strict: StrictOption = False,
