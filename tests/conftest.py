@@ -13,6 +13,10 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tests that call onnxruntime themselves report to nobody either.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# Weights that the package index does not have lie beside the checkout on some machines (tests/weights.py).
+for _above in Path(__file__).parents:
+    if (_above / "shared" / "models").is_dir():
+        os.environ.setdefault("LINEAMENT_MODELS", str(_above / "shared" / "models"))
 # No test waits on a clock: a busy machine is no failure.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")

@@ -1,4 +1,4 @@
-"""Pictures to faces: decode, detect, align, embed, attributes, quality, on every core, in order.
+"""Pictures to faces: decode, detect, refine, align, embed, attributes, quality, on every core, in order.
 
 One task is a few pictures taken through all steps by one thread: the kernels release the interpreter lock,
 so threads scale, and nothing has to be handed from process to process.
@@ -23,7 +23,7 @@ from lineament.geometry.choosing import choose
 from lineament.io import catalog, inputs
 from lineament.io.opencv import one_thread_each
 from lineament.kinds import found_by, is_face, noun
-from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 from lineament.settings import AnalyzerSettings, Spec
 from lineament.steps import Picture, Steps
 from lineament.types import Compared, Decision, Face, ModelId, Outcome, Threshold, Verification
@@ -39,6 +39,8 @@ class Analyzer:
     ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``), folders of
     finished trainings, or objects. Without a detector, that by which the faces were cut that the
     ``attributes`` were trained on is used, and else YuNet; ``told`` says so, and warns of another one.
+    ``landmarks`` names a landmarker, such as ``"mesh"``, that places each face's points anew before it is
+    aligned; the embeddings are then of another ``model``, ``sface+mesh``: thresholds move with the points.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
@@ -59,6 +61,7 @@ class Analyzer:
         batch_size: int = 8,
         keep_images: bool = False,
         flip: bool = False,
+        landmarks: Spec | Landmarker | None = None,
     ) -> None:
         self.settings: Final = AnalyzerSettings(
             detector,
@@ -70,6 +73,7 @@ class Analyzer:
             batch_size=batch_size,
             keep_images=keep_images,
             flip=flip,
+            landmarks=landmarks,
         )
         self.embedder: Final = _embedder(self.settings)
         self.attributes: Final = tuple(
@@ -79,15 +83,26 @@ class Analyzer:
         found = finding(self.settings.detector, self.attributes)
         self.told: Final = found.told
         self.detector_spec: Final = found.detector if isinstance(found.detector, str) else None
+        given = self.settings.landmarks
+        self.landmarker: Final = None if given is None else registry.landmarkers.made(given, "refine")
         self.detector: Final = self._detector(found.detector)
-        self._steps = Steps(self.detector, self.embedder, self.attributes, quality, keep_images)
+        self._steps = Steps(
+            self.detector,
+            self.embedder,
+            self.attributes,
+            quality,
+            keep_images,
+            landmarker=self.landmarker,
+            model=self.model,
+        )
         self._engine = Threads(workers, ahead=1, name="analyze")
 
     def _detector(self, given: Spec | Detector) -> Detector:
         detector = registry.detectors.made(given, "detect")
         if self.embedder or self.attributes:
             _tell_of_others(found_by(detector), self.detector_spec)
-        if (self.embedder or self.attributes or self.quality) and not detector.gives_landmarks:
+        wanted = self.embedder or self.attributes or self.quality or self.landmarker
+        if wanted and not detector.gives_landmarks:
             from lineament.detectors.landmarked import landmarked
 
             return landmarked(detector)
@@ -124,8 +139,12 @@ class Analyzer:
 
     @property
     def model(self) -> ModelId | None:
-        """The model of the embeddings, None without an embedder."""
-        return self.embedder.model if self.embedder is not None else None
+        """The model of the embeddings, named after the landmarker too; None without an embedder."""
+        if self.embedder is None or self.landmarker is None:
+            return self.embedder.model if self.embedder is not None else None
+        given, model = self.settings.landmarks, self.embedder.model
+        points = given if isinstance(given, str) else self.landmarker.name
+        return ModelId(f"{model.name}+{points}", model.sha256)
 
     def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
         """One outcome a source, in order, while later ones are being worked on.

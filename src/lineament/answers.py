@@ -84,6 +84,9 @@ def face_json(face: Face, match: Match | None = None) -> dict[str, Any]:
         "candidates": [],
         "decision": None,
     }
+    if face.refinement is not None:
+        record["refinement"] = asdict(face.refinement)
+        record["dense"] = None if face.dense is None else rounded(face.dense)
     if face.attributes:
         record["attributes"] = dict(face.attributes)
         record["probabilities"] = {name: round(p, 6) for name, p in face.probabilities.items()}

@@ -20,6 +20,7 @@ __all__ = [
     "Embedder",
     "Engine",
     "ImageSource",
+    "Landmarker",
     "Ledger",
     "Stage",
     "VectorIndex",
@@ -45,6 +46,22 @@ class Detector(Protocol):
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best score first, in that picture's own pixels."""
+        ...
+
+
+@runtime_checkable
+class Landmarker(Protocol):
+    """Places the landmarks of faces that a detector found better than it did."""
+
+    name: str
+    """What embeddings of faces aligned by it are told apart by; another way of placing has another name."""
+
+    def refine(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[Faces]:
+        """The same faces with ``landmarks``, a `Refinement` each, and ``dense`` where it is known.
+
+        Boxes, scores and order are left alone, and so are the landmarks of a face it cannot improve.
+        Raises `NoLandmarks` for faces without.
+        """
         ...
 
 

@@ -29,9 +29,9 @@ from lineament.config import did_you_mean, from_mapping
 from lineament.counting import plural
 from lineament.documents import read_object
 from lineament.errors import ConfigError, LineamentError, UnknownName, UsageError
-from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 
-__all__ = ["Registry", "attributes", "detectors", "embedders"]
+__all__ = ["Registry", "attributes", "detectors", "embedders", "landmarkers"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -309,6 +309,7 @@ def _is_number(text: str) -> bool:
 detectors: Registry[Detector] = Registry(
     "detector", "lineament.detectors", {"detection": "yolo", "localizer": "localizer"}
 )
+landmarkers: Registry[Landmarker] = Registry("landmarker", "lineament.landmarkers")
 embedders: Registry[Embedder] = Registry("embedder", "lineament.embedders", {"embedding": "trained"})
 attributes: Registry[AttributeClassifier] = Registry(
     "attribute classifier", "lineament.attributes", {"classifier": "trained", "attributes": "trained"}

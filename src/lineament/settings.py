@@ -17,7 +17,7 @@ from lineament.embedders._mirrored import SINGLE, SUMMED
 from lineament.errors import ConfigError
 from lineament.io import calibration_file, inputs
 from lineament.io.onnx import Precision
-from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 from lineament.types import Outcome, Threshold
 
 __all__ = ["AnalyzerSettings", "GallerySettings"]
@@ -46,8 +46,8 @@ class FaceAnalyzer(Protocol):
 class AnalyzerSettings:
     """What `lineament.analyzer.Analyzer` is made of; it explains each.
 
-    ``detector``, ``embedder`` and ``attributes`` are specs for the registry, folders of finished trainings,
-    or objects. With ``flip`` the embedder sums each face and its mirror image.
+    ``detector``, ``embedder``, ``attributes`` and ``landmarks`` are specs for the registry, folders of
+    finished trainings, or objects. With ``flip`` the embedder sums each face and its mirror image.
 
     Raises `ConfigError` for a value of the wrong kind.
     """
@@ -61,6 +61,7 @@ class AnalyzerSettings:
     batch_size: int = 8
     keep_images: bool = False
     flip: bool = False
+    landmarks: Spec | Landmarker | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
@@ -72,6 +73,7 @@ class AnalyzerSettings:
             put(self, name, int(getattr(self, name)))
         put(self, "detector", _plain(self.detector))
         put(self, "embedder", _plain(self.embedder))
+        put(self, "landmarks", _plain(self.landmarks))
         put(self, "attributes", tuple(_plain(one) for one in _each(self.attributes)))
 
     def changed(self, **values: Any) -> Self:
@@ -84,7 +86,9 @@ class AnalyzerSettings:
 
         Raises `ConfigError` where a part was given as an object: only a name can be made anew elsewhere.
         """
-        parts = [("detector", self.detector), ("embedder", self.embedder)]
+        parts: list[tuple[str, object]] = [
+            (name, getattr(self, name)) for name in ("detector", "embedder", "landmarks")
+        ]
         for name, part in [*parts, *(("attributes", one) for one in self.attributes)]:
             if part is not None and not isinstance(part, str):
                 raise _no_json(name, part, "register it (lineament.registry) and give its name")
@@ -100,6 +104,7 @@ class AnalyzerSettings:
         """What an evaluation states of the system that it measured; raises as `to_json`."""
         values = self.to_json()
         told = {name: str(values[name]) for name in ("detector", "embedder", "precision")}
+        told |= {} if self.landmarks is None else {"landmarks": str(self.landmarks)}
         return {**told, "system": SUMMED if self.flip else SINGLE}
 
 

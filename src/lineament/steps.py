@@ -1,11 +1,11 @@
-"""A batch of pictures through every step: decode, detect, align, embed, attributes, quality."""
+"""A batch of pictures through every step: decode, detect, refine, align, embed, attributes, quality."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from lineament.errors import FaceError, NoLandmarks, PictureError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut
 from lineament.io import images, inputs
-from lineament.protocols import AttributeClassifier, Detector, Embedder
+from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 from lineament.quality.score import assess
 from lineament.shown import shown
-from lineament.types import Faces, Image, Outcome, Status, UInt8
+from lineament.types import Faces, Image, ModelId, Outcome, Status, UInt8
+
+T = TypeVar("T")
 
 _PIXELS_A_STEP = 16_000_000
 """Decoded pixels a worker holds before it goes on to detect: 48 MB, so memory stays bounded."""
@@ -71,6 +73,8 @@ class Steps:
     quality: bool
     keep_images: bool
     digests: bool = False
+    landmarker: Landmarker | None = None
+    model: ModelId | None = None
 
     def __call__(self, batch: Sequence[Picture]) -> list[Outcome]:
         """One outcome a picture."""
@@ -91,6 +95,8 @@ class Steps:
         """Everything that needs the pixels; they are let go afterwards unless they are to be kept."""
         todo = [p for p in pictures if p.image is not None and p.error is None]
         self._detect(todo)
+        if self.landmarker is not None:
+            self._refine(self.landmarker, [p for p in todo if len(p.faces) and p.error is None])
         for picture in todo:
             assert picture.image is not None
             with _naming(picture.source):
@@ -103,37 +109,16 @@ class Steps:
                 picture.image = None
 
     def _detect(self, pictures: Sequence[Picture]) -> None:
-        if not pictures:
-            return
-        try:
-            with _naming(*(p.source for p in pictures)):
-                found = self.detector.detect([p.image for p in pictures if p.image is not None])
-        except (PictureError, FaceError) as error:
-            if len(pictures) == 1:
-                pictures[0].error = error
-                return
-            for picture in pictures:
-                self._detect([picture])
-            return
-        for picture, faces in zip(pictures, found, strict=True):
+        for picture, faces in _answered(pictures, lambda images, _: self.detector.detect(images)):
+            picture.faces = faces
+
+    def _refine(self, landmarker: Landmarker, pictures: Sequence[Picture]) -> None:
+        """Better landmarks before anything looks at them."""
+        for picture, faces in _answered(pictures, landmarker.refine):
             picture.faces = faces
 
     def _classify(self, classifier: AttributeClassifier, pictures: Sequence[Picture]) -> None:
-        if not pictures:
-            return
-        try:
-            with _naming(*(p.source for p in pictures)):
-                answers = classifier.predict(
-                    [p.image for p in pictures if p.image is not None], [p.faces for p in pictures]
-                )
-        except FaceError as error:
-            if len(pictures) == 1:
-                pictures[0].error = error
-                return
-            for picture in pictures:
-                self._classify(classifier, [picture])
-            return
-        for picture, answer in zip(pictures, answers, strict=True):
+        for picture, answer in _answered(pictures, classifier.predict):
             columns = {**picture.faces.attributes, **answer}
             picture.faces = picture.faces.with_columns(attributes=columns)
 
@@ -165,12 +150,36 @@ class Steps:
             for picture in found:
                 rows = slice(start, start := start + len(picture.faces))
                 picture.faces = picture.faces.with_columns(
-                    embeddings=units[rows], embedding_lengths=lengths[rows], model=self.embedder.model
+                    embeddings=units[rows],
+                    embedding_lengths=lengths[rows],
+                    model=self.model or self.embedder.model,
                 )
         if self.quality:
             for picture in found:
                 assert picture.crops is not None
                 picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))
+
+
+def _answered(
+    pictures: Sequence[Picture], call: Callable[[list[Image], list[Faces]], Sequence[T]]
+) -> Iterator[tuple[Picture, T]]:
+    """Each picture with its answer of one call for all; after a named error with that of a call of its own.
+
+    One that is refused alone takes the error, and has no answer.
+    """
+    if not pictures:
+        return
+    try:
+        with _naming(*(p.source for p in pictures)):
+            answers = call([p.image for p in pictures if p.image is not None], [p.faces for p in pictures])
+    except (PictureError, FaceError) as error:
+        if len(pictures) == 1:
+            pictures[0].error = error
+            return
+        for picture in pictures:
+            yield from _answered([picture], call)
+        return
+    yield from zip(pictures, answers, strict=True)
 
 
 def _read(picture: Picture) -> None:
@@ -194,10 +203,11 @@ def _outcome(picture: Picture, keep_image: bool) -> Outcome:
         return Outcome(picture.source, Status.REFUSED, picture.size_wh, error=picture.error, image=kept)
     faces = picture.faces
     if picture.scale != 1 and len(faces):
-        points = faces.landmarks
+        points, dense = faces.landmarks, faces.dense
         faces = faces.with_columns(
             boxes=faces.boxes * picture.scale,
             landmarks=None if points is None else points * picture.scale,
+            dense=None if dense is None else dense * picture.scale,
         )
     status = Status.OK if len(faces) else Status.NO_FACE
     return Outcome(picture.source, status, picture.size_wh, faces, image=kept, digest=picture.digest)

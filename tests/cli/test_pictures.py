@@ -54,6 +54,21 @@ def test_analyze_measures_what_was_asked() -> None:
     assert set(attributes) == {"age", "gender"} and 20 < attributes["age"] < 80
 
 
+def test_a_mesh_is_told_and_drawn(tmp_path: Path) -> None:
+    """With --landmarks each face has 468 points in JSON, says by what, and white dots in its drawing."""
+    _, (plain,), _ = run("detect", ASTRONAUT, "--draw", str(tmp_path / "plain"))
+    _, (asked,), _ = run("analyze", ASTRONAUT, "--landmarks", "mesh", "--draw", str(tmp_path / "mesh"))
+    (before,), (face,) = plain["faces"], asked["faces"]  # type: ignore[misc]
+    assert "dense" not in before and "refinement" not in before
+    assert face["box"] == before["box"] and face["landmarks"] != before["landmarks"]
+    assert face["refinement"]["by"] == "mesh" and face["refinement"]["used"] is True
+    assert len(face["dense"]) == 468 and all(len(point) == 2 for point in face["dense"])
+    without, dotted = (images.load(next((tmp_path / d).iterdir())).pixels for d in ("plain", "mesh"))
+    spots = [(round(x - 0.5), round(y - 0.5)) for x, y in face["dense"]]
+    lighter = [dotted[y, x].mean() > without[y, x].mean() + 10 for x, y in spots]
+    assert sum(lighter) > 300
+
+
 def test_draw_writes_a_picture_for_each_one_read(tmp_path: Path) -> None:
     """Annotated copies have the original's size and differ from it where the face is."""
     status, _, _ = run("detect", ASTRONAUT, "--draw", str(tmp_path / "out"))

@@ -13,6 +13,7 @@ from lineament.protocols import Detector
 from lineament.registry import detectors
 from lineament.testing.detector_contract import DetectorContract
 from lineament.types import Image
+from weights import pinned_or_skip
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -39,8 +40,8 @@ class OnSamples(DetectorContract):
 
 @pytest.mark.parametrize(
     "detector",
-    ["haar", "yunet", "yunet:batch=4", "yunet:long_side=256,overlap=96", "centerface", "landmarked:haar",
-     "retry:haar", "retry:yunet"],
+    ["haar", "yunet", "yunet:batch=4", "yunet:long_side=256,overlap=96", "yunet_n", "centerface",
+     "landmarked:haar", "retry:haar", "retry:yunet"],
     indirect=True,
     scope="class",
 )  # fmt: skip
@@ -48,6 +49,8 @@ class TestDetectors(OnSamples):
     @pytest.fixture(scope="class")
     @classmethod
     def detector(cls, request: pytest.FixtureRequest) -> Detector:
+        if request.param == "yunet_n":
+            pinned_or_skip(request.param)
         return detectors.create(request.param)
 
 
@@ -56,6 +59,7 @@ def test_every_name_is_tested() -> None:
     assert set(detectors.names()) <= {
         "haar",
         "yunet",
+        "yunet_n",
         "centerface",
         "landmarked",
         "retry",

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineament.detectors._views import Found, View, ViewSettings, parts_of_others, plan, to_picture
+from lineament.detectors._views import (
+    SMALL_FACE,
+    Found,
+    View,
+    ViewSettings,
+    parts_of_others,
+    plan,
+    to_picture,
+)
 from lineament.geometry.boxes import iou
 from lineament.io import images
 from lineament.registry import detectors
@@ -63,6 +71,39 @@ def test_every_small_face_is_whole_in_some_tile(w: int, h: int, data: st.DataObj
             np.testing.assert_allclose(back.boxes[0], [x, y, x + size, y + size])
             kept += 1
     assert kept >= 1
+
+
+@given(st.integers(1, 2048), st.integers(1, 2048), st.floats(1.25, 4), st.data())
+@settings(max_examples=200, deadline=None)
+def test_every_small_face_is_whole_in_an_enlarged_view(
+    w: int, h: int, factor: float, data: st.DataObject
+) -> None:
+    """With ``enlarge`` every face up to its bound lies inside an enlarged view; a larger one in none."""
+    chosen = ViewSettings(enlarge=factor, long_side=1024)
+    views = [v for v in plan((w, h), chosen) if v.most < np.inf]
+    assert all(max(v.width * v.scale_xy[0], v.height * v.scale_xy[1]) <= 1025 for v in views)
+    size = data.draw(st.integers(1, min(w, h, SMALL_FACE + 8)))
+    x, y = data.draw(st.integers(0, w - size)), data.draw(st.integers(0, h - size))
+    kept = 0
+    for view in views:
+        box = np.array([[x - view.x, y - view.y, x - view.x + size, y - view.y + size]], np.float32)
+        inside = box.min() >= 0 and box[0, 2] <= view.width and box[0, 3] <= view.height
+        seen = box * np.tile(np.array(view.scale_xy, np.float32), 2)
+        back = to_picture(Found(seen, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)), view)
+        if inside and len(back.scores):
+            np.testing.assert_allclose(back.boxes[0], [x, y, x + size, y + size], atol=1e-2)
+            kept += 1
+    assert size == SMALL_FACE or (kept >= 1) == (size < SMALL_FACE)
+
+
+def test_an_enlarged_view_finds_smaller_faces() -> None:
+    """Faces of 11 pixels, which the native view misses, are found in the enlarged one, in place."""
+    canvas, wanted = scene([(300, 200, 0.4), (700, 100, 0.036), (80, 600, 0.034)], (900, 700))
+    plain = detectors.create("yunet").detect([Image(canvas)])[0]
+    assert len(plain) == 1
+    found = detectors.create("yunet:enlarge=2").detect([Image(canvas)])[0]
+    overlaps = iou(wanted, found.boxes).max(axis=1)
+    assert len(found) == 3 and (overlaps > 0.5).all(), (found.boxes, wanted)
 
 
 def test_without_tiles_there_is_one_view() -> None:

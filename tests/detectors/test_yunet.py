@@ -17,10 +17,10 @@ from lineament.types import Float32, Image, UInt8
 SAMPLES = sorted(p for p in (Path(__file__).parents[2] / "samples").iterdir() if p.suffix != ".md")
 
 
-def opencv(pixels: UInt8, score: float) -> Float32:
+def opencv(pixels: UInt8, score: float, weights: str = "") -> Float32:
     """OpenCV's rows ``(N, 15)``: x, y, w, h, ten point coordinates, score."""
     h, w = pixels.shape[:2]
-    weights = str(assets.fetch(catalog.card("yunet")))
+    weights = weights or str(assets.fetch(catalog.card("yunet")))
     _, rows = cv2.FaceDetectorYN.create(weights, "", (w, h), score, 0.3, 5000).detect(
         np.ascontiguousarray(pixels[..., ::-1])
     )

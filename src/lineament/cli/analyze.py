@@ -14,6 +14,7 @@ from lineament.cli.options import (
     ClassifierOption,
     DrawOption,
     JsonOption,
+    LandmarksOption,
     ModelsDetectorOption,
     PicturesArgument,
     PrecisionOption,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def analyze(
     paths: PicturesArgument,
     detector: ModelsDetectorOption = None,
+    landmarks: LandmarksOption = None,
     attributes: AttributesOption = None,
     classifier: ClassifierOption = None,
     reject_below: RejectBelowOption = None,
@@ -64,6 +66,7 @@ def analyze(
         precision=precision,
         workers=workers,
         keep_images=draw is not None or sheet is not None,
+        landmarks=landmarks,
     )
     answers = [name for one in analyzer.attributes for name in one.names]
     columns = ("score", "box", "quality", "size", "yaw", "sharpness")

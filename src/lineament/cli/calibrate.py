@@ -14,6 +14,7 @@ from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     SplitOption,
     StrictOption,
@@ -65,6 +66,7 @@ def calibrate(
     ] = False,
     near: NearOption = True,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: Annotated[
         str,
         typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or a training's folder."),
@@ -104,7 +106,13 @@ def calibrate(
     )
     people = open_people(data, split)
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
 
     def written(report: Answer) -> Iterable[Path]:

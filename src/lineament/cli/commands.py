@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import typer
 
@@ -50,8 +51,23 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _take_models_from(folder: str | None) -> None:
+    if folder is not None:
+        from lineament.io import model_folders
+
+        os.environ[model_folders.VARIABLE] = folder
+        model_folders.folders()
+
+
 @app.callback()
 def _top(
+    _models: str | None = typer.Option(
+        None,
+        "--models-dir",
+        metavar="DIR",
+        callback=_take_models_from,
+        help="Take model files from there, by SHA-256, before fetching any; as LINEAMENT_MODELS.",
+    ),
     _version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
     ),

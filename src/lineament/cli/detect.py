@@ -7,6 +7,7 @@ from lineament.cli.options import (
     DetectorOption,
     DrawOption,
     JsonOption,
+    LandmarksOption,
     PicturesArgument,
     StrictOption,
     WorkersOption,
@@ -16,13 +17,14 @@ from lineament.cli.options import (
 def detect(
     paths: PicturesArgument,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     draw: DrawOption = None,
     scores: ScoresOption = False,
     json: JsonOption = None,
     strict: StrictOption = False,
     workers: WorkersOption = None,
 ) -> None:
-    """Find faces and their five landmarks.
+    """Find faces and their five landmarks, or with --landmarks mesh 468 points.
 
     Every picture ends as ok, no_face or refused, and is counted.
     """
@@ -30,7 +32,12 @@ def detect(
     from lineament.cli.pictures import run
 
     analyzer = Analyzer(
-        detector, embedder=None, quality=False, workers=workers, keep_images=draw is not None
+        detector,
+        embedder=None,
+        quality=False,
+        workers=workers,
+        keep_images=draw is not None,
+        landmarks=landmarks,
     )
     run(
         analyzer,

@@ -43,7 +43,7 @@ def list_models(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """List every model with its licence, size and whether its file is in the cache."""
+    """List every model with its licence, size and where its file is: cache, models folder, or not here."""
     from lineament import added
     from lineament.cli.models_added import added_json
     from lineament.cli.output import Report
@@ -67,15 +67,15 @@ def list_models(
             report.line(added_json(name))
         report.table(
             None,
-            ("name", "job", "licence", "commercial use", "MB", "in cache", "what"),
+            ("name", "job", "licence", "commercial use", "MB", "here", "what"),
             [
                 (
                     card.name,
                     card.job,
                     card.licence,
                     _yes(card.commercial_use),
-                    f"{card.bytes / 1e6:.1f}" if card.bytes else "unknown",
-                    _yes(assets.cached_path(card).exists()),
+                    f"{sum(one.bytes for one in card.files) / 1e6:.1f}" if card.bytes else "unknown",
+                    _place(card),
                     card.title,
                 )
                 for card in chosen
@@ -114,7 +114,7 @@ def show(
             report.table(None, ("", ""), added_rows(name))
         return
     card = catalog.card(name)
-    path = assets.cached_path(card)
+    path = assets.here(card)
     taken = card.input
     size = f"{taken.size} px" if taken.size else f"any size, sides a multiple of {taken.multiple_of}"
     rows: list[tuple[str, object]] = [
@@ -127,9 +127,10 @@ def show(
         ("must be accepted", _yes(card.accept_licence)),
         ("origin", card.origin),
         *((f"source {i}", str(source)) for i, source in enumerate(card.sources, start=1)),
-        ("file", f"{path} ({'there' if path.exists() else 'not fetched'})"),
+        ("file", f"{path or assets.cached_path(card)} ({'there' if path else 'not fetched'})"),
         ("SHA-256", card.sha256),
         ("bytes", f"{card.bytes:,}" if card.bytes else "unknown"),
+        *(("beside it", f"{one.file}, SHA-256 {one.sha256}") for one in card.files[1:]),
         ("input", f"{taken.colour}, {size}, alignment {taken.alignment}"),
         ("normalisation", f"(value - {list(taken.mean)}) / {list(taken.std)}"),
         *((f"published: {key}", str(value)) for key, value in card.published.items()),
@@ -163,6 +164,9 @@ def pull(
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="Take one model's file from this path.")
     ] = None,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy into the cache what a models folder holds.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Put model files into the cache; a damaged file there is replaced.
@@ -187,7 +191,7 @@ def pull(
     with Report(json) as report:
         if bundle is not None:
             results = [
-                (done.card, done.path, done.error)
+                (known[done.card.name], done.path, done.error)
                 for done in bundles.load(
                     bundle,
                     known,
@@ -195,6 +199,7 @@ def pull(
                     accept_licence=accept_licence,
                     policy=allowed,
                 )
+                if done.card.name in known  # the second file of a model comes with the first
             ]
         else:
             with _transfers() as progress:
@@ -209,6 +214,7 @@ def pull(
                                 accept_licence=accept_licence,
                                 policy=allowed,
                                 replace=True,
+                                copy=copy,
                             )
                         results.append((card, path, None))
                     except AssetError as error:
@@ -275,7 +281,7 @@ def write_bundle(
 
 @app.command()
 def check(names: NamesArgument = None, json: JsonOption = None) -> None:
-    """Check files in the cache (default: all): SHA-256, then the golden output where a card has one."""
+    """Check files that are here (default: all): SHA-256, then the golden output where a card has one."""
     from lineament import added
     from lineament.answers import error_json
     from lineament.cli.output import Report
@@ -286,17 +292,18 @@ def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     brought = [name for name in names if added.path_of(name)] if names else added.names()
     cards = [catalog.card(name) for name in names or catalog.cards() if name not in brought]
     if not names:
-        cards = [card for card in cards if assets.cached_path(card).exists()]
+        cards = [card for card in cards if assets.here(card)]
     failed, rows = 0, []
     with Report(json) as report:
         for card in cards:
-            path, gap, error = assets.cached_path(card), None, None
+            path, gap, error = assets.here(card) or assets.cached_path(card), None, None
             try:
-                if not path.exists():
-                    raise AssetUnavailable(
-                        f"{card.name}: not in the cache; `lineament models pull {card.name}`"
-                    )
-                assets.verify(card, path)
+                for one in card.files:
+                    if (found := assets.here(one)) is None:
+                        raise AssetUnavailable(
+                            f"{card.name}: not in the cache; `lineament models pull {card.name}`"
+                        )
+                    assets.verify(one, found)
                 if card.golden is not None:
                     gap = golden.check_file(card, path)
             except LineamentError as problem:
@@ -349,8 +356,19 @@ def _card_json(card: ModelCard) -> dict[str, Any]:
 
     from lineament.io import assets
 
-    path = assets.cached_path(card)
-    return {**asdict(card), "path": str(path), "cached": path.exists()}
+    path = assets.here(card)
+    in_cache = path is not None and path.is_relative_to(assets.cache_folder())
+    place = {"path": str(path or assets.cached_path(card)), "here": path is not None, "cached": in_cache}
+    return {**asdict(card), **place}
+
+
+def _place(card: ModelCard) -> str:
+    from lineament.io import assets
+
+    path = assets.here(card)
+    if path is None:
+        return "no"
+    return "cache" if path.is_relative_to(assets.cache_folder()) else "folder"
 
 
 @contextmanager

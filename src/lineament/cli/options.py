@@ -52,6 +52,15 @@ ModelsDetectorOption = Annotated[
         "trained on, else yunet.",
     ),
 ]
+LandmarksOption = Annotated[
+    str | None,
+    typer.Option(
+        "--landmarks",
+        metavar="NAME[:SETTINGS]",
+        help="Place each face's points anew before it is aligned: mesh, regression0009, mean:mesh ... "
+        "Thresholds move with the points.",
+    ),
+]
 AttributesOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -14,6 +14,7 @@ from lineament.cli.options import (
     EmbedderOption,
     FirstArgument,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     SecondArgument,
     TargetFmrOption,
@@ -43,6 +44,7 @@ def verify(
         typer.Option("--largest", help="Of several faces take the largest, where --face says nothing."),
     ] = False,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: EmbedderOption = "sface",
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
@@ -72,7 +74,7 @@ def verify(
     if known is not None and known.threshold.kind != "FMR":
         raise UsageError(f"{threshold_file}: a threshold for searches (FPIR); 1:1 needs one for an FMR")
     asked = _faces(face or [])
-    with Analyzer(detector, embedder, precision=precision) as analyzer:
+    with Analyzer(detector, embedder, precision=precision, landmarks=landmarks) as analyzer:
         first, second = analyzer.analyze([a, b])
         face_a, face_b = asked if len(asked) == 2 else _of_the_group(asked, first, second)
         answer = analyzer.verify(

@@ -5,6 +5,8 @@ The rule, with the default settings:
 - the picture is seen at native size, in one piece up to ``long_side`` pixels, beyond that (unless ``tiles``
   is off) as even, overlapping tiles, so small faces are kept;
 - with ``tiles`` off a larger picture is seen shrunk to ``long_side`` instead: fast, but small faces go;
+- with ``enlarge`` a picture of at most `ENLARGED_UP_TO` pixels is also seen enlarged so many times, for its
+  small faces only: those of up to `SMALL_FACE` pixels;
 - where a face could be larger than that sees whole, the picture is also seen shrunk to `SHRUNK` pixels, for
   its large faces only, and shrunk to `SMALL` pixels, for one that fills the frame;
 - a box that overlaps one too large for the native view, and surer, is no face of its own when a shrunk
@@ -47,6 +49,12 @@ SMALL = 256
 FILLING = 0.6
 """Share of the picture's longer side above which the smallest view adds faces."""
 
+SMALL_FACE = 32
+"""Longer side in pixels up to which the enlarged view adds faces to a native one."""
+
+ENLARGED_UP_TO = 2048
+"""Longer side of the largest picture that is also seen enlarged: its cost grows with the enlarged area."""
+
 SEEN = 0.3
 """Score from which a shrunk view bears a face out that a native one found."""
 
@@ -64,8 +72,8 @@ class ViewSettings:
     ``score`` is the least score kept, ``large_score`` that of faces which only the shrunk view finds: more
     things look like a face when little can be seen. ``nms`` is the IoU above which the worse of two boxes
     goes, ``top_k`` how many candidates are considered. ``long_side`` is the largest view, ``overlap`` the
-    least that two tiles share (more for huge pictures). ``batch`` views of one shape run together: 1 is
-    fastest on a CPU.
+    least that two tiles share (more for huge pictures). ``enlarge`` above 1 is the factor of the view for
+    small faces. ``batch`` views of one shape run together: 1 is fastest on a CPU.
     """
 
     score: float = 0.6
@@ -75,6 +83,7 @@ class ViewSettings:
     long_side: int = 2048
     tiles: bool = True
     overlap: int = 192
+    enlarge: float = 1.0
     batch: int = 1
 
     def __post_init__(self) -> None:
@@ -82,6 +91,8 @@ class ViewSettings:
             raise ConfigError("score, large_score and nms lie between 0 and 1")
         if self.long_side < 64 or not 0 <= self.overlap <= self.long_side // 2:
             raise ConfigError("long_side is at least 64 and overlap at most half of it")
+        if not 1 <= self.enlarge <= 4:
+            raise ConfigError("enlarge lies between 1 and 4")
         if self.top_k < 1 or self.batch < 1:
             raise ConfigError("top_k and batch are at least 1")
 
@@ -96,7 +107,8 @@ class View:
     """A rectangle of the picture, resized by ``scale_xy`` (two factors: shrunk sides are whole pixels).
 
     ``edges`` are the sides (left, top, right, bottom) where the picture goes on beyond the view. Only faces
-    whose longer side is above ``least`` pixels of the picture and whose score reaches ``score`` count.
+    count whose longer side is above ``least`` pixels of the picture and at most ``most``, and whose score
+    reaches ``score``.
     """
 
     x: int
@@ -107,6 +119,7 @@ class View:
     edges: tuple[bool, bool, bool, bool] = (False, False, False, False)
     least: float = 0.0
     score: float = 0.0
+    most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +161,8 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
             for x, tile_w in _spans(w, side, overlap):
                 edges = (x > 0, y > 0, x + tile_w < w, y + tile_h < h)
                 views.append(View(x, y, tile_w, tile_h, edges=edges, score=settings.score))
+    if settings.enlarge > 1 and longer <= ENLARGED_UP_TO:
+        views += _enlarged(w, h, settings)
     if overlap or (longer * scale > LARGEST_FACE and min(w, h) * scale > 0.75 * LARGEST_FACE):
         seen = min(side, max(SHRUNK, math.ceil(SMALLEST_FACE * longer / overlap) if overlap else 0))
         views.append(_shrunk(w, h, seen, min(overlap or LARGE_FACE, LARGE_FACE) / scale, large))
@@ -159,6 +174,25 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
 def _shrunk(w: int, h: int, longer: int, least: float = 0.0, score: float = 0.0) -> View:
     small_w, small_h = (max(1, round(s * longer / max(w, h))) for s in (w, h))
     return View(0, 0, w, h, (small_w / w, small_h / h), least=least, score=score)
+
+
+def _enlarged(w: int, h: int, settings: ViewSettings) -> list[View]:
+    """The picture enlarged, in tiles where it gets larger than a view."""
+    side, overlap = int(settings.long_side / settings.enlarge), 2 * SMALL_FACE
+    return [
+        View(
+            x,
+            y,
+            tile_w,
+            tile_h,
+            (round(tile_w * settings.enlarge) / tile_w, round(tile_h * settings.enlarge) / tile_h),
+            (x > 0, y > 0, x + tile_w < w, y + tile_h < h),
+            score=settings.score,
+            most=SMALL_FACE,
+        )
+        for y, tile_h in _spans(h, side, overlap)
+        for x, tile_w in _spans(w, side, overlap)
+    ]
 
 
 def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
@@ -177,14 +211,15 @@ def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
 
 
 def cut(pixels: UInt8, view: View) -> UInt8:
-    """The view's pixels, resized by area averaging where it shrinks."""
+    """The view's pixels, resized by area averaging where it shrinks, linearly where it grows."""
     part = pixels[view.y : view.y + view.height, view.x : view.x + view.width]
     if view.scale_xy == (1.0, 1.0):
         return part
     import cv2
 
     size_wh = (round(view.width * view.scale_xy[0]), round(view.height * view.scale_xy[1]))
-    return np.asarray(cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    how = cv2.INTER_AREA if max(view.scale_xy) <= 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part, size_wh, interpolation=how), np.uint8)
 
 
 def pad_to_multiple(pixels: UInt8, multiple: int) -> UInt8:
@@ -202,19 +237,19 @@ def to_picture(found: Found, view: View) -> Found:
     picture, so a box that reaches over an inner edge is never the only one of its face.
     """
     left, top, right, bottom = view.edges
-    b = found.boxes
+    scale = np.array(view.scale_xy, np.float32)
+    b = found.boxes / np.tile(scale, 2)
     whole = ~(
         (left & (b[:, 0] <= 0))
         | (top & (b[:, 1] <= 0))
         | (right & (b[:, 2] >= view.width))
         | (bottom & (b[:, 3] >= view.height))
     )
-    scale = np.array(view.scale_xy, np.float32)
-    longer = ((b[:, 2:] - b[:, :2]) / scale).max(axis=1, initial=0)
-    whole &= (longer > view.least) & (found.scores >= view.score)
+    longer = (b[:, 2:] - b[:, :2]).max(axis=1, initial=0)
+    whole &= (longer > view.least) & (longer <= view.most) & (found.scores >= view.score)
     shift = np.array([view.x, view.y], np.float32)
     return Found(
-        boxes=(b[whole] / np.tile(scale, 2) + np.tile(shift, 2)).astype(np.float32),
+        boxes=(b[whole] + np.tile(shift, 2)).astype(np.float32),
         scores=found.scores[whole],
         landmarks=(found.landmarks[whole] / scale + shift).astype(np.float32),
     )

@@ -2,7 +2,8 @@
 
 At native size the answers equal those of OpenCV's ``FaceDetectorYN`` with the same weights, thresholds
 and suppression. Our default thresholds are its 0.3 IoU and 5000 candidates, and a score of 0.6 instead of
-0.9; docs/reference/detectors.md says what that costs.
+0.9; docs/reference/detectors.md says what that costs. ``yunet_n`` is the same with larger
+weights.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ class YuNet:
     """Finds faces of about 8 px and more, with landmarks. Safe to call from several threads."""
 
     gives_landmarks = True
+    card = "yunet"
+    settings: type[ViewSettings] = YuNetConfig
 
-    def __init__(self, config: YuNetConfig | None = None) -> None:
-        self.config = config or YuNetConfig()
+    def __init__(self, config: ViewSettings | None = None) -> None:
+        self.config = config or self.settings()
         self.score = self.config.score
-        path = derived(assets.fetch(catalog.card("yunet")), "rgb8-joined-1", _open_dimensions)
+        path = derived(assets.fetch(catalog.card(self.card)), "rgb8-joined-1", _open_dimensions)
         self._session = open_session(path, pinned=True)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 from lineament.lazily import lazily
 
 if TYPE_CHECKING:
+    from lineament.embedders.combined import Combined, CombinedConfig
+    from lineament.embedders.reidentification0095 import Reidentification0095, Reidentification0095Config
     from lineament.embedders.sface import SFace, SFaceConfig
     from lineament.embedders.trained import Trained, TrainedConfig
 
 __all__ = [
+    "Combined",
+    "CombinedConfig",
+    "Reidentification0095",
+    "Reidentification0095Config",
     "SFace",
     "SFaceConfig",
     "Trained",
@@ -20,6 +26,11 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "lineament.embedders.combined": ("Combined", "CombinedConfig"),
+        "lineament.embedders.reidentification0095": (
+            "Reidentification0095",
+            "Reidentification0095Config",
+        ),
         "lineament.embedders.sface": ("SFace", "SFaceConfig"),
         "lineament.embedders.trained": ("Trained", "TrainedConfig"),
     },

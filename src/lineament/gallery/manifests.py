@@ -133,10 +133,13 @@ def _divided(
 
 
 def _measuring(analyzer: FaceAnalyzer, given: GivenFaces) -> FaceAnalyzer:
-    """The same embedder behind faces that are known."""
+    """The same landmarker and embedder behind faces that are known."""
     from lineament.analyzer import Analyzer
 
-    return Analyzer(given, analyzer.embedder, workers=analyzer.workers)  # type: ignore[attr-defined]
+    assert isinstance(analyzer, Analyzer)
+    return Analyzer(
+        given, analyzer.embedder, workers=analyzer.workers, landmarks=analyzer.settings.landmarks
+    )
 
 
 def _faces(rows: Sequence[ManifestRow], outcome: Outcome) -> list[_Face]:

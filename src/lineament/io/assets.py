@@ -1,8 +1,9 @@
 """Model files by card: fetched once, checked against the pinned SHA-256, kept in a cache, checked on use.
 
-The cache is the folder in ``LINEAMENT_CACHE``, or ``models`` in the user's cache directory. With
-``LINEAMENT_OFFLINE=1`` the network is never touched. A file enters the cache whole or not at all, and two
-processes at once fetch it once.
+The cache is the folder in ``LINEAMENT_CACHE``, or ``models`` in the user's cache directory. What it lacks
+is looked for in the folders of `lineament.io.model_folders`, and used there, before any source is asked.
+With ``LINEAMENT_OFFLINE=1`` the network is never touched. A file enters the cache whole or not at all, and
+two processes at once fetch it once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from lineament.errors import AssetUnavailable, DigestMismatch, LicenceRefused
-from lineament.io.catalog import ModelCard
+from lineament.io import model_folders
+from lineament.io.catalog import GRAPH, ModelCard
 from lineament.io.delivery import Progress, SourceFailed, deliver
 from lineament.io.digests import sha256_of
 from lineament.io.writing import sync
@@ -47,6 +49,20 @@ def cached_path(card: ModelCard) -> Path:
     return cache_folder() / f"{name.stem}-{card.sha256[:12]}{name.suffix}"
 
 
+def here(card: ModelCard) -> Path | None:
+    """Where the card's file lies, in the cache or a models folder; None unless all files of the model do.
+
+    What is in a file of the cache is not looked at.
+    """
+    found = [_here(one) for one in card.files]
+    return found[0] if None not in found else None
+
+
+def _here(card: ModelCard) -> Path | None:
+    path = cached_path(card)
+    return path if path.exists() else model_folders.find(card.sha256, card.bytes)
+
+
 def fetch(
     card: ModelCard,
     *,
@@ -55,27 +71,50 @@ def fetch(
     accept_licence: bool = False,
     policy: Policy = "any",
     replace: bool = False,
+    copy: bool = False,
     ssl_context: ssl.SSLContext | None = None,
 ) -> Path:
     """The card's file, from the cache or from the first of its sources that delivers the pinned bytes.
 
-    ``offline`` None follows ``LINEAMENT_OFFLINE``. ``accept_licence`` is needed once for cards that ask for
-    it: a file in the cache counts as accepted. ``policy`` "commercial" refuses weights whose terms forbid
-    commercial use, cached or not. ``replace`` fetches anew when the cached file is damaged.
+    Of a model of two files both are had, and the path of the weights is the answer. A file that a models
+    folder holds is the answer as it lies there; with ``copy``, or where a licence has to be accepted, it is
+    copied into the cache, which remembers that. ``offline`` None follows ``LINEAMENT_OFFLINE``.
+    ``accept_licence`` is needed once for cards that ask for it: a file in the cache counts as accepted.
+    ``policy`` "commercial" refuses weights whose terms forbid commercial use, cached or not. ``replace``
+    fetches anew when the cached file is damaged.
 
     Raises `LicenceRefused`, `AssetUnavailable` (naming what each source said), or `DigestMismatch` when
     the cached file is not the pinned one.
     """
     require_policy(card, policy)
+    offline = offline_by_environment() if offline is None else offline
+    first, *_ = [
+        _fetched(one, offline, progress, accept_licence, replace, copy, ssl_context) for one in card.files
+    ]
+    return first
+
+
+def _fetched(
+    card: ModelCard,
+    offline: bool,
+    progress: Progress | None,
+    accept_licence: bool,
+    replace: bool,
+    copy: bool,
+    ssl_context: ssl.SSLContext | None,
+) -> Path:
+    """One file, of the card of that file alone."""
     path = cached_path(card)
     if _usable(card, path, replace):
         return path
     require_acceptance(card, accept_licence)
-    if offline_by_environment() if offline is None else offline:
+    if (found := model_folders.find(card.sha256, card.bytes)) is not None:
+        # What is damaged in the cache is replaced there.
+        return _adopted(card, found) if copy or card.accept_licence or path.exists() else found
+    if offline:
+        looked = ", ".join(map(str, (path.parent, *model_folders.folders())))
         raise AssetUnavailable(
-            f"{card.name}: not in {path.parent}, and offline mode forbids the network; on a machine with a "
-            f"network run `lineament models bundle models.zip {card.name}`, bring the file here and run "
-            f"`lineament models pull --bundle models.zip`"
+            f"{card.name}: not in {looked}, and offline mode forbids the network; {_bring(card)}"
         )
 
     def from_sources(target: Path) -> None:
@@ -88,7 +127,9 @@ def fetch(
                 failures.append(f"\n  {source}: {error}")
             else:
                 return
-        raise AssetUnavailable(f"{card.name}: no source could deliver it:{''.join(failures) or ' none'}")
+        raise AssetUnavailable(
+            f"{card.name}: no source could deliver it:{''.join(failures) or ' none'}\n{_bring(card)}"
+        )
 
     return _install(card, path, from_sources, progress, replace)
 
@@ -96,11 +137,20 @@ def fetch(
 def adopt(card: ModelCard, file: Path, *, accept_licence: bool = False, policy: Policy = "any") -> Path:
     """Copy a local file into the cache as the card's, if it is the pinned one.
 
-    Raises `LicenceRefused`, `AssetUnavailable` when it cannot be read, `DigestMismatch` when it differs.
+    Of a model of two files ``file`` is the weights, and the other lies beside it under its own name. Raises
+    `LicenceRefused`, `AssetUnavailable` when it cannot be read, `DigestMismatch` when it differs.
     """
     require_policy(card, policy)
     require_acceptance(card, accept_licence)
 
+    first, *others = card.files
+    path = _adopted(first, file)
+    for other in others:
+        _adopted(other, file.with_name(other.file))
+    return path
+
+
+def _adopted(card: ModelCard, file: Path) -> Path:
     def from_file(target: Path) -> None:
         if not file.is_file():
             raise AssetUnavailable(f"{card.name}: {file} is not a file")
@@ -164,8 +214,18 @@ def _usable(card: ModelCard, path: Path, replace: bool) -> bool:
     raise _damaged(card, path, actual)
 
 
+def _bring(card: ModelCard) -> str:
+    """How a file comes to a machine that reaches none of its sources."""
+    model = card.name.removesuffix(GRAPH)
+    return (
+        f"a folder that holds {card.file} serves: set {model_folders.VARIABLE} to it, or say --models-dir; "
+        f"or on a machine with a network run `lineament models bundle models.zip {model}`, bring the file "
+        "here and run `lineament models pull --bundle models.zip`"
+    )
+
+
 def _damaged(card: ModelCard, path: Path, actual: str) -> DigestMismatch:
-    advice = f"run `lineament models pull {card.name}` to replace it"
+    advice = f"run `lineament models pull {card.name.removesuffix(GRAPH)}` to replace it"
     return DigestMismatch(str(path), card.sha256, actual, advice)
 
 

@@ -48,7 +48,7 @@ def export(
     Raises what `lineament.io.assets.fetch` raises, `OutputError` when the bundle cannot be written, and
     `WouldOverwrite` where another file lies.
     """
-    chosen = {card.name: card for card in cards}
+    chosen = {one.name: one for card in cards for one in card.files}
     files = [(card, assets.fetch(card, offline=offline, progress=progress)) for card in chosen.values()]
     manifest = {
         "format": _FORMAT,
@@ -88,9 +88,10 @@ def load(
     does not know at that digest, and for a name the bundle lacks; `DigestMismatch` for changed bytes. A
     model whose licence is refused is reported in the answer with the error, and the others are kept.
     """
+    files = {one.name: one for card in known.values() for one in card.files}
     with _opened(path) as bundle:
-        members = _checked_members(bundle, known)
-        wanted = list(names) or list(members)
+        members = _checked_members(bundle, files)
+        wanted = [one.name for name in names for one in known[name].files] or list(members)
         if missing := [name for name in wanted if name not in members]:
             raise BundleError(
                 f"{path}: holds no {', '.join(missing)}; it holds {', '.join(members) or 'none'}"
@@ -99,9 +100,9 @@ def load(
         with tempfile.TemporaryDirectory(prefix="lineament-bundle-") as folder:
             unpacked = {name: Path(folder) / str(number) for number, name in enumerate(members)}
             for name, file in unpacked.items():
-                _unpack(bundle, members[name], known[name], file)
+                _unpack(bundle, members[name], files[name], file)
             for name in wanted:
-                card = known[name]
+                card = files[name]
                 try:
                     kept = assets.adopt(card, unpacked[name], accept_licence=accept_licence, policy=policy)
                     done.append(Imported(card, kept))

@@ -7,7 +7,7 @@ in, and what they measured. Nothing here touches the network; `lineament.io.asse
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal, SupportsFloat
@@ -19,6 +19,9 @@ from lineament.types import Interval, ModelId, Threshold
 
 MAX_SIDE = 2_048
 """Of a model's input: more than any model here takes. A card is foreign text, and memory follows it."""
+
+GRAPH = ".graph"
+"""What the name of a model's second file ends in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,24 @@ class Golden:
 
 
 @dataclass(frozen=True, slots=True)
+class Graph:
+    """The second file of a model in OpenVINO's format: the layers (XML), beside the weights (bin)."""
+
+    file: str
+    sha256: str
+    bytes: int
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything one must know before using a model; ``bytes`` 0 says the size is not known."""
+    """Everything one must know before using a model; ``bytes`` 0 says the size is not known.
+
+    Of a model of two files ``file`` is the weights, whose digest tells models apart, ``graph`` the other.
+    """
 
     name: str
-    job: Literal["detection", "embedding", "age", "gender", "emotion", "backbone"]
+    job: Literal["detection", "embedding", "landmarks", "age", "gender", "emotion", "backbone"]
     title: str
     file: str
     sha256: str
@@ -110,6 +126,16 @@ class ModelCard:
     measured: Mapping[str, float | str] = field(default_factory=dict)
     thresholds: tuple[MeasuredThreshold, ...] = ()
     golden: Golden | None = None
+    graph: Graph | None = None
+
+    @property
+    def files(self) -> tuple[ModelCard, ...]:
+        """A card for each file that the model is made of; that of the graph is called ``NAME.graph``."""
+        weights = replace(self, graph=None)
+        if (g := self.graph) is None:
+            return (weights,)
+        layers = replace(weights, name=self.name + GRAPH, file=g.file, sha256=g.sha256)
+        return weights, replace(layers, bytes=g.bytes, sources=g.sources)
 
     @property
     def model_id(self) -> ModelId:

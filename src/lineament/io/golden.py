@@ -113,17 +113,25 @@ def check(card: Card, run: Run) -> float:
 
 
 def check_file(card: ModelCard, path: Path) -> float:
-    """`check` a card's ONNX file as pinned, fed by the card's input contract."""
+    """`check` a card's file as pinned, fed by the card's input contract."""
     return check(card, run_file(card, path))
 
 
 def run_file(card: ModelCard, path: Path) -> Run:
-    """A `Run` over a card's ONNX file: inputs made free, quantised weights folded, nothing else changed."""
+    """A `Run` over a card's ONNX file: inputs made free, quantised weights folded, nothing else changed.
+
+    A model of two files is taken as it is, with the graph that its card pins.
+    """
     import onnx
 
+    from lineament.io import assets
     from lineament.io.folding import fold
     from lineament.io.onnx import open_session
 
+    if card.graph is not None:
+        described = open_session(path, graph=assets.fetch(card.files[1]))
+        (given,) = described.input_names
+        return lambda pixels: described.run({given: tensor(card, pixels)})
     with tempfile.TemporaryDirectory(prefix="lineament-golden-") as folder:
         ready = Path(folder) / path.name
         fold(path, ready)

@@ -49,8 +49,9 @@ def open_session(
     runtime: Runtime = "auto",
     streams: int | None = None,
     pinned: bool = False,
+    graph: Path | None = None,
 ) -> Session:
-    """Load an ONNX file.
+    """Load an ONNX file, or a model in OpenVINO's format: ``path`` is its weights, ``graph`` its layers.
 
     The graph is looked at first (`lineament.io.graphs`), unless ``pinned`` says that a digest in this
     package is that of the file, or of what it was made from. Raises `ModelRefused` for one that no runtime
@@ -61,16 +62,20 @@ def open_session(
     ``streams`` is how many threads will call `run` at once, one a core by default. ``auto`` is OpenVINO, or
     onnxruntime, with one line of warning, where OpenVINO is not installed or does not load.
 
+    A ``graph`` is pinned and runs in OpenVINO alone; its first dimension, the batch, is opened.
+
     A session works on in a forked child, and is pickled as the call that opened it.
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"runtime {runtime!r}{did_you_mean(runtime, get_args(Runtime))}")
-    if not pinned:
+    if graph is None and not pinned:
         graphs.load(path)
     try:
         if runtime == "onnxruntime" or (runtime == "auto" and not _openvino_loads()):
+            if graph is not None:
+                raise ModelRefused(f"{path}: a model in OpenVINO's format, which no other runtime opens")
             return _OnnxRuntime(path)
-        return _OpenVino(path, precision, streams or cores())
+        return _OpenVino(path, precision, streams or cores(), graph)
     except (LineamentError, ImportError, MemoryError):
         raise
     except Exception as error:  # each runtime has kinds of its own
@@ -103,9 +108,9 @@ class _OpenVino:
     (docs/decisions/0009-inference-runtime.md). Compiled models of one graph share its weights.
     """
 
-    def __init__(self, path: Path, precision: Precision, streams: int) -> None:
-        self._opened_by = (path, precision, streams)
-        model = core().read_model(path)
+    def __init__(self, path: Path, precision: Precision, streams: int, graph: Path | None = None) -> None:
+        self._opened_by = (path, precision, streams, graph)
+        model = core().read_model(path) if graph is None else _of_two_files(graph, path)
         able = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         reduced = precision != "exact" and able
         # Compiling gives tensors further names; the graph's own are those the caller knows.
@@ -160,6 +165,13 @@ class _OpenVino:
             return {name: np.asarray(result[i], np.float32) for i, name in enumerate(self.output_names)}
         finally:
             self._idle.append(request)
+
+
+def _of_two_files(graph: Path, weights: Path) -> Any:
+    """A model in OpenVINO's format that takes any number of items at once."""
+    model = core().read_model(graph, weights)
+    model.reshape({given: [-1, *given.partial_shape[1:]] for given in model.inputs})
+    return model
 
 
 def import_onnxruntime() -> Any:

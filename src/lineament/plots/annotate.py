@@ -1,4 +1,4 @@
-"""A picture with its faces drawn in: boxes, landmarks and what is said of each, line by line."""
+"""A picture with its faces drawn in: boxes, landmarks, mesh and what is said of each, line by line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lineament.types import Faces, Image, UInt8
 
 MATCH, NO_MATCH, PLAIN = (34, 139, 84), (200, 80, 30), (40, 90, 200)
 """Colours that stay apart for most colour-blind readers; the label always says the same in words."""
+
+MESH = (255, 255, 255)
 
 
 def annotate(
@@ -35,6 +37,10 @@ def annotate(
         colour = colours[i] if colours else PLAIN
         x1, y1, x2, y2 = (float(v) for v in face.box / image.scale)
         draw.rectangle((x1, y1, x2, y2), outline=colour, width=max(1, round(2 * unit)))
+        if face.dense is not None:
+            dot = max(0.5, (x2 - x1) / 300)
+            for x, y in face.dense / image.scale:
+                draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=MESH)
         if face.landmarks is not None:
             radius = max(1.0, (x2 - x1) / 40)
             for x, y in face.landmarks / image.scale:

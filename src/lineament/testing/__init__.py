@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lineament.testing.engine_contract import EngineContract
     from lineament.testing.fakes import FakeAnalyzer, picture, quality, threshold
     from lineament.testing.index_contract import IndexContract
+    from lineament.testing.landmarker_contract import LandmarkerContract
     from lineament.testing.ledger_contract import LedgerContract
     from lineament.testing.made_up_records import record, unit_vectors
     from lineament.testing.store_contract import StoreContract
@@ -22,6 +23,7 @@ __all__ = [
     "EngineContract",
     "FakeAnalyzer",
     "IndexContract",
+    "LandmarkerContract",
     "LedgerContract",
     "StoreContract",
     "picture",
@@ -41,6 +43,7 @@ __getattr__, __dir__ = lazily(
         "lineament.testing.engine_contract": ("EngineContract",),
         "lineament.testing.fakes": ("FakeAnalyzer", "picture", "quality", "threshold"),
         "lineament.testing.index_contract": ("IndexContract",),
+        "lineament.testing.landmarker_contract": ("LandmarkerContract",),
         "lineament.testing.ledger_contract": ("LedgerContract",),
         "lineament.testing.made_up_records": ("record", "unit_vectors"),
         "lineament.testing.store_contract": ("StoreContract",),

@@ -18,7 +18,7 @@ from lineament.types.arrays import UInt8 as UInt8
 from lineament.types.arrays import require_float32 as require_float32
 from lineament.types.embeddings import Embedding, ModelId
 from lineament.types.faces import LANDMARK_NAMES as LANDMARK_NAMES
-from lineament.types.faces import Attempt, AttributeScores, Face, Faces, Quality
+from lineament.types.faces import Attempt, AttributeScores, Face, Faces, Quality, Refinement
 from lineament.types.outcomes import Outcome, Status
 from lineament.types.pictures import Image
 from lineament.types.thresholds import Interval, Threshold
@@ -37,6 +37,7 @@ __all__ = [
     "ModelId",
     "Outcome",
     "Quality",
+    "Refinement",
     "Status",
     "Threshold",
     "Verification",

@@ -37,6 +37,19 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Refinement:
+    """What a landmarker made of one face: ``by`` its name.
+
+    ``used`` is False where the detector's landmarks were kept, since it saw no face there or none that is
+    one; ``score`` in [0, 1] is how sure it was of a face, None where it does not tell.
+    """
+
+    by: str
+    used: bool
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """How well a face was captured. Every number is defined in ``quality/`` and docs/reference/quality.md.
 
@@ -110,7 +123,8 @@ class Faces:
 
     ``boxes`` float32 ``(N, 4)`` xyxy; ``scores`` float32 ``(N,)`` in [0, 1]; ``landmarks`` float32
     ``(N, 5, 2)``; ``embeddings`` float32 ``(N, D)``, unit length, with ``embedding_lengths`` ``(N,)`` and
-    ``model``. A column nobody computed is ``None``.
+    ``model``; ``dense`` float32 ``(N, P, 2)``, the points of each face's mesh, with ``refinements``: NaN in
+    the rows of those not used. A column nobody computed is ``None``.
     """
 
     boxes: Float32
@@ -122,6 +136,8 @@ class Faces:
     model: ModelId | None = None
     quality: tuple[Quality, ...] | None = None
     attributes: Mapping[str, AttributeScores] = field(default_factory=dict)
+    dense: Float32 | None = None
+    refinements: tuple[Refinement, ...] | None = None
 
     def __repr__(self) -> str:
         columns = [
@@ -137,6 +153,8 @@ class Faces:
         put(self, "scores", require_float32("scores", self.scores, (n,)))
         if self.landmarks is not None:
             put(self, "landmarks", require_float32("landmarks", self.landmarks, (n, 5, 2)))
+        if self.dense is not None:
+            put(self, "dense", _dense(self.dense, n))
         if self.embeddings is not None:
             put(self, "embeddings", require_float32("embeddings", self.embeddings, (n, None)))
             if self.model is None:
@@ -147,7 +165,12 @@ class Faces:
                 "embedding_lengths",
                 require_float32("embedding lengths", self.embedding_lengths, (n,)),
             )
-        columns = {"attempts": self.attempts, "quality": self.quality, **self.attributes}
+        columns = {
+            "attempts": self.attempts,
+            "quality": self.quality,
+            "refinements": self.refinements,
+            **self.attributes,
+        }
         for name, column in columns.items():
             if column is not None and len(column) != n:
                 raise InvalidArray(f"{name}: {quantity(len(column), 'row')} for {quantity(n, 'face')}")
@@ -198,6 +221,8 @@ class Faces:
             model=self.model,
             quality=tuple_rows(self.quality),
             attributes={name: scores[picked] for name, scores in self.attributes.items()},
+            dense=array_rows(self.dense),
+            refinements=tuple_rows(self.refinements),
         )
 
     def face(self, index: int) -> Face:
@@ -217,6 +242,8 @@ class Faces:
             probabilities={
                 name: p for name, s in self.attributes.items() if (p := s.probability(index)) is not None
             },
+            dense=None if self.dense is None or np.isnan(self.dense[index]).any() else self.dense[index],
+            refinement=None if self.refinements is None else self.refinements[index],
         )
 
     def with_columns(self, **columns: Any) -> Faces:
@@ -226,7 +253,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One row of `Faces`: ``box`` float32 ``(4,)``, ``landmarks`` float32 ``(5, 2)`` or None.
+    """One row of `Faces`: ``box`` float32 ``(4,)``, ``landmarks`` ``(5, 2)``, ``dense`` ``(P, 2)`` or None.
 
     ``probabilities`` are those of the attributes that are classes.
     """
@@ -239,6 +266,8 @@ class Face:
     quality: Quality | None = None
     attributes: Mapping[str, str | float] = field(default_factory=dict)
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    dense: Float32 | None = None
+    refinement: Refinement | None = None
 
     def __repr__(self) -> str:
         box = ", ".join(f"{edge:.1f}" for edge in self.box)
@@ -247,3 +276,13 @@ class Face:
         told += [f"quality={self.quality.score:.3f}"] if self.quality is not None else []
         told += [f"{name}={value!r}" for name, value in self.attributes.items()]
         return f"Face({', '.join(told)})"
+
+
+def _dense(points: Any, count: int) -> Float32:
+    """The points of each face's mesh, rows of NaN for faces without."""
+    array = np.ascontiguousarray(points, dtype=np.float32)
+    seen = ~np.isnan(array).all(axis=(1, 2)) if array.ndim == 3 else slice(None)
+    require_float32("dense", array[seen], (None, None, 2))
+    if len(array) != count:
+        raise InvalidArray(f"dense: {quantity(len(array), 'row')} for {quantity(count, 'face')}")
+    return array

@@ -16,6 +16,7 @@ from lineament.cli.options import (
     DetectorOption,
     EmbedderOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -46,6 +47,7 @@ def fairness(
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: EmbedderOption = "sface",
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -69,7 +71,13 @@ def fairness(
     people = open_people(data, split)
     of = from_table(groups, by) if groups else from_manifest(open_dataset(data), by)
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
     given = {"target_fmr": target_fmr, "threshold": known, "groups": of, "attribute": by}
     measured = partial(on_people, "fairness", people, made_of, measure)

@@ -23,6 +23,7 @@ from lineament.cli.options import (
     DetectorOption,
     EmbedderOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     SeedOption,
     SplitOption,
@@ -54,6 +55,7 @@ def identification(
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
@@ -75,7 +77,13 @@ def identification(
     given = {"target_fmr": target_fmr, "threshold": threshold_in(threshold_file)}
     people = open_people(images, split)
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
     rules = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
     measured = partial(on_people, "identification", people, made_of, evaluate)

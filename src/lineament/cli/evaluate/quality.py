@@ -14,6 +14,7 @@ from lineament.cli.options import (
     DEFAULT_TARGET_FMR,
     DetectorOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -31,6 +32,7 @@ def quality(
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other pairs.")] = 0,
     near: NearOption = True,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -46,7 +48,7 @@ def quality(
 
     run = Run(json, save_to, plots, strict)
     people = open_people(images, split)
-    made_of = AnalyzerSettings(detector, precision=precision, workers=workers)
+    made_of = AnalyzerSettings(detector, precision=precision, workers=workers, landmarks=landmarks)
     rules = {"target_fmr": target_fmr, "pairs_a_subject": pairs, "seed": seed}
     measured = partial(on_people, "quality", people, made_of, evaluate)
     run(len(people), partial(measured, near=near, rules=rules))

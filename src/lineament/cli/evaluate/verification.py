@@ -23,6 +23,7 @@ from lineament.cli.options import (
     DetectorOption,
     EmbedderOption,
     JsonOption,
+    LandmarksOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -67,6 +68,7 @@ def verification(
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     detector: DetectorOption = "yunet",
+    landmarks: LandmarksOption = None,
     embedder: EmbedderOption = "sface",
     plots: PlotsOption = None,
     json: JsonOption = None,
@@ -100,7 +102,13 @@ def verification(
     if known is not None and known.kind != "FMR":
         raise UsageError(f"{threshold_file}: a threshold for searches (FPIR); 1:1 needs one for an FMR")
     made_of = AnalyzerSettings(
-        detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
+        detector,
+        embedder,
+        quality=False,
+        workers=workers,
+        precision=precision,
+        flip=flip,
+        landmarks=landmarks,
     )
     if everything is not None:
         people = open_people(everything, split)
