@@ -211,7 +211,8 @@ def test_flip_is_a_setting() -> None:
         assert analyzer.model is not None and analyzer.model.name == "sface+mirror"
         assert pickle.loads(pickle.dumps(analyzer)).model == analyzer.model
         assert analyzer.settings.measured()["system"].startswith("sum of the embeddings")
-    assert AnalyzerSettings("yunet").measured() == {
+    assert AnalyzerSettings("yunet", pipeline="classic").measured() == {
+        "pipeline": "classic",
         "detector": "yunet",
         "embedder": "sface",
         "precision": "balanced",

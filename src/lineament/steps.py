@@ -155,9 +155,11 @@ class Steps:
                     model=self.model or self.embedder.model,
                 )
         if self.quality:
+            whose = None if self.embedder is None else self.embedder.model.name
             for picture in found:
                 assert picture.crops is not None
-                picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))
+                quality = assess(picture.faces, picture.crops, whose)
+                picture.faces = picture.faces.with_columns(quality=quality)
 
 
 def _answered(

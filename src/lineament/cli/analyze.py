@@ -11,11 +11,13 @@ import typer
 from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     AttributesOption,
     ClassifierOption,
     JsonOption,
     LandmarksOption,
     ModelsDetectorOption,
+    PipelineOption,
     PrecisionOption,
     RejectBelowOption,
     StrictOption,
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
 def analyze(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
-    landmarks: LandmarksOption = None,
+    landmarks: LandmarksOption = OWN,
     attributes: AttributesOption = None,
     classifier: ClassifierOption = None,
     reject_below: RejectBelowOption = None,
@@ -71,6 +74,7 @@ def analyze(
         workers=workers,
         keep_images=draw is not None or sheet is not None,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
     answers = [name for one in analyzer.attributes for name in one.names]
     columns = ("score", "box", "quality", "size", "yaw", "sharpness")

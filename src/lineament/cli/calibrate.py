@@ -9,9 +9,12 @@ import typer
 
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
+    EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -68,12 +71,10 @@ def calibrate(
         bool,
         typer.Option("--near/--no-near", help="Warn where copies of one picture make mated comparisons."),
     ] = True,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: Annotated[
-        str,
-        typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or a training's folder."),
-    ] = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     json: JsonOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
@@ -118,7 +119,6 @@ def calibrate(
         method=method,
     )
     people = open_people(data, split)
-    require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
         detector,
         embedder,
@@ -127,7 +127,9 @@ def calibrate(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
+    require_people_unseen(people, *made_of.specs())
     with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         with progress(len(people), "pictures") as advance:
             captures = capture(analyzer, people.pictures, advance, people.boxes)

@@ -8,14 +8,23 @@ from typing import Annotated
 import typer
 
 from lineament.cli.drawing import ScoresOption
-from lineament.cli.options import DetectorOption, JsonOption, LandmarksOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    OWN,
+    DetectorOption,
+    JsonOption,
+    LandmarksOption,
+    PipelineOption,
+    StrictOption,
+    WorkersOption,
+)
 from lineament.cli.targets import Writes
 
 
 def detect(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
     draw: Annotated[
         Path | None,
         typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
@@ -28,13 +37,18 @@ def detect(
 ) -> None:
     """Find faces and their five landmarks, or with --landmarks mesh 468 points.
 
+    The points are the detector's unless --landmarks or --pipeline says otherwise.
+
     Every picture ends as ok, no_face or refused, and is counted.
     """
+    from lineament import pipelines
     from lineament.analyzer import Analyzer
     from lineament.cli.pictures import run
 
+    if landmarks == OWN and pipeline is not None:
+        landmarks = pipelines.card(pipeline).landmarks or pipelines.NONE
     analyzer = Analyzer(
-        detector,
+        pipelines.detector_of(pipeline, detector),
         embedder=None,
         quality=False,
         workers=workers,

@@ -15,9 +15,11 @@ from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.gallery_erasing import AlikeOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     ThresholdFileOption,
@@ -81,7 +83,8 @@ def enrol(
         typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.5."),
     ] = None,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
@@ -96,16 +99,16 @@ def enrol(
     A photo is refused when it holds no face, several, a poor one, or one that matches somebody else.
     Enrolling a photo again adds nothing. --face enrols one person of a group photo.
     """
-    from lineament.analyzer import Analyzer
     from lineament.cli import gallery_manifests
     from lineament.cli.gallery_enrolling import Enrolling, enrol_json
     from lineament.cli.output import Report, progress
     from lineament.errors import UsageError
     from lineament.gallery import manifests
     from lineament.gallery.gallery import Gallery
+    from lineament.gallery.pipeline import older
     from lineament.gallery.subjects import require_valid
     from lineament.io import calibration_file, sources
-    from lineament.settings import MIN_QUALITY
+    from lineament.settings import MIN_QUALITY, AnalyzerSettings
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     alone = subject is None and face is None and not largest
@@ -127,18 +130,20 @@ def enrol(
     )
     skipped = listing.left_out.others + sum(folder.left_out.others for folder in people)
     notes = [line for _, lines in rows_of for line in lines] + ([_left_out(skipped)] if skipped else [])
-    enrolling = Enrolling(gallery, detector)
+    enrolling = Enrolling(gallery, pipeline, detector)
 
     with (
         Gallery(
             gallery,
-            Analyzer(detector, precision=precision, workers=workers),
+            AnalyzerSettings(detector, precision=precision, workers=workers, pipeline=pipeline),
             threshold=known,
             target_fmr=target_fmr,
             min_quality=MIN_QUALITY if min_quality is None else min_quality,
         ) as opened,
         Report(json) as report,
-        report.at_the_end(lambda: enrolling.tell(report, opened.people, notes)),
+        report.at_the_end(
+            lambda: enrolling.tell(report, opened.people, [*notes, *older(opened.store.model())])
+        ),
         progress(total, "photos") as advance,
     ):
         if subject is not None:
@@ -171,7 +176,8 @@ def identify(
     scores: ScoresOption = False,
     sheet: SheetOption = None,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
@@ -180,7 +186,6 @@ def identify(
     workers: WorkersOption = None,
 ) -> None:
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
-    from lineament.analyzer import Analyzer
     from lineament.cli.drawing import Sheet
     from lineament.cli.output import Report, progress
     from lineament.cli.pictures import Drawings
@@ -188,6 +193,8 @@ def identify(
     from lineament.cli.videos import Videos
     from lineament.gallery.gallery import Gallery
     from lineament.io import calibration_file, sources
+    from lineament.pipelines import detector_of
+    from lineament.settings import AnalyzerSettings
     from lineament.types import Decision, Status
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
@@ -198,8 +205,12 @@ def identify(
     counts: Counter[str] = Counter()
     rows: list[Sequence[object]] = []
     threshold = None
-    analyzer = Analyzer(
-        detector, precision=precision, workers=workers, keep_images=draw is not None or sheet is not None
+    analyzer = AnalyzerSettings(
+        detector,
+        precision=precision,
+        workers=workers,
+        keep_images=draw is not None or sheet is not None,
+        pipeline=pipeline,
     )
 
     def tell() -> None:
@@ -231,7 +242,7 @@ def identify(
         for number, found in enumerate(opened.identify(files, top), 1):
             counts[found.outcome.status] += 1
             videos.look(found.outcome)
-            refusals.look(found.outcome, no_face_step(detector))
+            refusals.look(found.outcome, no_face_step(str(detector_of(pipeline, detector))))
             for match in found.matches:
                 counts[match.decision] += 1
                 threshold = match.threshold
@@ -414,7 +425,8 @@ def dispute(
     face: FaceOption = None,
     largest: LargestOption = False,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -422,12 +434,12 @@ def dispute(
 
     Of several faces --face says which, as `identify` numbers them. `remove --id` withdraws it.
     """
-    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.gallery.gallery import Gallery
+    from lineament.settings import AnalyzerSettings
 
     wanted = gallery_answers.face_asked(face, largest)
-    analyzer = Analyzer(detector)
+    analyzer = AnalyzerSettings(detector, pipeline=pipeline)
     with (
         Gallery(gallery, analyzer, target_fmr=target_fmr, create=False) as opened,
         Report(json) as report,

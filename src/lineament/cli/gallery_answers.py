@@ -49,11 +49,14 @@ def record_json(record: Record) -> dict[str, Any]:
 
 def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     """The JSON line and the lines for people of what decides in a gallery, and whether it still serves."""
+    from lineament import pipelines
+    from lineament.gallery import pipeline
     from lineament.gallery.searching import outgrown, strangers_share
     from lineament.records import RecordKind, Where
 
     people, samples = opened.people, opened.store.count(Where(kinds=[RecordKind.SAMPLE]))
     record: dict[str, Any] = {"people": people, "samples": samples, "model": None, "threshold": None}
+    record["pipeline"] = None
     lines = [f"{quantity(people, 'person')}, {quantity(samples, 'sample')}"]
     model = opened.store.model()
     if model is None:
@@ -62,6 +65,9 @@ def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
     strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
     record |= {"model": str(model), "threshold": threshold.to_json()}
     record |= {"strangers_matched": strangers, "warning": warning}
+    one = pipelines.of(model)
+    record["pipeline"] = None if one is None else one.name
+    lines += pipeline.belongs(model)
     lines.append(f"searches are decided by threshold {threshold}")
     lines.append(f"at which about {strangers:.1%} of strangers match somebody")
     return record, lines if warning is None else [*lines, f"warning: {warning}"]
@@ -69,12 +75,14 @@ def status(opened: Gallery) -> tuple[dict[str, Any], list[str]]:
 
 def decided_by(threshold: Threshold | None, people: int) -> list[str]:
     """What to tell of the threshold of searches among so many people; nothing where none decided."""
+    from lineament.gallery import pipeline
     from lineament.gallery.searching import outgrown, strangers_share
 
     if threshold is None:
         return []
     strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
     return [
+        *pipeline.older(threshold.model),
         f"decided by threshold {threshold}",
         f"at which about {strangers:.1%} of strangers match one of {quantity(people, 'person')}",
         *([] if warning is None else [f"warning: {warning}"]),

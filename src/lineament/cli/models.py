@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, bundle, check and add model files.")
 
-DEFAULT_MODELS = ("yunet", "sface")
-"""What the default commands need; ``models pull`` without names fetches these."""
-
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Models by name.")]
+NamesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAMES]...", help="Models or pipelines by name.")
+]
 AcceptOption = Annotated[
     bool, typer.Option("--accept-licence", help="Accept the licences that ask for it (see `models show`).")
 ]
@@ -39,13 +38,15 @@ PolicyOption = Annotated[
 @app.command("list")
 def list_models(
     job: Annotated[
-        str | None, typer.Option("--job", metavar="JOB", help="detection, embedding, age, gender ...")
+        str | None,
+        typer.Option("--job", metavar="JOB", help="pipeline, detection, embedding, age, gender ..."),
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """List every model with its licence, size and where its file is: cache, models folder, or not here."""
-    from lineament import added
+    """List pipelines with error rates and cost, and every model with its licence and where its file is."""
+    from lineament import added, pipelines
     from lineament.cli.models_added import added_json
+    from lineament.cli.models_pipelines import PIPELINE, pipeline_json, pipelines_table
     from lineament.cli.output import Report
     from lineament.config import did_you_mean
     from lineament.errors import ConfigError
@@ -55,16 +56,22 @@ def list_models(
     cards = list(catalog.cards().values())
     brought = {name: TrainedCard.load(added.folder() / name) for name in added.names()}
     if job is not None and job not in (
-        jobs := {card.job for card in cards} | {card.job for card in brought.values()}
+        jobs := {PIPELINE} | {card.job for card in cards} | {card.job for card in brought.values()}
     ):
         raise ConfigError(f"--job: no model does {job!r}{did_you_mean(job, jobs)}")
     chosen = [card for card in cards if job in (None, card.job)]
     brought = {name: card for name, card in brought.items() if job in (None, card.job)}
     with Report(json) as report:
+        if job in (None, PIPELINE):
+            for one in pipelines.cards().values():
+                report.line(pipeline_json(one))
+            pipelines_table(report)
         for card in chosen:
             report.line(_card_json(card))
         for name in brought:
             report.line(added_json(name))
+        if job == PIPELINE:
+            return
         report.table(
             None,
             ("name", "job", "licence", "commercial use", "MB", "here", "what"),
@@ -100,20 +107,27 @@ def list_models(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")], json: JsonOption = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's or a pipeline's name.")],
+    json: JsonOption = None,
 ) -> None:
-    """Show all that is known of one model: origin, licence, input, published and measured figures."""
-    from lineament import added
+    """Show all that is known of one model or pipeline: origin, licence, input, published and measured."""
+    from lineament import added, pipelines
     from lineament.cli.models_added import added_json, added_rows
+    from lineament.cli.models_pipelines import pipeline_json, pipeline_rows
     from lineament.cli.output import Report
-    from lineament.io import assets, catalog
+    from lineament.io import assets
 
     if added.path_of(name) is not None:
         with Report(json) as report:
             report.line(added_json(name))
             report.table(None, ("", ""), added_rows(name))
         return
-    card = catalog.card(name)
+    if name in pipelines.cards():
+        with Report(json) as report:
+            report.line(pipeline_json(pipelines.card(name)))
+            report.table(None, ("", ""), pipeline_rows(pipelines.card(name)))
+        return
+    [card] = pipelines.model_cards([name])
     path = assets.here(card)
     taken = card.input
     size = f"{taken.size} px" if taken.size else f"any size, sides a multiple of {taken.multiple_of}"
@@ -169,23 +183,25 @@ def pull(
     ] = False,
     json: JsonOption = None,
 ) -> None:
-    """Put model files into the cache; a damaged file there is replaced.
+    """Have the files of models and pipelines here: in a models folder, or else in the cache.
 
-    Without names: yunet and sface, or all that a bundle holds.
+    Without names: those of the default pipeline, or all that a bundle holds. A damaged file of the cache is
+    replaced.
     """
+    from lineament import pipelines
     from lineament.cli.output import Report
     from lineament.errors import AssetError, ConfigError
     from lineament.io import assets, bundles, catalog
 
     known = catalog.cards()
     allowed = _policy(policy)
-    cards = [catalog.card(name) for name in names or ()]
+    cards = pipelines.model_cards(names or ())
     if sum(map(bool, (all_models, bundle, file))) > 1 or (all_models and names):
         raise ConfigError("give names, --all, --bundle or --file, not several of them")
     if file is not None and len(cards) != 1:
         raise ConfigError("--file wants the name of the one model it holds")
     if not cards and bundle is None:
-        cards = list(known.values()) if all_models else [catalog.card(name) for name in DEFAULT_MODELS]
+        cards = list(known.values() if all_models else pipelines.card(pipelines.DEFAULT).cards)
 
     results: list[tuple[ModelCard, Path | None, LineamentError | None]] = []
     with Report(json) as report:
@@ -263,14 +279,15 @@ def write_bundle(
     names: NamesArgument = None,
     json: JsonOption = None,
 ) -> None:
-    """Write an offline bundle of models (default: yunet and sface), fetching what is missing.
+    """Write an offline bundle of models or pipelines (default: the default one), fetching what is missing.
 
     On the machine without a network: `lineament models pull --bundle FILE`.
     """
+    from lineament import pipelines
     from lineament.cli.output import Report
-    from lineament.io import bundles, catalog
+    from lineament.io import bundles
 
-    cards = [catalog.card(name) for name in names or DEFAULT_MODELS]
+    cards = pipelines.model_cards(names or [pipelines.DEFAULT])
     with Report(json) as report:
         with _transfers() as progress:
             bundles.export(file, cards, progress=progress)
@@ -282,14 +299,14 @@ def write_bundle(
 @app.command()
 def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     """Check files that are here (default: all): SHA-256, then the golden output where a card has one."""
-    from lineament import added
+    from lineament import added, pipelines
     from lineament.cli.output import Report, error_json
     from lineament.errors import AssetUnavailable, LineamentError
     from lineament.io import assets, catalog, golden
     from lineament.io.trained import open_trained
 
     brought = [name for name in names if added.path_of(name)] if names else added.names()
-    cards = [catalog.card(name) for name in names or catalog.cards() if name not in brought]
+    cards = pipelines.model_cards(name for name in names or catalog.cards() if name not in brought)
     if not names:
         cards = [card for card in cards if assets.here(card)]
     failed, rows = 0, []

@@ -17,6 +17,18 @@ JsonOption = Annotated[
     ),
     Writes(ANSWERS),
 ]
+OWN = "pipeline"
+"""The default of a part: that of the pipeline, as `lineament.pipelines.OWN`."""
+
+PipelineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME",
+        help="Detector, points and embedder as one system with its own thresholds: classic, light, "
+        "accurate ... (`models list`). A part given beside it takes the place of its own.",
+    ),
+]
 DetectorOption = Annotated[
     str,
     typer.Option(
@@ -25,22 +37,28 @@ DetectorOption = Annotated[
         help="yunet, centerface, haar, retry:yunet, yunet:score=0.8, the folder of a training ...",
     ),
 ]
+EmbedderOption = Annotated[
+    str,
+    typer.Option(
+        "--embedder", metavar="NAME[:SETTINGS]", help="sface, combined, or the folder of a training."
+    ),
+]
 ModelsDetectorOption = Annotated[
     str | None,
     typer.Option(
         "--detector",
         metavar="NAME[:SETTINGS]",
         help="yunet, haar, the folder of a training ... Default: that which cut the faces the model was "
-        "trained on, else yunet.",
+        "trained on, else the pipeline's.",
     ),
 ]
 LandmarksOption = Annotated[
-    str | None,
+    str,
     typer.Option(
         "--landmarks",
         metavar="NAME[:SETTINGS]",
-        help="Place each face's points anew before it is aligned: mesh, regression0009, mean:mesh ... "
-        "Thresholds move with the points.",
+        help="Place each face's points anew before it is aligned: mesh, regression0009, mean:mesh ..., or "
+        "none. Thresholds move with the points.",
     ),
 ]
 AttributesOption = Annotated[

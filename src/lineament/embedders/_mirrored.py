@@ -11,6 +11,11 @@ SINGLE = "one embedding a face"
 SUMMED = "sum of the embeddings of a face and its mirror image: not the model alone"
 
 
+def mirrored(model: ModelId) -> ModelId:
+    """The id of such sums of a model's embeddings."""
+    return ModelId(f"{model.name}+mirror", model.sha256)
+
+
 class Mirrored:
     """Embeds each crop twice, as it is and mirrored, and adds the two; twice the work.
 
@@ -21,7 +26,7 @@ class Mirrored:
         self.embedder = embedder
         self.dimension = embedder.dimension
         self.crop_size = embedder.crop_size
-        self.model = ModelId(f"{embedder.model.name}+mirror", embedder.model.sha256)
+        self.model = mirrored(embedder.model)
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, S, S, 3)`` -> float32 ``(N, D)``, not normalised."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
-from lineament.errors import InsufficientData, UnknownName
+from lineament.errors import InsufficientData, ModelMismatch
 from lineament.evaluation.capture import Captures, capture, rate_key
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
-from lineament.io import catalog
 from lineament.protocols import Advance
 from lineament.scoring import equal_error, intervals, operating_points, thresholds
 from lineament.scoring.comparisons import Comparisons, compare
@@ -139,8 +139,8 @@ def score(
     """Every figure from the embeddings of ``people``, in that order."""
     if threshold is None:
         try:
-            threshold = catalog.card(captures.model.name).threshold(target_fmr)
-        except (UnknownName, InsufficientData):
+            threshold = pipelines.measured(captures.model).threshold(target_fmr)
+        except (InsufficientData, ModelMismatch):
             threshold = None
     else:
         threshold.model.require(captures.model)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
-from lineament.errors import InsufficientData, UnknownName
+from lineament.errors import InsufficientData, ModelMismatch
 from lineament.evaluation.capture import Captures, capture, rate_key
 from lineament.evaluation.gallery_split import Split, split_pictures
 from lineament.evaluation.people import LabelledPictures, open_people
-from lineament.io import catalog
 from lineament.protocols import Advance
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, thresholds
@@ -269,8 +269,8 @@ def growth(parts: Split, captures: Captures, gallery: Float32, threshold: Thresh
 
 def _card_threshold(captures: Captures, target_fmr: float) -> Threshold | None:
     try:
-        return catalog.card(captures.model.name).threshold(target_fmr)
-    except (UnknownName, InsufficientData):
+        return pipelines.measured(captures.model).threshold(target_fmr)
+    except (InsufficientData, ModelMismatch):
         return None
 
 

@@ -19,7 +19,7 @@ from lineament.errors import (
     InsufficientData,
     UsageError,
 )
-from lineament.gallery import correcting, erasing, opening
+from lineament.gallery import correcting, erasing, opening, pipeline
 from lineament.gallery import photos as enrolling
 from lineament.gallery import subjects as names
 from lineament.gallery.answers import Identified, SubjectRecords
@@ -47,9 +47,10 @@ class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
     ``store`` is a URL, a path, a store, or a ledger, to which an exact index is made; ``analyzer`` is made
-    at the first picture unless given, and then ended by `close`. The threshold is ``threshold``, or the
-    one measured for ``target_fmr`` in the model's card, or, with neither, the card's at FMR 0.001 for 1:1
-    and at a rate that follows the number of people for searches
+    at the first picture unless given, and then ended by `close`. Where its settings name no pipeline it is
+    of the one that the gallery belongs to, so that a gallery made before goes on as it was. The threshold
+    is ``threshold``, or the one measured for ``target_fmr`` and the model, or, with neither, that at FMR
+    0.001 for 1:1 and at a rate that follows the number of people for searches
     (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does not exist is
     a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
 
@@ -115,7 +116,8 @@ class Gallery:
             from lineament.analyzer import Analyzer
 
             assert isinstance(self.settings.analyzer, AnalyzerSettings)
-            self._made = Analyzer.from_settings(self.settings.analyzer)
+            held = self.store.model()
+            self._made = Analyzer.from_settings(pipeline.following(self.settings.analyzer, held))
         return self._made
 
     @property
@@ -253,7 +255,7 @@ class Gallery:
         with self.store.snapshot():
             bound = self.store.model()
             if bound is not None:
-                bound.require(faces.model)
+                pipeline.require(bound, faces.model)
             threshold = self.threshold(faces.model)
             return tuple(match(self.store, faces.embeddings, threshold, self.fusion, k, seen))
 
@@ -295,7 +297,7 @@ class Gallery:
             name = self.resolve(subject)
             bound = self.store.model()
             assert bound is not None
-            bound.require(embedding.model)
+            pipeline.require(bound, embedding.model)
             threshold = self._measured(embedding.model)
             threshold.require_for_pairs()
             return compare(self.store, embedding.vector, name, threshold, self.fusion, seen)

@@ -20,7 +20,13 @@ from lineament.cli.evaluate.shared import (
     tell_chosen_on,
     write_figures,
 )
-from lineament.cli.options import JsonOption, ModelsDetectorOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    JsonOption,
+    ModelsDetectorOption,
+    PipelineOption,
+    StrictOption,
+    WorkersOption,
+)
 from lineament.counting import quantity
 
 if TYPE_CHECKING:
@@ -52,6 +58,7 @@ def attributes(
         str | None,
         typer.Option("--split", help="Of the data; all for every row. Default: test, or else val."),
     ] = None,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     plots: PlotsOption = None,
     json: JsonOption = None,
@@ -78,7 +85,7 @@ def attributes(
     runs = [Path(model)] if (Path(model) / "card.json").is_file() else []
     with (
         Report(json) as report,
-        Analyzer(detector, None, [model], quality=False, workers=workers) as analyzer,
+        Analyzer(detector, None, [model], quality=False, workers=workers, pipeline=pipeline) as analyzer,
     ):
         detector = str(analyzer.detector_spec)
         for line in analyzer.told:

@@ -19,7 +19,14 @@ from lineament.cli.evaluate.shared import (
     tell_chosen_on,
     write_figures,
 )
-from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    OWN,
+    DetectorOption,
+    JsonOption,
+    PipelineOption,
+    StrictOption,
+    WorkersOption,
+)
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
 
@@ -70,7 +77,8 @@ def detection(
             "--format", metavar="NAME", help="manifest, coco, yolo, voc, wider ...; else detected."
         ),
     ] = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     min_side: Annotated[
         float, typer.Option("--min-side", metavar="PX", min=0, help="Ignore faces with a shorter side.")
     ] = 0,
@@ -106,8 +114,10 @@ def detection(
     from lineament.evaluation.trained_on import compare_pictures
     from lineament.evaluation.truths import looked_for, read_truths
     from lineament.kinds import found_by
+    from lineament.pipelines import detector_of
 
     check_plots(plots)
+    detector = str(detector_of(pipeline, detector))
     truths = read_truths(images, labels, label_format, split=split)
     compared = compare_pictures((truths.folder / one.path for one in truths.pictures), (detector,))
     opened = open_detector(detector)

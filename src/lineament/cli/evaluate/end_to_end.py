@@ -16,6 +16,7 @@ from lineament.cli.options import (
     ClassifierOption,
     JsonOption,
     ModelsDetectorOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -41,6 +42,7 @@ _WHAT = {
 def end_to_end(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest of whole photos, or labels.")],
     *,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     classifier: ClassifierOption = None,
     attributes: AttributesOption = None,
@@ -85,7 +87,15 @@ def end_to_end(
         raise UsageError("give the model to judge: --classifier DIR or --attributes DIR")
     with (
         Report(json) as report,
-        Analyzer(detector, None, models, quality=False, precision=precision, workers=workers) as analyzer,
+        Analyzer(
+            detector,
+            None,
+            models,
+            quality=False,
+            precision=precision,
+            workers=workers,
+            pipeline=pipeline,
+        ) as analyzer,
     ):
         judged = attribute or analyzer.attributes[-1 if classifier else 0].names[0]
         if split is None:

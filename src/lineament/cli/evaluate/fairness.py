@@ -10,7 +10,6 @@ import typer
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
-    EmbedderOption,
     FlipOption,
     NearOption,
     exit_strict,
@@ -21,9 +20,12 @@ from lineament.cli.evaluate.shared import (
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
+    EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -58,9 +60,10 @@ def fairness(
     near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     json: JsonOption = None,
     save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -71,6 +74,7 @@ def fairness(
 
     The threshold is the model's own or a file's, never one chosen on these pictures.
     """
+    from lineament import pipelines
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
     from lineament.datasets.opening import open_dataset
@@ -79,7 +83,7 @@ def fairness(
     from lineament.evaluation.capture import capture
     from lineament.evaluation.people import open_people
     from lineament.evaluation.trained_on import require_people_unseen
-    from lineament.io import calibration_file, catalog
+    from lineament.io import calibration_file
     from lineament.settings import AnalyzerSettings
 
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
@@ -89,7 +93,6 @@ def fairness(
         if groups is not None
         else labels.from_manifest(open_dataset(data), by)
     )
-    require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
         detector,
         embedder,
@@ -98,11 +101,13 @@ def fairness(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
+    require_people_unseen(people, *made_of.specs())
     settings = made_of.measured()
     with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         assert analyzer.model is not None
-        threshold = known or catalog.card(analyzer.model.name).threshold(target_fmr)
+        threshold = known or pipelines.measured(analyzer.model).threshold(target_fmr)
         with progress(len(people), "pictures") as advance:
             captures = capture(analyzer, people.pictures, advance, people.boxes)
         found = measuring.evaluate(people, captures, found_groups, by, threshold)

@@ -11,7 +11,6 @@ import typer
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
-    EmbedderOption,
     FlipOption,
     NearOption,
     PlotsOption,
@@ -26,9 +25,12 @@ from lineament.cli.evaluate.shared import (
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
+    EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -68,9 +70,10 @@ def identification(
     near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -93,7 +96,6 @@ def identification(
     check_plots(plots)
     known = None if threshold_file is None else calibration_file.load(threshold_file).threshold
     people = open_people(images, split)
-    compared = require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
         detector,
         embedder,
@@ -102,7 +104,9 @@ def identification(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
+    compared = require_people_unseen(people, *made_of.specs())
     with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
         with progress(len(people), "pictures") as advance:
             found = evaluate(

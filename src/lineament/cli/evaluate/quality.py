@@ -24,9 +24,11 @@ from lineament.cli.evaluate.shared import (
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -51,8 +53,9 @@ def quality(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Mated pairs a person, at most.")] = 10,
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other pairs.")] = 0,
     near: NearOption = True,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -66,20 +69,24 @@ def quality(
     from lineament.evaluation.people import open_people
     from lineament.evaluation.quality import UP_TO, evaluate
     from lineament.evaluation.trained_on import require_people_unseen
+    from lineament.settings import AnalyzerSettings
 
     check_plots(plots)
     people = open_people(images, split)
-    compared = require_people_unseen(people, detector)
-    placed = {} if landmarks is None else {"landmarks": landmarks}
+    made_of = AnalyzerSettings(
+        detector, precision=precision, workers=workers, landmarks=landmarks, pipeline=pipeline
+    )
+    compared = require_people_unseen(people, *made_of.specs())
+    settings = made_of.measured()
     with (
         Report(json) as report,
-        Analyzer(detector, precision=precision, workers=workers, landmarks=landmarks) as analyzer,
+        Analyzer.from_settings(made_of) as analyzer,
     ):
         with progress(len(people), "pictures") as advance:
             found = evaluate(
                 people, analyzer, target_fmr=target_fmr, pairs_a_subject=pairs, seed=seed, advance=advance
             )
-        answer = {**found.to_json(), "detector": detector, "precision": precision, "seed": seed, **placed}
+        answer = {**found.to_json(), **settings, "seed": seed}
         answer["compared_with_training"] = compared
         answer |= tell_near(report, people, found.captures, analyzer.workers, near, compared=found.compared)
         report.line(answer)
@@ -110,7 +117,7 @@ def quality(
                 "quality",
                 people.title,
                 protocol={"data": people.digest(), "target_fmr": target_fmr, "pairs": pairs, "seed": seed},
-                system={"detector": detector, "precision": precision, "model": str(found.model), **placed},
+                system={**settings, "model": str(found.model)},
                 answer=answer,
                 clusters=found.clusters,
                 figures=lambda: _figures(found),

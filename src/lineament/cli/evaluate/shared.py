@@ -28,10 +28,6 @@ PlotsOption = Annotated[
     Writes(apart=True),
 ]
 
-EmbedderOption = Annotated[
-    str,
-    typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
-]
 FlipOption = Annotated[
     bool,
     typer.Option("--flip", help="Sum each face and its mirror image: another system, measured as such."),

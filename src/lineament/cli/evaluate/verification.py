@@ -11,7 +11,6 @@ import typer
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.saving import SaveOption, save
 from lineament.cli.evaluate.shared import (
-    EmbedderOption,
     FlipOption,
     NearOption,
     PlotsOption,
@@ -26,9 +25,12 @@ from lineament.cli.evaluate.shared import (
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
+    EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -89,9 +91,10 @@ def verification(
     near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -132,10 +135,11 @@ def verification(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
     if everything is not None:
         people = open_people(everything, split)
-        compared = require_people_unseen(people, detector, embedder)
+        compared = require_people_unseen(people, *made_of.specs())
         with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
             failures = _all(report, people, compared, analyzer, known, target_fmr, plots, save_to, near)
     else:
@@ -150,7 +154,7 @@ def verification(
             if members is None
             else (members.pictures, members.subjects)
         )
-        compared = require_pictures_unseen((images / name for name in names), (detector, embedder), whose)
+        compared = require_pictures_unseen((images / name for name in names), made_of.specs(), whose)
         files = {"pairs": pairs, "templates": templates}
         with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
             failures = _listed(

@@ -28,7 +28,9 @@ _QUALITY = 95
 
 @dataclass(frozen=True, slots=True)
 class ExtractSettings:
-    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`.
+    """``pipeline`` is that whose points and embedder are taken, None the default one.
+
+    ``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`.
 
     A face that a label has a box of is cut where the detector finds it, and by that box where it finds
     none; with ``from_boxes`` always by the box, and no face is looked for.
@@ -40,6 +42,7 @@ class ExtractSettings:
     faces: Literal["one", "all"] = "one"
     precision: str = "balanced"
     from_boxes: bool = False
+    pipeline: str | None = None
 
     def __post_init__(self) -> None:
         if self.faces not in ("one", "all"):
@@ -48,7 +51,13 @@ class ExtractSettings:
     def analyzer(self, workers: int | None) -> AnalyzerSettings:
         """What finds the faces."""
         turned = self.detector if self.rotate is None else turning(self.detector, self.rotate)
-        return AnalyzerSettings(turned, precision=self.precision, workers=workers, keep_images=True)
+        return AnalyzerSettings(
+            turned,
+            precision=self.precision,
+            workers=workers,
+            keep_images=True,
+            pipeline=self.pipeline,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the manifest records them."""
