@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from lineament.cli.drawing import ScoresOption
 from lineament.cli.options import (
     OWN,
     DetectorOption,
+    DrawOption,
     JsonOption,
     LandmarksOption,
+    PicturesArgument,
     PipelineOption,
     StrictOption,
     WorkersOption,
 )
-from lineament.cli.targets import Writes
 
 
 def detect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    paths: PicturesArgument,
     pipeline: PipelineOption = None,
     detector: DetectorOption = OWN,
     landmarks: LandmarksOption = OWN,
-    draw: Annotated[
-        Path | None,
-        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
-        Writes(apart=True),
-    ] = None,
+    draw: DrawOption = None,
     scores: ScoresOption = False,
     json: JsonOption = None,
     strict: StrictOption = False,

@@ -13,10 +13,12 @@ from lineament.cli.options import (
     OWN,
     DetectorOption,
     EmbedderOption,
+    FirstArgument,
     JsonOption,
     ModelsDetectorOption,
     PipelineOption,
     PrecisionOption,
+    SecondArgument,
 )
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
@@ -152,8 +154,8 @@ def saliency(
 
 @app.command("match")
 def match(
-    a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
+    a: FirstArgument,
+    b: SecondArgument,
     *,
     out: OutOption,
     embedder: EmbedderOption = OWN,

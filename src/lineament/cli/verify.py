@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,23 +13,25 @@ from lineament.cli.options import (
     OWN,
     DetectorOption,
     EmbedderOption,
+    FirstArgument,
     JsonOption,
     LandmarksOption,
     PipelineOption,
     PrecisionOption,
+    SecondArgument,
     TargetFmrOption,
     ThresholdFileOption,
 )
 
 if TYPE_CHECKING:
-    from lineament.types import Compared, Outcome
+    from lineament.types import Outcome
 
 Wanted = int | tuple[float, float] | None
 
 
 def verify(
-    a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
+    a: FirstArgument,
+    b: SecondArgument,
     face: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,6 +67,7 @@ def verify(
     says so: how many there were, which was compared and why.
     """
     from lineament.analyzer import Analyzer
+    from lineament.answers import verification_json
     from lineament.cli.output import Report
     from lineament.errors import UsageError
     from lineament.io import calibration_file
@@ -96,11 +98,7 @@ def verify(
     with Report(json) as report:
         report.line(
             {
-                "a": _face_json(answer.a),
-                "b": _face_json(answer.b),
-                "similarity": answer.similarity,
-                "decision": answer.decision,
-                "threshold": answer.threshold.to_json(),
+                **verification_json(answer),
                 "probability": None if sure is None else {"value": sure, "prior": prior},
             }
         )
@@ -113,10 +111,6 @@ def verify(
             report.say("several faces: --face or --largest takes another; `lineament detect` numbers them")
         if sure is not None:
             report.say(f"probability {sure:.3g} of one person, if {prior:g} before looking")
-
-
-def _face_json(compared: Compared) -> dict[str, Any]:
-    return asdict(compared) | {"box": [round(value, 3) for value in compared.box]}
 
 
 def _faces(given: Sequence[str]) -> list[Wanted]:

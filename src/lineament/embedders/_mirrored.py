@@ -8,12 +8,15 @@ from lineament.protocols import Embedder
 from lineament.types import Float32, ModelId, UInt8
 
 SINGLE = "one embedding a face"
+MARK = "+mirror"
+"""What the name of a mirrored model ends with."""
+
 SUMMED = "sum of the embeddings of a face and its mirror image: not the model alone"
 
 
 def mirrored(model: ModelId) -> ModelId:
     """The id of such sums of a model's embeddings."""
-    return ModelId(f"{model.name}+mirror", model.sha256)
+    return ModelId(f"{model.name}{MARK}", model.sha256)
 
 
 class Mirrored:
@@ -30,5 +33,5 @@ class Mirrored:
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, S, S, 3)`` -> float32 ``(N, D)``, not normalised."""
-        mirrored = np.ascontiguousarray(crops[:, :, ::-1])
-        return np.asarray(self.embedder.embed(crops) + self.embedder.embed(mirrored), np.float32)
+        turned = np.ascontiguousarray(crops[:, :, ::-1])
+        return np.asarray(self.embedder.embed(crops) + self.embedder.embed(turned), np.float32)
