@@ -16,7 +16,7 @@ from lineament.registry import embedders
 from lineament.types import Float32, ModelId, UInt8
 
 SHARE: Final = 0.6
-"""Of SFace in a cosine; fitted on fold 1 of LFW, and flat around there (docs/explanation/pipelines.md)."""
+"""Of SFace in a cosine; fitted on fold 1 of LFW, and flat around there (docs/reference/pipelines.md)."""
 
 
 @dataclass(frozen=True, slots=True)
