@@ -86,7 +86,7 @@ def test_the_points_move_the_similarities() -> None:
     assert not np.allclose(one.embeddings, other.embeddings, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["accurate", "thorough"])
+@pytest.mark.parametrize("name", [card.name for card in CARDS if card.embedder == "combined"])
 def test_the_larger_pipelines_run(name: str) -> None:
     """Vectors of 384 numbers, of the pipeline's id."""
     for model in pipelines.card(name).models:
@@ -105,6 +105,16 @@ def test_the_pipelines_detector_may_be_wrapped() -> None:
     other = Analyzer("haar", pipeline="light")
     assert other.model == ModelId("sface+mesh", catalog.card("sface").sha256)
     assert other.told == (f"not the pipeline light, a part is another: embeddings are of {other.model}",)
+
+
+def test_the_same_parts_are_the_same_pipeline() -> None:
+    """However they are written, so that two ways to say one thing can be compared."""
+    with Analyzer("yunet", "sface", landmarks="mesh", pipeline="classic") as analyzer:
+        assert analyzer.model == pipelines.card("light").model_id
+        assert analyzer.told == (
+            f"not the pipeline classic, a part is another: embeddings are of {analyzer.model}",
+        )
+    assert Analyzer("yunet", "sface", landmarks=None).model == pipelines.card("classic").model_id
 
 
 def test_another_embedder_gets_the_detectors_points() -> None:

@@ -100,7 +100,7 @@ class Analyzer:
         if plain is not None:
             name = points if isinstance(points, str) else getattr(points, "name", None)
             model = named.model_id if named is not None else unnamed(plain.model, name)
-            if pipeline is not None and named is None:
+            if pipeline is not None and named is not parts.card:
                 told.append(f"not the pipeline {pipeline}, a part is another: embeddings are of {model}")
         self.told: Final = tuple(told)
         self._steps = Steps(

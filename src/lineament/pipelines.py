@@ -119,8 +119,10 @@ class Parts:
     embedder: Any
 
     def named(self, detector: object) -> PipelineCard | None:
-        """The pipeline that they are with this detector, None where a part is another."""
-        return self.card if self.card.is_made_of(detector, self.landmarks, self.embedder) else None
+        """The pipeline that they are with this detector, whichever was asked for; None where they are none."""
+        known = (self.card, *cards().values())
+        made = (one for one in known if one.is_made_of(detector, self.landmarks, self.embedder))
+        return next(made, None)
 
 
 def parts(pipeline: str | None, detector: Any, landmarks: Any, embedder: Any) -> Parts:

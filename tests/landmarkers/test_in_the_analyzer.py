@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InsufficientData, UsageError
 from lineament.io import images
@@ -45,13 +46,16 @@ def test_the_points_are_refined_before_anything_uses_them(
 def test_embeddings_of_refined_faces_are_another_models(
     outcomes: tuple[list[Outcome], list[Outcome]],
 ) -> None:
-    """Thresholds move with the points: the card's are not used, and the two are not compared."""
+    """Thresholds move with the points: those of other points are not used, and the two are not compared."""
     before, after = outcomes
     assert str(before[0].faces.model).startswith("sface@")
-    assert after[0].faces.model is not None and after[0].faces.model.name == "sface+mesh"
+    assert after[0].faces.model is not None and after[0].faces.model == pipelines.card("light").model_id
     with Analyzer(landmarks="mesh") as analyzer:
         assert analyzer.model == after[0].faces.model
-        with pytest.raises(InsufficientData, match=r"sface\+mesh.*lineament calibrate"):
+        assert analyzer.verify(SAMPLES[0], SAMPLES[1]).threshold.model == analyzer.model
+    with Analyzer(landmarks="mean:mesh") as analyzer:
+        assert analyzer.model is not None and analyzer.model.name == "sface+mean:mesh"
+        with pytest.raises(InsufficientData, match=r"sface\+mean:mesh.*lineament calibrate"):
             analyzer.verify(SAMPLES[0], SAMPLES[1])
 
 
