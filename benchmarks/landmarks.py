@@ -5,14 +5,16 @@
 ``DIR`` holds ``lfw/images``, ``lfw/pairs.csv`` and ``scenes_masked``. YuNet finds each face once; every
 landmarker refines that face, SFace embeds it. Parts: ``rates``, FNMR over all comparisons, pooled and as
 mean of people, with the differences to the detector's points paired by person; ``tilts``, the listed mated
-pairs again with one photo turned; ``small``, the listed pairs with both photos shrunk; ``masks``, what
-becomes of faces of ``scenes_masked``; ``cost``, processor time beside SFace's. ``--keep`` stores embeddings
-there, and reads them on the next run. Prints Markdown tables; percent, 95 % intervals over people.
+pairs again with one photo turned; ``small``, the listed pairs with both photos shrunk; ``profiles``, FNMR
+by yaw; ``masks``, what becomes of faces of ``scenes_masked``; ``cost``, processor time beside SFace's.
+``--keep`` stores embeddings there, and reads them on the next run. Prints Markdown tables; percent, 95 %
+intervals over people.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -29,15 +31,18 @@ from lineament.evaluation.capture import Captures, rate_key
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
 from lineament.geometry.crops import cut
+from lineament.geometry.landmarks import roll
+from lineament.geometry.placing import place
 from lineament.io import images
+from lineament.quality.pose import head_pose
 from lineament.registry import detectors, landmarkers
 from lineament.scoring.paired import Counts, paired
 from lineament.scoring.rate import Rate
 from lineament.types import Faces, Float32, Image, UInt8
 
 DETECTOR = "detector"
-SPECS = (DETECTOR, "mesh", "mean:mesh", "regression0009", "mean:regression0009")
-PARTS = ("rates", "tilts", "small", "masks", "cost")
+SPECS = (DETECTOR, "mesh", "mean:mesh", "regression0009", "mean:regression0009", "mesh:regression0009")
+PARTS = ("rates", "tilts", "small", "profiles", "masks", "cost")
 RATES = (1e-3, 1e-4, 1e-5)
 TILTS = (15, 30, 45, 60)
 SIDES = (28, 20)
@@ -220,6 +225,78 @@ def small(systems: Systems, lfw: people.LabelledPictures, listed: pairs.PairList
         print(f"| {spec} | " + " | ".join(cells) + " |")
 
 
+def profiles(systems: Systems, lfw: people.LabelledPictures, least: dict[str, float]) -> None:
+    """FNMR of mated comparisons by the larger yaw of the two photos, as the detector's points show it."""
+
+    def stage(batch: Sequence[Path]) -> list[float]:
+        faces = systems.found([images.load(path) for path in batch])
+        return [abs(float(head_pose(f.landmarks)[0, 0])) if len(f) else np.nan for f in faces]  # type: ignore[arg-type]
+
+    yaw = np.array(list(Threads(None, ahead=1, name="yaw").map_batches(stage, lfw.pictures, size=8)))
+    rows = np.arange(len(lfw))
+    same = np.array(lfw.subjects)[:, None] == np.array(lfw.subjects)[None]
+    first, second = np.nonzero(same & (rows[:, None] < rows[None]))
+    larger = np.fmax(yaw[first], yaw[second])
+    print("\nMated comparisons by the larger yaw of the two photos: FNMR in percent at FMR 0.1 %\n")
+    bands = [(0, 15), (15, 30), (30, 90)]
+    inside = [(larger >= low) & (larger < high) for low, high in bands]
+    heads = [
+        f"{low} to {high} degrees ({one.sum():,})" for (low, high), one in zip(bands, inside, strict=True)
+    ]
+    print("| points | " + " | ".join(heads) + " |\n" + "| --- " * (1 + len(bands)) + "|")
+    for spec, vectors in systems.embedded("plain", lfw.pictures).items():
+        missed = ~((vectors[first] * vectors[second]).sum(axis=1) >= least[spec])
+        print(f"| {spec} | " + " | ".join(f"{missed[one].mean() * 100:.2f}" for one in inside) + " |")
+
+
+def masks(systems: Systems, folder: Path) -> None:
+    """Faces of the scenes that YuNet finds where one is labelled, and where their points come to lie."""
+    labels = json.loads((folder / "coco.json").read_text())
+    names = {one["id"]: one["name"] for one in labels["categories"]}
+    rows: dict[tuple[str, str], list[tuple[bool, bool, float]]] = {}
+    for picture in labels["images"]:
+        marked = [one for one in labels["annotations"] if one["image_id"] == picture["id"]]
+        image = images.load(folder / "images" / picture["file_name"])
+        (found,) = systems.detector.detect([image])
+        boxes = np.array([one["bbox"] for one in marked], np.float32).reshape(-1, 4)
+        spots = place(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1), found.boxes).face
+        for spec in systems.specs:
+            (faces,) = systems.refined(spec, [image], [found])
+            for one, row in zip(marked, spots, strict=True):
+                if row >= 0:
+                    rows.setdefault((spec, names[one["category_id"]]), []).append(judged(found, faces, row))
+    print("\nFaces of scenes_masked: refined, still a face's geometry, and moved, in percent\n")
+    print("| points | label | faces | refined | a face's geometry | moved: median | 95th percentile |")
+    print("| --- " * 7 + "|")
+    for (spec, label), values in sorted(rows.items()):
+        used, sane, moved = (np.array(column) for column in zip(*values, strict=True))
+        print(
+            f"| {spec} | {label} | {len(values)} | {used.mean() * 100:.1f} | {sane.mean() * 100:.1f} | "
+            f"{np.median(moved) * 100:.1f} | {np.percentile(moved, 95) * 100:.1f} |"
+        )
+
+
+def judged(found: Faces, faces: Faces, row: int) -> tuple[bool, bool, float]:
+    """Whether refined, whether a face's geometry, and how far the points moved, in sides of the box."""
+    before, after = found[row], faces[row]
+    assert before.landmarks is not None and after.landmarks is not None
+    side = float((before.box[2:] - before.box[:2]).max())
+    moved = float(np.linalg.norm(after.landmarks - before.landmarks, axis=1).mean()) / side
+    return bool(after.refinement and after.refinement.used), is_sane(after.landmarks, before.box), moved
+
+
+def is_sane(points: Float32, box: Float32) -> bool:
+    """Inside the box and a tenth around it; the eyes above nose and mouth, each point on its side."""
+    size = box[2:] - box[:2]
+    inside = ((points > box[:2] - size / 10) & (points < box[2:] + size / 10)).all()
+    angle = float(roll(points))
+    upright = points @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    right_eye, left_eye, nose, right_mouth, left_mouth = upright
+    apart = (left_eye - right_eye)[0] > size.max() / 8 and left_mouth[0] > right_mouth[0]
+    below = max(right_eye[1], left_eye[1]) < nose[1] < min(right_mouth[1], left_mouth[1])
+    return bool(inside and apart and below)
+
+
 def cost(systems: Systems, paths: Iterable[Path]) -> None:
     """Processor time of this thread a face, least of five rounds over the same faces, eight at a time."""
     pictures = [images.load(path) for path in paths]
@@ -262,12 +339,16 @@ def main() -> None:
     systems = Systems(list(dict.fromkeys([DETECTOR, *(args.spec or SPECS)])), args.keep)
     lfw = people.open_people(args.data / "lfw" / "images")
     listed = pairs.read_pairs(args.data / "lfw" / "pairs.csv")
-    if {"rates", "tilts"} & set(parts):
+    if {"rates", "tilts", "profiles"} & set(parts):
         least = rates(systems, lfw)
     if "tilts" in parts:
         tilts(systems, lfw, listed, least)
     if "small" in parts:
         small(systems, lfw, listed)
+    if "profiles" in parts:
+        profiles(systems, lfw, least)
+    if "masks" in parts:
+        masks(systems, args.data / "scenes_masked")
     if "cost" in parts:
         cost(systems, lfw.pictures[:64])
 

@@ -19,6 +19,7 @@ from lineament.landmarkers.mean import Mean, MeanConfig
 from lineament.landmarkers.mesh import Mesh, MeshConfig, five_of
 from lineament.registry import landmarkers
 from lineament.types import Faces, Float32, Image
+from weights import pinned_or_skip
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -58,6 +59,19 @@ def test_a_tilt_that_the_detector_hardly_shows_is_seen(
     size = (seen.boxes[0, 2:] - seen.boxes[0, :2]).max()
     assert np.linalg.norm(faces.landmarks - truth, axis=-1).max() < size / 12
     assert np.array_equal(faces.boxes, seen.boxes)
+
+
+def test_far_tilted_faces_want_points_that_follow(portrait: tuple[Image, Faces]) -> None:
+    """Begun with 0009's points the mesh sees a face at 60 degrees, where the detector's show it upright."""
+    pinned_or_skip("regression0009")
+    after = Mesh(MeshConfig(base="regression0009"))
+    upright = after.refine(*([one] for one in portrait))[0]
+    image, seen, truth = turned(portrait[0], upright, -60)
+    (faces,) = after.refine([image], [seen])
+    assert faces.landmarks is not None and seen.landmarks is not None
+    assert abs(math.degrees(roll(seen.landmarks)[0] - roll(truth)[0])) > 30
+    assert abs(math.degrees(roll(faces.landmarks)[0] - roll(truth)[0])) < 4
+    assert faces[0].refinement is not None and faces[0].refinement.by == "mesh:regression0009"
 
 
 def test_what_is_no_face_keeps_the_detectors_points(mesh: Mesh, portrait: tuple[Image, Faces]) -> None:
@@ -127,6 +141,8 @@ def test_settings_are_checked() -> None:
         MeshConfig(score=1.5)
     with pytest.raises(ConfigError, match="alone_deg"):
         MeanConfig(alone_deg=-1)
+    with pytest.raises(ConfigError, match="begin with itself"):
+        landmarkers.create("mesh:mesh")
     with pytest.raises(ConfigError, match="average itself"):
         landmarkers.create("mean:mean:mesh")
     with pytest.raises(UnknownName, match="mesh"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament.counting import quantity
 from lineament.errors import NoLandmarks, UsageError
 from lineament.io.inputs import found_in, pictures
 from lineament.shown import shown
@@ -47,7 +48,7 @@ def refined(images: Any, faces: Any, name: str, place: Callable[[Given], Placed]
     """
     images, faces = pictures(images), found_in(faces)
     if len(images) != len(faces):
-        raise UsageError(f"{name}: faces of {len(faces)} pictures were given with {len(images)} pictures")
+        raise UsageError(f"{name}: faces of {quantity(len(faces), 'picture')}, given with {len(images)}")
     known = [found.landmarks for found in faces if found.landmarks is not None]
     if len(known) < len(faces):
         raise NoLandmarks(f"{name}: the detector gave no landmarks to refine")

@@ -18,6 +18,7 @@ from lineament.errors import ConfigError
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.landmarks import roll
 from lineament.io import assets, catalog
+from lineament.io.inputs import found_in
 from lineament.io.onnx import open_session
 from lineament.landmarkers._refining import Given, Placed, refined
 from lineament.landmarkers._views import View, around
@@ -48,40 +49,50 @@ _DOUBTFUL, _TILTED = math.radians(25), math.radians(5)
 
 @dataclass(frozen=True, slots=True)
 class MeshConfig:
-    """``score``: below it the detector's points are kept. ``looks``: how often at most a face is looked at
-    again once its tilt is known."""
+    """``base`` is the spec of the landmarker whose points turn the first view, "" for the detector's.
 
+    Below ``score`` the detector's points are kept. ``looks``: how often at most a face is looked at again
+    once its tilt is known.
+    """
+
+    base: str = ""
     score: float = 0.5
     looks: int = 2
 
     def __post_init__(self) -> None:
         if not 0 < self.score < 1 or not 0 <= self.looks <= 10:
             raise ConfigError("mesh: score lies between 0 and 1, looks from 0 to 10")
+        if self.base.partition(":")[0] == "mesh":
+            raise ConfigError("mesh: cannot begin with itself")
 
 
 @landmarkers.register("mesh", MeshConfig)
 class Mesh:
     """Places the five landmarks by 468 points of the face. Safe to call from several threads.
 
-    A face is seen as upright as the detector's points say; where the mesh is unsure, or sees it tilted
+    A face is seen as upright as the first points say; where the mesh is unsure, or sees it tilted
     still, also turned to either side. What stays unsure keeps the detector's points.
     """
 
-    name = "mesh"
-
     def __init__(self, config: MeshConfig | None = None) -> None:
         self.config = config or MeshConfig()
+        self.base = landmarkers.create(self.config.base) if self.config.base else None
+        self.name = "mesh" if self.base is None else f"mesh:{self.base.name}"
         weights, graph = (assets.fetch(file) for file in catalog.card("mesh").files)
         self._session = open_session(weights, graph=graph, pinned=True)
 
     def refine(self, images: Sequence[Image], faces: Sequence[Faces]) -> list[Faces]:
         """The same faces with better points and ``dense`` ``(N, 468, 2)``; raises `NoLandmarks`."""
-        return refined(images, faces, self.name, self._place)
+        first = self.base.refine(images, faces) if self.base else found_in(faces)
+        rolls = [
+            float(roll(points)) for one in first if one.landmarks is not None for points in one.landmarks
+        ]
+        return refined(images, faces, self.name, lambda given: self._place(given, rolls))
 
-    def _place(self, given: Given) -> Placed:
+    def _place(self, given: Given, rolls: Sequence[float]) -> Placed:
         views = [
-            around(pixels, box, _BOX, float(angle))
-            for pixels, box, angle in zip(given.pixels, given.boxes, roll(given.landmarks), strict=True)
+            around(pixels, box, _BOX, angle)
+            for pixels, box, angle in zip(given.pixels, given.boxes, rolls, strict=True)
         ]
         seen = self._look(views)
         rows = np.flatnonzero((seen.scores < self.config.score) | (seen.tilts > _DOUBTFUL))
