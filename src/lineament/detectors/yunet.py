@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.detectors._views import Found, ViewSettings, detect_views
+from lineament.detectors._looking import detect_views
+from lineament.detectors._merging import Found
+from lineament.detectors._views import ViewSettings
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
 from lineament.io.onnx import open_session
@@ -48,7 +50,7 @@ class YuNet:
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""
-        return detect_views(images, self.config, self._run, multiple=_DIVISOR, opencv=True)
+        return detect_views(images, self.config, self._run, multiple=_DIVISOR, opencv=not self.config.average)
 
     def _run(self, batch: UInt8) -> list[Found]:
         rows = self._session.run({"pixels": batch})["candidates"]
