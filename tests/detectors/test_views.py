@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineament.detectors._merging import Found, merge, parts_of_others, to_picture
-from lineament.detectors._views import AROUND, HALVED, SMALL_FACE, View, ViewSettings, enlarged, plan
+from lineament.detectors._views import AROUND, HALVED, SMALL_FACE, View, ViewSettings, cut, enlarged, plan
 from lineament.geometry.boxes import iou
 from lineament.io import images
 from lineament.registry import detectors
@@ -123,6 +123,18 @@ def test_averaged_boxes_are_weighted_by_score() -> None:
     np.testing.assert_allclose(faces.boxes, [[0, 0, 10, 10.8], [100, 0, 110, 10]], atol=1e-5)
     np.testing.assert_allclose(faces.scores, [0.9, 0.8])
     np.testing.assert_array_equal(merge([found], ViewSettings()).boxes[0], [0, 0, 10, 10])
+
+
+@pytest.mark.parametrize("longer", [256, 400, 512])
+def test_shrinking_averages(longer: int) -> None:
+    """A shrunk view is what area averaging gives, but for 3 levels of grey on average, of odd sides too."""
+    pixels = images.load(PORTRAIT).pixels[:1201, :901]
+    h, w = pixels.shape[:2]
+    wanted_wh = (round(w * longer / max(h, w)), round(h * longer / max(h, w)))
+    view = View(0, 0, w, h, (wanted_wh[0] / w, wanted_wh[1] / h))
+    shrunk = cut(pixels, view).astype(int)
+    wanted = cv2.resize(pixels, wanted_wh, interpolation=cv2.INTER_AREA).astype(int)
+    assert shrunk.shape == wanted.shape and np.abs(shrunk - wanted).mean() < 3
 
 
 def test_without_tiles_there_is_one_view() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lineament.detectors._views import ViewSettings
-from lineament.detectors.yunet import YuNet
+from lineament.detectors.yunet import YuNet, YuNetConfig
 from lineament.registry import detectors
 
 
 @dataclass(frozen=True, slots=True)
-class YuNetNConfig(ViewSettings):
+class YuNetNConfig(YuNetConfig):
     """Settings: see `ViewSettings`. Small faces are looked for enlarged, larger ones at half size too."""
 
     nms: float = 0.4
