@@ -135,7 +135,9 @@ def optional(name: str, make: Callable[[Sequence[Path]], Callable[[], int]], pat
 
 def compare_embeddings(paths: Sequence[Path], label: str, precision: str, longest: int) -> None:
     """Cosine between our embedding and the loop's, for faces that both find."""
-    with Analyzer(f"yunet:score={SCORE}", quality=False, precision=precision) as analyzer:
+    with Analyzer(
+        f"yunet:score={SCORE}", quality=False, precision=precision, pipeline="classic"
+    ) as analyzer:
         ours = [o.faces for o in analyzer.analyze(paths)]
     cosines: dict[bool, list[float]] = {True: [], False: []}
     only = 0
@@ -213,7 +215,9 @@ def timed_parts(analyzer: Any, clock: Clock) -> Iterator[None]:
 
 def stages(paths: Sequence[Path], label: str, precision: str, speed: float) -> None:
     """Where one thread spends its time, and the share of the bare kernels in it."""
-    with Analyzer(f"yunet:score={SCORE}", quality=False, precision=precision, workers=1) as analyzer:
+    with Analyzer(
+        f"yunet:score={SCORE}", quality=False, precision=precision, workers=1, pipeline="classic"
+    ) as analyzer:
         list(analyzer.analyze(paths))
         clock = Clock()
         with timed_parts(analyzer, clock):
@@ -242,7 +246,7 @@ def stages(paths: Sequence[Path], label: str, precision: str, speed: float) -> N
 
 
 def accuracy(data: Path, precision: str) -> None:
-    with Analyzer(quality=False, precision=precision) as analyzer:
+    with Analyzer(quality=False, precision=precision, pipeline="classic") as analyzer:
         listed = pairs.read_pairs(data / "pairs.csv")
         report = verification.evaluate(listed, data / "images", analyzer)
     assert report.accuracy is not None
@@ -280,7 +284,10 @@ def main() -> None:
     photos = [p for p in sorted((args.data / "photos").iterdir()) if cv2.imread(str(p)) is not None]
     lfw = sorted((args.data / "lfw" / "images").rglob("*.jpg"))
     lfw = lfw[:: max(1, len(lfw) // args.pictures)][: args.pictures]
-    ours = {p: Analyzer(f"yunet:score={SCORE}", quality=False, precision=p) for p in get_args(Precision)}
+    ours = {
+        p: Analyzer(f"yunet:score={SCORE}", quality=False, precision=p, pipeline="classic")
+        for p in get_args(Precision)
+    }
     for label, paths in (("photos", photos), (f"{len(lfw)} of LFW", lfw)):
         print(f"\n## {label}: {len(paths)} pictures, {CORES} cores, {args.rounds} rounds\n")
         systems: dict[str, Callable[[], int]] = {

@@ -34,7 +34,7 @@ def test_every_pipeline_is_made_of_what_there_is(card: pipelines.PipelineCard) -
     assert detectors.settings(card.detector) and embedders.settings(card.embedder)
     assert card.landmarks is None or landmarkers.settings(card.landmarks)
     assert card.cards == tuple(catalog.card(name) for name in card.models)
-    assert card.is_made_of(card.detector, card.landmarks, card.embedder)
+    assert card.embeds_by(card.landmarks, card.embedder) and card.finds_by(f"retry:{card.detector}")
 
 
 def test_names_are_their_files_and_no_models() -> None:
@@ -47,6 +47,7 @@ def test_names_are_their_files_and_no_models() -> None:
 def test_ids_tell_pipelines_apart() -> None:
     """No two share an id: other points or another network move the similarities."""
     assert len({card.model_id for card in CARDS}) == len(CARDS)
+    assert len({(card.landmarks, card.embedder) for card in CARDS}) == len(CARDS)
     assert all(pipelines.of(card.model_id) is card for card in CARDS)
     light = pipelines.card("light")
     assert light.model_id == light.model_id
@@ -56,6 +57,8 @@ def test_ids_tell_pipelines_apart() -> None:
         replace(light, models=("yunet", "sface")),
     ):
         assert changed.model_id != light.model_id
+    another = replace(light, detector="centerface", models=("centerface", "mesh", "sface"))
+    assert another.model_id == light.model_id
 
 
 def test_classic_keeps_the_id_of_galleries_made_before() -> None:
@@ -97,14 +100,19 @@ def test_the_larger_pipelines_run(name: str) -> None:
     assert faces.embeddings is not None and faces.embeddings.shape[1] == 384
 
 
-def test_the_pipelines_detector_may_be_wrapped() -> None:
-    """Looking again at turned pictures, or another score, is the same pipeline; another network is not."""
+def test_any_detector_may_find_the_faces_of_a_pipeline() -> None:
+    """A face is one person's whichever detector found it: the id stays, and another detector is told."""
     light = pipelines.card("light").model_id
     for detector in ("yunet", "yunet:score=0.8", "retry:yunet", "pipeline"):
-        assert Analyzer(detector, pipeline="light").model == light
-    other = Analyzer("haar", pipeline="light")
-    assert other.model == ModelId("sface+mesh", catalog.card("sface").sha256)
-    assert other.told == (f"not the pipeline light, a part is another: embeddings are of {other.model}",)
+        with Analyzer(detector, pipeline="light") as analyzer:
+            assert analyzer.model == light and analyzer.told == ()
+            assert analyzer.settings.measured()["pipeline"] == "light"
+    with Analyzer("haar", pipeline="light") as other:
+        assert other.model == light
+        assert other.told == (
+            "not the detector of the pipeline light: its thresholds were measured with yunet",
+        )
+        assert "pipeline" not in other.settings.measured()
 
 
 def test_the_same_parts_are_the_same_pipeline() -> None:
@@ -120,19 +128,19 @@ def test_the_same_parts_are_the_same_pipeline() -> None:
 def test_another_embedder_gets_the_detectors_points() -> None:
     """A pipeline's points go with its embedder: one trained here was trained without them."""
     parts = pipelines.parts("light", None, pipelines.OWN, "trained:model=somewhere")
-    assert parts.landmarks is None and parts.named("yunet") is None
+    assert parts.landmarks is None and parts.of is None
     assert pipelines.parts("light", None, "mesh", "combined").landmarks == "mesh"
     assert pipelines.parts("light", None, "none", "sface").landmarks is None
     assert pipelines.parts("light", None, pipelines.OWN, None).landmarks is None
 
 
-def test_parts_that_are_no_pipeline_have_the_thresholds_of_their_points_and_embedder() -> None:
-    """With another detector what was measured with the pipeline's decides, and says so."""
-    light = pipelines.card("light")
-    model = ModelId("sface+mesh", catalog.card("sface").sha256)
-    assert pipelines.measured(model).rows == light.rows
-    with pytest.raises(InsufficientData, match="no threshold was measured"):
-        pipelines.measured(ModelId("mine", "0" * 64))
+def test_parts_that_are_no_pipeline_decide_nothing() -> None:
+    """Their id is of embedder and points, and a threshold has to be measured first."""
+    with Analyzer(landmarks="mean:mesh") as analyzer:
+        assert analyzer.model == ModelId("sface+mean:mesh", catalog.card("sface").sha256)
+    for model in (analyzer.model, ModelId("mine", "0" * 64)):
+        with pytest.raises(InsufficientData, match="no threshold was measured"):
+            pipelines.measured(model)
     with pytest.raises(ModelMismatch, match="not those of this version"):
         pipelines.measured(ModelId("light", "0" * 64))
 

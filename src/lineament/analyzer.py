@@ -43,10 +43,9 @@ class Analyzer:
     objects. Without a detector, that by which the faces were cut that the ``attributes`` were trained on is
     used, and else the pipeline's; ``told`` says so, and warns of another one. ``landmarks`` names a
     landmarker, such as ``"mesh"``, that places each face's points anew before it is aligned, or takes those
-    of the detector (None); unless it is given, the pipeline's goes with the pipeline's embedder. The
-    pipeline's detector may be wrapped or set otherwise (``"retry:yunet"``); with any other part the
-    embeddings are of another ``model``, named after embedder and points (``sface+mesh``): thresholds move
-    with the points.
+    of the detector (None); unless it is given, the pipeline's goes with the pipeline's embedder. With other
+    points or another embedder than a pipeline's the embeddings are of another ``model``, named after both
+    (``sface+mean:mesh``): thresholds move with the points. The detector may be any.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
@@ -95,13 +94,18 @@ class Analyzer:
         points = parts.landmarks
         self.landmarker: Final = None if points is None else registry.landmarkers.made(points, "refine")
         self.detector: Final = self._detector(found.detector)
-        named = parts.named(found.detector)
+        own = parts.of
         model, told = None, list(found.told)
         if plain is not None:
             name = points if isinstance(points, str) else getattr(points, "name", None)
-            model = named.model_id if named is not None else unnamed(plain.model, name)
-            if pipeline is not None and named is not parts.card:
+            model = unnamed(plain.model, name) if own is None else own.model_id
+            if pipeline is not None and own is not parts.card:
                 told.append(f"not the pipeline {pipeline}, a part is another: embeddings are of {model}")
+            elif pipeline is not None and not parts.card.finds_by(found.detector):
+                told.append(
+                    f"not the detector of the pipeline {pipeline}: its thresholds were measured with "
+                    f"{parts.card.detector}"
+                )
         self.told: Final = tuple(told)
         self._steps = Steps(
             self.detector,
@@ -221,7 +225,7 @@ class Analyzer:
                 "or a false match rate: target_fmr=0.0001"
             )
         threshold.require_for_pairs()
-        threshold.model.require(self.model)
+        pipelines.require_threshold(threshold, self.model)
         outcomes = list(self.analyze([a, b]))
         first, second = (
             compared(outcome, face=face, largest=largest and face is None)

@@ -58,11 +58,15 @@ class PipelineCard:
 
     @property
     def model_id(self) -> ModelId:
-        """The pipeline's name, and a digest of every file in it and of its recipe."""
+        """The pipeline's name, and a digest of the way to the points, of the embedder, and of their files.
+
+        The detector is no part of it: a face of a photo is one person's, whichever detector found it.
+        """
         if self.keeps is not None:
             return catalog.card(self.keeps).model_id
-        parts = [f"{self.detector} {self.landmarks} {self.embedder} {self.recipe}"]
-        parts += [f"{file.name} {file.sha256}" for card in self.cards for file in card.files]
+        parts = [f"{self.landmarks} {self.embedder} {self.recipe}"]
+        behind = [card for card in self.cards if card.job != "detection"]
+        parts += [f"{file.name} {file.sha256}" for card in behind for file in card.files]
         return ModelId(self.name, hashlib.sha256("\n".join(parts).encode()).hexdigest())
 
     @property
@@ -85,13 +89,13 @@ class PipelineCard:
         """Whether the package index alone has every file."""
         return all(file.sources[0].kind == "wheel" for card in self.cards for file in card.files)
 
-    def is_made_of(self, detector: object, landmarks: object, embedder: object) -> bool:
-        """Whether these parts are the pipeline: its detector may be set or wrapped in other ways."""
-        return (
-            landmarks == self.landmarks
-            and _kernel(registry.embedders, embedder) == self.embedder
-            and _kernel(registry.detectors, detector) == _kernel(registry.detectors, self.detector)
-        )
+    def embeds_by(self, landmarks: object, embedder: object) -> bool:
+        """Whether points and embedder are the pipeline's."""
+        return landmarks == self.landmarks and _kernel(registry.embedders, embedder) == self.embedder
+
+    def finds_by(self, detector: object) -> bool:
+        """Whether a detector is the pipeline's, however it is set or wrapped."""
+        return _kernel(registry.detectors, detector) == _kernel(registry.detectors, self.detector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +122,11 @@ class Parts:
     landmarks: Any
     embedder: Any
 
-    def named(self, detector: object) -> PipelineCard | None:
-        """The pipeline that they are with this detector, whichever was asked for; None where they are none."""
+    @property
+    def of(self) -> PipelineCard | None:
+        """The pipeline that embeddings are of: that with these points and this embedder, if any."""
         known = (self.card, *cards().values())
-        made = (one for one in known if one.is_made_of(detector, self.landmarks, self.embedder))
-        return next(made, None)
+        return next((one for one in known if one.embeds_by(self.landmarks, self.embedder)), None)
 
 
 def parts(pipeline: str | None, detector: Any, landmarks: Any, embedder: Any) -> Parts:
@@ -199,15 +203,14 @@ def of(model: ModelId) -> PipelineCard | None:
 
 
 def measured(model: ModelId) -> Measured:
-    """The thresholds measured for a model: a named pipeline's, or those of an embedder with such points.
+    """The thresholds measured for a model: its pipeline's, with the detector that each of them states.
 
-    The latter were measured with the pipeline's own detector, as each says. Raises `InsufficientData` for a
-    model that nothing was measured for, such as an embedder trained here, and `ModelMismatch` for one whose
-    name is known with other weights.
+    Raises `InsufficientData` for a model that nothing was measured for, such as an embedder trained here,
+    and `ModelMismatch` for one whose name is known with other weights.
     """
-    for one in cards().values():
-        if model in (one.model_id, _without_name(one)):
-            return Measured(model, one.rows)
+    one = of(model)
+    if one is not None:
+        return Measured(model, one.rows)
     known = catalog.cards().get(model.name)
     if known is not None and known.model_id == model:
         return Measured(model, known.thresholds)
@@ -222,17 +225,29 @@ def measured(model: ModelId) -> Measured:
     )
 
 
+def require_threshold(threshold: Threshold, model: ModelId) -> None:
+    """Raise `ModelMismatch`, saying how to go on, for a threshold that was measured for another model."""
+    if threshold.model != model:
+        one = of(threshold.model)
+        use = "" if one is None else f"use it with --pipeline {one.name}, or "
+        raise ModelMismatch(
+            f"the threshold was measured for {told(threshold.model)}, the embeddings are of {told(model)}; "
+            f"{use}measure one for these with: lineament calibrate"
+        )
+
+
+def told(model: ModelId) -> str:
+    """A model by its pipeline's name, where it has one."""
+    one = of(model)
+    if one is None:
+        return str(model)
+    older = "older " if one.keeps is not None and one.name != DEFAULT else ""
+    return f"the {older}pipeline {one.name} ({model})"
+
+
 def unnamed(embedder: ModelId, points: str | None) -> ModelId:
     """The id of parts that are no named pipeline: the embedder's, and whose points aligned its faces."""
     return embedder if points is None else ModelId(f"{embedder.name}+{points}", embedder.sha256)
-
-
-def _without_name(one: PipelineCard) -> ModelId:
-    if one.embedder == "combined":
-        from lineament.embedders.combined import model_id
-
-        return unnamed(model_id(), one.landmarks)
-    return unnamed(catalog.card(one.embedder).model_id, one.landmarks)
 
 
 def _kernel(parts_of: registry.Registry[Any], spec: object) -> str | None:

@@ -120,8 +120,8 @@ class AnalyzerSettings:
         self.to_json()
         parts = self.parts()
         detector = parts.card.detector if parts.detector is None else parts.detector
-        named = parts.named(detector)
-        told = {} if named is None else {"pipeline": named.name}
+        named = parts.of is not None and parts.of.finds_by(detector)
+        told = {"pipeline": parts.of.name} if named and parts.of is not None else {}
         told |= {"detector": str(detector), "embedder": str(parts.embedder), "precision": self.precision}
         told |= {} if parts.landmarks is None else {"landmarks": str(parts.landmarks)}
         return {**told, "system": SUMMED if self.flip else SINGLE}

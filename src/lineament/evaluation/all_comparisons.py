@@ -182,7 +182,7 @@ def score(
         except (InsufficientData, ModelMismatch):
             threshold = None
     else:
-        threshold.model.require(captures.model)
+        pipelines.require_threshold(threshold, captures.model)
     at = () if threshold is None else (threshold.value,)
     found = compare(captures.embeddings, np.array(people.subjects), rates, at=at)
     eer, exact = equal_error.of_comparisons(found)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.answers import Answer, Table
 from lineament.counting import quantity
 from lineament.errors import InsufficientData
@@ -109,7 +110,7 @@ def evaluate(
 
     Raises `InsufficientData` when fewer than two groups hold anybody.
     """
-    threshold.model.require(captures.model)
+    pipelines.require_threshold(threshold, captures.model)
     subjects = np.array(people.subjects)
     of_row = np.array([groups.get(subject, "") for subject in people.subjects])
     names = sorted(set(of_row) - {""})

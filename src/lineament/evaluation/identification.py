@@ -276,7 +276,7 @@ def score(
         points.append(SearchPoint(chosen, fpir, fnir))
     given = _card_threshold(captures, target_fmr) if threshold is None else threshold
     if threshold is not None:
-        threshold.model.require(captures.model)
+        pipelines.require_threshold(threshold, captures.model)
     tried = given or (points[-1].threshold if points else None)
     return IdentificationReport(
         split=parts,

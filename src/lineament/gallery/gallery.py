@@ -28,6 +28,7 @@ from lineament.gallery.erasing import Alike, Receipt, Trace
 from lineament.gallery.searching import VERIFY_FMR, compare, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.io import inputs
+from lineament.pipelines import require_threshold
 from lineament.protocols import Ledger
 from lineament.records import Record, RecordKind, SubjectCount, Where
 from lineament.settings import MIN_QUALITY, AnalyzerSettings, FaceAnalyzer, Fusion, GallerySettings
@@ -147,7 +148,7 @@ class Gallery:
         measured with other weights.
         """
         if self.settings.threshold is not None:
-            self.settings.threshold.model.require(model)
+            require_threshold(self.settings.threshold, model)
             return self.settings.threshold
         if self.target_fmr is not None:
             return self._measured(model)
@@ -155,7 +156,7 @@ class Gallery:
 
     def _measured(self, model: ModelId) -> Threshold:
         if self.settings.threshold is not None:
-            self.settings.threshold.model.require(model)
+            require_threshold(self.settings.threshold, model)
             return self.settings.threshold
         return measured_threshold(model, VERIFY_FMR if self.target_fmr is None else self.target_fmr)
 

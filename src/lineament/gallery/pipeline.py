@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lineament import pipelines
 from lineament.errors import ModelMismatch
-from lineament.pipelines import OWN, PipelineCard
+from lineament.pipelines import OWN, PipelineCard, told
 from lineament.settings import AnalyzerSettings
 from lineament.types import ModelId
 
@@ -34,14 +34,6 @@ def require(held: ModelId, asked: ModelId) -> None:
         f"the gallery holds embeddings of {told(held)}, not of {told(asked)}, and similarities between the "
         f"two mean nothing: {open_it}, or {moving(asked)}"
     )
-
-
-def told(model: ModelId) -> str:
-    """A model by its pipeline's name, where it has one."""
-    one = pipelines.of(model)
-    if one is None:
-        return str(model)
-    return f"the {'older ' if _older(one) else ''}pipeline {one.name} ({model})"
 
 
 def moving(to: ModelId) -> str:

@@ -194,7 +194,7 @@ def _see_all(
     """Every row, ordered by path; each picture is looked at once."""
     rows = sorted(manifest, key=lambda row: (row.path, row.id))
     pictures = list({row.path: row for row in rows}.values())
-    stated = {"detector": settings.detector, "precision": settings.precision}
+    stated = {"detector": settings.detector, "precision": settings.precision, "model": str(analyzer.model)}
     done: dict[str, Any] = {} if log is None else log.done
     if done.get(_SETTINGS, stated) != stated:
         raise UsageError("an unfinished run with other settings is there; remove its journal to begin anew")
