@@ -75,6 +75,7 @@ def test_a_pipeline_is_an_analyzer() -> None:
         faces = analyzer.analyze_one(SAMPLES[0]).faces
     assert faces.model == analyzer.model and faces.embeddings is not None
     assert faces.embeddings.shape[1] == 128 and faces.refinements is not None
+    assert faces.dense is None  # 468 points a face are for whoever names the landmarks
     settings = AnalyzerSettings(pipeline="light")
     assert Analyzer.from_settings(AnalyzerSettings.from_json(settings.to_json())).model == analyzer.model
     assert settings.measured()["pipeline"] == "light" and settings.measured()["landmarks"] == "mesh"
@@ -147,7 +148,7 @@ def test_parts_that_are_no_pipeline_decide_nothing() -> None:
 
 def test_a_misspelt_pipeline_is_told_the_nearest() -> None:
     """The error lists them all."""
-    with pytest.raises(UnknownName, match=r"did you mean 'light'\?; pipelines: classic"):
+    with pytest.raises(UnknownName, match=r"did you mean 'light'\?; pipelines: light, "):
         Analyzer(pipeline="lihgt")
     with pytest.raises(UnknownName, match=r"no model or pipeline named 'acurate'.*'accurate'"):
         pipelines.model_cards(["acurate"])

@@ -43,9 +43,10 @@ class Analyzer:
     objects. Without a detector, that by which the faces were cut that the ``attributes`` were trained on is
     used, and else the pipeline's; ``told`` says so, and warns of another one. ``landmarks`` names a
     landmarker, such as ``"mesh"``, that places each face's points anew before it is aligned, or takes those
-    of the detector (None); unless it is given, the pipeline's goes with the pipeline's embedder. With other
-    points or another embedder than a pipeline's the embeddings are of another ``model``, named after both
-    (``sface+mean:mesh``): thresholds move with the points. The detector may be any.
+    of the detector (None); unless it is given, the pipeline's goes with the pipeline's embedder, and faces
+    keep no ``dense`` points. With other points or another embedder than a pipeline's the embeddings are of
+    another ``model``, named after both (``sface+mean:mesh``): thresholds move with the points. The detector
+    may be any.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
@@ -114,6 +115,8 @@ class Analyzer:
             quality,
             keep_images,
             landmarker=self.landmarker,
+            # A mesh of every face is much to keep and to write down for whoever did not ask for it.
+            dense=self.settings.landmarks != OWN,
             model=mirrored(model) if flip and model is not None else model,
         )
         self._engine = Threads(workers, ahead=1, name="analyze")
@@ -169,7 +172,7 @@ class Analyzer:
         The embeddings are of the same model, to be compared with those of this analyzer.
         """
         made = Analyzer(detector, self.embedder, workers=workers, landmarks=self.landmarker)
-        made._steps = replace(made._steps, model=self.model)
+        made._steps = replace(made._steps, model=self.model, dense=self._steps.dense)
         return made
 
     def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
