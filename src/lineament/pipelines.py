@@ -22,7 +22,7 @@ from lineament.io import catalog
 from lineament.io.catalog import MeasuredThreshold, ModelCard
 from lineament.types import ModelId, Threshold
 
-DEFAULT: Final = "classic"
+DEFAULT: Final = "light"
 """The pipeline where none is named."""
 
 OWN: Final = "pipeline"
