@@ -38,6 +38,7 @@ from lineament.quality.pose import head_pose
 from lineament.registry import detectors, landmarkers
 from lineament.scoring.paired import Counts, paired
 from lineament.scoring.rate import Rate
+from lineament.scoring.verification import cross_validated_accuracy
 from lineament.types import Faces, Float32, Image, UInt8
 
 DETECTOR = "detector"
@@ -196,8 +197,10 @@ def missed(first: Float32, second: Float32, threshold: float) -> float:
 
 def small(systems: Systems, lfw: people.LabelledPictures, listed: pairs.PairList) -> None:
     place = {name: row for row, name in enumerate(lfw.names)}
-    paths = [lfw.pictures[place[name]] for name in listed.pictures]
-    accuracy: dict[str, list[str]] = {spec: [] for spec in systems.specs}
+    rows = [place[name] for name in listed.pictures]
+    paths = [lfw.pictures[row] for row in rows]
+    plain = systems.embedded("plain", lfw.pictures)
+    cells: dict[str, list[str]] = {spec: [] for spec in systems.specs}
     for side in SIDES:
 
         def shrink(image: Image, side: int = side) -> Image:
@@ -210,19 +213,26 @@ def small(systems: Systems, lfw: people.LabelledPictures, listed: pairs.PairList
             )
 
         for spec, vectors in systems.embedded(f"side-{side}", paths, shrink).items():
-            failed = int(np.isnan(vectors).any(axis=1).sum())
+            whole = plain[spec][rows]
+            cells[spec].append(of_found(listed, whole[listed.first], vectors[listed.second]))
+            cells[spec].append(of_found(listed, vectors[listed.first], vectors[listed.second]))
             rate = verification.score(listed, Captures(vectors, (), systems.embedder.model)).accuracy_rate
-            accuracy[spec].append(f"{percent(rate)}, {failed}")
-    print(f"\n{len(listed)} listed pairs, faces so long: accuracy, percent, and photos without a face\n")
-    print(
-        "| points | "
-        + " | ".join(f"{side} px" for side in SIDES)
-        + " |\n"
-        + "| --- " * (1 + len(SIDES))
-        + "|"
-    )
-    for spec, cells in accuracy.items():
-        print(f"| {spec} | " + " | ".join(cells) + " |")
+            failed = int(np.isnan(vectors).any(axis=1).sum())
+            cells[spec].append(f"{percent(rate)}, {failed} photos without a face")
+    heads = [f"{what}, {side} px" for side in SIDES for what in ("one photo", "both", "both, all pairs")]
+    print(f"\n{len(listed)} listed pairs, faces so long: accuracy in percent, of pairs found and of all\n")
+    print("| points | " + " | ".join(heads) + " |\n" + "| --- " * (1 + len(heads)) + "|")
+    for spec, row in cells.items():
+        print(f"| {spec} | " + " | ".join(row) + " |")
+
+
+def of_found(listed: pairs.PairList, first: Float32, second: Float32) -> str:
+    """Accuracy over the folds of the pairs in which both photos have a face, and their number."""
+    scores = (first * second).sum(axis=1)
+    there = ~np.isnan(scores)
+    none = np.zeros(there.sum(), bool)
+    found = cross_validated_accuracy(scores[there], listed.same[there], listed.folds[there], none)
+    return f"{found.mean * 100:.2f} ({there.sum():,})"
 
 
 def profiles(systems: Systems, lfw: people.LabelledPictures, least: dict[str, float]) -> None:
