@@ -117,11 +117,20 @@ def test_half_size_is_seen_for_larger_faces_only() -> None:
 
 
 def test_averaged_boxes_are_weighted_by_score() -> None:
-    """Of a face's boxes the mean by score is given, and other faces do not count."""
+    """Of a face's boxes the mean by score is given, of its points that of the best one's view."""
     found = _found((0, 0, 10, 10, 0.9), (0, 0, 10, 12, 0.6), (100, 0, 110, 10, 0.8))
     faces = merge([found], ViewSettings(average=True))
     np.testing.assert_allclose(faces.boxes, [[0, 0, 10, 10.8], [100, 0, 110, 10]], atol=1e-5)
     np.testing.assert_allclose(faces.scores, [0.9, 0.8])
+    points = np.array([0.0, 10.0, 50.0], np.float32)[:, None, None] * np.ones((1, 5, 2), np.float32)
+    moved = merge([Found(found.boxes, found.scores, points)], ViewSettings(average=True)).landmarks
+    assert moved is not None
+    np.testing.assert_allclose(moved[:, 0, 0], [4, 50], atol=1e-5)
+    each = [Found(found.boxes[i : i + 1], found.scores[i : i + 1], points[i : i + 1]) for i in range(3)]
+    apart = merge(each, ViewSettings(average=True))
+    assert apart.landmarks is not None
+    np.testing.assert_allclose(apart.boxes, faces.boxes, atol=1e-5)
+    np.testing.assert_allclose(apart.landmarks[:, 0, 0], [0, 50], atol=1e-5)
     np.testing.assert_array_equal(merge([found], ViewSettings()).boxes[0], [0, 0, 10, 10])
 
 

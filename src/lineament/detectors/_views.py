@@ -71,8 +71,8 @@ class ViewSettings:
     goes, ``top_k`` how many candidates are considered. ``long_side`` is the largest view, ``overlap`` the
     least that two tiles share (more for huge pictures). ``enlarge`` above 1 is the factor of the view for
     small faces, ``half`` adds the one at half size. With ``average`` a face's box is the mean of those
-    found of it, weighted by score, otherwise the best. ``batch`` views of one shape run together: 1 is
-    fastest on a CPU.
+    found of it, weighted by score, and its points that of the best one's view; otherwise both are the best
+    one's. ``batch`` views of one shape run together: 1 is fastest on a CPU.
     """
 
     score: float = 0.6
