@@ -155,13 +155,14 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
 def enlarged(size_wh: tuple[int, int], hints: Float32, settings: ViewSettings) -> list[View]:
     """The enlarged views of a picture whose native view hinted at small faces at ``hints`` ``(N, 4)``.
 
-    They cover the rectangle of all hints, in tiles where it gets larger than a view.
+    They cover the rectangle of all hints, in tiles where it gets larger than a view. It starts at multiples
+    of 16 pixels: at twice the size the network's grid then lies on it as on the whole picture.
     """
     w, h = size_wh
     if not len(hints):
         return []
     middle, factor = center(hints), settings.enlarge
-    x1, y1 = (max(0, math.floor(v - AROUND)) for v in middle.min(axis=0))
+    x1, y1 = (max(0, math.floor(v - AROUND) // 16 * 16) for v in middle.min(axis=0))
     x2, y2 = (min(side, math.ceil(v + AROUND)) for v, side in zip(middle.max(axis=0), (w, h), strict=True))
     side = int(settings.long_side / factor)
     return [
