@@ -78,7 +78,7 @@ def test_every_hinted_face_is_whole_in_an_enlarged_view(
     boxes = np.array([[x, y, x + size, y + size] for x, y in corners], np.float32)
     views = enlarged((w, h), boxes, chosen)
     assert all(max(v.width * v.scale_xy[0], v.height * v.scale_xy[1]) <= 1025 for v in views)
-    low, high = boxes.min(axis=0)[:2] - AROUND, boxes.max(axis=0)[2:] + AROUND
+    low, high = boxes.min(axis=0)[:2] - AROUND - 16, boxes.max(axis=0)[2:] + AROUND
     assert all(v.x >= low[0] and v.x + v.width <= high[0] for v in views)
     assert all(v.y >= low[1] and v.y + v.height <= high[1] for v in views)
     for box in boxes[:, None]:
@@ -117,11 +117,20 @@ def test_half_size_is_seen_for_larger_faces_only() -> None:
 
 
 def test_averaged_boxes_are_weighted_by_score() -> None:
-    """Of a face's boxes the mean by score is given, and other faces do not count."""
+    """Of a face's boxes the mean by score is given, of its points that of the best one's view."""
     found = _found((0, 0, 10, 10, 0.9), (0, 0, 10, 12, 0.6), (100, 0, 110, 10, 0.8))
     faces = merge([found], ViewSettings(average=True))
     np.testing.assert_allclose(faces.boxes, [[0, 0, 10, 10.8], [100, 0, 110, 10]], atol=1e-5)
     np.testing.assert_allclose(faces.scores, [0.9, 0.8])
+    points = np.array([0.0, 10.0, 50.0], np.float32)[:, None, None] * np.ones((1, 5, 2), np.float32)
+    moved = merge([Found(found.boxes, found.scores, points)], ViewSettings(average=True)).landmarks
+    assert moved is not None
+    np.testing.assert_allclose(moved[:, 0, 0], [4, 50], atol=1e-5)
+    each = [Found(found.boxes[i : i + 1], found.scores[i : i + 1], points[i : i + 1]) for i in range(3)]
+    apart = merge(each, ViewSettings(average=True))
+    assert apart.landmarks is not None
+    np.testing.assert_allclose(apart.boxes, faces.boxes, atol=1e-5)
+    np.testing.assert_allclose(apart.landmarks[:, 0, 0], [0, 50], atol=1e-5)
     np.testing.assert_array_equal(merge([found], ViewSettings()).boxes[0], [0, 0, 10, 10])
 
 

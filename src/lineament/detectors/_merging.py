@@ -20,7 +20,7 @@ WITHIN = 0.05
 """Share of a box that lies within a larger one from which it may be a part of that face (an ear, a jaw)."""
 
 SAME_BOX_IOU = 0.5
-"""Boxes that overlap at least so much are averaged, where boxes are."""
+"""Boxes that overlap the best of a face at least so much are averaged with it, where boxes are."""
 
 _LARGER = 1.25
 _SAME_FACE_IOU = 0.3
@@ -94,15 +94,19 @@ def merge(
         compared = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
     kept = nms(compared, scores, settings.nms)
     if settings.average:
-        boxes[kept] = _averaged(boxes[kept], boxes, scores)
+        alike = np.where(iou(boxes[kept], boxes) >= SAME_BOX_IOU, scores, 0)
+        view = np.repeat(np.arange(len(parts)), [len(p.scores) for p in parts])[best]
+        boxes[kept] = _shares(alike) @ boxes
+        # Points of a shrunk view are coarser: of another view than the best one's they made SFace worse.
+        alike[view[kept][:, None] != view] = 0
+        landmarks[kept] = np.tensordot(_shares(alike), landmarks, axes=1)
     kept = kept[~parts_of_others(boxes[kept], shrunk, too_large)]
     return Faces(boxes=boxes[kept], scores=scores[kept], landmarks=landmarks[kept])
 
 
-def _averaged(kept: Float32, boxes: Float32, scores: Float32) -> Float32:
-    """Each of the boxes ``kept`` ``(K, 4)`` as the mean of those of the same face, weighted by score."""
-    weights = np.where(iou(kept, boxes) >= SAME_BOX_IOU, scores, 0)
-    return np.asarray(weights @ boxes / weights.sum(axis=1, keepdims=True), np.float32)
+def _shares(weights: Float32) -> Float32:
+    """Weights ``(K, N)``, in each row as shares of 1."""
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def parts_of_others(

@@ -71,8 +71,8 @@ class ViewSettings:
     goes, ``top_k`` how many candidates are considered. ``long_side`` is the largest view, ``overlap`` the
     least that two tiles share (more for huge pictures). ``enlarge`` above 1 is the factor of the view for
     small faces, ``half`` adds the one at half size. With ``average`` a face's box is the mean of those
-    found of it, weighted by score, otherwise the best. ``batch`` views of one shape run together: 1 is
-    fastest on a CPU.
+    found of it, weighted by score, and its points that of the best one's view; otherwise both are the best
+    one's. ``batch`` views of one shape run together: 1 is fastest on a CPU.
     """
 
     score: float = 0.6
@@ -155,13 +155,14 @@ def plan(size_wh: tuple[int, int], settings: ViewSettings) -> list[View]:
 def enlarged(size_wh: tuple[int, int], hints: Float32, settings: ViewSettings) -> list[View]:
     """The enlarged views of a picture whose native view hinted at small faces at ``hints`` ``(N, 4)``.
 
-    They cover the rectangle of all hints, in tiles where it gets larger than a view.
+    They cover the rectangle of all hints, in tiles where it gets larger than a view. It starts at multiples
+    of 16 pixels: at twice the size the network's grid then lies on it as on the whole picture.
     """
     w, h = size_wh
     if not len(hints):
         return []
     middle, factor = center(hints), settings.enlarge
-    x1, y1 = (max(0, math.floor(v - AROUND)) for v in middle.min(axis=0))
+    x1, y1 = (max(0, math.floor(v - AROUND) // 16 * 16) for v in middle.min(axis=0))
     x2, y2 = (min(side, math.ceil(v + AROUND)) for v, side in zip(middle.max(axis=0), (w, h), strict=True))
     side = int(settings.long_side / factor)
     return [
