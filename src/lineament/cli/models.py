@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineament.cli import streams
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.cli.transfers import transfers
 from lineament.counting import quantity
 from lineament.io.own_files import BUNDLE
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from lineament.errors import LineamentError
     from lineament.io.assets import Policy
     from lineament.io.catalog import ModelCard
-    from lineament.io.delivery import Progress
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, bundle, check and add model files.")
 
@@ -218,7 +215,7 @@ def pull(
                 if done.card.name in known  # the second file of a model comes with the first
             ]
         else:
-            with _transfers() as progress:
+            with transfers() as progress:
                 for card in cards:
                     try:
                         if file is not None:
@@ -289,7 +286,7 @@ def write_bundle(
 
     cards = pipelines.model_cards(names or [pipelines.DEFAULT])
     with Report(json) as report:
-        with _transfers() as progress:
+        with transfers() as progress:
             bundles.export(file, cards, progress=progress)
         size = file.stat().st_size
         report.line({"bundle": str(file), "bytes": size, "models": [card.name for card in cards]})
@@ -386,35 +383,3 @@ def _place(card: ModelCard) -> str:
     if path is None:
         return "no"
     return "cache" if path.is_relative_to(assets.cache_folder()) else "folder"
-
-
-@contextmanager
-def _transfers() -> Iterator[Progress]:
-    """Progress of transfers on stderr: a bar on a terminal, else a line when each begins."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    if not sys.stderr.isatty():
-        begun: set[str] = set()
-
-        def note(description: str, done: int, total: int | None) -> None:
-            if description not in begun:
-                begun.add(description)
-                size = f" ({total / 1e6:.1f} MB)" if total else ""
-                streams.complain(f"{description}{size}")
-
-        yield note
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def draw(description: str, done: int, total: int | None) -> None:
-            if description not in tasks:
-                tasks[description] = bars.add_task(description, total=total)
-            bars.update(tasks[description], completed=done, total=total)
-
-        yield draw
