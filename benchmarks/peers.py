@@ -114,7 +114,7 @@ def vectors(name: str, system: System, paths: Sequence[Path], keep: Path | None)
     if file is not None and file.exists():
         return np.asarray(np.load(file))
     if system.embed is None:
-        with Analyzer("yunet", "sface", precision="exact", quality=False) as analyzer:
+        with Analyzer(precision="exact", quality=False, pipeline="classic") as analyzer:
             rows = capture(analyzer, paths).embeddings
     else:
         found = [system.embed(path) for path in paths]

@@ -4,8 +4,9 @@
 
 DIR holds ``photos/`` (pictures of any size) and ``lfw/images/`` with ``lfw/pairs.csv``. Every system reads
 the same files and detects, aligns and embeds every face. The systems take turns round by round, so a busy
-machine slows all of them; medians and ratios are printed. Then: are the embeddings the same, what does each
-precision cost in accuracy, where does the time go, and how far is the total from the bare kernels.
+machine slows all of them; medians and ratios are printed, on the clock and by processor time. Then: are the
+embeddings the same, what does each precision cost in accuracy, where does the time go, and how far is the
+total from the bare kernels.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, get_args
 import cv2
 import numpy as np
 
-import lineament.analyzer
+from lineament import steps
 from lineament.analyzer import Analyzer
 from lineament.evaluation import pairs, verification
 from lineament.geometry.boxes import iou
@@ -103,19 +104,23 @@ def with_deepface(paths: Sequence[Path]) -> Callable[[], int]:
 def turns(systems: dict[str, Callable[[], int]], rounds: int, pictures: int) -> dict[str, float]:
     """Median pictures a second of each system over interleaved rounds."""
     seconds: dict[str, list[float]] = defaultdict(list)
+    busy: dict[str, list[float]] = defaultdict(list)
     faces: dict[str, int] = {}
     for _ in range(rounds):
         for name, run in systems.items():
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             faces[name] = run()
             seconds[name].append(time.perf_counter() - start)
+            busy[name].append(time.process_time() - used)
     speeds = {name: pictures / statistics.median(s) for name, s in seconds.items()}
     base = statistics.median(seconds["OpenCV loop"])
-    print(f"| system | faces | pictures/s | x the OpenCV loop (rounds) |\n|{'---|' * 4}")
+    base_busy = statistics.median(busy["OpenCV loop"])
+    print(f"| system | faces | pictures/s | x the OpenCV loop (rounds) | processor time |\n|{'---|' * 5}")
     for name, values in seconds.items():
         ratios = [a / b for a, b in zip(seconds["OpenCV loop"], values, strict=True)]
         spread = f"{base / statistics.median(values):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"| {name} | {faces[name]} | {speeds[name]:.1f} | {spread} |")
+        by_processor = base_busy / statistics.median(busy[name])
+        print(f"| {name} | {faces[name]} | {speeds[name]:.1f} | {spread} | {by_processor:.2f} |")
     return speeds
 
 
@@ -135,7 +140,9 @@ def optional(name: str, make: Callable[[Sequence[Path]], Callable[[], int]], pat
 
 def compare_embeddings(paths: Sequence[Path], label: str, precision: str, longest: int) -> None:
     """Cosine between our embedding and the loop's, for faces that both find."""
-    with Analyzer(f"yunet:score={SCORE}", quality=False, precision=precision) as analyzer:
+    with Analyzer(
+        f"yunet:score={SCORE}", quality=False, precision=precision, pipeline="classic"
+    ) as analyzer:
         ours = [o.faces for o in analyzer.analyze(paths)]
     cosines: dict[bool, list[float]] = {True: [], False: []}
     only = 0
@@ -193,11 +200,11 @@ class TimedSession:
 @contextmanager
 def timed_parts(analyzer: Any, clock: Clock) -> Iterator[None]:
     """Time decoding, warping and the two networks inside an analyzer."""
-    load, cut = images.load, lineament.analyzer.cut
+    load, cut = images.load, steps.cut
     detector, embedder = analyzer.detector, analyzer.embedder
     sessions = detector._session, embedder._session
     images.load = clock.around("decode", load)  # type: ignore[assignment]
-    lineament.analyzer.cut = clock.around("align: warp", cut)  # type: ignore[attr-defined]
+    steps.cut = clock.around("align: warp", cut)  # type: ignore[assignment]
     detector._session = TimedSession(sessions[0], clock, "detect: network")
     embedder._session = TimedSession(sessions[1], clock, "embed: network")
     detect, embed = detector.detect, embedder.embed
@@ -206,14 +213,16 @@ def timed_parts(analyzer: Any, clock: Clock) -> Iterator[None]:
     try:
         yield
     finally:
-        images.load, lineament.analyzer.cut = load, cut  # type: ignore[attr-defined]
+        images.load, steps.cut = load, cut  # type: ignore[assignment]
         detector._session, embedder._session = sessions
         del detector.detect, embedder.embed
 
 
 def stages(paths: Sequence[Path], label: str, precision: str, speed: float) -> None:
     """Where one thread spends its time, and the share of the bare kernels in it."""
-    with Analyzer(f"yunet:score={SCORE}", quality=False, precision=precision, workers=1) as analyzer:
+    with Analyzer(
+        f"yunet:score={SCORE}", quality=False, precision=precision, workers=1, pipeline="classic"
+    ) as analyzer:
         list(analyzer.analyze(paths))
         clock = Clock()
         with timed_parts(analyzer, clock):
@@ -242,7 +251,7 @@ def stages(paths: Sequence[Path], label: str, precision: str, speed: float) -> N
 
 
 def accuracy(data: Path, precision: str) -> None:
-    with Analyzer(quality=False, precision=precision) as analyzer:
+    with Analyzer(quality=False, precision=precision, pipeline="classic") as analyzer:
         listed = pairs.read_pairs(data / "pairs.csv")
         report = verification.evaluate(listed, data / "images", analyzer)
     assert report.accuracy is not None
@@ -280,12 +289,17 @@ def main() -> None:
     photos = [p for p in sorted((args.data / "photos").iterdir()) if cv2.imread(str(p)) is not None]
     lfw = sorted((args.data / "lfw" / "images").rglob("*.jpg"))
     lfw = lfw[:: max(1, len(lfw) // args.pictures)][: args.pictures]
-    ours = {p: Analyzer(f"yunet:score={SCORE}", quality=False, precision=p) for p in get_args(Precision)}
+    ours = {
+        p: Analyzer(f"yunet:score={SCORE}", quality=False, precision=p, pipeline="classic")
+        for p in get_args(Precision)
+    }
+    quick = Analyzer(f"yunet:score={SCORE},precision=fast", quality=False, pipeline="classic")
     for label, paths in (("photos", photos), (f"{len(lfw)} of LFW", lfw)):
         print(f"\n## {label}: {len(paths)} pictures, {CORES} cores, {args.rounds} rounds\n")
         systems: dict[str, Callable[[], int]] = {
             "OpenCV loop": lambda paths=paths: sum(len(b) for b, _ in opencv_loop(paths)),  # type: ignore[misc]
         } | {f"lineament {p}": count(analyzer, paths) for p, analyzer in ours.items()}
+        systems["lineament balanced, detector fast"] = count(quick, paths)
         if not args.no_peers:
             few = paths[:50]
             peers = {"dlib": with_face_recognition, "DeepFace": with_deepface}

@@ -65,7 +65,9 @@ def captured(system: str, pictures: people.LabelledPictures, keep: Path | None) 
     else:
         detector = {"centerface": "centerface", "unaligned": Unaligned("yunet")}.get(system, "yunet")
         flip = system == "flip"
-        with Analyzer(detector, "sface", precision="exact", quality=False, flip=flip) as analyzer:
+        with Analyzer(
+            detector, precision="exact", quality=False, flip=flip, pipeline="classic"
+        ) as analyzer:
             found = capture(analyzer, pictures.pictures)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-"""Measure a model's threshold table on folders of people, and print it as TOML for its card.
+"""Measure a pipeline's threshold table on folders of people, and print it as TOML for its card.
 
     python -m benchmarks.thresholds --data LFW_IMAGES --pairs pairs.txt --name "LFW folds 1-3" [--top 20]
+        [--pipeline NAME]
 
 Every cross-subject comparison counts. ``--top`` lists the most similar "non-mated" pairs: in a data set
 labelled by hand many of them are the same person under two names. Nothing is removed: the rates then err on
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.evaluation import calibration, capture, pairs, verification
 from lineament.io import sources
@@ -32,8 +34,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a folder a person")
     parser.add_argument("--pairs", type=Path, help="LFW's pairs.txt or CSV, for accuracy")
     parser.add_argument("--name", required=True, help="what the data set is called in the card")
-    parser.add_argument("--detector", default="yunet")
-    parser.add_argument("--embedder", default="sface")
+    parser.add_argument("--pipeline", default="classic", choices=list(pipelines.cards()))
     parser.add_argument("--precision", default="exact")
     parser.add_argument("--top", type=int, default=0)
     parser.add_argument("--without", type=Path)
@@ -48,15 +49,12 @@ def main() -> None:
     embeddings, failures = _embed(args, photos)
     print(f"# {len(photos)} pictures, {len(set(subjects))} subjects, {failures} failures to acquire")
 
-    words = (
-        args.name,
-        "all cross-subject comparisons",
-        f"{args.detector} + {args.embedder}",
-        args.precision,
-    )
+    one = pipelines.card(args.pipeline)
+    parts = [part for part in (one.detector, one.landmarks, one.embedder) if part is not None]
+    words = (args.name, "all cross-subject comparisons", " + ".join(parts), args.precision)
     total = comparisons.compare(embeddings, subjects, ()).total
     rates = [rate for rate in RATES if thresholds.supports(rate, total)]
-    chosen = calibration.choose(embeddings, subjects, rates, _model(args.embedder), ", ".join(words))
+    chosen = calibration.choose(embeddings, subjects, rates, one.model_id, ", ".join(words))
     points = [point for _, point in chosen]
     _measured(args, embeddings, photos, points)
     for point in points:
@@ -68,14 +66,14 @@ def main() -> None:
     if args.without:
         _without(args.without, embeddings, subjects)
     if args.check:
-        _check(args.embedder, [threshold for threshold, _ in chosen])
+        _check(one, [threshold for threshold, _ in chosen])
 
 
 def _embed(args: argparse.Namespace, photos: list[Path]) -> tuple[np.ndarray, int]:
     if args.keep and args.keep.exists():
         kept = np.load(args.keep)
         return kept["embeddings"], int(kept["failures"])
-    with Analyzer(args.detector, args.embedder, precision=args.precision, quality=False) as analyzer:
+    with Analyzer(pipeline=args.pipeline, precision=args.precision, quality=False) as analyzer:
         captures = capture.capture(analyzer, photos)
     if args.keep:
         np.savez(args.keep, embeddings=captures.embeddings, failures=len(captures.failures))
@@ -97,7 +95,9 @@ def _measured(
         listed = pairs.read_pairs(args.pairs)
         row = {photo.relative_to(args.data).as_posix(): i for i, photo in enumerate(photos)}
         picked = embeddings[[row[name] for name in listed.pictures]]
-        found = verification.score(listed, capture.Captures(picked, (), _model(args.embedder)))
+        found = verification.score(
+            listed, capture.Captures(picked, (), pipelines.card(args.pipeline).model_id)
+        )
         assert found.accuracy is not None
         print(f"listed_accuracy = {found.accuracy.mean:.5f}")
         print(f"listed_accuracy_se = {found.accuracy.standard_error:.5f}")
@@ -111,19 +111,11 @@ def _measured(
         print(f'all_fnmr_at_fmr_{key}_interval = "{fnmr.interval.low:.2g} to {fnmr.interval.high:.2g}"')
 
 
-def _model(name: str) -> capture.ModelId:
-    from lineament.io.catalog import card
-
-    return card(name).model_id
-
-
-def _check(embedder: str, chosen: list[Threshold]) -> None:
+def _check(one: pipelines.PipelineCard, chosen: list[Threshold]) -> None:
     """Every threshold of the card was chosen again, bit for bit."""
-    from lineament.io.catalog import card
-
     found = {threshold.target_rate: threshold.value for threshold in chosen}
-    wrong = [row for row in card(embedder).thresholds if found.get(row.target_rate) != row.value]
-    for row in card(embedder).thresholds:
+    wrong = [row for row in one.rows if found.get(row.target_rate) != row.value]
+    for row in one.rows:
         print(f"# card {row.target_rate:g}: {row.value!r}, chosen here {found.get(row.target_rate)!r}")
     print(f"# {'DIFFERENT FROM' if wrong else 'equal to'} the card")
     raise SystemExit(bool(wrong))

@@ -16,11 +16,12 @@ import jinja2
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.cli.output import Report
 from lineament.errors import LineamentError
 from lineament.gallery.gallery import Gallery, Identified
-from lineament.io import assets, catalog, images, sources
+from lineament.io import assets, images, sources
 from lineament.plots.annotate import MATCH, NO_MATCH, annotate
 from lineament.types import Decision, Image, Match
 
@@ -108,8 +109,8 @@ def fetch_models() -> None:
                 tasks[description] = bar.add_task(description, total=total)
             bar.update(tasks[description], completed=done, total=total)
 
-        for name in ("yunet", "sface"):
-            assets.fetch(catalog.card(name), progress=show)
+        for card in pipelines.card(pipelines.DEFAULT).cards:
+            assets.fetch(card, progress=show)
 
 
 def describe(found: Identified) -> list[dict[str, str]]:

@@ -208,10 +208,11 @@ def test_settings_are_a_table(given: Any) -> None:
 def test_flip_is_a_setting() -> None:
     """The sum of a face and its mirror image is another model, and travels with the settings."""
     with Analyzer(flip=True, quality=False) as analyzer:
-        assert analyzer.model is not None and analyzer.model.name == "sface+mirror"
+        assert analyzer.model is not None and analyzer.model.name == "light+mirror"
         assert pickle.loads(pickle.dumps(analyzer)).model == analyzer.model
         assert analyzer.settings.measured()["system"].startswith("sum of the embeddings")
-    assert AnalyzerSettings("yunet").measured() == {
+    assert AnalyzerSettings("yunet", pipeline="classic").measured() == {
+        "pipeline": "classic",
         "detector": "yunet",
         "embedder": "sface",
         "precision": "balanced",

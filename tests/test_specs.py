@@ -143,7 +143,7 @@ def test_a_misspelt_name_is_named(spec: str) -> None:
             "photo.jpg is a file; `lineament models add` makes one",
         ),
         (detectors, "runs/localizer/model.onnx", "is a file; give the folder it lies in, runs/localizer;"),
-        (embedders, "runs/emb", "there is no folder runs/emb; embedders here: sface, "),
+        (embedders, "runs/emb", "there is no folder runs/emb; embedders here: combined, "),
         (attributes, "runs/localize", "finished training; did you mean 'runs/localizer'?"),
         (attributes, "runs/attr,age", "there is no folder runs/attr,age; attribute classifiers here: age"),
     ],

@@ -13,16 +13,17 @@ from functools import cache
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from lineament import registry
+from lineament import pipelines, registry
 from lineament.attributes._finding import finding
 from lineament.counting import quantity
-from lineament.embedders._mirrored import Mirrored
+from lineament.embedders._mirrored import Mirrored, mirrored
 from lineament.engines.threads import Threads
 from lineament.errors import ConfigError, FaceError, PictureError
 from lineament.geometry.choosing import choose
-from lineament.io import catalog, inputs
+from lineament.io import inputs
 from lineament.io.opencv import one_thread_each
 from lineament.kinds import found_by, is_face, noun
+from lineament.pipelines import OWN, unnamed
 from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 from lineament.settings import AnalyzerSettings, Spec
 from lineament.steps import Picture, Steps
@@ -36,11 +37,16 @@ _log = logging.getLogger("lineament")
 class Analyzer:
     """Takes pictures through every step; one `Outcome` a picture, in the order given.
 
-    ``detector``, ``embedder`` and ``attributes`` are specs for the registry (``"retry:yunet"``), folders of
-    finished trainings, or objects. Without a detector, that by which the faces were cut that the
-    ``attributes`` were trained on is used, and else YuNet; ``told`` says so, and warns of another one.
-    ``landmarks`` names a landmarker, such as ``"mesh"``, that places each face's points anew before it is
-    aligned; the embeddings are then of another ``model``, ``sface+mesh``: thresholds move with the points.
+    ``pipeline`` names detector, points and embedder as one system, with an id and thresholds of its own
+    (`lineament.pipelines`); parts given take the place of its own. ``detector``, ``embedder`` and
+    ``attributes`` are specs for the registry (``"retry:yunet"``), folders of finished trainings, or
+    objects. Without a detector, that by which the faces were cut that the ``attributes`` were trained on is
+    used, and else the pipeline's; ``told`` says so, and warns of another one. ``landmarks`` names a
+    landmarker, such as ``"mesh"``, that places each face's points anew before it is aligned, or takes those
+    of the detector (None); unless it is given, the pipeline's goes with the pipeline's embedder, and faces
+    keep no ``dense`` points. With other points or another embedder than a pipeline's the embeddings are of
+    another ``model``, named after both (``sface+mean:mesh``): thresholds move with the points. The detector
+    may be any.
     ``workers`` is the number of threads, one a core by default; ``batch_size`` how many pictures a thread
     takes at once; ``precision`` the embedder's (see `lineament.io.onnx.open_session`). At most
     ``batch_size * (workers + 2)`` outcomes wait to be read, so memory stays flat over any number of
@@ -52,7 +58,7 @@ class Analyzer:
     def __init__(
         self,
         detector: Spec | Detector | None = None,
-        embedder: Spec | Embedder | None = "sface",
+        embedder: Spec | Embedder | None = OWN,
         attributes: Sequence[Spec | AttributeClassifier] | Spec | AttributeClassifier = (),
         *,
         quality: bool = True,
@@ -61,7 +67,8 @@ class Analyzer:
         batch_size: int = 8,
         keep_images: bool = False,
         flip: bool = False,
-        landmarks: Spec | Landmarker | None = None,
+        landmarks: Spec | Landmarker | None = OWN,
+        pipeline: str | None = None,
     ) -> None:
         self.settings: Final = AnalyzerSettings(
             detector,
@@ -74,18 +81,33 @@ class Analyzer:
             keep_images=keep_images,
             flip=flip,
             landmarks=landmarks,
+            pipeline=pipeline,
         )
-        self.embedder: Final = _embedder(self.settings)
+        parts = self.settings.parts()
+        plain = _embedder(parts.embedder, precision)
+        self.embedder: Final = Mirrored(plain) if flip and plain is not None else plain
         self.attributes: Final = tuple(
             registry.attributes.made(one, "predict") for one in self.settings.attributes
         )
         _require_distinct(self.attributes)
-        found = finding(self.settings.detector, self.attributes)
-        self.told: Final = found.told
+        found = finding(parts.detector, self.attributes, parts.card.detector)
         self.detector_spec: Final = found.detector if isinstance(found.detector, str) else None
-        given = self.settings.landmarks
-        self.landmarker: Final = None if given is None else registry.landmarkers.made(given, "refine")
+        points = parts.landmarks
+        self.landmarker: Final = None if points is None else registry.landmarkers.made(points, "refine")
         self.detector: Final = self._detector(found.detector)
+        own = parts.of
+        model, told = None, list(found.told)
+        if plain is not None:
+            name = points if isinstance(points, str) else getattr(points, "name", None)
+            model = unnamed(plain.model, name) if own is None else own.model_id
+            if pipeline is not None and own is not parts.card:
+                told.append(f"not the pipeline {pipeline}, a part is another: embeddings are of {model}")
+            elif pipeline is not None and not parts.card.finds_by(found.detector):
+                told.append(
+                    f"not the detector of the pipeline {pipeline}: its thresholds were measured with "
+                    f"{parts.card.detector}"
+                )
+        self.told: Final = tuple(told)
         self._steps = Steps(
             self.detector,
             self.embedder,
@@ -93,7 +115,9 @@ class Analyzer:
             quality,
             keep_images,
             landmarker=self.landmarker,
-            model=self.model,
+            # A mesh of every face is much to keep and to write down for whoever did not ask for it.
+            dense=self.settings.landmarks != OWN,
+            model=mirrored(model) if flip and model is not None else model,
         )
         self._engine = Threads(workers, ahead=1, name="analyze")
 
@@ -139,12 +163,17 @@ class Analyzer:
 
     @property
     def model(self) -> ModelId | None:
-        """The model of the embeddings, named after the landmarker too; None without an embedder."""
-        if self.embedder is None or self.landmarker is None:
-            return self.embedder.model if self.embedder is not None else None
-        given, model = self.settings.landmarks, self.embedder.model
-        points = given if isinstance(given, str) else self.landmarker.name
-        return ModelId(f"{model.name}+{points}", model.sha256)
+        """The model of the embeddings: the pipeline's id, or that of parts; None without embedder."""
+        return self._steps.model
+
+    def behind(self, detector: Detector, *, workers: int | None = None) -> Analyzer:
+        """The same points and embedder for faces that ``detector`` tells, such as those of a manifest.
+
+        The embeddings are of the same model, to be compared with those of this analyzer.
+        """
+        made = Analyzer(detector, self.embedder, workers=workers, landmarks=self.landmarker)
+        made._steps = replace(made._steps, model=self.model, dense=self._steps.dense)
+        return made
 
     def analyze(self, sources: Iterable[Source] | Source, *, digests: bool = False) -> Iterator[Outcome]:
         """One outcome a source, in order, while later ones are being worked on.
@@ -192,14 +221,14 @@ class Analyzer:
         if self.model is None:
             raise ConfigError("verify needs an embedder")
         if threshold is None:
-            threshold = catalog.card_of(self.model).threshold(target_fmr)
+            threshold = pipelines.measured(self.model).threshold(target_fmr)
         if not isinstance(threshold, Threshold):
             raise ConfigError(
                 f"threshold: {threshold!r:.80} is no Threshold; give one that `lineament calibrate` wrote, "
                 "or a false match rate: target_fmr=0.0001"
             )
         threshold.require_for_pairs()
-        threshold.model.require(self.model)
+        pipelines.require_threshold(threshold, self.model)
         outcomes = list(self.analyze([a, b]))
         first, second = (
             compared(outcome, face=face, largest=largest and face is None)
@@ -268,21 +297,18 @@ def _tell_of_others(kinds: tuple[str, ...], spec: str | None) -> None:
         )
 
 
-def _embedder(settings: AnalyzerSettings) -> Embedder | None:
+def _embedder(spec: Spec | Embedder | None, precision: str) -> Embedder | None:
     """The embedder at the precision, where it has the choice and its spec makes none.
 
     Detectors stay in float32: rounding moves landmarks by pixels, and embeddings with them.
     """
-    spec = settings.embedder
     if spec is None:
         return None
     if isinstance(spec, str) and (
         "precision" in registry.embedders.settings(spec) and "precision=" not in spec
     ):
-        embedder = registry.embedders.create(spec, precision=settings.precision)
-    else:
-        embedder = registry.embedders.made(spec, "embed")
-    return Mirrored(embedder) if settings.flip else embedder
+        return registry.embedders.create(spec, precision=precision)
+    return registry.embedders.made(spec, "embed")
 
 
 def _require_distinct(attributes: Sequence[AttributeClassifier]) -> None:

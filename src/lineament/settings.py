@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, get_args, runtime_checkable
 
+from lineament import pipelines
 from lineament.config import did_you_mean, from_mapping, require_whole
 from lineament.embedders._mirrored import SINGLE, SUMMED
 from lineament.errors import ConfigError
 from lineament.io import calibration_file, inputs
 from lineament.io.onnx import Precision
+from lineament.pipelines import OWN, Parts
 from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 from lineament.types import Outcome, Threshold
 
@@ -47,13 +49,14 @@ class AnalyzerSettings:
     """What `lineament.analyzer.Analyzer` is made of; it explains each.
 
     ``detector``, ``embedder``, ``attributes`` and ``landmarks`` are specs for the registry, folders of
-    finished trainings, or objects. With ``flip`` the embedder sums each face and its mirror image.
+    finished trainings, or objects; ``"pipeline"``, and a detector of None, are those of the ``pipeline``,
+    the default one unless it is named. With ``flip`` the embedder sums each face and its mirror image.
 
-    Raises `ConfigError` for a value of the wrong kind.
+    Raises `ConfigError` for a value of the wrong kind, and `UnknownName` for no pipeline.
     """
 
     detector: Spec | Detector | None = None
-    embedder: Spec | Embedder | None = "sface"
+    embedder: Spec | Embedder | None = OWN
     attributes: tuple[Spec | AttributeClassifier, ...] = ()
     quality: bool = True
     workers: int | None = None
@@ -61,7 +64,8 @@ class AnalyzerSettings:
     batch_size: int = 8
     keep_images: bool = False
     flip: bool = False
-    landmarks: Spec | Landmarker | None = None
+    landmarks: Spec | Landmarker | None = OWN
+    pipeline: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
@@ -71,6 +75,7 @@ class AnalyzerSettings:
         for name in ("batch_size",) if self.workers is None else ("batch_size", "workers"):
             require_whole(name, getattr(self, name))
             put(self, name, int(getattr(self, name)))
+        self.parts()  # raises where no pipeline is called so
         put(self, "detector", _plain(self.detector))
         put(self, "embedder", _plain(self.embedder))
         put(self, "landmarks", _plain(self.landmarks))
@@ -100,11 +105,25 @@ class AnalyzerSettings:
         """The settings that `to_json` gave; raises `ConfigError` for unknown keys and ill-typed values."""
         return _read(cls, values, "analyzer settings")
 
+    def parts(self) -> Parts:
+        """The pipeline's parts but for those given."""
+        return pipelines.parts(self.pipeline, self.detector, self.landmarks, self.embedder)
+
+    def specs(self) -> tuple[str, ...]:
+        """The detector's and the embedder's, where they are specs: what trainings are looked for in."""
+        parts = self.parts()
+        given = (parts.card.detector if parts.detector is None else parts.detector, parts.embedder)
+        return tuple(part for part in given if isinstance(part, str))
+
     def measured(self) -> dict[str, str]:
         """What an evaluation states of the system that it measured; raises as `to_json`."""
-        values = self.to_json()
-        told = {name: str(values[name]) for name in ("detector", "embedder", "precision")}
-        told |= {} if self.landmarks is None else {"landmarks": str(self.landmarks)}
+        self.to_json()
+        parts = self.parts()
+        detector = parts.card.detector if parts.detector is None else parts.detector
+        named = parts.of is not None and parts.of.finds_by(detector)
+        told = {"pipeline": parts.of.name} if named and parts.of is not None else {}
+        told |= {"detector": str(detector), "embedder": str(parts.embedder), "precision": self.precision}
+        told |= {} if parts.landmarks is None else {"landmarks": str(parts.landmarks)}
         return {**told, "system": SUMMED if self.flip else SINGLE}
 
 

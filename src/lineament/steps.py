@@ -74,6 +74,7 @@ class Steps:
     keep_images: bool
     digests: bool = False
     landmarker: Landmarker | None = None
+    dense: bool = True
     model: ModelId | None = None
 
     def __call__(self, batch: Sequence[Picture]) -> list[Outcome]:
@@ -115,7 +116,7 @@ class Steps:
     def _refine(self, landmarker: Landmarker, pictures: Sequence[Picture]) -> None:
         """Better landmarks before anything looks at them."""
         for picture, faces in _answered(pictures, landmarker.refine):
-            picture.faces = faces
+            picture.faces = faces if self.dense else faces.with_columns(dense=None)
 
     def _classify(self, classifier: AttributeClassifier, pictures: Sequence[Picture]) -> None:
         for picture, answer in _answered(pictures, classifier.predict):
@@ -155,9 +156,11 @@ class Steps:
                     model=self.model or self.embedder.model,
                 )
         if self.quality:
+            whose = None if self.embedder is None else self.embedder.model.name
             for picture in found:
                 assert picture.crops is not None
-                picture.faces = picture.faces.with_columns(quality=assess(picture.faces, picture.crops))
+                quality = assess(picture.faces, picture.crops, whose)
+                picture.faces = picture.faces.with_columns(quality=quality)
 
 
 def _answered(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer, central_face
 from lineament.cli.main import app
 from lineament.errors import ConfigError, InsufficientData, ModelMismatch, UsageError
@@ -20,7 +21,7 @@ from lineament.evaluation.calibration import held_out_rows
 from lineament.evaluation.capture import capture
 from lineament.evaluation.people import open_people
 from lineament.geometry.alignment import ARCFACE_112
-from lineament.io import calibration_file, catalog, images
+from lineament.io import calibration_file, images
 from lineament.io.calibration_file import Calibration
 from lineament.scoring import similarity
 from lineament.scoring.probability import Probability
@@ -46,7 +47,7 @@ def threshold_file(
     """A calibration as the command writes it, at a threshold of the test's choice."""
     threshold = Threshold(
         value,
-        model or catalog.card("sface").model_id,
+        model or pipelines.card(pipelines.DEFAULT).model_id,
         0.01,
         "my people",
         0.01,
@@ -101,7 +102,7 @@ def test_calibrate_writes_the_smallest_threshold_that_keeps_the_target(crowd: Pa
     answer, said = calibrated(crowd, out, "--target-fmr", "0.1", "--precision", "exact")
     chosen = calibration_file.load(out)
     assert chosen.threshold.to_json() == answer["threshold"]
-    assert chosen.threshold.model == catalog.card("sface").model_id
+    assert chosen.threshold.model == pipelines.card(pipelines.DEFAULT).model_id
     people = open_people(crowd)
     apart = held_out_rows(people.subjects, 0.3, 0)
     whose = np.array(people.subjects)

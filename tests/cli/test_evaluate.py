@@ -137,7 +137,7 @@ def test_all_comparisons_print_what_the_data_support(people: Path, tmp_path: Pat
     assert list(found["unsupported"]) == ["1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6"]
     assert set(found["eer"]) == {"value", "low", "high", "n"}
     assert found["system"].startswith("sum of the embeddings of a face and its mirror image")
-    assert found["model"].startswith("sface+mirror@")
+    assert found["model"].startswith("light+mirror@")
     assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == ["det.png", "roc.png", "scores.png"]
 
 

@@ -172,7 +172,7 @@ def test_a_look_alike_is_told_with_what_it_is_worth(enrolled: Run, tmp_path: Pat
     enrolled("backup", str(tmp_path / "before.db"))
     told = enrolled("remove", "[red]Barack", "--yes")
     assert (
-        "1 record of another person looks alike at the threshold for two faces (0.362, FMR 0.001)" in told
+        "1 record of another person looks alike at the threshold for two faces (0.375, FMR 0.001)" in told
     )
     assert "probably of other people; look at the photos" in told
     assert "as at most 1 in 100,000 pairs of different people do" in told

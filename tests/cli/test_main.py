@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import lineament
+from lineament import pipelines
 from lineament.io import assets, catalog
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -58,13 +59,13 @@ def test_nothing_is_sent_anywhere(tmp_path: Path) -> None:
 
     Its telemetry stays silent under CI, so the variables that tell of CI are taken away.
     """
-    for name in ("yunet", "sface"):
-        assets.fetch(catalog.card(name))
+    for card in pipelines.card(pipelines.DEFAULT).cards:
+        assets.fetch(card)
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed: system calls cannot be watched")
     trace = (strace, "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-e", "signal=none")
-    run = lineament_process("detect", str(SAMPLES), "--json", "-", before=trace, home=tmp_path)
+    run = lineament_process("analyze", str(SAMPLES), "--json", "-", before=trace, home=tmp_path)
     if "Operation not permitted" in run.stderr:
         pytest.skip("strace may not trace here")
     assert run.returncode == 0 and run.stdout.count('"outcome": "ok"') == 6

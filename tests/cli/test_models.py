@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from lineament import pipelines
 from lineament.cli.models import app
 from lineament.errors import ConfigError, UnknownName
 from lineament.io import assets, catalog
@@ -27,6 +28,7 @@ def cache(tmp_path: Path, gender: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """An empty cache on a machine that has no network."""
     monkeypatch.setenv("LINEAMENT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("LINEAMENT_OFFLINE", "1")
+    monkeypatch.delenv("LINEAMENT_MODELS", raising=False)
     return tmp_path / "cache"
 
 
@@ -41,11 +43,15 @@ def _rows(result: Result) -> list[dict[str, object]]:
 def test_list_names_every_card_with_its_terms(cache: Path) -> None:
     """One JSON object a model on stdout and nothing else; the table shows the same names."""
     rows = _rows(_run("list", "--json", "-"))
-    assert {row["name"] for row in rows} == set(catalog.cards())
-    assert all(row["licence"] and isinstance(row["commercial_use"], bool) for row in rows)
-    assert not any(row["cached"] for row in rows)
+    systems = [row for row in rows if row["job"] == "pipeline"]
+    models = [row for row in rows if row["job"] != "pipeline"]
+    assert [row["name"] for row in systems] == list(pipelines.cards())
+    assert {row["name"] for row in models} == set(catalog.cards())
+    assert all(row["licence"] and isinstance(row["commercial_use"], bool) for row in models)
+    assert not any(row["here"] for row in rows)
     table = _run("list")
-    assert table.exit_code == 0 and all(name in table.stdout for name in catalog.cards())
+    names = (*pipelines.cards(), *catalog.cards())
+    assert table.exit_code == 0 and all(name in table.stdout for name in names)
 
 
 def test_list_by_job(cache: Path) -> None:
@@ -123,10 +129,8 @@ def test_what_cannot_be_had_is_counted(cache: Path) -> None:
     result = _run("pull", "--json", "-")
     rows = _rows(result)
     assert result.exit_code == 1
-    assert [(row["name"], row["outcome"]) for row in rows] == [
-        ("yunet", "unavailable"),
-        ("sface", "unavailable"),
-    ]
+    names = pipelines.card(pipelines.DEFAULT).models
+    assert [(row["name"], row["outcome"]) for row in rows] == [(name, "unavailable") for name in names]
     assert all("models pull --bundle" in str(row["error"]) for row in rows)
 
 

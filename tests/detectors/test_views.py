@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineament.detectors._views import (
-    SMALL_FACE,
-    Found,
-    View,
-    ViewSettings,
-    parts_of_others,
-    plan,
-    to_picture,
-)
+from lineament.detectors._merging import Found, merge, parts_of_others, to_picture
+from lineament.detectors._views import AROUND, HALVED, SMALL_FACE, View, ViewSettings, cut, enlarged, plan
 from lineament.geometry.boxes import iou
 from lineament.io import images
 from lineament.registry import detectors
@@ -75,35 +68,82 @@ def test_every_small_face_is_whole_in_some_tile(w: int, h: int, data: st.DataObj
 
 @given(st.integers(1, 2048), st.integers(1, 2048), st.floats(1.25, 4), st.data())
 @settings(max_examples=200, deadline=None)
-def test_every_small_face_is_whole_in_an_enlarged_view(
+def test_every_hinted_face_is_whole_in_an_enlarged_view(
     w: int, h: int, factor: float, data: st.DataObject
 ) -> None:
-    """With ``enlarge`` every face up to its bound lies inside an enlarged view; a larger one in none."""
+    """The enlarged views hold every small face that was hinted at, in place, and no larger one."""
     chosen = ViewSettings(enlarge=factor, long_side=1024)
-    views = [v for v in plan((w, h), chosen) if v.most < np.inf]
-    assert all(max(v.width * v.scale_xy[0], v.height * v.scale_xy[1]) <= 1025 for v in views)
     size = data.draw(st.integers(1, min(w, h, SMALL_FACE + 8)))
-    x, y = data.draw(st.integers(0, w - size)), data.draw(st.integers(0, h - size))
-    kept = 0
-    for view in views:
-        box = np.array([[x - view.x, y - view.y, x - view.x + size, y - view.y + size]], np.float32)
-        inside = box.min() >= 0 and box[0, 2] <= view.width and box[0, 3] <= view.height
-        seen = box * np.tile(np.array(view.scale_xy, np.float32), 2)
-        back = to_picture(Found(seen, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)), view)
-        if inside and len(back.scores):
-            np.testing.assert_allclose(back.boxes[0], [x, y, x + size, y + size], atol=1e-2)
-            kept += 1
-    assert size == SMALL_FACE or (kept >= 1) == (size < SMALL_FACE)
+    corners = [(data.draw(st.integers(0, w - size)), data.draw(st.integers(0, h - size))) for _ in range(3)]
+    boxes = np.array([[x, y, x + size, y + size] for x, y in corners], np.float32)
+    views = enlarged((w, h), boxes, chosen)
+    assert all(max(v.width * v.scale_xy[0], v.height * v.scale_xy[1]) <= 1025 for v in views)
+    low, high = boxes.min(axis=0)[:2] - AROUND - 16, boxes.max(axis=0)[2:] + AROUND
+    assert all(v.x >= low[0] and v.x + v.width <= high[0] for v in views)
+    assert all(v.y >= low[1] and v.y + v.height <= high[1] for v in views)
+    for box in boxes[:, None]:
+        kept = 0
+        for view in views:
+            moved = box - np.array([view.x, view.y, view.x, view.y], np.float32)
+            inside = moved.min() >= 0 and moved[0, 2] <= view.width and moved[0, 3] <= view.height
+            seen = moved * np.tile(np.array(view.scale_xy, np.float32), 2)
+            back = to_picture(Found(seen, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32)), view)
+            if inside and len(back.scores):
+                np.testing.assert_allclose(back.boxes, box, atol=1e-2)
+                kept += 1
+        assert size == SMALL_FACE or (kept >= 1) == (size < SMALL_FACE)
+
+
+def test_without_a_hint_nothing_is_enlarged() -> None:
+    """A picture whose native view shows nothing small costs no enlarged view."""
+    assert enlarged((900, 700), np.zeros((0, 4), np.float32), ViewSettings(enlarge=2)) == []
 
 
 def test_an_enlarged_view_finds_smaller_faces() -> None:
-    """Faces of 11 pixels, which the native view misses, are found in the enlarged one, in place."""
-    canvas, wanted = scene([(300, 200, 0.4), (700, 100, 0.036), (80, 600, 0.034)], (900, 700))
+    """Faces of 15 pixels, of which the native view has but a hint, are found in the enlarged one."""
+    canvas, wanted = scene([(300, 200, 0.4), (700, 100, 0.046), (80, 600, 0.046)], (900, 700))
     plain = detectors.create("yunet").detect([Image(canvas)])[0]
     assert len(plain) == 1
     found = detectors.create("yunet:enlarge=2").detect([Image(canvas)])[0]
     overlaps = iou(wanted, found.boxes).max(axis=1)
     assert len(found) == 3 and (overlaps > 0.5).all(), (found.boxes, wanted)
+
+
+def test_half_size_is_seen_for_larger_faces_only() -> None:
+    """The view at half size is added where it is asked for, never to a picture in tiles."""
+    (half,) = [v for v in plan((900, 700), ViewSettings(half=True)) if v.scale_xy == (0.5, 0.5)]
+    assert half.least == HALVED and half.score == ViewSettings().score
+    assert not [v for v in plan((4000, 700), ViewSettings(half=True)) if v.scale_xy == (0.5, 0.5)]
+
+
+def test_averaged_boxes_are_weighted_by_score() -> None:
+    """Of a face's boxes the mean by score is given, of its points that of the best one's view."""
+    found = _found((0, 0, 10, 10, 0.9), (0, 0, 10, 12, 0.6), (100, 0, 110, 10, 0.8))
+    faces = merge([found], ViewSettings(average=True))
+    np.testing.assert_allclose(faces.boxes, [[0, 0, 10, 10.8], [100, 0, 110, 10]], atol=1e-5)
+    np.testing.assert_allclose(faces.scores, [0.9, 0.8])
+    points = np.array([0.0, 10.0, 50.0], np.float32)[:, None, None] * np.ones((1, 5, 2), np.float32)
+    moved = merge([Found(found.boxes, found.scores, points)], ViewSettings(average=True)).landmarks
+    assert moved is not None
+    np.testing.assert_allclose(moved[:, 0, 0], [4, 50], atol=1e-5)
+    each = [Found(found.boxes[i : i + 1], found.scores[i : i + 1], points[i : i + 1]) for i in range(3)]
+    apart = merge(each, ViewSettings(average=True))
+    assert apart.landmarks is not None
+    np.testing.assert_allclose(apart.boxes, faces.boxes, atol=1e-5)
+    np.testing.assert_allclose(apart.landmarks[:, 0, 0], [0, 50], atol=1e-5)
+    np.testing.assert_array_equal(merge([found], ViewSettings()).boxes[0], [0, 0, 10, 10])
+
+
+@pytest.mark.parametrize("longer", [256, 400, 512])
+def test_shrinking_averages(longer: int) -> None:
+    """A shrunk view is what area averaging gives, but for 3 levels of grey on average, of odd sides too."""
+    pixels = images.load(PORTRAIT).pixels[:1201, :901]
+    h, w = pixels.shape[:2]
+    wanted_wh = (round(w * longer / max(h, w)), round(h * longer / max(h, w)))
+    view = View(0, 0, w, h, (wanted_wh[0] / w, wanted_wh[1] / h))
+    shrunk = cut(pixels, view).astype(int)
+    wanted = cv2.resize(pixels, wanted_wh, interpolation=cv2.INTER_AREA).astype(int)
+    assert shrunk.shape == wanted.shape and np.abs(shrunk - wanted).mean() < 3
 
 
 def test_without_tiles_there_is_one_view() -> None:

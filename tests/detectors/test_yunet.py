@@ -77,6 +77,19 @@ def test_default_settings_equal_opencv_on_samples() -> None:
         np.testing.assert_allclose(found.landmarks[0].ravel(), wanted[0, 4:14], atol=0.1)
 
 
+def test_bfloat16_leaves_the_points_in_place() -> None:
+    """The fast precision finds the same faces, its points within a hundredth of their size."""
+    exact, fast = detectors.create("yunet"), detectors.create("yunet:precision=fast")
+    for path in SAMPLES:
+        image = images.load(path)
+        wanted, got = exact.detect([image])[0], fast.detect([image])[0]
+        assert len(got) == len(wanted) and got.landmarks is not None and wanted.landmarks is not None
+        size = (wanted.boxes[:, 2:] - wanted.boxes[:, :2]).max(axis=1)
+        shift = np.abs(got.landmarks - wanted.landmarks).max(axis=(1, 2)) / size
+        assert shift.max() < 0.01, (path.name, shift)
+        np.testing.assert_allclose(got.scores, wanted.scores, atol=0.02)
+
+
 def test_onnxruntime_agrees() -> None:
     """The edited graph means the same to both runtimes."""
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -6,22 +6,28 @@ from itertools import pairwise
 
 import pytest
 
+from lineament import pipelines
 from lineament.errors import InsufficientData
 from lineament.io import catalog
 from lineament.scoring.thresholds import supports
 
-WITH_THRESHOLDS = [name for name, card in catalog.cards().items() if card.thresholds]
+ROWS = {name: card.thresholds for name, card in catalog.cards().items() if card.thresholds}
+ROWS |= {name: one.rows for name, one in pipelines.cards().items()}
 
 
-def test_the_default_embedder_has_thresholds() -> None:
-    """SFace can decide from FMR 1e-2 down to 1e-5."""
-    assert [row.target_rate for row in catalog.card("sface").thresholds] == [1e-2, 1e-3, 1e-4, 1e-5]
+@pytest.mark.parametrize("name", pipelines.cards())
+def test_every_pipeline_has_thresholds(name: str) -> None:
+    """Each can decide from FMR 1e-2 down to 1e-5, by what was measured of its own parts."""
+    one = pipelines.card(name)
+    assert [row.target_rate for row in one.rows] == [1e-2, 1e-3, 1e-4, 1e-5]
+    parts = " + ".join(part for part in (one.detector, one.landmarks, one.embedder) if part)
+    assert all(f", {parts}, exact" in row.measured_on for row in one.rows)
 
 
-@pytest.mark.parametrize("name", WITH_THRESHOLDS)
+@pytest.mark.parametrize("name", ROWS)
 def test_every_row_is_supported_and_keeps_its_target(name: str) -> None:
     """Observed rate at or below the target and inside its interval; 30 errors or more expected."""
-    for row in catalog.card(name).thresholds:
+    for row in ROWS[name]:
         assert row.rate <= row.target_rate
         assert row.low <= row.rate <= row.high
         assert supports(row.target_rate, row.comparisons)
@@ -29,10 +35,10 @@ def test_every_row_is_supported_and_keeps_its_target(name: str) -> None:
         assert row.measured_on
 
 
-@pytest.mark.parametrize("name", WITH_THRESHOLDS)
+@pytest.mark.parametrize("name", ROWS)
 def test_stricter_targets_have_higher_thresholds(name: str) -> None:
     """Fewer false matches cost a higher similarity."""
-    rows = sorted(catalog.card(name).thresholds, key=lambda row: -row.target_rate)
+    rows = sorted(ROWS[name], key=lambda row: -row.target_rate)
     assert all(a.value < b.value for a, b in pairwise(rows))
 
 

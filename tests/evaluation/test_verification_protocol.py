@@ -59,7 +59,7 @@ def test_sample_photos_are_told_apart_and_each_is_analysed_once(tmp_path: Path) 
     assert found["failures_to_acquire"] == 0
     assert (found["accuracy"]["value"], found["auc"], found["eer"]["value"]) == (1.0, 1.0, 0.0)
     assert set(found["fnmr_at_fmr"]) == {"1e-2", "1e-3"}
-    assert found["model"].startswith("sface@")
+    assert found["model"].startswith("light@")
 
 
 def test_missing_damaged_and_faceless_pictures_are_failures_to_acquire(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InsufficientData, UsageError
 from lineament.io import images
@@ -22,7 +23,7 @@ SAMPLES = sorted(p for p in (Path(__file__).parents[2] / "samples").iterdir() if
 @pytest.fixture(scope="module")
 def outcomes() -> tuple[list[Outcome], list[Outcome]]:
     """The samples without and with refined points."""
-    with Analyzer() as plain, Analyzer(landmarks="mesh") as refined:
+    with Analyzer(landmarks=None) as plain, Analyzer(landmarks="mesh") as refined:
         return list(plain.analyze(SAMPLES[:3])), list(refined.analyze(SAMPLES[:3]))
 
 
@@ -45,13 +46,16 @@ def test_the_points_are_refined_before_anything_uses_them(
 def test_embeddings_of_refined_faces_are_another_models(
     outcomes: tuple[list[Outcome], list[Outcome]],
 ) -> None:
-    """Thresholds move with the points: the card's are not used, and the two are not compared."""
+    """Thresholds move with the points: those of other points are not used, and the two are not compared."""
     before, after = outcomes
     assert str(before[0].faces.model).startswith("sface@")
-    assert after[0].faces.model is not None and after[0].faces.model.name == "sface+mesh"
+    assert after[0].faces.model is not None and after[0].faces.model == pipelines.card("light").model_id
     with Analyzer(landmarks="mesh") as analyzer:
         assert analyzer.model == after[0].faces.model
-        with pytest.raises(InsufficientData, match=r"sface\+mesh.*lineament calibrate"):
+        assert analyzer.verify(SAMPLES[0], SAMPLES[1]).threshold.model == analyzer.model
+    with Analyzer(landmarks="mean:mesh") as analyzer:
+        assert analyzer.model is not None and analyzer.model.name == "sface+mean:mesh"
+        with pytest.raises(InsufficientData, match=r"sface\+mean:mesh.*lineament calibrate"):
             analyzer.verify(SAMPLES[0], SAMPLES[1])
 
 
@@ -68,7 +72,8 @@ def test_the_setting_travels() -> None:
     """It is written down, read and pickled with the others, and an evaluation states it where it is set."""
     settings = AnalyzerSettings(landmarks="mesh")
     assert AnalyzerSettings.from_json(settings.to_json()) == settings
-    assert settings.measured()["landmarks"] == "mesh" and "landmarks" not in AnalyzerSettings().measured()
+    assert settings.measured()["landmarks"] == "mesh"
+    assert "landmarks" not in AnalyzerSettings(landmarks=None).measured()
     with Analyzer(embedder=None, landmarks="mesh") as analyzer:
         assert pickle.loads(pickle.dumps(analyzer)).settings == analyzer.settings
     with pytest.raises(ConfigError, match="landmarks"):

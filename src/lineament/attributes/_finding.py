@@ -27,14 +27,16 @@ class Finding:
 
 
 def finding(
-    asked: str | os.PathLike[str] | Detector | None, classifiers: Sequence[AttributeClassifier]
+    asked: str | os.PathLike[str] | Detector | None,
+    classifiers: Sequence[AttributeClassifier],
+    default: str = DEFAULT,
 ) -> Finding:
-    """What was ``asked`` for, else the training's of the classifiers of people, of the others, YuNet."""
+    """What was ``asked`` for, else the trainings', first of classifiers of people, or ``default``."""
     trained = [one for one in classifiers if isinstance(one, Trained) and one.card.data.detector]
     trained.sort(key=lambda one: one.card.job != "classifier")
     told = []
     if asked is None:
-        asked = DEFAULT
+        asked = default
         for one in trained:
             spec = str(one.card.data.detector)
             try:

@@ -10,6 +10,7 @@ import typer
 from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     AttributesOption,
     ClassifierOption,
     DrawOption,
@@ -17,6 +18,7 @@ from lineament.cli.options import (
     LandmarksOption,
     ModelsDetectorOption,
     PicturesArgument,
+    PipelineOption,
     PrecisionOption,
     RejectBelowOption,
     StrictOption,
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
 def analyze(
     paths: PicturesArgument,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
-    landmarks: LandmarksOption = None,
+    landmarks: LandmarksOption = OWN,
     attributes: AttributesOption = None,
     classifier: ClassifierOption = None,
     reject_below: RejectBelowOption = None,
@@ -67,6 +70,7 @@ def analyze(
         workers=workers,
         keep_images=draw is not None or sheet is not None,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
     answers = [name for one in analyzer.attributes for name in one.names]
     columns = ("score", "box", "quality", "size", "yaw", "sharpness")

@@ -12,9 +12,12 @@ import typer
 from lineament.cli.evaluate.running import NearOption, Run
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
+    EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     SplitOption,
     StrictOption,
@@ -65,12 +68,10 @@ def calibrate(
         bool, typer.Option("--flip", help="For the sum of each face and its mirror image: another system.")
     ] = False,
     near: NearOption = True,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: Annotated[
-        str,
-        typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or a training's folder."),
-    ] = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     json: JsonOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
@@ -113,6 +114,7 @@ def calibrate(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
 
     def written(report: Answer) -> Iterable[Path]:

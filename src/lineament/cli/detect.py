@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lineament.cli.drawing import ScoresOption
 from lineament.cli.options import (
+    OWN,
     DetectorOption,
     DrawOption,
     JsonOption,
     LandmarksOption,
     PicturesArgument,
+    PipelineOption,
     StrictOption,
     WorkersOption,
 )
@@ -16,8 +18,9 @@ from lineament.cli.options import (
 
 def detect(
     paths: PicturesArgument,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
     draw: DrawOption = None,
     scores: ScoresOption = False,
     json: JsonOption = None,
@@ -26,13 +29,18 @@ def detect(
 ) -> None:
     """Find faces and their five landmarks, or with --landmarks mesh 468 points.
 
+    The points are the detector's unless --landmarks or --pipeline says otherwise.
+
     Every picture ends as ok, no_face or refused, and is counted.
     """
+    from lineament import pipelines
     from lineament.analyzer import Analyzer
     from lineament.cli.pictures import run
 
+    if landmarks == OWN and pipeline is not None:
+        landmarks = pipelines.card(pipeline).landmarks or pipelines.NONE
     analyzer = Analyzer(
-        detector,
+        pipelines.detector_of(pipeline, detector),
         embedder=None,
         quality=False,
         workers=workers,

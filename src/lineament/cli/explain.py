@@ -10,11 +10,13 @@ import typer
 
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     EmbedderOption,
     FirstArgument,
     JsonOption,
     ModelsDetectorOption,
+    PipelineOption,
     PrecisionOption,
     SecondArgument,
 )
@@ -22,8 +24,8 @@ from lineament.cli.targets import Writes
 from lineament.counting import quantity
 
 if TYPE_CHECKING:
+    from lineament.analyzer import Analyzer
     from lineament.explain.impostors import Impostor
-    from lineament.protocols import Detector
     from lineament.types import UInt8
 
 app = typer.Typer(no_args_is_help=True, help="See inside trained models and inside a match.")
@@ -73,6 +75,7 @@ def activations(
         typer.Option("--layer", metavar="NAME", help="Which; may be repeated. Default: spread over depth."),
     ] = None,
     layers: Annotated[int, typer.Option("--layers", min=1, help="How many, where none is named.")] = 6,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     whole: WholeOption = False,
     json: JsonOption = None,
@@ -82,12 +85,13 @@ def activations(
     from lineament.explain.activations import feature_maps
     from lineament.explain.crops import seen_by
     from lineament.explain.graph import Graph
+    from lineament.pipelines import detector_of
     from lineament.plots import canvas
     from lineament.plots.maps import feature_maps_figure
 
     graph = Graph.of_run(run)
     assert graph.card is not None
-    crop = seen_by(graph.card, picture, detector=detector, whole=whole)
+    crop = seen_by(graph.card, picture, detector=detector_of(pipeline, detector), whole=whole)
     found = feature_maps(graph, crop, layer or (), most=layers)
     with Report(json) as report:
         names = [f"activations-{number:02d}" for number in range(len(found))]
@@ -120,6 +124,7 @@ def saliency(
         str | None,
         typer.Option("--class", metavar="NAME", help="What speaks for this class; default: the likeliest."),
     ] = None,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     whole: WholeOption = False,
     json: JsonOption = None,
@@ -129,12 +134,13 @@ def saliency(
     from lineament.explain.crops import seen_by
     from lineament.explain.graph import Graph
     from lineament.explain.saliency import grad_cam
+    from lineament.pipelines import detector_of
     from lineament.plots import canvas
     from lineament.plots.heat import heat_figure
 
     graph = Graph.of_run(run)
     assert graph.card is not None
-    crop = seen_by(graph.card, picture, detector=detector, whole=whole)
+    crop = seen_by(graph.card, picture, detector=detector_of(pipeline, detector), whole=whole)
     found = grad_cam(graph, crop, head=head, target=target)
     with Report(json) as report:
         _save(out, "saliency", found.heat)
@@ -152,7 +158,7 @@ def match(
     b: SecondArgument,
     *,
     out: OutOption,
-    embedder: EmbedderOption = "sface",
+    embedder: EmbedderOption = OWN,
     patch: Annotated[
         int | None, typer.Option("--patch", metavar="PIXELS", help="Side of what is hidden at a time.")
     ] = None,
@@ -170,7 +176,8 @@ def match(
         typer.Option("--leave-out", metavar="SUBJECT", help="No impostor: this is the person; repeatable."),
     ] = None,
     most: Annotated[int, typer.Option("--impostors", min=1, help="How many of each face.")] = 5,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     precision: PrecisionOption = DEFAULT_PRECISION,
     json: JsonOption = None,
 ) -> None:
@@ -193,15 +200,23 @@ def match(
         raise UsageError("give --people or --gallery, not both")
     with (
         Report(json) as report,
-        Analyzer(detector, embedder, precision=precision, quality=False) as analyzer,
+        Analyzer(detector, embedder, precision=precision, quality=False, pipeline=pipeline) as analyzer,
     ):
-        assert analyzer.embedder is not None
-        model = analyzer.embedder
-        crops = [aligned(name, model.crop_size, detector=analyzer.detector) for name in (a, b)]
-        found = occlude(model, *crops, patch=patch, stride=stride)
+        assert analyzer.embedder is not None and analyzer.model is not None
+        model = analyzer.model
+        crops = [
+            aligned(
+                name,
+                analyzer.embedder.crop_size,
+                detector=analyzer.detector,
+                landmarks=analyzer.landmarker,
+            )
+            for name in (a, b)
+        ]
+        found = occlude(analyzer.embedder, *crops, patch=patch, stride=stride)
         for name, heat in (("match-a", found.first), ("match-b", found.second)):
             _save(out, name, heat)
-        title = f"similarity {found.similarity:.3f} ({model.model.name})"
+        title = f"similarity {found.similarity:.3f} ({model.name})"
         heats = (found.first, found.second)
         path = canvas.save(
             pair_figure(crops, heats, (Path(a).name, Path(b).name), title), out / "match.png"
@@ -212,7 +227,7 @@ def match(
             "patch": found.patch,
             "stride": found.stride,
         }
-        answer |= {"model": str(model.model), "figure": str(path)}
+        answer |= {"model": str(model), "figure": str(path)}
         if people is None and gallery is None:
             report.line(answer)
             return
@@ -220,7 +235,7 @@ def match(
         probes = impostors.unit(analyzer, crops)
         if gallery is not None:
             near = [
-                impostors.nearest_enrolled(probe, model.model, gallery, leave_out=out_of, most=most)
+                impostors.nearest_enrolled(probe, model, gallery, leave_out=out_of, most=most)
                 for probe in probes
             ]
         else:
@@ -232,7 +247,7 @@ def match(
             for failure, reason in others.failures.items():
                 report.say(f"left out: {failure}: {reason}")
             answer["left_out"] = others.failures
-            _draw_impostors(out, (a, b), crops, near, analyzer.detector)
+            _draw_impostors(out, (a, b), crops, near, analyzer)
             report.say(f"figure: {out / 'impostors.png'}")
         answer["impostors"] = {
             name: [{"subject": i.subject, "similarity": i.similarity, "picture": i.picture} for i in found_]
@@ -252,25 +267,24 @@ def _draw_impostors(
     names: Sequence[str],
     crops: Sequence[UInt8],
     near: Sequence[Sequence[Impostor]],
-    detector: Detector,
+    analyzer: Analyzer,
 ) -> None:
     from lineament.explain.crops import aligned
     from lineament.plots import canvas
     from lineament.plots.lookalikes import lookalikes_figure
 
     size = len(crops[0])
+
+    def crop_of(one: str | None) -> UInt8 | None:
+        if one is None:
+            return None
+        return aligned(one, size, detector=analyzer.detector, landmarks=analyzer.landmarker)
+
     rows = [
         (
             Path(name).name,
             crop,
-            [
-                (
-                    i.subject,
-                    i.similarity,
-                    aligned(i.picture, size, detector=detector) if i.picture else None,
-                )
-                for i in found
-            ],
+            [(i.subject, i.similarity, crop_of(i.picture)) for i in found],
         )
         for name, crop, found in zip(names, crops, near, strict=True)
     ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineament.cli import streams
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
+from lineament.cli.transfers import transfers
 from lineament.counting import quantity
 from lineament.io.own_files import BUNDLE
 
@@ -19,14 +17,12 @@ if TYPE_CHECKING:
     from lineament.errors import LineamentError
     from lineament.io.assets import Policy
     from lineament.io.catalog import ModelCard
-    from lineament.io.delivery import Progress
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, bundle, check and add model files.")
 
-DEFAULT_MODELS = ("yunet", "sface")
-"""What the default commands need; ``models pull`` without names fetches these."""
-
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Models by name.")]
+NamesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAMES]...", help="Models or pipelines by name.")
+]
 AcceptOption = Annotated[
     bool, typer.Option("--accept-licence", help="Accept the licences that ask for it (see `models show`).")
 ]
@@ -39,13 +35,15 @@ PolicyOption = Annotated[
 @app.command("list")
 def list_models(
     job: Annotated[
-        str | None, typer.Option("--job", metavar="JOB", help="detection, embedding, age, gender ...")
+        str | None,
+        typer.Option("--job", metavar="JOB", help="pipeline, detection, embedding, age, gender ..."),
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """List every model with its licence, size and where its file is: cache, models folder, or not here."""
-    from lineament import added
+    """List pipelines with error rates and cost, and every model with its licence and where its file is."""
+    from lineament import added, pipelines
     from lineament.cli.models_added import added_json
+    from lineament.cli.models_pipelines import PIPELINE, pipeline_json, pipelines_table
     from lineament.cli.output import Report
     from lineament.config import did_you_mean
     from lineament.errors import ConfigError
@@ -55,16 +53,22 @@ def list_models(
     cards = list(catalog.cards().values())
     brought = {name: TrainedCard.load(added.folder() / name) for name in added.names()}
     if job is not None and job not in (
-        jobs := {card.job for card in cards} | {card.job for card in brought.values()}
+        jobs := {PIPELINE} | {card.job for card in cards} | {card.job for card in brought.values()}
     ):
         raise ConfigError(f"--job: no model does {job!r}{did_you_mean(job, jobs)}")
     chosen = [card for card in cards if job in (None, card.job)]
     brought = {name: card for name, card in brought.items() if job in (None, card.job)}
     with Report(json) as report:
+        if job in (None, PIPELINE):
+            for one in pipelines.cards().values():
+                report.line(pipeline_json(one))
+            pipelines_table(report)
         for card in chosen:
             report.line(_card_json(card))
         for name in brought:
             report.line(added_json(name))
+        if job == PIPELINE:
+            return
         report.table(
             None,
             ("name", "job", "licence", "commercial use", "MB", "here", "what"),
@@ -100,20 +104,27 @@ def list_models(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")], json: JsonOption = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's or a pipeline's name.")],
+    json: JsonOption = None,
 ) -> None:
-    """Show all that is known of one model: origin, licence, input, published and measured figures."""
-    from lineament import added
+    """Show all that is known of one model or pipeline: origin, licence, input, published and measured."""
+    from lineament import added, pipelines
     from lineament.cli.models_added import added_json, added_rows
+    from lineament.cli.models_pipelines import pipeline_json, pipeline_rows
     from lineament.cli.output import Report
-    from lineament.io import assets, catalog
+    from lineament.io import assets
 
     if added.path_of(name) is not None:
         with Report(json) as report:
             report.line(added_json(name))
             report.table(None, ("", ""), added_rows(name))
         return
-    card = catalog.card(name)
+    if name in pipelines.cards():
+        with Report(json) as report:
+            report.line(pipeline_json(pipelines.card(name)))
+            report.table(None, ("", ""), pipeline_rows(pipelines.card(name)))
+        return
+    [card] = pipelines.model_cards([name])
     path = assets.here(card)
     taken = card.input
     size = f"{taken.size} px" if taken.size else f"any size, sides a multiple of {taken.multiple_of}"
@@ -169,23 +180,25 @@ def pull(
     ] = False,
     json: JsonOption = None,
 ) -> None:
-    """Put model files into the cache; a damaged file there is replaced.
+    """Have the files of models and pipelines here: in a models folder, or else in the cache.
 
-    Without names: yunet and sface, or all that a bundle holds.
+    Without names: those of the default pipeline, or all that a bundle holds. A damaged file of the cache is
+    replaced.
     """
+    from lineament import pipelines
     from lineament.cli.output import Report
     from lineament.errors import AssetError, ConfigError
     from lineament.io import assets, bundles, catalog
 
     known = catalog.cards()
     allowed = _policy(policy)
-    cards = [catalog.card(name) for name in names or ()]
+    cards = pipelines.model_cards(names or ())
     if sum(map(bool, (all_models, bundle, file))) > 1 or (all_models and names):
         raise ConfigError("give names, --all, --bundle or --file, not several of them")
     if file is not None and len(cards) != 1:
         raise ConfigError("--file wants the name of the one model it holds")
     if not cards and bundle is None:
-        cards = list(known.values()) if all_models else [catalog.card(name) for name in DEFAULT_MODELS]
+        cards = list(known.values() if all_models else pipelines.card(pipelines.DEFAULT).cards)
 
     results: list[tuple[ModelCard, Path | None, LineamentError | None]] = []
     with Report(json) as report:
@@ -202,7 +215,7 @@ def pull(
                 if done.card.name in known  # the second file of a model comes with the first
             ]
         else:
-            with _transfers() as progress:
+            with transfers() as progress:
                 for card in cards:
                     try:
                         if file is not None:
@@ -263,16 +276,17 @@ def write_bundle(
     names: NamesArgument = None,
     json: JsonOption = None,
 ) -> None:
-    """Write an offline bundle of models (default: yunet and sface), fetching what is missing.
+    """Write an offline bundle of models or pipelines (default: the default one), fetching what is missing.
 
     On the machine without a network: `lineament models pull --bundle FILE`.
     """
+    from lineament import pipelines
     from lineament.cli.output import Report
-    from lineament.io import bundles, catalog
+    from lineament.io import bundles
 
-    cards = [catalog.card(name) for name in names or DEFAULT_MODELS]
+    cards = pipelines.model_cards(names or [pipelines.DEFAULT])
     with Report(json) as report:
-        with _transfers() as progress:
+        with transfers() as progress:
             bundles.export(file, cards, progress=progress)
         size = file.stat().st_size
         report.line({"bundle": str(file), "bytes": size, "models": [card.name for card in cards]})
@@ -282,7 +296,7 @@ def write_bundle(
 @app.command()
 def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     """Check files that are here (default: all): SHA-256, then the golden output where a card has one."""
-    from lineament import added
+    from lineament import added, pipelines
     from lineament.answers import error_json
     from lineament.cli.output import Report
     from lineament.errors import AssetUnavailable, LineamentError
@@ -290,7 +304,7 @@ def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     from lineament.io.trained import open_trained
 
     brought = [name for name in names if added.path_of(name)] if names else added.names()
-    cards = [catalog.card(name) for name in names or catalog.cards() if name not in brought]
+    cards = pipelines.model_cards(name for name in names or catalog.cards() if name not in brought)
     if not names:
         cards = [card for card in cards if assets.here(card)]
     failed, rows = 0, []
@@ -369,35 +383,3 @@ def _place(card: ModelCard) -> str:
     if path is None:
         return "no"
     return "cache" if path.is_relative_to(assets.cache_folder()) else "folder"
-
-
-@contextmanager
-def _transfers() -> Iterator[Progress]:
-    """Progress of transfers on stderr: a bar on a terminal, else a line when each begins."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    if not sys.stderr.isatty():
-        begun: set[str] = set()
-
-        def note(description: str, done: int, total: int | None) -> None:
-            if description not in begun:
-                begun.add(description)
-                size = f" ({total / 1e6:.1f} MB)" if total else ""
-                streams.complain(f"{description}{size}")
-
-        yield note
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def draw(description: str, done: int, total: int | None) -> None:
-            if description not in tasks:
-                tasks[description] = bars.add_task(description, total=total)
-            bars.update(tasks[description], completed=done, total=total)
-
-        yield draw

@@ -22,6 +22,18 @@ JsonOption = Annotated[
     ),
     Writes(ANSWERS),
 ]
+OWN = "pipeline"
+"""The default of a part: that of the pipeline, as `lineament.pipelines.OWN`."""
+
+PipelineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME",
+        help="Detector, points and embedder as one system with its own thresholds: classic, light, "
+        "accurate ... (`models list`). A part given beside it takes the place of its own.",
+    ),
+]
 DetectorOption = Annotated[
     str,
     typer.Option(
@@ -32,7 +44,9 @@ DetectorOption = Annotated[
 ]
 EmbedderOption = Annotated[
     str,
-    typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
+    typer.Option(
+        "--embedder", metavar="NAME[:SETTINGS]", help="sface, combined, or the folder of a training."
+    ),
 ]
 SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="NAME", help="This split of the manifest.")
@@ -49,16 +63,16 @@ ModelsDetectorOption = Annotated[
         "--detector",
         metavar="NAME[:SETTINGS]",
         help="yunet, haar, the folder of a training ... Default: that which cut the faces the model was "
-        "trained on, else yunet.",
+        "trained on, else the pipeline's.",
     ),
 ]
 LandmarksOption = Annotated[
-    str | None,
+    str,
     typer.Option(
         "--landmarks",
         metavar="NAME[:SETTINGS]",
-        help="Place each face's points anew before it is aligned: mesh, regression0009, mean:mesh ... "
-        "Thresholds move with the points.",
+        help="Place each face's points anew before it is aligned: mesh, regression0009, mean:mesh ..., or "
+        "none. Thresholds move with the points.",
     ),
 ]
 AttributesOption = Annotated[

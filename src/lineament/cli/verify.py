@@ -10,11 +10,13 @@ import typer
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
     EmbedderOption,
     FirstArgument,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     SecondArgument,
     TargetFmrOption,
@@ -43,9 +45,10 @@ def verify(
         bool,
         typer.Option("--largest", help="Of several faces take the largest, where --face says nothing."),
     ] = False,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     prior: Annotated[
@@ -74,7 +77,9 @@ def verify(
     if known is not None and known.threshold.kind != "FMR":
         raise UsageError(f"{threshold_file}: a threshold for searches (FPIR); 1:1 needs one for an FMR")
     asked = _faces(face or [])
-    with Analyzer(detector, embedder, precision=precision, landmarks=landmarks) as analyzer:
+    with Analyzer(
+        detector, embedder, precision=precision, landmarks=landmarks, pipeline=pipeline
+    ) as analyzer:
         first, second = analyzer.analyze([a, b])
         face_a, face_b = asked if len(asked) == 2 else _of_the_group(asked, first, second)
         answer = analyzer.verify(

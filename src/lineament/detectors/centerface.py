@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.detectors._views import Found, ViewSettings, detect_views
+from lineament.detectors._looking import detect_views
+from lineament.detectors._merging import Found
+from lineament.detectors._views import ViewSettings
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
 from lineament.io.onnx import open_session

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.detectors._views import Found, ViewSettings, detect_views
+from lineament.detectors._looking import detect_views
+from lineament.detectors._merging import Found
+from lineament.detectors._views import ViewSettings
 from lineament.io import assets, catalog
 from lineament.io.derived import derived
-from lineament.io.onnx import open_session
+from lineament.io.onnx import Precision, open_session
 from lineament.io.pixel_input import take_rgb_bytes
 from lineament.registry import detectors
 from lineament.types import Faces, Float32, Image, UInt8
@@ -29,7 +31,9 @@ _DIVISOR = 32
 
 @dataclass(frozen=True, slots=True)
 class YuNetConfig(ViewSettings):
-    """Settings: see `ViewSettings`."""
+    """Settings: see `ViewSettings`; ``precision`` fast is bfloat16 where the processor multiplies it."""
+
+    precision: Precision = "exact"
 
 
 @detectors.register("yunet", YuNetConfig)
@@ -38,17 +42,19 @@ class YuNet:
 
     gives_landmarks = True
     card = "yunet"
-    settings: type[ViewSettings] = YuNetConfig
+    settings = YuNetConfig
 
-    def __init__(self, config: ViewSettings | None = None) -> None:
+    def __init__(self, config: YuNetConfig | None = None) -> None:
         self.config = config or self.settings()
         self.score = self.config.score
         path = derived(assets.fetch(catalog.card(self.card)), "rgb8-joined-1", _open_dimensions)
-        self._session = open_session(path, pinned=True)
+        self._session = open_session(path, precision=self.config.precision, pinned=True)
 
     def detect(self, images: Sequence[Image]) -> list[Faces]:
         """Faces of each picture, best first; boxes may reach a little over the picture's edge."""
-        return detect_views(images, self.config, self._run, multiple=_DIVISOR, opencv=True)
+        return detect_views(
+            images, self.config, self._run, multiple=_DIVISOR, opencv=not self.config.average
+        )
 
     def _run(self, batch: UInt8) -> list[Found]:
         rows = self._session.run({"pixels": batch})["candidates"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lineament.detectors._views import ViewSettings
-from lineament.detectors.yunet import YuNet
+from lineament.detectors.yunet import YuNet, YuNetConfig
 from lineament.registry import detectors
 
 
 @dataclass(frozen=True, slots=True)
-class YuNetNConfig(ViewSettings):
-    """Settings: see `ViewSettings`. A second, doubled view is there for small faces."""
+class YuNetNConfig(YuNetConfig):
+    """Settings: see `ViewSettings`. Small faces are looked for enlarged, larger ones at half size too."""
 
+    nms: float = 0.4
     enlarge: float = 2.0
+    half: bool = True
+    average: bool = True
 
 
 @detectors.register("yunet_n", YuNetNConfig)

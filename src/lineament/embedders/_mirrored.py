@@ -14,6 +14,11 @@ MARK = "+mirror"
 SUMMED = "sum of the embeddings of a face and its mirror image: not the model alone"
 
 
+def mirrored(model: ModelId) -> ModelId:
+    """The id of such sums of a model's embeddings."""
+    return ModelId(f"{model.name}{MARK}", model.sha256)
+
+
 class Mirrored:
     """Embeds each crop twice, as it is and mirrored, and adds the two; twice the work.
 
@@ -24,9 +29,9 @@ class Mirrored:
         self.embedder = embedder
         self.dimension = embedder.dimension
         self.crop_size = embedder.crop_size
-        self.model = ModelId(f"{embedder.model.name}{MARK}", embedder.model.sha256)
+        self.model = mirrored(embedder.model)
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, S, S, 3)`` -> float32 ``(N, D)``, not normalised."""
-        mirrored = np.ascontiguousarray(crops[:, :, ::-1])
-        return np.asarray(self.embedder.embed(crops) + self.embedder.embed(mirrored), np.float32)
+        turned = np.ascontiguousarray(crops[:, :, ::-1])
+        return np.asarray(self.embedder.embed(crops) + self.embedder.embed(turned), np.float32)

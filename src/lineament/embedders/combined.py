@@ -10,12 +10,13 @@ import numpy as np
 
 from lineament.embedders.reidentification0095 import Reidentification0095, Reidentification0095Config
 from lineament.embedders.sface import SFace, SFaceConfig
+from lineament.io import catalog
 from lineament.io.onnx import Precision
 from lineament.registry import embedders
 from lineament.types import Float32, ModelId, UInt8
 
 SHARE: Final = 0.6
-"""Of SFace in a cosine; fitted on fold 1 of LFW, and flat around there (docs/explanation/pipelines.md)."""
+"""Of SFace in a cosine; fitted on fold 1 of LFW, and flat around there (docs/reference/pipelines.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ class Combined:
         self.config = config or CombinedConfig()
         self._first = SFace(SFaceConfig(self.config.precision))
         self._second = Reidentification0095(Reidentification0095Config(self.config.precision))
-        parts = f"{SHARE} {self._first.model.sha256} {1 - SHARE:.1f} {self._second.model.sha256}"
-        self.model = ModelId("combined", hashlib.sha256(parts.encode()).hexdigest())
+        self.model = model_id()
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, 112, 112, 3)`` RGB -> float32 ``(N, 384)``, not normalised; raises `InvalidArray`."""
@@ -49,6 +49,13 @@ class Combined:
         second, _ = _unit(self._second.embed(crops))
         joined = np.concatenate([np.sqrt(SHARE) * first, np.sqrt(1 - SHARE) * second], axis=1)
         return np.asarray(joined * length, np.float32)
+
+
+def model_id() -> ModelId:
+    """Of both files and their shares, without loading either."""
+    first, second = (catalog.card(name).sha256 for name in ("sface", "reidentification0095"))
+    parts = f"{SHARE} {first} {1 - SHARE:.1f} {second}"
+    return ModelId("combined", hashlib.sha256(parts.encode()).hexdigest())
 
 
 def _unit(vectors: Float32) -> tuple[Float32, Float32]:

@@ -41,7 +41,7 @@ class Reidentification0095:
     """Embeds 112 x 112 RGB crops aligned to the ArcFace template. Safe to call from several threads.
 
     The network wants a template of its own, whose points lie farther apart: its crop lies within ArcFace's
-    and is cut out of that. Cut out of the picture it errs as often (docs/explanation/pipelines.md), and so
+    and is cut out of that. Cut out of the picture it errs as often (docs/reference/pipelines.md), and so
     one crop serves every embedder.
     """
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.answers import Table
 from lineament.counting import quantity
-from lineament.errors import InsufficientData, UnknownName
+from lineament.errors import InsufficientData, ModelMismatch
 from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
 from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
-from lineament.io import catalog
 from lineament.protocols import Advance
 from lineament.scoring import equal_error, intervals, operating_points, thresholds
 from lineament.scoring.comparisons import Comparisons, compare
@@ -182,11 +182,11 @@ def score(
     """Every figure from the embeddings of ``people``, in that order."""
     if threshold is None:
         try:
-            threshold = catalog.card(captures.model.name).threshold(target_fmr)
-        except (UnknownName, InsufficientData):
+            threshold = pipelines.measured(captures.model).threshold(target_fmr)
+        except (InsufficientData, ModelMismatch):
             threshold = None
     else:
-        threshold.model.require(captures.model)
+        pipelines.require_threshold(threshold, captures.model)
     at = () if threshold is None else (threshold.value,)
     found = compare(captures.embeddings, np.array(people.subjects), rates, at=at)
     eer, exact = equal_error.of_comparisons(found)

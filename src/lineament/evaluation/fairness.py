@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.answers import Table
 from lineament.counting import quantity
@@ -20,7 +21,6 @@ from lineament.evaluation.capture import Captures, capture, failures_json
 from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.groups import Groups
 from lineament.evaluation.people import LabelledPictures
-from lineament.io import catalog
 from lineament.protocols import Advance
 from lineament.scoring import fairness, intervals
 from lineament.scoring.comparisons import compare
@@ -128,7 +128,7 @@ def measure(
     Raises `InsufficientData`, and `ConfigError` for an analyzer without an embedder.
     """
     captures = capture(analyzer, people.pictures, advance, people.boxes)
-    threshold = threshold or catalog.card(captures.model.name).threshold(target_fmr)
+    threshold = threshold or pipelines.measured(captures.model).threshold(target_fmr)
     return evaluate(people, captures, groups, attribute, threshold)
 
 
@@ -139,7 +139,7 @@ def evaluate(
 
     Raises `InsufficientData` when fewer than two groups hold anybody.
     """
-    threshold.model.require(captures.model)
+    pipelines.require_threshold(threshold, captures.model)
     subjects = np.array(people.subjects)
     of_row = np.array([groups.get(subject, "") for subject in people.subjects])
     names = sorted(set(of_row) - {""})

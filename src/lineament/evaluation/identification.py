@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament import pipelines
 from lineament.analyzer import Analyzer
 from lineament.answers import Table
 from lineament.counting import quantity
-from lineament.errors import InsufficientData, UnknownName
+from lineament.errors import InsufficientData, ModelMismatch
 from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
 from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.gallery_split import GallerySplit, split_pictures
 from lineament.evaluation.people import LabelledPictures, open_people
-from lineament.io import catalog
 from lineament.protocols import Advance
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, thresholds
@@ -276,7 +276,7 @@ def score(
         points.append(SearchPoint(chosen, fpir, fnir))
     given = _card_threshold(captures, target_fmr) if threshold is None else threshold
     if threshold is not None:
-        threshold.model.require(captures.model)
+        pipelines.require_threshold(threshold, captures.model)
     tried = given or (points[-1].threshold if points else None)
     return IdentificationReport(
         split=parts,
@@ -324,8 +324,8 @@ def growth(parts: GallerySplit, captures: Captures, gallery: Float32, threshold:
 
 def _card_threshold(captures: Captures, target_fmr: float) -> Threshold | None:
     try:
-        return catalog.card(captures.model.name).threshold(target_fmr)
-    except (UnknownName, InsufficientData):
+        return pipelines.measured(captures.model).threshold(target_fmr)
+    except (InsufficientData, ModelMismatch):
         return None
 
 

@@ -40,7 +40,7 @@ def on_people(
     The ``rules`` must be equal for two records to be compared; what is ``given`` besides need not.
     """
     rules = rules or {}
-    compared = require_people_unseen(people, *_specs(made_of))
+    compared = require_people_unseen(people, *made_of.specs())
     with Analyzer.from_settings(made_of) as analyzer:
         found = evaluate(people, analyzer, advance=advance, **rules, **(given or {}))
     copies = None
@@ -86,7 +86,7 @@ def on_pairs(
     names = (templates or listed).pictures
     owners = folders_of(listed) if templates is None else templates.subjects
     paths = [images / name for name in names]
-    compared = require_pictures_unseen(paths, _specs(made_of), owners)
+    compared = require_pictures_unseen(paths, made_of.specs(), owners)
     with Analyzer.from_settings(made_of) as analyzer:
         found = verification.evaluate(listed, images, analyzer, advance, templates=templates)
     copies = None
@@ -105,7 +105,3 @@ def on_pairs(
         before=(*warnings(copies), *map(str, failures)),
         refused=count_refused(failures),
     )
-
-
-def _specs(made_of: AnalyzerSettings) -> list[str]:
-    return [str(part) for part in (made_of.detector, made_of.embedder) if part is not None]

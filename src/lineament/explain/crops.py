@@ -10,7 +10,7 @@ from lineament.errors import ConfigError, NoLandmarks
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.trained import TrainedCard
-from lineament.protocols import Detector
+from lineament.protocols import Detector, Landmarker
 from lineament.types import Face, UInt8
 
 
@@ -32,14 +32,28 @@ def seen_by(
     return cut(picture, style, size, detector or card.data.detector or "yunet")
 
 
-def aligned(picture: str, size: int, *, detector: str | Detector = "yunet") -> UInt8:
+def aligned(
+    picture: str,
+    size: int,
+    *,
+    detector: str | Detector = "yunet",
+    landmarks: str | Landmarker | None = None,
+) -> UInt8:
     """The crop that an embedder of that size is given; raises as `seen_by` does."""
-    return cut(picture, CropStyle(size, align=True), size, detector)
+    return cut(picture, CropStyle(size, align=True), size, detector, landmarks)
 
 
-def cut(picture: str, style: CropStyle, size: int, detector: str | Detector) -> UInt8:
-    """The face nearest the centre in a style, resized to ``size``."""
-    with Analyzer(detector, embedder=None, quality=False, workers=1, keep_images=True) as analyzer:
+def cut(
+    picture: str,
+    style: CropStyle,
+    size: int,
+    detector: str | Detector,
+    landmarks: str | Landmarker | None = None,
+) -> UInt8:
+    """The face nearest the centre in a style, resized to ``size``; ``landmarks`` place its points anew."""
+    with Analyzer(
+        detector, embedder=None, quality=False, workers=1, keep_images=True, landmarks=landmarks
+    ) as analyzer:
         outcome = analyzer.analyze_one(picture)
     face = central_face(outcome)
     assert outcome.image is not None

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lineament import pipelines
 from lineament.answers import Answer, Table, picture_json, rounded
 from lineament.counting import quantity
+from lineament.gallery import pipeline
 from lineament.gallery.searching import outgrown, strangers_share
 from lineament.records import Record, RecordKind, Where
 from lineament.types import Decision, Match, ModelId, Outcome, Status, Threshold
@@ -93,6 +95,7 @@ class Searched(Answer):
         if self.threshold is not None:
             people = self._gallery.people
             strangers, warning = strangers_share(self.threshold, people), outgrown(self.threshold, people)
+            yield from pipeline.older(self.threshold.model)
             yield f"decided by threshold {self.threshold}"
             yield f"at which about {strangers:.1%} of strangers match one of {quantity(people, 'person')}"
             if warning is not None:
@@ -143,7 +146,14 @@ class GalleryStatus(Answer):
 
     def to_json(self) -> dict[str, Any]:
         """With the share of strangers that match somebody, and a warning where it got too large."""
-        record = {"people": self.people, "samples": self.samples, "model": None, "threshold": None}
+        record: dict[str, Any] = {
+            "people": self.people,
+            "samples": self.samples,
+            "model": None,
+            "threshold": None,
+        }
+        one = None if self.model is None else pipelines.of(self.model)
+        record["pipeline"] = None if one is None else one.name
         if self.threshold is None:
             return record
         return record | {
@@ -156,6 +166,7 @@ class GalleryStatus(Answer):
     def told(self) -> Iterator[str]:
         """The same in words."""
         yield f"{quantity(self.people, 'person')}, {quantity(self.samples, 'sample')}"
+        yield from pipeline.belongs(self.model)
         if self.threshold is not None:
             yield f"searches are decided by threshold {self.threshold}"
             share = strangers_share(self.threshold, self.people)

@@ -28,6 +28,7 @@ from lineament.errors import (
     SeveralFaces,
 )
 from lineament.gallery import fusion as fusions
+from lineament.gallery import pipeline
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.searching import match
 from lineament.gallery.sightings import Sighting, sighting
@@ -135,6 +136,7 @@ class Chosen:
         """Raise `ModelMismatch` where a ledger holds another model's embeddings."""
         held = ledger.bound()
         if held is not None:
+            pipeline.require(held.model, self.bound.model)
             held.require(self.bound)
 
     def record(self, id_: str, subject: str, kind: RecordKind) -> Record:

@@ -19,7 +19,7 @@ from lineament.errors import (
     InsufficientData,
     UsageError,
 )
-from lineament.gallery import correcting, erasing, opening
+from lineament.gallery import correcting, erasing, opening, pipeline
 from lineament.gallery import photos as enrolling
 from lineament.gallery import subjects as names
 from lineament.gallery.answers import Identified, SubjectRecords
@@ -28,6 +28,7 @@ from lineament.gallery.erasing import Alike, Receipt, Trace
 from lineament.gallery.searching import VERIFY_FMR, compare, match, measured_threshold, search_threshold
 from lineament.gallery.sightings import Sighting, sighting
 from lineament.io import inputs
+from lineament.pipelines import require_threshold
 from lineament.protocols import Ledger
 from lineament.records import Record, RecordKind, SubjectCount, Where
 from lineament.settings import MIN_QUALITY, AnalyzerSettings, FaceAnalyzer, Fusion, GallerySettings
@@ -47,9 +48,10 @@ class Gallery:
     """Enrol people, verify and identify faces, correct and erase.
 
     ``store`` is a URL, a path, a store, or a ledger, to which an exact index is made; ``analyzer`` is made
-    at the first picture unless given, and then ended by `close`. The threshold is ``threshold``, or the
-    one measured for ``target_fmr`` in the model's card, or, with neither, the card's at FMR 0.001 for 1:1
-    and at a rate that follows the number of people for searches
+    at the first picture unless given, and then ended by `close`. Where its settings name no pipeline it is
+    of the one that the gallery belongs to, so that a gallery made before goes on as it was. The threshold
+    is ``threshold``, or the one measured for ``target_fmr`` and the model, or, with neither, that at FMR
+    0.001 for 1:1 and at a rate that follows the number of people for searches
     (`lineament.gallery.searching.search_threshold`). With ``create`` false a gallery that does not exist is
     a `StoreError`. A gallery that can only be read is searched; changing it is a `StoreError`.
 
@@ -115,7 +117,8 @@ class Gallery:
             from lineament.analyzer import Analyzer
 
             assert isinstance(self.settings.analyzer, AnalyzerSettings)
-            self._made = Analyzer.from_settings(self.settings.analyzer)
+            held = self.store.model()
+            self._made = Analyzer.from_settings(pipeline.following(self.settings.analyzer, held))
         return self._made
 
     @property
@@ -145,7 +148,7 @@ class Gallery:
         measured with other weights.
         """
         if self.settings.threshold is not None:
-            self.settings.threshold.model.require(model)
+            require_threshold(self.settings.threshold, model)
             return self.settings.threshold
         if self.target_fmr is not None:
             return self._measured(model)
@@ -153,7 +156,7 @@ class Gallery:
 
     def _measured(self, model: ModelId) -> Threshold:
         if self.settings.threshold is not None:
-            self.settings.threshold.model.require(model)
+            require_threshold(self.settings.threshold, model)
             return self.settings.threshold
         return measured_threshold(model, VERIFY_FMR if self.target_fmr is None else self.target_fmr)
 
@@ -253,7 +256,7 @@ class Gallery:
         with self.store.snapshot():
             bound = self.store.model()
             if bound is not None:
-                bound.require(faces.model)
+                pipeline.require(bound, faces.model)
             threshold = self.threshold(faces.model)
             return tuple(match(self.store, faces.embeddings, threshold, self.fusion, k, seen))
 
@@ -295,7 +298,7 @@ class Gallery:
             name = self.resolve(subject)
             bound = self.store.model()
             assert bound is not None
-            bound.require(embedding.model)
+            pipeline.require(bound, embedding.model)
             threshold = self._measured(embedding.model)
             threshold.require_for_pairs()
             return compare(self.store, embedding.vector, name, threshold, self.fusion, seen)

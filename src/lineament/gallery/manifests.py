@@ -137,9 +137,7 @@ def _measuring(analyzer: FaceAnalyzer, given: GivenFaces) -> FaceAnalyzer:
     from lineament.analyzer import Analyzer
 
     assert isinstance(analyzer, Analyzer)
-    return Analyzer(
-        given, analyzer.embedder, workers=analyzer.workers, landmarks=analyzer.settings.landmarks
-    )
+    return analyzer.behind(given, workers=analyzer.workers)
 
 
 def _faces(rows: Sequence[ManifestRow], outcome: Outcome) -> list[_Face]:

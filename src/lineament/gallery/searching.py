@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.counting import quantity
-from lineament.errors import UnknownSubject
+from lineament.errors import InsufficientData, UnknownSubject
 from lineament.gallery.disputes import Disputes
 from lineament.gallery.fusion import KIND
 from lineament.gallery.sightings import Sighting
-from lineament.io import catalog
 from lineament.protocols import Ledger
 from lineament.records import Where
 from lineament.scoring.identification import predicted_fpir
@@ -28,32 +28,32 @@ SEARCH_FPIR = 0.01
 
 
 def measured_threshold(model: ModelId, rate: float) -> Threshold:
-    """The threshold in the model's card for one false match rate."""
-    threshold = catalog.card_of(model).threshold(rate)
-    threshold.model.require(model)
-    return threshold
+    """The threshold measured for a model at one false match rate."""
+    return pipelines.measured(model).threshold(rate)
 
 
 def smallest_fmr(threshold: Threshold, similarity: float) -> float:
     """The smallest false match rate measured for a threshold's model at which a similarity matches.
 
-    It is the threshold's own rate where its model's card tells no smaller one.
+    It is the threshold's own rate where nothing smaller was measured.
     """
-    card = catalog.cards().get(threshold.model.name)
-    measured = card.thresholds if card is not None and card.model_id == threshold.model else ()
+    try:
+        measured = pipelines.measured(threshold.model).rows
+    except InsufficientData:
+        measured = ()
     fitting = [row.target_rate for row in measured if row.kind == "FMR" and similarity >= row.value]
     return min([threshold.target_rate, *fitting])
 
 
 def search_threshold(model: ModelId, people: int) -> Threshold:
-    """The threshold in the model's card for a search among so many people.
+    """The threshold measured for a model for a search among so many people.
 
     A search compares a stranger with everybody, so among N people about 1 - (1 - FMR)^N of all strangers
     match somebody. Taken is the highest measured FMR, at most `VERIFY_FMR`, that keeps this below
     `SEARCH_FPIR`; with very many people none does, and the lowest measured one is taken.
     """
-    card = catalog.card_of(model)
-    rates = sorted((r.target_rate for r in card.thresholds if r.kind == "FMR"), reverse=True)
+    rows = pipelines.measured(model).rows
+    rates = sorted((r.target_rate for r in rows if r.kind == "FMR"), reverse=True)
     rates = [rate for rate in rates if rate <= VERIFY_FMR * 1.001]
     fitting = [rate for rate in rates if strangers_matched(rate, people) <= SEARCH_FPIR]
     return measured_threshold(model, fitting[0] if fitting else rates[-1] if rates else VERIFY_FMR)

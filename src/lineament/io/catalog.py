@@ -6,7 +6,7 @@ in, and what they measured. Nothing here touches the network; `lineament.io.asse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -143,30 +143,40 @@ class ModelCard:
         return ModelId(self.name, self.sha256)
 
     def threshold(self, target_rate: float, kind: Literal["FMR", "FPIR"] = "FMR") -> Threshold:
-        """The measured threshold for a target rate.
+        """The measured threshold for a target rate; raises as `threshold` does."""
+        return threshold(self.model_id, self.thresholds, target_rate, kind)
 
-        Raises `InsufficientData` when it was never measured, naming the rates that were: thresholds are
-        not interpolated.
-        """
-        if isinstance(target_rate, bool | str) or not isinstance(target_rate, SupportsFloat):
-            raise ConfigError(f"target rate: expected a number such as 0.001, got {target_rate!r:.80}")
-        for row in self.thresholds:
-            if row.kind == kind and abs(row.target_rate - target_rate) <= 1e-9 * target_rate:
-                return Threshold(
-                    value=row.value,
-                    model=self.model_id,
-                    target_rate=row.target_rate,
-                    measured_on=row.measured_on,
-                    rate=row.rate,
-                    interval=Interval(row.low, row.high),
-                    comparisons=row.comparisons,
-                    subjects=row.subjects,
-                    kind=row.kind,
-                )
-        known = ", ".join(f"{r.target_rate:g}" for r in self.thresholds if r.kind == kind) or "none"
-        raise InsufficientData(
-            f"{self.name}: no threshold measured at {kind} {target_rate:g}; measured: {known}"
-        )
+
+def threshold(
+    model: ModelId,
+    rows: Sequence[MeasuredThreshold],
+    target_rate: float,
+    kind: Literal["FMR", "FPIR"] = "FMR",
+) -> Threshold:
+    """The row for a target rate as the threshold of ``model``.
+
+    Raises `InsufficientData` when it was never measured, naming the rates that were: thresholds are not
+    interpolated.
+    """
+    if isinstance(target_rate, bool | str) or not isinstance(target_rate, SupportsFloat):
+        raise ConfigError(f"target rate: expected a number such as 0.001, got {target_rate!r:.80}")
+    for row in rows:
+        if row.kind == kind and abs(row.target_rate - target_rate) <= 1e-9 * target_rate:
+            return Threshold(
+                value=row.value,
+                model=model,
+                target_rate=row.target_rate,
+                measured_on=row.measured_on,
+                rate=row.rate,
+                interval=Interval(row.low, row.high),
+                comparisons=row.comparisons,
+                subjects=row.subjects,
+                kind=row.kind,
+            )
+    known = ", ".join(f"{r.target_rate:g}" for r in rows if r.kind == kind) or "none"
+    raise InsufficientData(
+        f"{model.name}: no threshold measured at {kind} {target_rate:g}; measured: {known}"
+    )
 
 
 @cache
@@ -186,18 +196,3 @@ def card(name: str) -> ModelCard:
     if name not in known:
         raise UnknownName(f"no model named {name!r}{did_you_mean(name, known)}")
     return known[name]
-
-
-def card_of(model: ModelId) -> ModelCard:
-    """The card of a model whose thresholds are wanted; they hold for the card's own ``model_id`` only.
-
-    Raises `InsufficientData` for one that is not in the catalogue, such as an embedder trained here: its
-    threshold has to be measured first.
-    """
-    found = cards().get(model.name)
-    if found is None:
-        raise InsufficientData(
-            f"{model.name}: no threshold was measured for this model, so it decides nothing; measure one "
-            "on your own people with: lineament calibrate"
-        )
-    return found

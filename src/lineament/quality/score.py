@@ -10,19 +10,19 @@ from lineament.quality.pixels import exposure, sharpness
 from lineament.quality.pose import head_pose
 from lineament.types import Faces, Float32, Quality, UInt8
 
-USABLE_LENGTHS = {"sface": (3.0, 15.0)}
-"""Embedding lengths worth 0 and 1, by model; of other models the length is reported but not scored."""
+USABLE_LENGTHS = {"sface": (3.0, 15.0), "combined": (3.0, 15.0)}
+"""Embedding lengths worth 0 and 1, by embedder; of others the length is reported but not scored."""
 
 LENGTH_WEIGHT = 10.0
 """How many times the embedding's length counts; each other part counts once. Measured, not guessed:
 docs/reference/quality.md."""
 
 
-def assess(faces: Faces, crops: UInt8) -> tuple[Quality, ...]:
+def assess(faces: Faces, crops: UInt8, embedder: str | None = None) -> tuple[Quality, ...]:
     """One `Quality` a face, from faces with landmarks and their aligned crops ``(N, S, S, 3)`` RGB.
 
-    ``size`` is the distance between the eyes in pixels of the picture that was searched. Raises
-    `NoLandmarks`.
+    ``size`` is the distance between the eyes in pixels of the picture that was searched. ``embedder`` names
+    that by whose scale lengths are read; otherwise it is the faces' model. Raises `NoLandmarks`.
     """
     if faces.landmarks is None:
         raise NoLandmarks("quality needs landmarks: wrap the detector with one that gives them")
@@ -39,8 +39,10 @@ def assess(faces: Faces, crops: UInt8) -> tuple[Quality, ...]:
         "detector": _ramp(faces.scores, 0.3, 0.9),
     }
     lengths = faces.embedding_lengths
-    if lengths is not None and faces.model is not None and faces.model.name in USABLE_LENGTHS:
-        parts["length"] = _ramp(lengths, *USABLE_LENGTHS[faces.model.name])
+    if embedder is None and faces.model is not None:
+        embedder = faces.model.name
+    if lengths is not None and embedder in USABLE_LENGTHS:
+        parts["length"] = _ramp(lengths, *USABLE_LENGTHS[embedder])
     scores = _weighted_geometric_mean(parts)
     return tuple(
         Quality(

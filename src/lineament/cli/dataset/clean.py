@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.dataset.app import app
-from lineament.cli.options import DEFAULT_PRECISION, JsonOption, PrecisionOption, WorkersOption
+from lineament.cli.options import (
+    DEFAULT_PRECISION,
+    JsonOption,
+    PipelineOption,
+    PrecisionOption,
+    WorkersOption,
+)
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
 from lineament.io.own_files import PROPOSALS
@@ -42,16 +48,24 @@ def clean(
     min_quality: Annotated[
         float | None, typer.Option("--min-quality", min=0, max=1, help="Default: 0.5.")
     ] = None,
+    pipeline: PipelineOption = None,
     detector: Annotated[
         str | None,
-        typer.Option("--detector", metavar="NAME[:SETTINGS]", help="Default: yunet with a few retries."),
+        typer.Option(
+            "--detector", metavar="NAME[:SETTINGS]", help="Default: the pipeline's, with a few retries."
+        ),
     ] = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
     workers: WorkersOption = None,
     json: JsonOption = None,
 ) -> None:
     """Propose removals and moves: no face, wrong person, duplicate, poor quality. Changes nothing."""
-    given = {"min_quality": min_quality, "detector": detector, "checks": tuple(check) if check else None}
+    given = {
+        "min_quality": min_quality,
+        "pipeline": pipeline,
+        "detector": detector,
+        "checks": tuple(check) if check else None,
+    }
     _propose("clean", source, out, precision, workers, json, **given)
 
 

@@ -12,8 +12,10 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
 )
@@ -134,7 +136,8 @@ def collect(
     no_sandbox: Annotated[
         bool, typer.Option("--no-sandbox", help="browser: as root; pages could then act as this account.")
     ] = False,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     precision: PrecisionOption = DEFAULT_PRECISION,
     json: JsonOption = None,
     strict: StrictOption = False,
@@ -180,7 +183,7 @@ def collect(
         elif source is Source.folder:
             outcomes = job.from_folder(collection, origin, subject, licence)
         else:
-            job.look(detector, precision, min_quality, gap)
+            job.look(detector, precision, min_quality, gap, pipeline)
             if source is Source.video:
                 outcomes = job.from_video(collection, origin, subject, licence)
             else:

@@ -91,12 +91,14 @@ class Job:
             found.add(name, "", step=_HELPS.get(name), count=count)
         return found
 
-    def look(self, detector: str, precision: str, min_quality: float, gap: float) -> None:
+    def look(
+        self, detector: str, precision: str, min_quality: float, gap: float, pipeline: str | None = None
+    ) -> None:
         """Prepare to judge frames."""
         from lineament.analyzer import Analyzer
         from lineament.datasets.collect.frames import Choice
 
-        self.analyzer = Analyzer(detector, precision=precision)
+        self.analyzer = Analyzer(detector, precision=precision, pipeline=pipeline)
         self.choice = Choice(min_quality, gap)
 
     def from_api(self, collection: Collection, name: str) -> Generator[Gathered, None, None]:
@@ -302,7 +304,7 @@ class Job:
         from lineament.analyzer import Analyzer
 
         made_of = self.analyzer.settings
-        detector = str(made_of.detector)
+        detector = str(self.analyzer.detector_spec)
         retrying = detector if detector.startswith("retry") else f"retry:{detector}"
         return Analyzer.from_settings(made_of.changed(detector=retrying, embedder=None))
 

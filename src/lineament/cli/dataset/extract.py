@@ -10,8 +10,10 @@ import typer
 from lineament.cli.dataset.app import app
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -26,7 +28,8 @@ def extract(
         Path, typer.Argument(metavar="PHOTOS", help="A folder a person, a manifest, or a data set.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the crops go: a new folder."), Writes()],
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     rotate: Annotated[
         float | None,
         typer.Option(
@@ -84,8 +87,16 @@ def extract(
     from lineament.datasets.opening import open_dataset
     from lineament.geometry.crop_style import CropStyle
     from lineament.kinds import noun
+    from lineament.pipelines import detector_of
 
-    values = {"detector": detector, "rotate": rotate, "faces": faces, "precision": precision}
+    detector = str(detector_of(pipeline, detector))
+    values = {
+        "pipeline": pipeline,
+        "detector": detector,
+        "rotate": rotate,
+        "faces": faces,
+        "precision": precision,
+    }
     style = CropStyle(size, margin, align)
     settings = from_mapping(ExtractSettings, {**values, "style": style, "from_boxes": from_boxes})
     manifest = open_dataset(source)

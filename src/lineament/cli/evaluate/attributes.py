@@ -10,7 +10,13 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.running import HeldOutOption, PlotsOption, Run, SaveOption
-from lineament.cli.options import JsonOption, ModelsDetectorOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    JsonOption,
+    ModelsDetectorOption,
+    PipelineOption,
+    StrictOption,
+    WorkersOption,
+)
 
 
 @app.command("attributes")
@@ -31,6 +37,7 @@ def attributes(
         str | None, typer.Option("--label", help="The label's name where it is not the attribute's.")
     ] = None,
     split: HeldOutOption = None,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     plots: PlotsOption = None,
     json: JsonOption = None,
@@ -50,7 +57,7 @@ def attributes(
     run = Run(json, save_to, plots, strict)
     manifest = open_labels(data, label or attribute)
     model = (classifier or attribute,)
-    made_of = AnalyzerSettings(detector, None, model, quality=False, workers=workers)
+    made_of = AnalyzerSettings(detector, None, model, quality=False, workers=workers, pipeline=pipeline)
     title = f"{attribute} on {data.name}"
     run(
         len({row.path for row in manifest}),

@@ -11,7 +11,14 @@ import typer
 
 from lineament.cli.evaluate.app import app
 from lineament.cli.evaluate.running import PlotsOption, Run, SaveOption
-from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
+from lineament.cli.options import (
+    OWN,
+    DetectorOption,
+    JsonOption,
+    PipelineOption,
+    StrictOption,
+    WorkersOption,
+)
 from lineament.cli.targets import Writes
 
 if TYPE_CHECKING:
@@ -44,7 +51,8 @@ def detection(
             "--format", metavar="NAME", help="manifest, coco, yolo, voc, wider ...; else detected."
         ),
     ] = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     min_side: Annotated[
         float, typer.Option("--min-side", metavar="PX", min=0, help="Ignore faces with a shorter side.")
     ] = 0,
@@ -79,6 +87,7 @@ def detection(
     from lineament.evaluation.detection_report import DetectionReport
     from lineament.evaluation.measuring_labels import of_detector
     from lineament.evaluation.truths import read_truths
+    from lineament.pipelines import detector_of
 
     run = Run(json, save_to, plots, strict)
     truths = read_truths(images, labels, label_format, split=split)
@@ -92,7 +101,7 @@ def detection(
         partial(
             of_detector,
             truths,
-            detector,
+            str(detector_of(pipeline, detector)),
             min_side=min_side,
             score=score,
             workers=workers,

@@ -17,6 +17,7 @@ from lineament.cli.options import (
     ClassifierOption,
     JsonOption,
     ModelsDetectorOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 def end_to_end(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A manifest of whole photos, or labels.")],
     *,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     classifier: ClassifierOption = None,
     attributes: AttributesOption = None,
@@ -72,7 +74,15 @@ def end_to_end(
     models: tuple[str | AttributeClassifier, ...] = (*given["attributes"], *opened)
     if not models:
         raise UsageError("give the model to judge: --classifier DIR or --attributes DIR")
-    made_of = AnalyzerSettings(detector, None, models, quality=False, precision=precision, workers=workers)
+    made_of = AnalyzerSettings(
+        detector,
+        None,
+        models,
+        quality=False,
+        precision=precision,
+        workers=workers,
+        pipeline=pipeline,
+    )
 
     def written(found: Answer) -> Iterable[Path]:
         assert isinstance(found, EndToEnd)

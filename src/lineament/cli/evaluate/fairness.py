@@ -13,10 +13,12 @@ from lineament.cli.evaluate.running import FlipOption, NearOption, Run, SaveOpti
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
     EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -46,9 +48,10 @@ def fairness(
     near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     json: JsonOption = None,
     save_to: SaveOption = None,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -78,6 +81,7 @@ def fairness(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
     given = {"target_fmr": target_fmr, "threshold": known, "groups": of, "attribute": by}
     measured = partial(on_people, "fairness", people, made_of, measure)

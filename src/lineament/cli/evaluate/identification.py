@@ -20,10 +20,12 @@ from lineament.cli.evaluate.running import (
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
     EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     SeedOption,
     SplitOption,
@@ -54,9 +56,10 @@ def identification(
     near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -84,6 +87,7 @@ def identification(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
     rules = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
     measured = partial(on_people, "identification", people, made_of, evaluate)

@@ -12,9 +12,11 @@ from lineament.cli.evaluate.running import NearOption, PeopleOption, PlotsOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -31,8 +33,9 @@ def quality(
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Mated pairs a person, at most.")] = 10,
     seed: Annotated[int, typer.Option("--seed", help="Another seed draws other pairs.")] = 0,
     near: NearOption = True,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -48,7 +51,9 @@ def quality(
 
     run = Run(json, save_to, plots, strict)
     people = open_people(images, split)
-    made_of = AnalyzerSettings(detector, precision=precision, workers=workers, landmarks=landmarks)
+    made_of = AnalyzerSettings(
+        detector, precision=precision, workers=workers, landmarks=landmarks, pipeline=pipeline
+    )
     rules = {"target_fmr": target_fmr, "pairs_a_subject": pairs, "seed": seed}
     measured = partial(on_people, "quality", people, made_of, evaluate)
     run(len(people), partial(measured, near=near, rules=rules))

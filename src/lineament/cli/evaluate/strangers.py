@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
-from lineament.cli.options import JsonOption, ModelsDetectorOption, WorkersOption
+from lineament.cli.options import JsonOption, ModelsDetectorOption, PipelineOption, WorkersOption
 
 
 @app.command("strangers")
@@ -31,6 +31,7 @@ def strangers(
     share: Annotated[
         float, typer.Option("--share", help="Of the strangers, so many may still be named.")
     ] = 0.05,
+    pipeline: PipelineOption = None,
     detector: ModelsDetectorOption = None,
     json: JsonOption = None,
     workers: WorkersOption = None,
@@ -46,13 +47,22 @@ def strangers(
     from lineament.errors import InsufficientData
     from lineament.evaluation.strangers import measure, photos_in
     from lineament.io import rejection
+    from lineament.pipelines import detector_of
     from lineament.registry import attributes
 
     met = photos_in(data)
     own = [] if known is None else photos_in(known, split=_split_of(known))
     with Report(json) as report:
         with progress(len(met) + len(own), "pictures") as advance:
-            found = measure(run, met, own, share=share, detector=detector, workers=workers, advance=advance)
+            found = measure(
+                run,
+                met,
+                own,
+                share=share,
+                detector=detector_of(pipeline, detector),
+                workers=workers,
+                advance=advance,
+            )
         model = attributes.create(str(run))
         assert isinstance(model, Trained)
         report.answer(found)

@@ -20,10 +20,12 @@ from lineament.cli.evaluate.running import (
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
+    OWN,
     DetectorOption,
     EmbedderOption,
     JsonOption,
     LandmarksOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     TargetFmrOption,
@@ -67,9 +69,10 @@ def verification(
     near: NearOption = True,
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
-    detector: DetectorOption = "yunet",
-    landmarks: LandmarksOption = None,
-    embedder: EmbedderOption = "sface",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
+    landmarks: LandmarksOption = OWN,
+    embedder: EmbedderOption = OWN,
     plots: PlotsOption = None,
     json: JsonOption = None,
     save_to: SaveOption = None,
@@ -109,6 +112,7 @@ def verification(
         precision=precision,
         flip=flip,
         landmarks=landmarks,
+        pipeline=pipeline,
     )
     if everything is not None:
         people = open_people(everything, split)

@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from lineament.gallery.gallery import Gallery
-    from lineament.settings import FaceAnalyzer
+    from lineament.settings import AnalyzerSettings
 
 app = typer.Typer(no_args_is_help=True, help="Keep people, find them in photos, correct and erase.")
 
@@ -35,7 +35,7 @@ LargestOption = Annotated[bool, typer.Option("--largest", help="Of several faces
 
 def opened(
     url: str | None,
-    analyzer: FaceAnalyzer | None = None,
+    analyzer: AnalyzerSettings | None = None,
     *,
     target_fmr: float | None = None,
     threshold_file: Path | None = None,

@@ -14,7 +14,14 @@ from lineament.cli.gallery.app import (
     face_asked,
     opened,
 )
-from lineament.cli.options import DetectorOption, GalleryOption, JsonOption, ThresholdFileOption
+from lineament.cli.options import (
+    OWN,
+    DetectorOption,
+    GalleryOption,
+    JsonOption,
+    PipelineOption,
+    ThresholdFileOption,
+)
 from lineament.counting import quantity
 
 if TYPE_CHECKING:
@@ -129,7 +136,8 @@ def dispute(
     face: FaceOption = None,
     largest: LargestOption = False,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -137,12 +145,13 @@ def dispute(
 
     Of several faces --face says which, as `identify` numbers them. `remove --id` withdraws it.
     """
-    from lineament.analyzer import Analyzer
     from lineament.cli.output import Report
     from lineament.gallery.answers import record_json
+    from lineament.settings import AnalyzerSettings
 
     wanted = face_asked(face, largest)
-    with opened(gallery, Analyzer(detector), target_fmr=target_fmr) as people, Report(json) as report:
+    analyzer = AnalyzerSettings(detector, pipeline=pipeline)
+    with opened(gallery, analyzer, target_fmr=target_fmr) as people, Report(json) as report:
         record = people.dispute(photo, subject, face=wanted, largest=largest)
         report.line({"disputed": record.subject, **record_json(record)})
         report.say(f"recorded: the face in {photo} is not {record.subject} (dispute {record.id})")

@@ -10,9 +10,11 @@ import typer
 from lineament.cli.gallery.app import FaceOption, LargestOption, SearchFmrOption, face_asked, opened
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     ThresholdFileOption,
@@ -47,7 +49,8 @@ def enrol(
         typer.Option("--min-quality", min=0, max=1, help="Refuse faces of lower quality. Default: 0.5."),
     ] = None,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
@@ -62,15 +65,16 @@ def enrol(
     A photo is refused when it holds no face, several, a poor one, or one that matches somebody else.
     Enrolling a photo again adds nothing. --face enrols one person of a group photo.
     """
-    from lineament.analyzer import Analyzer
     from lineament.cli.gallery.enrolling import Enrolling
     from lineament.cli.gallery.manifests import sought
     from lineament.cli.output import Report, progress
     from lineament.errors import UsageError
     from lineament.gallery import manifests
+    from lineament.gallery.pipeline import older
     from lineament.gallery.subjects import require_valid
     from lineament.io import sources
     from lineament.io.left_out import others_told
+    from lineament.settings import AnalyzerSettings
 
     alone = subject is None and face is None and not largest
     rows_of, paths = sought(paths, split, alone=alone)
@@ -91,18 +95,20 @@ def enrol(
     )
     notes = [line for _, lines in rows_of for line in lines]
     notes += others_told(listing.left_out, *(folder.left_out for folder in people))
-    enrolling = Enrolling(gallery, detector)
+    enrolling = Enrolling(gallery, pipeline, detector)
     with (
         opened(
             gallery,
-            Analyzer(detector, precision=precision, workers=workers),
+            AnalyzerSettings(detector, precision=precision, workers=workers, pipeline=pipeline),
             target_fmr=target_fmr,
             threshold_file=threshold_file,
             min_quality=min_quality,
             create=True,
         ) as into,
         Report(json) as report,
-        report.at_the_end(lambda: enrolling.tell(report, into.people, notes)),
+        report.at_the_end(
+            lambda: enrolling.tell(report, into.people, [*notes, *older(into.store.model())])
+        ),
         progress(total, "photos") as advance,
     ):
         if subject is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lineament.cli.refusals import Refusals, no_face_step, step_for
 from lineament.counting import quantity
 from lineament.errors import FaceOfAnotherSubject
+from lineament.pipelines import OWN, detector_of
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
@@ -20,13 +21,13 @@ VERDICTS = ("enrolled", "already enrolled", "refused")
 
 
 class Enrolling:
-    """Counts what became of the photos of one command, with ``--gallery`` and ``--detector`` as given."""
+    """Counts what became of one command's photos, with ``--gallery``, ``--pipeline``, ``--detector``."""
 
-    def __init__(self, gallery: str | None, detector: str) -> None:
+    def __init__(self, gallery: str | None, pipeline: str | None, detector: str) -> None:
         self.counts: Counter[str] = Counter()
         self._rows: list[Sequence[object]] = []
         self._refusals = Refusals()
-        self._gallery, self._detector = gallery, detector
+        self._gallery, self._pipeline, self._detector = gallery, pipeline, detector
 
     def add(self, done: EnrolOutcome) -> None:
         """One photo."""
@@ -71,12 +72,14 @@ class Enrolling:
             "largest: --largest",
             "LowQuality": f"give a better photo, or accept it: {one} --allow low-quality",
             "DisputedFace": f"{step_for(name)}, or accept the photo: {one} --allow disputed",
-            "NoFaceFound": no_face_step(self._detector),
+            "NoFaceFound": no_face_step(str(detector_of(self._pipeline, self._detector))),
             "NoSuchFace": f"see the numbers of the faces: {shlex.join(['lineament', 'detect', photo])}",
         }.get(name)
 
     def _command(self, name: str, *words: str) -> str:
-        detector = self._detector if name == "enrol" and self._detector != "yunet" else ""
-        options = {"--gallery": self._gallery, "--detector": detector}
+        options = {"--gallery": self._gallery}
+        if name == "enrol":
+            options |= {"--pipeline": self._pipeline}
+            options |= {} if self._detector == OWN else {"--detector": self._detector}
         given = [word for option, value in options.items() if value for word in (option, value)]
         return shlex.join(["lineament", "gallery", name, *words, *given])

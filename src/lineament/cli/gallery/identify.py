@@ -13,9 +13,11 @@ from lineament.cli.drawing import ScoresOption, SheetOption
 from lineament.cli.gallery.app import SearchFmrOption, opened
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     ThresholdFileOption,
@@ -39,7 +41,8 @@ def identify(
     scores: ScoresOption = False,
     sheet: SheetOption = None,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
@@ -48,7 +51,6 @@ def identify(
     workers: WorkersOption = None,
 ) -> None:
     """Find out who is in photos: every face is searched, and the measured threshold decides."""
-    from lineament.analyzer import Analyzer
     from lineament.cli.drawing import Sheet
     from lineament.cli.output import Report, progress
     from lineament.cli.pictures import Drawings, numbered_note
@@ -57,15 +59,21 @@ def identify(
     from lineament.gallery.answers import Searched
     from lineament.io import sources
     from lineament.io.left_out import others_told
+    from lineament.pipelines import detector_of
     from lineament.plots.lettering import legible
+    from lineament.settings import AnalyzerSettings
     from lineament.types import Status
 
     listing = sources.expand(paths)
     files = list(listing)
     drawings, on_sheet, videos, refusals = Drawings(draw), Sheet(sheet), Videos(), Refusals()
     numbered = 0
-    analyzer = Analyzer(
-        detector, precision=precision, workers=workers, keep_images=draw is not None or sheet is not None
+    analyzer = AnalyzerSettings(
+        detector,
+        precision=precision,
+        workers=workers,
+        keep_images=draw is not None or sheet is not None,
+        pipeline=pipeline,
     )
 
     def tell() -> None:
@@ -88,7 +96,7 @@ def identify(
         for number, found in enumerate(people.identify(files, top), 1):
             searched.add(found)
             videos.look(found.outcome)
-            refusals.look(found.outcome, no_face_step(detector))
+            refusals.look(found.outcome, no_face_step(str(detector_of(pipeline, detector))))
             # A number, from 1, stands for a name that no font of this system draws rightly.
             labels = legible(found.names) if draw is not None else ()
             numbered += sum(label == str(i) for i, label in enumerate(labels, 1))

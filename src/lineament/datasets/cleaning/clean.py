@@ -33,6 +33,7 @@ from lineament.errors import ConfigError, UsageError
 from lineament.io import images
 from lineament.io.journal import Journal
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.pipelines import OWN, detector_of
 from lineament.protocols import Advance
 from lineament.settings import MIN_QUALITY
 from lineament.types import Status
@@ -53,16 +54,21 @@ _SETTINGS = "settings"
 class CleanSettings:
     """What to check, and with what.
 
-    The default detector tries a picture without a face again with quarter turns, borders and enlarged, as
-    crops may be tight. Quality below ``min_quality`` is for review, below half of it for removal.
+    The default detector is that of the ``pipeline`` (None: the default one), which tries a picture without
+    a face again with quarter turns, borders and enlarged, as crops may be tight. Quality below
+    ``min_quality`` is for review, below half of it for removal.
     """
 
     checks: tuple[str, ...] = CHECKS
-    detector: str = "retry:base=yunet,step_deg=90"
+    detector: str = ""
     precision: str = "balanced"
     min_quality: float = MIN_QUALITY
+    pipeline: str | None = None
 
     def __post_init__(self) -> None:
+        if not self.detector:
+            own = detector_of(self.pipeline, OWN)
+            object.__setattr__(self, "detector", f"retry:base={own},step_deg=90")
         for name in self.checks:
             if name not in CHECKS:
                 raise ConfigError(f"no check named {name!r}{did_you_mean(name, CHECKS)}")
@@ -107,7 +113,13 @@ def clean(
     Raises `UsageError` when the journal is one of other settings.
     """
     settings = settings or CleanSettings()
-    analyzer = Analyzer(settings.detector, precision=settings.precision, workers=workers, keep_images=True)
+    analyzer = Analyzer(
+        settings.detector,
+        precision=settings.precision,
+        workers=workers,
+        keep_images=True,
+        pipeline=settings.pipeline,
+    )
     assert analyzer.model is not None
     with ExitStack() as stack:
         log = None if journal is None else stack.enter_context(Journal(journal))
@@ -183,7 +195,7 @@ def _see_all(
     """Every row, ordered by path; each picture is looked at once."""
     rows = sorted(manifest, key=lambda row: (row.path, row.id))
     pictures = list({row.path: row for row in rows}.values())
-    stated = {"detector": settings.detector, "precision": settings.precision}
+    stated = {"detector": settings.detector, "precision": settings.precision, "model": str(analyzer.model)}
     done: dict[str, Any] = {} if log is None else log.done
     if done.get(_SETTINGS, stated) != stated:
         raise UsageError("an unfinished run with other settings is there; remove its journal to begin anew")

@@ -60,7 +60,7 @@ class Looking:
     def __init__(self, analyzer: Analyzer, folder: Path) -> None:
         self.analyzer, self.folder = analyzer, folder
         self._given = GivenFaces()
-        self._own = Analyzer(self._given, analyzer.embedder, landmarks=analyzer.settings.landmarks)
+        self._own = analyzer.behind(self._given)
 
     def look(self, rows: Sequence[ManifestRow]) -> dict[str, Any]:
         """What the journal keeps of a picture; ``rows`` are all that speak of it."""

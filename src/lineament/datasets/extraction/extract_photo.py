@@ -17,6 +17,7 @@ from lineament.io import images
 from lineament.io.digests import sha256_of
 from lineament.io.manifest import ManifestRow
 from lineament.io.own_files import CROP
+from lineament.pipelines import DEFAULT
 from lineament.settings import AnalyzerSettings
 from lineament.types import Image, Outcome, Status
 
@@ -28,7 +29,9 @@ _QUALITY = 95
 
 @dataclass(frozen=True, slots=True)
 class ExtractSettings:
-    """``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`.
+    """``pipeline`` is that whose points and embedder are taken, None the default one.
+
+    ``rotate`` wraps the detector with retries that turn by so many degrees; see `CropStyle`.
 
     A face that a label has a box of is cut where the detector finds it, and by that box where it finds
     none; with ``from_boxes`` always by the box, and no face is looked for.
@@ -40,6 +43,7 @@ class ExtractSettings:
     faces: Literal["one", "all"] = "one"
     precision: str = "balanced"
     from_boxes: bool = False
+    pipeline: str | None = None
 
     def __post_init__(self) -> None:
         if self.faces not in ("one", "all"):
@@ -48,7 +52,13 @@ class ExtractSettings:
     def analyzer(self, workers: int | None) -> AnalyzerSettings:
         """What finds the faces."""
         turned = self.detector if self.rotate is None else turning(self.detector, self.rotate)
-        return AnalyzerSettings(turned, precision=self.precision, workers=workers, keep_images=True)
+        return AnalyzerSettings(
+            turned,
+            precision=self.precision,
+            workers=workers,
+            keep_images=True,
+            pipeline=self.pipeline,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the manifest records them."""
@@ -61,6 +71,7 @@ class ExtractSettings:
             "faces": self.faces,
             "precision": self.precision,
             "from_boxes": self.from_boxes,
+            "pipeline": DEFAULT if self.pipeline is None else self.pipeline,
         }
 
 
