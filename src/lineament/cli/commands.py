@@ -14,8 +14,10 @@ from lineament.cli import (
     evaluate,
     explain,
     gallery,
+    keys,
     models,
     models_added,
+    serve,
     train,
     verify,
 )
@@ -34,6 +36,8 @@ app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
 app.add_typer(gallery.app, name="gallery")
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 models.app.command("add")(models_added.add)
 models.app.command("remove")(models_added.remove)
 app.add_typer(models.app, name="models")
