@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lineament.cli.main import app
 from lineament.errors import OutputError, ProtocolMismatch
-from lineament.evaluation.record import Record, anonymous
+from lineament.evaluation.record import EvaluationRecord, anonymous
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -30,7 +30,9 @@ def saved(path: Path, fnmr: float, data: str = "abc") -> Path:
         "thresholds_chosen_on": "the thresholds were chosen on these very comparisons",
     }
     clusters = {"fnmr_at_fmr.1e-3": people}
-    Record("verification", "people", {"data": data}, {"embedder": "sface"}, answer, clusters).save(path)
+    EvaluationRecord(
+        "verification", "people", {"data": data}, {"embedder": "sface"}, answer, clusters
+    ).save(path)
     return path
 
 

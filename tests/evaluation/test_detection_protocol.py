@@ -19,7 +19,7 @@ from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation import detection
 from lineament.evaluation.detection_errors import errors_of, write_errors
 from lineament.evaluation.page import render
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.evaluation.truths import read_truths
 from lineament.io import images
 from lineament.registry import detectors
@@ -245,7 +245,7 @@ def test_a_saved_record_pairs_pictures_and_names_none(labelled: Path, tmp_path: 
     record = _run(labelled, "--save", str(tmp_path / "a.json"))
     text = (tmp_path / "a.json").read_text()
     assert not any(Path(name).stem in text for name in NAMES)
-    kept = Record.load(tmp_path / "a.json")
+    kept = EvaluationRecord.load(tmp_path / "a.json")
     assert kept.figures["recall"].rate.value == record["recall"]["value"]
     for name in ("recall", "precision"):
         part, whole = np.array(list(kept.clusters[name].values())).sum(axis=0)

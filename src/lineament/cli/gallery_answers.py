@@ -131,7 +131,7 @@ def drawing(found: Identified, labels: Sequence[str], scores: bool, image: Image
 
 def identified_json(found: Identified, labels: Sequence[str] = ()) -> dict[str, Any]:
     """The JSON line of a picture searched; each face drawn has the ``label`` that is written at it."""
-    from lineament.cli.output import picture_json
+    from lineament.answers import picture_json
 
     record = picture_json(found.outcome, found.matches)
     for face, label in zip(record["faces"], labels, strict=False):

@@ -43,7 +43,7 @@ def reason(done: EnrolOutcome) -> str:
 
 def enrol_json(done: EnrolOutcome) -> dict[str, Any]:
     """The JSON line of one photo enrolled or refused."""
-    from lineament.cli.output import error_json, picture_json
+    from lineament.answers import error_json, picture_json
     from lineament.types import Status
 
     record = picture_json(done.outcome)

@@ -219,7 +219,7 @@ def pull(
 def _report_pulled(
     report: Any, results: list[tuple[ModelCard, Path | None, LineamentError | None]], *, named: bool
 ) -> None:
-    from lineament.cli.output import error_json
+    from lineament.answers import error_json
     from lineament.errors import LicenceRefused
 
     outcomes = []

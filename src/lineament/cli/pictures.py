@@ -12,9 +12,10 @@ from typing import Any
 import typer
 
 from lineament.analyzer import Analyzer
+from lineament.answers import error_json, picture_json
 from lineament.cli.drawing import Sheet, answer, said_of, with_scores
 from lineament.cli.gallery_answers import numbered_note
-from lineament.cli.output import Report, error_json, picture_json, progress
+from lineament.cli.output import Report, progress
 from lineament.cli.refusals import Refusals, no_face_step
 from lineament.cli.videos import Videos
 from lineament.counting import quantity

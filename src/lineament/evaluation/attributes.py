@@ -24,7 +24,7 @@ from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, InsufficientData, NoFaceFound, SplitError, UsageError
 from lineament.evaluation.capture import Failure
 from lineament.evaluation.end_to_end import match, truth_of
-from lineament.evaluation.trained_on import Compared, require_unseen
+from lineament.evaluation.trained_on import LeakCheck, require_unseen
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.protocols import Advance
 from lineament.scoring import classification_rates, numbers
@@ -77,7 +77,7 @@ class AttributeReport:
     unlabelled: int
     elsewhere: int
     unusable: int
-    compared: Mapping[str, Compared]
+    compared: Mapping[str, LeakCheck]
     classes: ClassificationRates | None
     curves: Mapping[str, RocCurve]
     number: NumberReport | None

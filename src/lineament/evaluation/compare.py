@@ -8,7 +8,7 @@ from typing import Any
 
 from lineament.config import did_you_mean, several
 from lineament.errors import InsufficientData, ProtocolMismatch, UnknownName
-from lineament.evaluation.record import Figure, Record, flat
+from lineament.evaluation.record import EvaluationRecord, Figure, flat
 from lineament.scoring import paired
 from lineament.scoring.paired import Difference
 
@@ -17,7 +17,7 @@ _ALIKE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedFigure:
     """One figure of both evaluations and their difference, second minus first."""
 
     first: Figure
@@ -49,7 +49,7 @@ class Compared:
         }
 
 
-def compare(first: Record, second: Record) -> list[Compared]:
+def compare(first: EvaluationRecord, second: EvaluationRecord) -> list[ComparedFigure]:
     """Every figure that both have.
 
     Raises `ProtocolMismatch` when they were measured by different rules or on different data, and
@@ -60,10 +60,12 @@ def compare(first: Record, second: Record) -> list[Compared]:
     common = [name for name in mine if name in theirs]
     if not common:
         raise InsufficientData("the two evaluations have no figure in common")
-    return [Compared(mine[n], theirs[n], _difference(mine[n], theirs[n])) for n in common]
+    return [ComparedFigure(mine[n], theirs[n], _difference(mine[n], theirs[n])) for n in common]
 
 
-def gate(base: Record, new: Record, metrics: Sequence[str] = ()) -> list[Compared]:
+def gate(
+    base: EvaluationRecord, new: EvaluationRecord, metrics: Sequence[str] = ()
+) -> list[ComparedFigure]:
     """The figures in which ``new`` is clearly worse than ``base``, and those that ``new`` lost.
 
     ``metrics`` limits it to figures of these names; raises `UnknownName` for one that ``base`` lacks,
@@ -83,7 +85,7 @@ def gate(base: Record, new: Record, metrics: Sequence[str] = ()) -> list[Compare
     return [row for row in compare(base, new) if row.name in wanted and row.verdict == "worse"]
 
 
-def require_same_protocol(first: Record, second: Record) -> None:
+def require_same_protocol(first: EvaluationRecord, second: EvaluationRecord) -> None:
     """Raise `ProtocolMismatch` naming every rule that differs."""
     a = {"kind": first.kind, **flat(first.protocol)}
     b = {"kind": second.kind, **flat(second.protocol)}

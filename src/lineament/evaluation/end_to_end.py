@@ -20,7 +20,7 @@ from lineament.analyzer import Analyzer
 from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import ConfigError, InsufficientData, SplitError
-from lineament.evaluation.trained_on import Compared, require_unseen
+from lineament.evaluation.trained_on import LeakCheck, require_unseen
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.placing import place
 from lineament.io.manifest import Manifest, ManifestRow
@@ -73,7 +73,7 @@ class EndToEnd:
     unlabelled: int
     elsewhere: int
     unusable: int
-    compared: Mapping[str, Compared]
+    compared: Mapping[str, LeakCheck]
 
     @property
     def rated(self) -> tuple[LabelledFace, ...]:

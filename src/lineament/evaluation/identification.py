@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData, UnknownName
 from lineament.evaluation.capture import Captures, capture, rate_key
-from lineament.evaluation.gallery_split import Split, split_pictures
+from lineament.evaluation.gallery_split import GallerySplit, split_pictures
 from lineament.evaluation.people import LabelledPictures, open_people
 from lineament.io import catalog
 from lineament.protocols import Advance
@@ -94,7 +94,7 @@ class IdentificationReport:
     given.
     """
 
-    split: Split
+    split: GallerySplit
     captures: Captures
     mated: Searches
     nonmated_top: Float32
@@ -184,7 +184,7 @@ def evaluate(
 
 
 def score(
-    parts: Split,
+    parts: GallerySplit,
     captures: Captures,
     *,
     target_fmr: float = 1e-3,
@@ -243,7 +243,9 @@ def score(
     )
 
 
-def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tuple[ErrorRate, ErrorRate]:
+def _rates(
+    parts: GallerySplit, mated: Searches, top: Float32, threshold: float
+) -> tuple[ErrorRate, ErrorRate]:
     """FPIR and FNIR with intervals clustered by the subject of the probe: they hold for this gallery."""
     returned: NDArray[np.bool_] = top >= np.float64(threshold)
     fpir = intervals.estimate(intervals.by_subject(returned, parts.strangers))
@@ -251,7 +253,7 @@ def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tup
     return fpir, intervals.estimate(intervals.by_subject(missed, parts.mates))
 
 
-def growth(parts: Split, captures: Captures, gallery: Float32, threshold: Threshold) -> Growth:
+def growth(parts: GallerySplit, captures: Captures, gallery: Float32, threshold: Threshold) -> Growth:
     """FPIR of ever larger parts of the gallery ``(G, D)`` at one threshold, against the prediction."""
     known = gallery[~np.isnan(gallery).any(axis=1)]
     known = known[np.random.default_rng(0).permutation(len(known))]

@@ -23,7 +23,7 @@ TRAINED_ON = ("train", "val")
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class LeakCheck:
     """With how many ``rows`` of a training pictures were compared; 0 without its manifest proves nothing.
 
     ``chosen_on`` counts those of the pictures that are its val, where it had no test.
@@ -33,7 +33,7 @@ class Compared:
     chosen_on: int = 0
 
 
-def require_unseen(rows: Iterable[ManifestRow], run: Path) -> Compared:
+def require_unseen(rows: Iterable[ManifestRow], run: Path) -> LeakCheck:
     """Raise `SplitError` when rows, or crops of them, shaped the model in the run folder ``run``.
 
     Known by the bytes of the file, by the row's id, and by that of the row it was cut from.
@@ -49,7 +49,7 @@ def require_unseen(rows: Iterable[ManifestRow], run: Path) -> Compared:
             f"{seen} of the pictures were used to train {run.name}: figures would be flattered; "
             f"evaluate its split {held}, or other pictures"
         )
-    return Compared(len(used), sum(not known.isdisjoint(_marks(row)) for row in rows))
+    return LeakCheck(len(used), sum(not known.isdisjoint(_marks(row)) for row in rows))
 
 
 def _used(run: Path, *, spare_val: bool) -> tuple[list[ManifestRow], list[ManifestRow]]:
@@ -78,14 +78,14 @@ def require_pictures_unseen(
     return {name: one.rows for name, one in _compared(paths, specs, subjects, spare_val=False).items()}
 
 
-def compare_pictures(paths: Iterable[Path], specs: Iterable[str]) -> dict[str, Compared]:
+def compare_pictures(paths: Iterable[Path], specs: Iterable[str]) -> dict[str, LeakCheck]:
     """`require_unseen` of pictures that are known by their bytes alone, by run."""
     return _compared(paths, specs, (), spare_val=True)
 
 
 def _compared(
     paths: Iterable[Path], specs: Iterable[str], subjects: Iterable[str], *, spare_val: bool
-) -> dict[str, Compared]:
+) -> dict[str, LeakCheck]:
     runs = runs_of(*specs)
     if not runs:
         return {}
@@ -102,7 +102,7 @@ def _compared(
                 f"{run.name} was trained on {pictures} of these pictures and {len(names)} of these people: "
                 "figures would be flattered; evaluate people it has not seen, with --split test"
             )
-        compared[run.name] = Compared(len(used), len(digests & {row.sha256 for row in spared}))
+        compared[run.name] = LeakCheck(len(used), len(digests & {row.sha256 for row in spared}))
     return compared
 
 

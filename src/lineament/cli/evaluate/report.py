@@ -15,7 +15,7 @@ from lineament.io.own_files import PAGE
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
-    from lineament.evaluation.compare import Compared
+    from lineament.evaluation.compare import ComparedFigure
 
 _AT_TARGETS = ("fnmr_at_fmr", "fnir_at_fpir", "dir_at_fpir", "bpcer_at_apcer")
 _FIXED = (
@@ -43,9 +43,9 @@ def report(
     """Write saved evaluations as one page: figures, tables, protocol, model cards, environment."""
     from lineament.cli.output import Report
     from lineament.evaluation.page import render
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
 
-    found = [Record.load(path) for path in records]
+    found = [EvaluationRecord.load(path) for path in records]
     _write(out, render(found, title=title))
     with Report(json) as answer:
         for path, record in zip(records, found, strict=True):
@@ -71,9 +71,9 @@ def compare(
     from lineament.cli.output import Report
     from lineament.evaluation import compare as comparing
     from lineament.evaluation.page import render
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
 
-    a, b = Record.load(first), Record.load(second)
+    a, b = EvaluationRecord.load(first), EvaluationRecord.load(second)
     rows = comparing.compare(a, b)
     if out is not None:
         _write(out, render([a, b], rows, title=f"{a.title}: two systems"))
@@ -99,9 +99,9 @@ def gate(
     """Exit with 1 when a figure is worse than its interval explains; refuse another protocol."""
     from lineament.cli.output import Report
     from lineament.evaluation import compare as comparing
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
 
-    old, latest = Record.load(base), Record.load(new)
+    old, latest = EvaluationRecord.load(base), EvaluationRecord.load(new)
     worse = comparing.gate(old, latest, metric or ())
     with Report(json) as answer:
         answer.line({"passed": not worse, "worse": {row.name: row.to_json() for row in worse}})
@@ -112,7 +112,7 @@ def gate(
         raise typer.Exit(1)
 
 
-def _table(answer: Report, rows: Sequence[Compared]) -> None:
+def _table(answer: Report, rows: Sequence[ComparedFigure]) -> None:
     answer.table(
         "Second minus first",
         ("figure", "first", "second", "difference, 95 %", "", "verdict"),

@@ -40,9 +40,9 @@ def save(
     """
     from collections import Counter
 
-    from lineament.cli.output import plain
+    from lineament.answers import plain
     from lineament.errors import MissingExtra
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
     from lineament.plots.canvas import svg
 
     charts = {}
@@ -51,7 +51,7 @@ def save(
             charts = {name: svg(figure) for name, figure in figures().items()}
         except MissingExtra:
             charts = {}
-    Record(
+    EvaluationRecord(
         kind=kind,
         title=title,
         protocol=plain(protocol),

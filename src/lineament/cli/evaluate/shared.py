@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lineament.evaluation.capture import Captures, Failure
     from lineament.evaluation.near_copies import Labelled, Rows
     from lineament.evaluation.people import LabelledPictures
-    from lineament.evaluation.trained_on import Compared
+    from lineament.evaluation.trained_on import LeakCheck
     from lineament.io.manifest import Manifest
     from lineament.scoring.rate import Rate
 
@@ -81,7 +81,7 @@ def tell_repeated(
     return {"near_copies": found}
 
 
-def tell_chosen_on(report: Report, compared: Mapping[str, Compared]) -> None:
+def tell_chosen_on(report: Report, compared: Mapping[str, LeakCheck]) -> None:
     """Say which trainings had no other held-out pictures than those measured here."""
     for run, one in compared.items():
         if one.chosen_on:
