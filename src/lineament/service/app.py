@@ -19,7 +19,7 @@ from lineament.service.asked import Service
 from lineament.service.compreface import collection, recognition
 from lineament.service.compreface.collection import Announced
 from lineament.service.compreface.refusals import CompreFaceError
-from lineament.service.errors import Refused, bad_request
+from lineament.service.errors import Refused, bad_request, internal_error
 from lineament.service.gate import Gate, refused
 from lineament.service.logs import Log
 from lineament.service.rates import Rates
@@ -80,6 +80,7 @@ def create_service(settings: ServiceSettings, access: Access, *, log: Log | None
         Gone,
     ):
         app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(Exception, _bug)
     _describe(app)
     limits = settings.limits
     return Gate(
@@ -107,6 +108,11 @@ async def _answer(request: Request, error: Exception) -> Response:
         wrong = ", ".join(str(one["loc"][-1]) for one in error.errors())
         error = bad_request(f"these values cannot be used: {wrong}")
     return refused(error, request.url.path, request.state.request_id)
+
+
+async def _bug(request: Request, _error: Exception) -> Response:
+    """What is told of a bug: nothing; the gate, which gets it next, writes down where it is."""
+    return refused(internal_error(), request.url.path, request.state.request_id)
 
 
 def _warm(service: Service, log: Log) -> None:

@@ -98,6 +98,11 @@ def too_often(seconds: float) -> Refused:
     )
 
 
+def internal_error() -> Refused:
+    """A bug: nothing of it is told."""
+    return Refused(500, "InternalError", "something went wrong here; the log tells where")
+
+
 def refusal(error: LineamentError) -> Refused:
     """The status of a named error, and words that hold nothing of anybody else."""
     kind = type(error)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lineament.errors import LineamentError
 from lineament.service.access import Access, CompreFaceKey
 from lineament.service.compreface import refusals
-from lineament.service.errors import Refused, busy, enveloped, refusal
+from lineament.service.errors import Refused, busy, enveloped, internal_error, refusal
 from lineament.service.guarding import HEADERS
 from lineament.service.logs import Log, place_of
 from lineament.service.metrics import Metrics
@@ -93,8 +93,7 @@ class Gate:
                 error = bug
                 if started:
                     return
-                unknown = Refused(500, "InternalError", "something went wrong here; the log tells where")
-                answer = refused(unknown, path, request_id)
+                answer = refused(internal_error(), path, request_id)
             if answer is not None:
                 await answer(scope, read, guarded)
         finally:

@@ -101,7 +101,7 @@ def form(body: bytes, content_type: str, limits: Limits) -> list[Part]:
 
     def header() -> None:
         if bytes(name).lower() == b"content-disposition":
-            _, options = parse_options_header(value.decode("utf-8", "replace"))
+            _, options = parse_options_header(value.decode("latin-1"))
             parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
             if b"filename" in options:
                 parts[-1].file_name = options[b"filename"].decode("utf-8", "replace")

@@ -59,7 +59,7 @@ class Receiving:
         except TimeoutError:
             self.held -= len(body)
             seconds = self._limits.receive_seconds
-            raise Refused(408, "TooSlow", f"the request did not come within {seconds} s") from None
+            raise Refused(408, "TooSlow", f"the request did not come within {seconds:g} s") from None
         except BaseException:
             self.held -= len(body)
             raise

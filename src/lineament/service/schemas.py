@@ -6,12 +6,11 @@ A file's name never goes out: the operator's may be a path, and the client knows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lineament.cli.output import picture_json, plain
+from lineament.answers import picture_json, plain, taken_json, verification_json
 from lineament.gallery.answers import SubjectRecords
 from lineament.gallery.enrolment import EnrolOutcome
 from lineament.gallery.erasing import Receipt
@@ -289,19 +288,13 @@ def _picture(
 
 def verified_answer(answer: Verification) -> dict[str, Any]:
     """`Verified` of a comparison."""
-    return {
-        "similarity": answer.similarity,
-        "decision": str(answer.decision),
-        "threshold": answer.threshold.to_json(),
-        "a": _compared(answer.a),
-        "b": _compared(answer.b),
-    }
+    return {**plain(verification_json(answer)), "a": _taken(answer.a), "b": _taken(answer.b)}
 
 
-def _compared(taken: Compared | None) -> dict[str, Any] | None:
+def _taken(taken: Compared | None) -> dict[str, Any] | None:
     if taken is None:
         return None
-    values = asdict(taken) | {"box": [round(edge, 3) for edge in taken.box], "chosen": str(taken.chosen)}
+    values: dict[str, Any] = plain(taken_json(taken))
     values.pop("source")
     return values
 
@@ -317,7 +310,7 @@ def enrolment_answer(
                 "picture": number,
                 "enrolled": one.sample is not None,
                 "sample": one.sample or before,
-                "taken": _compared(one.taken),
+                "taken": _taken(one.taken),
                 "error": error_json(one.error),
             }
             for number, (one, before) in enumerate(zip(outcomes, known, strict=True), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,8 @@ def serve(app: ASGIApp, sock: socket.socket, *, started: Callable[[], Any] | Non
         timeout_keep_alive=15,
         timeout_graceful_shutdown=_ENDS_WITHIN_S,
     )
+    # It warns of each broken form; that is the client's fault, and told to the client.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     server = uvicorn.Server(config)
     if started is not None:
         started()

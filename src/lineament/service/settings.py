@@ -27,15 +27,19 @@ class Limits:
     document_bytes: int = 64 * 1024
     parts: int = 32
     held_bytes: int = 512 * MIB
-    receive_seconds: int = 30
-    answer_seconds: int = 60
+    receive_seconds: float = 30.0
+    answer_seconds: float = 60.0
     waiting: int = 64
     requests_a_minute: int = 3000
     connections: int = 1000
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            require_whole(one.name, getattr(self, one.name))
+            value = getattr(self, one.name)
+            if not one.name.endswith("_seconds"):
+                require_whole(one.name, value)
+            elif isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ConfigError(f"{one.name}: a number above 0 is needed, not {value!r:.80}")
 
 
 @dataclass(frozen=True, slots=True)

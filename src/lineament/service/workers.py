@@ -2,13 +2,14 @@
 
 A batch begins as soon as a worker is free, with what waits then: an idle service waits for nothing, and
 nobody waits longer than for the batches under way. What would make a batch too large stays for the next.
-Everything here happens in the event loop's thread but for the analysis itself, so nothing is locked: a
-request that was cancelled or came too late is simply not taken from the queue.
+The queue belongs to the event loop's thread, and only the analysis happens elsewhere: a request that was
+cancelled or came too late is simply not taken from it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -69,6 +70,7 @@ class Workers:
         self._metrics = metrics or Metrics()
         self._make = make
         self._made: dict[AnalyzerSettings, Analyzer] = {}
+        self._making = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._free = self.workers
         self._pool = ThreadPoolExecutor(self.workers, "lineament-batch")
@@ -81,9 +83,10 @@ class Workers:
 
     def analyzer(self, steps: AnalyzerSettings) -> Analyzer:
         """The analyzer of some settings, made when it is first asked for; takes a while then."""
-        if steps not in self._made:
-            self._made[steps] = self._make(steps.changed(workers=self.workers))
-        return self._made[steps]
+        with self._making:
+            if steps not in self._made:
+                self._made[steps] = self._make(steps.changed(workers=self.workers))
+            return self._made[steps]
 
     async def analyze(
         self, pictures: Sequence[Picture], steps: AnalyzerSettings, *, digests: bool = False
