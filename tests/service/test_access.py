@@ -91,7 +91,7 @@ def test_a_scope_opens_what_it_names_and_no_more(service: Served) -> None:
         for other, calls in needed.items():
             for method, path in calls:
                 status = client.request(method, path).status_code
-                assert (status == 403) == (other != scope and scope != "admin"), (
+                assert (status == 403) == (scope not in (other, "admin")), (
                     scope,
                     method,
                     path,

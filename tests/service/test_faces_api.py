@@ -32,8 +32,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def service(shared: Served) -> Served:
     """The one service of this file, with nobody in its gallery."""
-    for name, _ in shared.gallery().subjects():
-        shared.gallery().remove(name)
+    store = shared.gallery().store
+    store.commit(Changes(erase=[name for name, _ in store.subjects()]))
     return shared
 
 
@@ -82,7 +82,8 @@ def test_answers_are_those_of_the_library(service: Served) -> None:
 
 
 def test_two_pictures_are_compared_at_the_measured_threshold(service: Served) -> None:
-    """One person is a match and two are none, by the threshold's own provenance; what is missing is named."""
+    """One person is a match and two are none, by the threshold's own provenance; what is missing is
+    named."""
     same = service.client.post("/v1/verify", files={"a": photo(ADA), "b": photo(ADA, 300)}).json()
     other = service.client.post("/v1/verify", files={"a": photo(ADA), "b": photo(BOB)}).json()
     assert (same["decision"], other["decision"]) == ("match", "no_match")
@@ -226,7 +227,8 @@ def test_a_write_with_an_idempotency_key_is_done_once(service: Served) -> None:
 
 
 def test_the_models_and_thresholds_say_where_they_come_from(service: Served) -> None:
-    """Each model with its licence and digest, each threshold with its data; readiness is told once loaded."""
+    """Each model with its licence and digest, each threshold with its data; readiness is told once
+    loaded."""
     models = {one["name"]: one for one in service.client.get("/v1/models").json()["models"]}
     assert {"yunet", "sface"} <= set(models) and len(models["sface"]["sha256"]) == 64
     thresholds = service.client.get("/v1/thresholds").json()
@@ -240,7 +242,8 @@ def test_the_models_and_thresholds_say_where_they_come_from(service: Served) -> 
 
 
 def test_what_is_no_value_is_refused_by_its_name(service: Served) -> None:
-    """A query that is out of range, a method or a path that is not there: the envelope, never another form."""
+    """A query that is out of range, a method or a path that is not there: the envelope, never another
+    form."""
     for method, path, status in (
         ("GET", "/v1/subjects?limit=0", 400),
         ("GET", "/v1/subjects?limit=x", 400),

@@ -26,7 +26,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_hostile_pictures_get_the_library_s_verdict(service: Served) -> None:
-    """Each of the hostile files, sent in batches, is read or refused by the very error the library gives."""
+    """Each of the hostile files, sent in batches, is read or refused by the very error the library
+    gives."""
     given = files()
     assert len(given) > 80
     names = sorted(given)

@@ -30,7 +30,8 @@ def test_a_key_is_long_and_known_by_its_beginning(keys: KeyFile) -> None:
 
 
 def test_no_file_holds_a_key(keys: KeyFile, tmp_path: Path) -> None:
-    """Whoever reads the file of keys, its log beside it, or a list of them, learns no key; others cannot."""
+    """Whoever reads the file of keys, its log beside it, or a list of them, learns no key; others
+    cannot."""
     secrets = [keys.new(label="one")[1], keys.new_compreface(secret=UUID)[1]]
     keys.used(keys.list()[0])
     keys.flush()
@@ -117,7 +118,8 @@ def test_wrong_keys_and_files_are_refused(keys: KeyFile, tmp_path: Path) -> None
 
 
 def test_the_commands_make_list_rotate_and_revoke(tmp_path: Path) -> None:
-    """Each command says in JSON what it did; the key itself stands in the answer that made it, only there."""
+    """Each command says in JSON what it did; the key itself stands in the answer that made it, only
+    there."""
     file = str(tmp_path / "keys.db")
 
     def run(*words: str) -> list[dict[str, object]]:

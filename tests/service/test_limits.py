@@ -88,7 +88,8 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
 
 def test_all_bodies_together_are_bounded_by_what_has_come() -> None:
-    """Two hundred that announce much and send little keep nobody out; much that has come is refused (503)."""
+    """Two hundred that announce much and send little keep nobody out; much that has come is refused
+    (503)."""
     receiving = Receiving(Limits(body_bytes=MIB, held_bytes=2 * MIB))
 
     async def main() -> None:
@@ -112,7 +113,8 @@ def test_all_bodies_together_are_bounded_by_what_has_come() -> None:
 
 
 def test_parts_and_documents_are_bounded(service: Served) -> None:
-    """More pictures than allowed, in a form or in JSON, and a JSON document that is large, deep or no object."""
+    """More pictures than allowed, in a form or in JSON, and a JSON document that is large, deep or no
+    object."""
     many = [("picture", ("a.jpg", empty()))] * 4
     assert service.client.post("/v1/detect", files=many).status_code == 413
     listed = {"pictures": [{"base64": "AA=="}] * 4}
@@ -164,7 +166,8 @@ def test_a_form_comes_apart_as_it_was_put_together() -> None:
     """Parts keep their names, their files' names and every byte, boundaries inside of them included."""
     content = bytes(range(256)) * 20 + b"\r\n--xy\r\n--"
     body = (
-        b'--x\r\nContent-Disposition: form-data; name="a"; filename="\xc3\xa4.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="a"; filename="\xc3\xa4.jpg"\r\n'
+        b"Content-Type: image/jpeg\r\n\r\n"
         + content
         + b'\r\n--x\r\ncontent-disposition: form-data; name="b"\r\n\r\ntext\r\n--x--\r\n'
     )
@@ -175,7 +178,8 @@ def test_a_form_comes_apart_as_it_was_put_together() -> None:
 
 
 def test_no_upload_touches_the_disk(service: Served) -> None:
-    """A form of 3 MB, which libraries put into a temporary file from 1 MB on: no file is opened to write."""
+    """A form of 3 MB, which libraries put into a temporary file from 1 MB on: no file is opened to
+    write."""
     service.client.post("/v1/detect", content=empty(), headers=JPEG)  # a model may be unpacked once
     opened: list[str] = []
     watching = True
@@ -207,7 +211,8 @@ def test_a_url_is_fetched_from_a_host_on_the_list_only(service: Served, tmp_path
     """By default from none; of a host that is named only what is public, and nothing inside the network."""
     inside = (
         "http://169.254.169.254/latest", "http://127.0.0.1/x", "http://[::1]/", "http://[::ffff:10.0.0.1]/",
-        "http://2130706433/", "http://0x7f.1/", "file:///etc/passwd", "gopher://x/", "http://a@b/", "//x", "", "x",
+        "http://2130706433/", "http://0x7f.1/", "file:///etc/passwd", "gopher://x/", "http://a@b/",
+        "//x", "", "x",
     )  # fmt: skip
     for url in ("https://example.test/a.jpg", *inside):
         answer = service.client.post("/v1/detect", json={"pictures": [{"url": url}]})

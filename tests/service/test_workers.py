@@ -70,7 +70,8 @@ def asked(workers: Workers, *given: str, steps: AnalyzerSettings = STEPS) -> asy
 
 
 def test_what_waits_goes_together_and_an_idle_worker_waits_for_nothing() -> None:
-    """The first picture goes at once and alone; those that come meanwhile go in one batch, in their order."""
+    """The first picture goes at once and alone; those that come meanwhile go in one batch, in their
+    order."""
     held = Held()
 
     async def main() -> None:
@@ -103,7 +104,8 @@ def test_free_workers_share_what_waits() -> None:
 
 
 def test_a_batch_holds_no_more_pixels_than_the_cap_and_one_kind_of_steps() -> None:
-    """A large picture goes alone behind small ones, and pictures for other steps wait for the next batch."""
+    """A large picture goes alone behind small ones, and pictures for other steps wait for the next
+    batch."""
     held = Held()
     side = int(PIXELS_A_BATCH**0.5)
 
@@ -211,7 +213,8 @@ def test_an_answer_does_not_depend_on_its_batch_mates() -> None:
 
 
 def test_a_header_tells_the_pixels() -> None:
-    """What is counted for a batch is the size in the header, decoded or not; what is no picture counts 0."""
+    """What is counted for a batch is the size in the header, decoded or not; what is no picture counts
+    0."""
     from lineament.service.workers import _pixels
 
     assert _pixels(images.encode_png(np.zeros((10, 20, 3), np.uint8))) == 200
