@@ -46,7 +46,7 @@ ONCE = {
 def pictures() -> dict[str, Any]:
     """A body with one picture or several."""
     several = {"type": "array", "minItems": 1, "items": _FILE}
-    fields = {"type": "object", "properties": {"picture": several}, "required": ["picture"]}
+    fields = _object({"picture": several})
     listed = _object({"pictures": {"type": "array", "minItems": 1, "items": _PICTURE}})
     raw = dict.fromkeys(("image/jpeg", "image/png", "application/octet-stream"), _FILE)
     return _body({"multipart/form-data": fields, "application/json": listed, **raw})
@@ -54,7 +54,7 @@ def pictures() -> dict[str, Any]:
 
 def named(*names: str) -> dict[str, Any]:
     """A body with one picture of each name."""
-    fields = {"type": "object", "properties": dict.fromkeys(names, _FILE), "required": list(names)}
+    fields = _object(dict.fromkeys(names, _FILE))
     listed = _object(dict.fromkeys(names, _PICTURE))
     return _body({"multipart/form-data": fields, "application/json": listed})
 
