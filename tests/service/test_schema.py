@@ -81,7 +81,7 @@ def operations() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("method", "path"), operations(), ids=[" ".join(one) for one in operations()])
 def test_every_answer_is_as_described(seeded: Seeded, method: str, path: str) -> None:
     """Generated requests end in no 5xx and in no answer that the description does not know. With people
-    that are there and real JPEGs in their place, at least three in ten of an operation's requests succeed."""
+    that are there and real JPEGs in their place, three in ten requests of an operation succeed at least."""
     schemathesis.openapi.format("binary", st.sampled_from([JPEG, OTHER]))
     schemathesis.openapi.format("byte", st.just(base64.b64encode(JPEG).decode()))
     for kind in ("image/jpeg", "image/png", "application/octet-stream"):
