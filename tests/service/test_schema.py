@@ -17,6 +17,7 @@ pytest.importorskip("fastapi", reason="not installed: fastapi (pip install 'line
 pytest.importorskip("schemathesis", reason="not installed: schemathesis")
 
 import httpx
+import jsonschema_rs
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,28 @@ def operations() -> list[tuple[str, str]]:
     app = create_service(ServiceSettings(), WithoutKeys(1))
     paths = app._app.openapi()["paths"]  # type: ignore[attr-defined]
     return [(method.upper(), path) for path in paths for method in paths[path]]
+
+
+def test_the_description_is_openapi_3_1_and_shows_examples(seeded: Seeded) -> None:
+    """Every body of JSON has an example that fits its schema, every write takes an Idempotency-Key, every
+    operation has a summary, and nothing of CompreFace's interface, health or figures is among them."""
+    told = seeded.description
+    assert told["openapi"].startswith("3.1") and set(told["paths"]) == {path for _, path in operations()}
+    for path, methods in told["paths"].items():
+        for method, one in methods.items():
+            assert one["summary"] and path.startswith("/v1/")
+            names = {parameter["name"] for parameter in one.get("parameters", ())}
+            writes = (
+                method != "get" and ("/subjects" in path or "/samples" in path) and "/verify" not in path
+            )
+            assert ("Idempotency-Key" in names) == writes, (method, path)
+            if "requestBody" in one:
+                sent = one["requestBody"]["content"]["application/json"]
+                jsonschema_rs.validate(sent["schema"], sent["example"])
+    for name, schema in told["components"]["schemas"].items():
+        if "example" in schema:
+            whole = {"$ref": f"#/components/schemas/{name}", "components": told["components"]}
+            jsonschema_rs.validate(whole, schema["example"])
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from lineament.service.gate import Gate, refused
 from lineament.service.logs import Log
 from lineament.service.rates import Rates
 from lineament.service.receiving import Gone
-from lineament.service.routes import faces, subjects, system
+from lineament.service.routes import describing, faces, subjects, system
 from lineament.service.settings import ServiceSettings
 
 _FLUSH_S = 30.0
@@ -135,14 +135,15 @@ async def _flushed(access: Access) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    """Name the key in the description."""
+    """Add to the description what routes refer to, and the key."""
     made = app.openapi
 
     def described() -> dict[str, object]:
         if app.openapi_schema is None:
             values = made()
-            schemes = values.setdefault("components", {}).setdefault("securitySchemes", {})
-            schemes["key"] = {
+            components = values.setdefault("components", {})
+            components.setdefault("schemas", {}).update(describing.components())
+            components.setdefault("securitySchemes", {})["key"] = {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "A key of `lineament keys new`.",

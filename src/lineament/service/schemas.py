@@ -1,22 +1,40 @@
-"""What ``/v1`` takes and gives, as its OpenAPI description says it, and the JSON of the library's answers.
-
-A file's name never goes out: the operator's may be a path, and the client knows its own pictures by number.
-"""
+"""What ``/v1`` takes and gives, as its OpenAPI description says it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lineament.answers import picture_json, plain, taken_json, verification_json
-from lineament.gallery.answers import SubjectRecords
-from lineament.gallery.enrolment import EnrolOutcome
-from lineament.gallery.erasing import Receipt
-from lineament.records import Record
-from lineament.service.errors import error_json
-from lineament.types import Compared, Match, Outcome, Verification
+_THRESHOLD = {
+    "value": 0.3624,
+    "model": "sface@fb143eea0783",
+    "target_rate": 0.001,
+    "measured_on": "LFW folds 1-3, all cross-subject comparisons, yunet + sface, exact",
+    "rate": 0.00099987,
+    "interval": {"low": 0.000868, "high": 0.00115, "level": 0.95},
+    "comparisons": 7111927,
+    "subjects": 1680,
+    "kind": "FMR",
+    "enrolled": None,
+}
+_TAKEN = {"face": 1, "faces": 1, "box": [373.632, 94.251, 605.29, 415.639], "chosen": "only"}
+_FACE = {
+    "box": _TAKEN["box"],
+    "score": 0.945239,
+    "landmarks": [[443.1, 207.4], [550.5, 209.7], [500.7, 270.9], [445.1, 317.2], [544.4, 318.7]],
+    "quality": None,
+    "attempt": None,
+    "candidates": [{"subject": "Ada Lovelace", "similarity": 0.71, "rank": 1}],
+    "decision": "match",
+    "threshold": _THRESHOLD,
+}
+_PICTURE = {"picture": 1, "width": 910, "height": 1137, "outcome": "ok", "error": None, "faces": [_FACE]}
+
+
+def _shown(example: dict[str, Any]) -> ConfigDict:
+    """The configuration of a model that shows an example."""
+    return ConfigDict(json_schema_extra={"example": example})
 
 
 class Taken(BaseModel):
@@ -111,12 +129,14 @@ class Picture(BaseModel):
 class Pictures(BaseModel):
     """One entry a picture, in the order of the request."""
 
+    model_config = _shown({"pictures": [_PICTURE]})
     pictures: list[Picture]
 
 
 class Embeddings(Pictures):
     """Embeddings are comparable with those of the same model only."""
 
+    model_config = _shown({"model": "sface@fb143eea0783", "pictures": []})
     model: str
 
 
@@ -132,6 +152,9 @@ class ComparedFace(BaseModel):
 class Verified(BaseModel):
     """The answer to a comparison of two."""
 
+    model_config = _shown(
+        {"similarity": 0.79, "decision": "match", "threshold": _THRESHOLD, "a": _TAKEN, "b": _TAKEN}
+    )
     similarity: float
     decision: Literal["match", "no_match"]
     threshold: Threshold
@@ -149,6 +172,7 @@ class SubjectCount(BaseModel):
 class Subjects(BaseModel):
     """A page of subjects; `next` is the cursor of the page that follows, null on the last."""
 
+    model_config = _shown({"subjects": [{"subject": "Ada Lovelace", "samples": 3}], "next": None})
     subjects: list[SubjectCount]
     next: str | None
 
@@ -193,6 +217,20 @@ class Enrolled(BaseModel):
 class Enrolment(BaseModel):
     """One entry a picture, in the order of the request."""
 
+    model_config = _shown(
+        {
+            "subject": "Ada Lovelace",
+            "pictures": [
+                {
+                    "picture": 1,
+                    "enrolled": True,
+                    "sample": "75872db94691ee70042ca6ee",
+                    "taken": _TAKEN,
+                    "error": None,
+                }
+            ],
+        }
+    )
     subject: str
     pictures: list[Enrolled]
 
@@ -256,94 +294,3 @@ class Models(BaseModel):
     """The models in use."""
 
     models: list[Model]
-
-
-def pictures_answer(
-    outcomes: Sequence[Outcome],
-    matches: Sequence[Sequence[Match] | None] | None = None,
-    *,
-    embeddings: bool = False,
-) -> dict[str, Any]:
-    """`Pictures` of outcomes, with the matches of their faces where a gallery was searched."""
-    searched = matches or [None] * len(outcomes)
-    return {
-        "pictures": [
-            _picture(number, outcome, found, embeddings)
-            for number, (outcome, found) in enumerate(zip(outcomes, searched, strict=True), 1)
-        ]
-    }
-
-
-def _picture(
-    number: int, outcome: Outcome, matches: Sequence[Match] | None, embeddings: bool
-) -> dict[str, Any]:
-    record: dict[str, Any] = plain(picture_json(outcome, matches))
-    record.pop("source")
-    record["error"] = error_json(outcome.error)
-    if embeddings and outcome.faces.embeddings is not None:
-        for face, vector in zip(record["faces"], outcome.faces.embeddings, strict=True):
-            face["embedding"] = [float(value) for value in vector]
-    return {"picture": number, **record}
-
-
-def verified_answer(answer: Verification) -> dict[str, Any]:
-    """`Verified` of a comparison."""
-    return {**plain(verification_json(answer)), "a": _taken(answer.a), "b": _taken(answer.b)}
-
-
-def _taken(taken: Compared | None) -> dict[str, Any] | None:
-    if taken is None:
-        return None
-    values: dict[str, Any] = plain(taken_json(taken))
-    values.pop("source")
-    return values
-
-
-def enrolment_answer(
-    subject: str, outcomes: Sequence[EnrolOutcome], known: Sequence[str | None]
-) -> dict[str, Any]:
-    """`Enrolment` of outcomes; ``known`` are the samples that refused pictures became before."""
-    return {
-        "subject": subject,
-        "pictures": [
-            {
-                "picture": number,
-                "enrolled": one.sample is not None,
-                "sample": one.sample or before,
-                "taken": _taken(one.taken),
-                "error": error_json(one.error),
-            }
-            for number, (one, before) in enumerate(zip(outcomes, known, strict=True), 1)
-        ],
-    }
-
-
-def subject_answer(found: SubjectRecords, *, embeddings: bool = False) -> dict[str, Any]:
-    """`Subject` of its records."""
-    return {
-        "subject": found.subject,
-        "samples": [sample_answer(one, embeddings=embeddings) for one in found.samples],
-        "disputes": [sample_answer(one, embeddings=embeddings) for one in found.disputes],
-    }
-
-
-def sample_answer(record: Record, *, embeddings: bool = False) -> dict[str, Any]:
-    """`Sample` of a record."""
-    told = {
-        "id": record.id,
-        "picture_sha256": record.picture,
-        "box": None if record.box is None else [round(float(edge), 3) for edge in record.box],
-        "size": None if record.size_wh is None else list(record.size_wh),
-        "quality": record.quality,
-        "created_at": record.created_at,
-    }
-    return {**told, "embedding": [float(one) for one in record.vector]} if embeddings else told
-
-
-def receipt_answer(receipt: Receipt) -> dict[str, Any]:
-    """`ErasureReceipt` of a receipt."""
-    values: dict[str, Any] = plain(receipt.to_json())
-    values.pop("files")
-    for trace in values["traces"]:
-        trace.pop("source")
-    return values

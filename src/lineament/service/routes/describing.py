@@ -14,6 +14,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 _BASE64 = _object({"base64": {"type": "string", "format": "byte"}})
 _BY_URL = _object({"url": {"type": "string", "format": "uri"}})
+_EXAMPLE = {"url": "https://pictures.example.org/ada.jpg"}
 _PICTURE = {"oneOf": [_BASE64, _BY_URL]}
 _FILE = {"type": "string", "format": "binary"}
 _TOLD = {
@@ -31,9 +32,11 @@ _TOLD = {
     502: "A URL could not be fetched.",
     503: "Too much to do; come again.",
 }
+_ENVELOPE = {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.Envelope, "description": told} for status, told in _TOLD.items()
+    status: {"description": told, "content": _ENVELOPE} for status, told in _TOLD.items()
 }
+"""Of every route; by reference, as a model for each of them would be made anew a hundred times."""
 ONCE = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -49,19 +52,23 @@ def pictures() -> dict[str, Any]:
     fields = _object({"picture": several})
     listed = _object({"pictures": {"type": "array", "minItems": 1, "items": _PICTURE}})
     raw = dict.fromkeys(("image/jpeg", "image/png", "application/octet-stream"), _FILE)
-    return _body({"multipart/form-data": fields, "application/json": listed, **raw})
+    content = {"multipart/form-data": fields, "application/json": listed, **raw}
+    return _body(content, {"pictures": [_EXAMPLE]})
 
 
 def named(*names: str) -> dict[str, Any]:
     """A body with one picture of each name."""
     fields = _object(dict.fromkeys(names, _FILE))
     listed = _object(dict.fromkeys(names, _PICTURE))
-    return _body({"multipart/form-data": fields, "application/json": listed})
+    content = {"multipart/form-data": fields, "application/json": listed}
+    return _body(content, dict.fromkeys(names, _EXAMPLE))
 
 
 def document(model: type[schemas.Taken]) -> dict[str, Any]:
     """A body of JSON."""
-    return _body({"application/json": model.model_json_schema()})
+    schema = model.model_json_schema()
+    example = {name: one["examples"][0] for name, one in schema["properties"].items()}
+    return _body({"application/json": schema}, example)
 
 
 def writes(body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -69,10 +76,13 @@ def writes(body: dict[str, Any] | None = None) -> dict[str, Any]:
     return {**(body or {}), "parameters": [ONCE]}
 
 
-def _body(content: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {kind: {"schema": one} for kind, one in content.items()},
-        }
-    }
+def components() -> dict[str, Any]:
+    """The schemas that are referred to from here."""
+    envelope = schemas.Envelope.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**envelope.pop("$defs"), "Envelope": envelope}
+
+
+def _body(content: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {kind: {"schema": one} for kind, one in content.items()}
+    described["application/json"]["example"] = example
+    return {"requestBody": {"required": True, "content": described}}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from lineament.service import schemas
+from lineament.service import rendering, schemas
 from lineament.service.asked import Asked, asked, face_of
 from lineament.service.errors import json_answer
 from lineament.service.keys import Scope
@@ -33,7 +33,7 @@ async def _outcomes(request: Asked, steps: AnalyzerSettings) -> list[Outcome]:
 async def detect(request: Identifying) -> Response:
     """Find the faces of a picture, or of several."""
     return json_answer(
-        schemas.pictures_answer(await _outcomes(request, request.service.settings.detecting))
+        rendering.pictures_answer(await _outcomes(request, request.service.settings.detecting))
     )
 
 
@@ -45,7 +45,7 @@ async def analyze(
     """Find faces, and say how well each was captured."""
     settings = request.service.settings
     steps = settings.describing if attributes else settings.recognising
-    return json_answer(schemas.pictures_answer(await _outcomes(request, steps)))
+    return json_answer(rendering.pictures_answer(await _outcomes(request, steps)))
 
 
 @router.post("/v1/embeddings", response_model=schemas.Embeddings, openapi_extra=describing.pictures())
@@ -53,7 +53,7 @@ async def embeddings(request: Identifying) -> Response:
     """Give each face as a vector of unit length, with the model that made it."""
     steps = request.service.settings.recognising
     outcomes = await _outcomes(request, steps)
-    answer: dict[str, Any] = schemas.pictures_answer(outcomes, embeddings=True)
+    answer: dict[str, Any] = rendering.pictures_answer(outcomes, embeddings=True)
     return json_answer({"model": str(request.service.workers.analyzer(steps).model), **answer})
 
 
@@ -75,7 +75,7 @@ async def verify(
             a, b, face_a=chosen_a, face_b=chosen_b, largest=largest, threshold=threshold
         )
     )
-    return json_answer(schemas.verified_answer(answer))
+    return json_answer(rendering.verified_answer(answer))
 
 
 @router.post("/v1/identify", response_model=schemas.Pictures, openapi_extra=describing.pictures())
@@ -86,4 +86,4 @@ async def identify(
     """Find out who is in a picture, or in several: every face is searched, and the threshold decides."""
     outcomes = await request.for_search()
     found = await request.in_gallery(lambda gallery: list(gallery.identify(outcomes, top)), outcomes)
-    return json_answer(schemas.pictures_answer(outcomes, [one.matches for one in found]))
+    return json_answer(rendering.pictures_answer(outcomes, [one.matches for one in found]))

@@ -16,7 +16,7 @@ from lineament.gallery import subjects as names
 from lineament.gallery.enrolment import Allow, EnrolOutcome
 from lineament.gallery.erasing import Alike, Receipt
 from lineament.gallery.gallery import Gallery
-from lineament.service import schemas
+from lineament.service import rendering, schemas
 from lineament.service.asked import Asked, asked, face_of, subject_of
 from lineament.service.errors import Refused, bad_request, json_answer, refusal
 from lineament.service.keys import Scope
@@ -54,7 +54,9 @@ async def list_subjects(
 async def show_subject(request: Reading, subject: SubjectPath) -> Response:
     """Show the samples and disputes of a subject."""
     name = subject_of(subject)
-    return json_answer(schemas.subject_answer(await request.in_gallery(lambda gallery: gallery.show(name))))
+    return json_answer(
+        rendering.subject_answer(await request.in_gallery(lambda gallery: gallery.show(name)))
+    )
 
 
 @router.get("/v1/subjects/{subject}/export", response_model=schemas.Exported)
@@ -62,7 +64,7 @@ async def export_subject(request: Administering, subject: SubjectPath) -> Respon
     """Give all that is kept of a subject, embeddings with it."""
     name = subject_of(subject)
     found, model = await request.in_gallery(lambda gallery: (gallery.show(name), gallery.store.model()))
-    told = schemas.subject_answer(found, embeddings=True)
+    told = rendering.subject_answer(found, embeddings=True)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     return json_answer({**told, "model": None if model is None else str(model), "exported_at": at})
 
@@ -105,7 +107,7 @@ async def enrol(
             ]
             if len(done) == 1 or all(one.error for one in done):
                 raise refusal(errors[0])
-        return json_answer(schemas.enrolment_answer(name, done, known), 201 if added else 200)
+        return json_answer(rendering.enrolment_answer(name, done, known), 201 if added else 200)
 
     return await request.once(act)
 
@@ -132,7 +134,7 @@ async def verify_subject(
     answer = await request.in_gallery(
         lambda gallery: gallery.verify(pictures[0], name, face=which, largest=largest), outcomes
     )
-    return json_answer(schemas.verified_answer(answer))
+    return json_answer(rendering.verified_answer(answer))
 
 
 @router.post(
@@ -155,7 +157,7 @@ async def dispute(
         record = await request.in_gallery(
             lambda gallery: gallery.dispute(pictures[0], name, face=which, largest=largest), outcomes
         )
-        return json_answer(schemas.sample_answer(record), 201)
+        return json_answer(rendering.sample_answer(record), 201)
 
     return await request.once(act)
 
@@ -210,7 +212,7 @@ async def _changed(request: Asked, change: Callable[[Gallery], Receipt]) -> Resp
     async def act() -> Response:
         receipt = await request.in_gallery(change)
         request.service.replays.forget()
-        return json_answer(schemas.receipt_answer(receipt))
+        return json_answer(rendering.receipt_answer(receipt))
 
     return await request.once(act)
 
