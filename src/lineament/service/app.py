@@ -25,6 +25,7 @@ from lineament.service.logs import Log
 from lineament.service.rates import Rates
 from lineament.service.receiving import Gone
 from lineament.service.routes import describing, faces, subjects, system
+from lineament.service.routes.examples import EXAMPLES
 from lineament.service.settings import ServiceSettings
 
 _FLUSH_S = 30.0
@@ -142,7 +143,10 @@ def _describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             values = made()
             components = values.setdefault("components", {})
-            components.setdefault("schemas", {}).update(describing.components())
+            described_here = components.setdefault("schemas", {})
+            described_here.update(describing.components())
+            for name, example in EXAMPLES.items():
+                described_here[name]["example"] = example
             components.setdefault("securitySchemes", {})["key"] = {
                 "type": "http",
                 "scheme": "bearer",

@@ -6,36 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_THRESHOLD = {
-    "value": 0.3624,
-    "model": "sface@fb143eea0783",
-    "target_rate": 0.001,
-    "measured_on": "LFW folds 1-3, all cross-subject comparisons, yunet + sface, exact",
-    "rate": 0.00099987,
-    "interval": {"low": 0.000868, "high": 0.00115, "level": 0.95},
-    "comparisons": 7111927,
-    "subjects": 1680,
-    "kind": "FMR",
-    "enrolled": None,
-}
-_TAKEN = {"face": 1, "faces": 1, "box": [373.632, 94.251, 605.29, 415.639], "chosen": "only"}
-_FACE = {
-    "box": _TAKEN["box"],
-    "score": 0.945239,
-    "landmarks": [[443.1, 207.4], [550.5, 209.7], [500.7, 270.9], [445.1, 317.2], [544.4, 318.7]],
-    "quality": None,
-    "attempt": None,
-    "candidates": [{"subject": "Ada Lovelace", "similarity": 0.71, "rank": 1}],
-    "decision": "match",
-    "threshold": _THRESHOLD,
-}
-_PICTURE = {"picture": 1, "width": 910, "height": 1137, "outcome": "ok", "error": None, "faces": [_FACE]}
-
-
-def _shown(example: dict[str, Any]) -> ConfigDict:
-    """The configuration of a model that shows an example."""
-    return ConfigDict(json_schema_extra={"example": example})
-
 
 class Taken(BaseModel):
     """A JSON body: nothing in it is unknown."""
@@ -129,14 +99,12 @@ class Picture(BaseModel):
 class Pictures(BaseModel):
     """One entry a picture, in the order of the request."""
 
-    model_config = _shown({"pictures": [_PICTURE]})
     pictures: list[Picture]
 
 
 class Embeddings(Pictures):
     """Embeddings are comparable with those of the same model only."""
 
-    model_config = _shown({"model": "sface@fb143eea0783", "pictures": []})
     model: str
 
 
@@ -152,9 +120,6 @@ class ComparedFace(BaseModel):
 class Verified(BaseModel):
     """The answer to a comparison of two."""
 
-    model_config = _shown(
-        {"similarity": 0.79, "decision": "match", "threshold": _THRESHOLD, "a": _TAKEN, "b": _TAKEN}
-    )
     similarity: float
     decision: Literal["match", "no_match"]
     threshold: Threshold
@@ -172,7 +137,6 @@ class SubjectCount(BaseModel):
 class Subjects(BaseModel):
     """A page of subjects; `next` is the cursor of the page that follows, null on the last."""
 
-    model_config = _shown({"subjects": [{"subject": "Ada Lovelace", "samples": 3}], "next": None})
     subjects: list[SubjectCount]
     next: str | None
 
@@ -217,20 +181,6 @@ class Enrolled(BaseModel):
 class Enrolment(BaseModel):
     """One entry a picture, in the order of the request."""
 
-    model_config = _shown(
-        {
-            "subject": "Ada Lovelace",
-            "pictures": [
-                {
-                    "picture": 1,
-                    "enrolled": True,
-                    "sample": "75872db94691ee70042ca6ee",
-                    "taken": _TAKEN,
-                    "error": None,
-                }
-            ],
-        }
-    )
     subject: str
     pictures: list[Enrolled]
 
