@@ -66,6 +66,7 @@ def serve(
     from lineament.cli.output import Report
     from lineament.errors import MissingExtra, UsageError
     from lineament.settings import AnalyzerSettings, GallerySettings
+    from lineament.stores import open_store
 
     try:
         from lineament.service import serving
@@ -90,6 +91,7 @@ def serve(
         fetch_from=tuple(fetch_from or ()),
         origins=tuple(origin or ()),
     )
+    open_store(gallery).close()  # one that cannot be used is named now, and not to clients
     with serving.listening(host, port) as sock, Report(json) as report:
         port = sock.getsockname()[1]
         access: Access

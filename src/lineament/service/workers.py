@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -73,7 +72,6 @@ class Workers:
         self._making = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._free = self.workers
-        self._pool = ThreadPoolExecutor(self.workers, "lineament-batch")
         self._mean_s = 0.1
 
     @property
@@ -126,7 +124,7 @@ class Workers:
             loop = asyncio.get_running_loop()
             self._metrics.batch(len(batch))
             began = time.monotonic()
-            running = loop.run_in_executor(self._pool, self._analyzed, batch)
+            running = loop.run_in_executor(None, self._analyzed, batch)
             running.add_done_callback(partial(self._end, batch, began))
 
     def _taken(self) -> list[_Waiting]:
@@ -150,7 +148,7 @@ class Workers:
         return batch
 
     def _analyzed(self, batch: Sequence[_Waiting]) -> list[Outcome | BaseException]:
-        """One outcome a picture, in a worker's thread; what goes wrong with one is that one's alone."""
+        """One outcome a picture, by the analyzer's own threads; what goes wrong with one is its own."""
         try:
             pictures = iter([item.picture for item in batch])
             digests = any(item.digests for item in batch)
@@ -181,8 +179,7 @@ class Workers:
         self._begin()
 
     def close(self) -> None:
-        """End the workers and the analyzers they made; a batch under way is finished."""
-        self._pool.shutdown(cancel_futures=True)
+        """End the analyzers that were made; a batch under way is finished."""
         made, self._made = self._made, {}
         for analyzer in made.values():
             analyzer.close()
