@@ -205,7 +205,7 @@ class KeyFile:
         with self._reading():
             return [
                 _key(row)
-                for row in self._db.execute(f"SELECT {_COLUMNS} FROM keys ORDER BY created_at, id")
+                for row in self._db.execute(f"SELECT {_COLUMNS} FROM keys ORDER BY rowid")
             ]
 
     def revoke(self, id_: str) -> Key:
