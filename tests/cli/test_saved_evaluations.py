@@ -123,7 +123,7 @@ def test_fairness_refuses_rates_of_groups_that_are_too_small(people: Path, tmp_p
     result = run(*words, "--save", tmp_path / "f.json", "--json", tmp_path / "answer.json")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "answer.json").read_text())
-    assert {name: group["people"] for name, group in found["groups"].items()} == {"left": 2, "right": 1}
+    assert {name: group["subjects"] for name, group in found["groups"].items()} == {"left": 2, "right": 1}
     for group in found["groups"].values():
         assert group["fmr"] is None and group["fnmr"] is None
         assert set(group["unsupported"]) == {"fmr", "fnmr"}
@@ -132,4 +132,4 @@ def test_fairness_refuses_rates_of_groups_that_are_too_small(people: Path, tmp_p
     assert "obama" not in (tmp_path / "f.json").read_text()
     page = tmp_path / "page.html"
     assert run("report", tmp_path / "f.json", "--out", page).exit_code == 0
-    assert "<tr><th>groups.left.people" in page.read_text()
+    assert "<tr><th>groups.left.subjects" in page.read_text()

@@ -172,7 +172,7 @@ def test_sample_photos_in_folders(tmp_path: Path) -> None:
     assert parts == (1, 1, 1)
     assert found["files_left_out"] == 1
     assert found["threshold"] is None
-    assert found["at_card_threshold"]["threshold"]["target_rate"] == 1e-3
+    assert found["at_other_threshold"]["threshold"]["target_rate"] == 1e-3
     assert found["enrolled"] + found["failures_to_enrol"] == 2
     with pytest.raises(UsageError), Analyzer(quality=False, workers=1) as analyzer:
         identification.evaluate(tmp_path / "none", analyzer)

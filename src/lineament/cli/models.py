@@ -277,7 +277,8 @@ def write_bundle(
 def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     """Check files in the cache (default: all): SHA-256, then the golden output where a card has one."""
     from lineament import added
-    from lineament.cli.output import Report, error_json
+    from lineament.answers import error_json
+    from lineament.cli.output import Report
     from lineament.errors import AssetUnavailable, LineamentError
     from lineament.io import assets, catalog, golden
     from lineament.io.trained import open_trained

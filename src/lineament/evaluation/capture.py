@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer, central_face
 from lineament.counting import quantity
+from lineament.embedders import _mirrored
 from lineament.errors import (
     ConfigError,
     FaceError,
@@ -35,9 +36,17 @@ class Failure:
     message: str
     refused: bool
 
+    def __str__(self) -> str:
+        return f"failure to acquire: {self.source}: {self.type}: {self.message}"
+
     def to_json(self) -> dict[str, str]:
         """Plain text."""
         return {"source": self.source, "type": self.type, "message": self.message}
+
+
+def count_refused(failures: Sequence[Failure]) -> int:
+    """How many of the pictures could not be read at all."""
+    return sum(failure.refused for failure in failures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +63,11 @@ class Captures:
     def failed(self) -> NDArray[np.bool_]:
         """Which pictures gave no face, ``(N,)``."""
         return np.asarray(np.isnan(self.embeddings).any(axis=1))
+
+    @property
+    def system(self) -> str:
+        """In words how many embeddings a face has here."""
+        return _mirrored.SUMMED if self.model.name.endswith(_mirrored.MARK) else _mirrored.SINGLE
 
 
 def rate_key(rate: float) -> str:

@@ -6,12 +6,14 @@ it: there the false match rate is highest, because people of one group look more
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lineament.answers import Answer, Table
+from lineament.counting import quantity
 from lineament.errors import InsufficientData
 from lineament.evaluation.capture import Captures
 from lineament.evaluation.groups import Groups
@@ -37,7 +39,7 @@ class GroupResult:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "people": self.people,
+            "subjects": self.people,
             "pictures": self.pictures,
             "failures_to_acquire": self.failures,
             "fmr": None if self.fmr is None else self.fmr.rate.to_json(),
@@ -46,8 +48,8 @@ class GroupResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class FairnessReport:
+@dataclass(frozen=True, slots=True, eq=False)
+class FairnessReport(Answer):
     """Every group and the spread between them; ``unlabelled`` people have no group and are left out."""
 
     attribute: str
@@ -58,6 +60,7 @@ class FairnessReport:
     fmr_spread: Spread | None
     fnmr_spread: Spread | None
     unlabelled: int
+    captures: Captures
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the keys are explained in docs/howto/evaluate-fairness.md."""
@@ -69,7 +72,34 @@ class FairnessReport:
             "fmr_worst_over_best": None if self.fmr_spread is None else self.fmr_spread.to_json(),
             "fnmr_worst_over_best": None if self.fnmr_spread is None else self.fnmr_spread.to_json(),
             "people_without_a_group": self.unlabelled,
+            "failures_to_acquire": len(self.captures.failures),
+            "failures": [failure.to_json() for failure in self.captures.failures],
         }
+
+    def told(self) -> Iterator[str | Table]:
+        """The threshold, both rates of every group, and how far the worst is from the best."""
+        yield f"one threshold for all: {self.threshold}"
+        rows = [("everybody", "", "", str(self.fmr.rate), str(self.fnmr.rate))]
+        for name, group in self.groups.items():
+            fmr, fnmr = (
+                group.unsupported[kind] if rate is None else str(rate.rate)
+                for kind, rate in (("fmr", group.fmr), ("fnmr", group.fnmr))
+            )
+            rows.append((name, f"{group.people:,}", f"{group.pictures:,}", fmr, fnmr))
+        yield Table(
+            f"By {self.attribute}", ("group", "people", "pictures", "FMR, 95 %", "FNMR, 95 %"), rows
+        )
+        for kind, spread in (("FMR", self.fmr_spread), ("FNMR", self.fnmr_spread)):
+            if spread is None:
+                yield f"{kind}: no ratio, fewer than two groups are large enough"
+                continue
+            low, high = spread.interval.low, spread.interval.high
+            yield (
+                f"{kind}: worst {spread.worst}, best {spread.best}, "
+                f"{spread.value:.2f} times ({low:.2f} to {high:.2f})"
+            )
+        if self.unlabelled:
+            yield f"{quantity(self.unlabelled, 'person has')} no label: left out"
 
 
 def evaluate(
@@ -117,6 +147,7 @@ def evaluate(
         fmr_spread=fairness.spread({n: g.fmr for n, g in results.items() if g.fmr is not None}),
         fnmr_spread=fairness.spread({n: g.fnmr for n, g in results.items() if g.fnmr is not None}),
         unlabelled=len(set(people.subjects) - set(groups)),
+        captures=captures,
     )
 
 

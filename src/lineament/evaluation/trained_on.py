@@ -7,7 +7,7 @@ trained without a split test may they be measured, for nothing else was held out
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,24 @@ class LeakCheck:
 
     rows: int = 0
     chosen_on: int = 0
+
+
+def told(compared: Mapping[str, LeakCheck]) -> Iterator[str]:
+    """Which trainings had no other held-out pictures than those measured here."""
+    for run, one in compared.items():
+        if one.chosen_on:
+            yield (
+                f"{one.chosen_on:,} of these pictures are of the split val of {run}, by which its best "
+                "epoch was chosen, for it has no split test: the figures flatter"
+            )
+
+
+def leak_json(compared: Mapping[str, LeakCheck]) -> dict[str, dict[str, int]]:
+    """The part of an answer that tells with how many rows of which training pictures were compared."""
+    return {
+        "compared_with_training": {run: one.rows for run, one in compared.items()},
+        "chosen_on": {run: one.chosen_on for run, one in compared.items()},
+    }
 
 
 def require_unseen(rows: Iterable[ManifestRow], run: Path) -> LeakCheck:
