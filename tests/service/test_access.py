@@ -207,7 +207,7 @@ def test_no_name_key_path_or_traceback_reaches_the_log(
 
     service.client.get(f"/v1/subjects/{secret_name}")
     service.client.get(f"/v1/{secret_name}")
-    monkeypatch.setattr(system, "_status", bug)
+    monkeypatch.setattr(system.GalleryStatus, "of", bug)
     failed = service.client.get("/v1/gallery")
     assert failed.status_code == 500 and failed.json()["error"]["type"] == "InternalError"
     text = service.log.getvalue()

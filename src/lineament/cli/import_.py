@@ -51,7 +51,7 @@ def compreface(
     Given again after it broke off, it goes on; what was moved is not fetched again. Nothing changes there.
     """
     from lineament.analyzer import Analyzer
-    from lineament.cli.gallery_enrolling import Enrolling, enrol_json
+    from lineament.cli.gallery.enrolling import Enrolling
     from lineament.cli.output import Report, progress
     from lineament.gallery.gallery import Gallery
     from lineament.service.compreface.moving import Installation, moved
@@ -73,7 +73,7 @@ def compreface(
                 before += 1
             else:
                 enrolling.add(done)
-                report.line(enrol_json(done))
+                report.line(done.to_json())
             advance(1)
     if strict and enrolling.counts["refused"]:
         raise typer.Exit(1)

@@ -203,10 +203,7 @@ class KeyFile:
     def list(self) -> list[Key]:
         """All keys, the oldest first."""
         with self._reading():
-            return [
-                _key(row)
-                for row in self._db.execute(f"SELECT {_COLUMNS} FROM keys ORDER BY rowid")
-            ]
+            return [_key(row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM keys ORDER BY rowid")]
 
     def revoke(self, id_: str) -> Key:
         """End a key now; raises `UsageError` for an id that is none."""

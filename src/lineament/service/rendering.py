@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineament.answers import picture_json, plain, taken_json, verification_json
-from lineament.gallery.answers import SubjectRecords
+from lineament.gallery.answers import SubjectRecords, record_json
 from lineament.gallery.enrolment import EnrolOutcome
 from lineament.gallery.erasing import Receipt
 from lineament.records import Record
@@ -88,14 +88,8 @@ def subject_answer(found: SubjectRecords, *, embeddings: bool = False) -> dict[s
 
 def sample_answer(record: Record, *, embeddings: bool = False) -> dict[str, Any]:
     """`Sample` of a record."""
-    told = {
-        "id": record.id,
-        "picture_sha256": record.picture,
-        "box": None if record.box is None else [round(float(edge), 3) for edge in record.box],
-        "size": None if record.size_wh is None else list(record.size_wh),
-        "quality": record.quality,
-        "created_at": record.created_at,
-    }
+    told: dict[str, Any] = plain(record_json(record))
+    told.pop("source")
     return {**told, "embedding": [float(one) for one in record.vector]} if embeddings else told
 
 

@@ -147,7 +147,8 @@ class Sample(BaseModel):
     id: str
     picture_sha256: str
     box: list[float] | None
-    size: list[int] | None
+    width: int | None
+    height: int | None
     quality: float | None
     created_at: str
     embedding: list[float] | None = None

@@ -7,10 +7,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from lineament.errors import InsufficientData
+from lineament.gallery.answers import GalleryStatus
 from lineament.gallery.gallery import Gallery
-from lineament.gallery.searching import VERIFY_FMR, measured_threshold, outgrown, strangers_share
+from lineament.gallery.searching import VERIFY_FMR, measured_threshold
 from lineament.io import catalog
-from lineament.records import RecordKind, Where
 from lineament.service import schemas
 from lineament.service.errors import json_answer
 from lineament.service.routes import describing
@@ -24,23 +24,7 @@ health = APIRouter(include_in_schema=False)
 @router.get("/v1/gallery", response_model=schemas.Status)
 async def gallery_status(request: Reading) -> Response:
     """How many people there are, which threshold decides, and whether the gallery has outgrown it."""
-    return json_answer(await request.in_gallery(_status))
-
-
-def _status(gallery: Gallery) -> dict[str, object]:
-    people, samples = gallery.people, gallery.store.count(Where(kinds=[RecordKind.SAMPLE]))
-    told: dict[str, object] = {"people": people, "samples": samples, "model": None, "threshold": None}
-    model = gallery.store.model()
-    if model is None:
-        return told
-    threshold = gallery.threshold(model)
-    return {
-        **told,
-        "model": str(model),
-        "threshold": threshold.to_json(),
-        "strangers_matched": strangers_share(threshold, people),
-        "warning": outgrown(threshold, people),
-    }
+    return json_answer((await request.in_gallery(GalleryStatus.of)).to_json())
 
 
 @router.get("/v1/thresholds", response_model=schemas.Thresholds)
