@@ -94,11 +94,17 @@ class Asked:
         self.service, self.request, self.actor = service, request, actor
         self._body: bytes | None = None
 
-    async def body(self) -> bytes:
-        """The whole body; raises `Refused`."""
+    async def body(self, most: int | None = None) -> bytes:
+        """The whole body, of so many bytes at ``most``; raises `Refused`."""
         if self._body is None:
-            self._body = await self.service.receiving.body(self.request.headers, self.request.receive)
+            request = self.request
+            self._body = await self.service.receiving.body(request.headers, request.receive, most)
         return self._body
+
+    @property
+    def few_bytes(self) -> int:
+        """What a body without pictures may have."""
+        return self.service.settings.limits.document_bytes
 
     def release(self) -> None:
         """Let go of the body."""
@@ -110,10 +116,9 @@ class Asked:
         """The JSON body as a model; raises `Refused`."""
         if parts.kind_of(self.content_type) != parts.JSON:
             raise bad_request(f"send JSON ({parts.JSON})")
+        body = await self.body(self.few_bytes)
         try:
-            return model.model_validate(
-                parts.document(await self.body(), self.service.settings.limits.document_bytes)
-            )
+            return model.model_validate(parts.document(body, self.few_bytes))
         except ValidationError as error:
             wrong = ", ".join(".".join(map(str, one["loc"])) or "the object" for one in error.errors())
             raise bad_request(f"the JSON does not fit: {wrong}") from None

@@ -21,8 +21,9 @@ class Receiving:
         self._limits = limits
         self.held = 0
 
-    def require_size(self, headers: Headers) -> int | None:
+    def require_size(self, headers: Headers, most: int | None = None) -> int | None:
         """The size that the headers announce; raises `Refused` for one that is too large or said twice."""
+        most = self._limits.body_bytes if most is None else most
         lengths = headers.getlist("content-length")
         if not lengths:
             return None
@@ -30,13 +31,15 @@ class Receiving:
             raise bad_request("the request says its size twice")
         if not (lengths[0].isascii() and lengths[0].isdecimal() and len(lengths[0]) < 16):
             raise bad_request("the size of the request is no number")
-        if int(lengths[0]) > self._limits.body_bytes:
-            raise too_large(f"the request is larger than {self._limits.body_bytes:,} bytes")
+        if int(lengths[0]) > most:
+            raise too_large(f"the request is larger than {most:,} bytes")
         return int(lengths[0])
 
-    async def body(self, headers: Headers, receive: Receive) -> bytes:
-        """The whole body; raises `Refused`. The caller gives it back by `release`."""
-        announced = self.require_size(headers)
+    async def body(self, headers: Headers, receive: Receive, most: int | None = None) -> bytes:
+        """The whole body, of so many bytes at ``most``; raises `Refused`. The caller gives it back by
+        `release`."""
+        most = self._limits.body_bytes if most is None else most
+        announced = self.require_size(headers, most)
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.receive_seconds):
@@ -47,8 +50,8 @@ class Receiving:
                     block = message.get("body", b"")
                     body += block
                     self.held += len(block)
-                    if len(body) > self._limits.body_bytes:
-                        raise too_large(f"the request is larger than {self._limits.body_bytes:,} bytes")
+                    if len(body) > most:
+                        raise too_large(f"the request is larger than {most:,} bytes")
                     if self.held > self._limits.held_bytes:
                         raise busy("too many large requests at one time")
                     if not message.get("more_body", False):

@@ -179,7 +179,7 @@ async def delete_face(request: Administering, image: str) -> Response:
 async def delete_faces(request: Administering) -> Response:
     """Erase several faces; ids that are none are passed over."""
     try:
-        given = json_of(await request.body(), request.service.settings.limits.document_bytes)
+        given = json_of(await request.body(request.few_bytes), request.few_bytes)
     except Malformed:
         given = None
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):

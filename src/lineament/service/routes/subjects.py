@@ -209,6 +209,8 @@ async def erase_sample(
 
 
 async def _changed(request: Asked, change: Callable[[Gallery], Receipt]) -> Response:
+    await request.body(request.few_bytes)
+
     async def act() -> Response:
         receipt = await request.in_gallery(change)
         request.service.replays.forget()
