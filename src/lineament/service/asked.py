@@ -169,12 +169,20 @@ class Asked:
         return answer.body
 
     async def outcomes(
-        self, pictures: Sequence[bytes], steps: AnalyzerSettings, *, digests: bool = False
+        self,
+        pictures: Sequence[bytes],
+        steps: AnalyzerSettings,
+        *,
+        digests: bool | Callable[[], bool] = False,
     ) -> list[Outcome]:
-        """The outcomes of pictures; raises `Gone` as soon as nobody waits for them any more."""
+        """The outcomes of pictures; raises `Gone` as soon as nobody waits for them any more.
+
+        They have digests where these are wanted, or where the function says so.
+        """
         if len(pictures) > self.service.settings.limits.parts:
             raise too_large("too many pictures")
-        work = asyncio.ensure_future(self.service.workers.analyze(pictures, steps, digests=digests))
+        wanted = digests if callable(digests) else lambda: digests
+        work = asyncio.ensure_future(self.service.workers.analyze(pictures, steps, digests=wanted))
         gone = asyncio.ensure_future(self._hung_up())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -197,10 +205,13 @@ class Asked:
 
     async def for_search(self) -> list[Outcome]:
         """The outcomes of the body's pictures, ready to be searched: a disputed face is known again."""
-        disputes = await self.in_gallery(lambda gallery: gallery.store.count(DISPUTES))
-        return await self.outcomes(
-            await self.pictures(), self.service.settings.recognising, digests=disputes > 0
-        )
+        gallery = self.actor.gallery
+
+        def disputed() -> bool:
+            return self.service.galleries.open(gallery).store.count(DISPUTES) > 0
+
+        steps = self.service.settings.recognising
+        return await self.outcomes(await self.pictures(), steps, digests=disputed)
 
     async def once(self, act: Callable[[], Awaitable[Response]]) -> Response:
         """The answer to a write, done once for one ``Idempotency-Key``."""

@@ -33,6 +33,10 @@ _OF_UNKNOWN_SIZE = {Format.AVIF, Format.HEIF}
 Picture = bytes | Image
 
 
+def _no() -> bool:
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     """A picture in the queue."""
@@ -41,7 +45,7 @@ class _Waiting:
     steps: AnalyzerSettings
     pixels: int
     until: float
-    digests: bool
+    digests: Callable[[], bool]
     answer: asyncio.Future[Outcome] = field(repr=False)
 
     __repr__ = shown
@@ -87,11 +91,12 @@ class Workers:
             return self._made[steps]
 
     async def analyze(
-        self, pictures: Sequence[Picture], steps: AnalyzerSettings, *, digests: bool = False
+        self, pictures: Sequence[Picture], steps: AnalyzerSettings, *, digests: Callable[[], bool] = _no
     ) -> list[Outcome]:
-        """One outcome a picture, with its digest where asked for; cancelled, its pictures leave the queue.
+        """One outcome a picture; cancelled, its pictures leave the queue.
 
-        Raises `Refused` (503) where too many wait, or one of these too long.
+        ``digests``, whether outcomes are to have them, is asked in the thread that analyses. Raises `Refused`
+        (503) where too many wait, or one of these too long.
         """
         if len(self._queue) + len(pictures) > self._most and self._queue:
             self._metrics.dropped("queue full", len(pictures))
@@ -148,12 +153,14 @@ class Workers:
         return batch
 
     def _analyzed(self, batch: Sequence[_Waiting]) -> list[Outcome | BaseException]:
-        """One outcome a picture, by the analyzer's own threads; what goes wrong with one is its own."""
+        """One outcome a picture, outside of the event loop; what goes wrong with one is its alone."""
         try:
-            pictures = iter([item.picture for item in batch])
-            digests = any(item.digests for item in batch)
+            analyzer = self.analyzer(batch[0].steps)
+            digests = any(item.digests() for item in batch)
+            if len(batch) == 1 and not digests:
+                return [analyzer.analyze_one(batch[0].picture)]
             # An iterator is one batch of the engine, a list would be cut for its threads.
-            return list(self.analyzer(batch[0].steps).analyze(pictures, digests=digests))
+            return list(analyzer.analyze(iter([item.picture for item in batch]), digests=digests))
         except LineamentError as error:
             return [error] * len(batch)
         except Exception as error:
