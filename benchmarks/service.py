@@ -198,7 +198,7 @@ def compare(gallery: Gallery, service: Service, given: Sequence[bytes], rounds: 
             asked.append(1000 * timed(lambda one=one: service.identify(connection, one)))
     p50 = statistics.median(alone), statistics.median(asked)
     print(
-        f"one picture alone, p50: library {p50[0]:.1f} ms, service {p50[1]:.1f} ms, ratio {p50[1] / p50[0]:.2f}"
+        f"one picture alone, p50: library {p50[0]:.1f} ms, service {p50[1]:.1f} ms: {p50[1] / p50[0]:.2f}"
     )
     _, done = together(service, list(given) * 4, 128)
     taken = sorted(1000 * seconds for status, seconds in done if status == 200)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.errors import ConfigError, StoreError, UsageError
+from lineament.errors import ConfigError, StoreError, UnknownName, UsageError
 from lineament.service.keys import PREFIX, KeyFile, Kind, Scope
 
 UUID = "0f4a1c5e-9d35-4b8e-8a76-0123456789ab"
@@ -139,5 +139,10 @@ def test_the_commands_make_list_rotate_and_revoke(tmp_path: Path) -> None:
     assert [one["valid"] for one in listed] == [False, True, False] and not any(
         "key" in one for one in listed
     )
+    unknown = CliRunner().invoke(app, ["keys", "new", "--gallery", "people.db", "--keys", file])
+    assert isinstance(unknown.exception, UnknownName)
+    (tmp_path / "x").mkdir()
+    [placed] = run("new", "--gallery", f"sqlite:{tmp_path}/x/../people.db")
+    assert placed["gallery"] == f"sqlite:{tmp_path / 'people.db'}"
     refused = CliRunner().invoke(app, ["keys", "new", "--uuid", UUID, "--keys", file])
     assert isinstance(refused.exception, UsageError)

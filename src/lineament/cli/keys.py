@@ -64,6 +64,7 @@ def new(
         raise UsageError("--uuid is for --compreface")
     if compreface and (scope or days is not None):
         raise UsageError("a key for clients of CompreFace has no --scope and no --days; revoke it instead")
+    gallery = None if gallery is None else _placed(gallery)
     opened = _opened(keys)
     try:
         if compreface:
@@ -146,6 +147,18 @@ def _opened(path: Path | None) -> KeyFile:
     from lineament.service.keys import KeyFile
 
     return KeyFile(path)
+
+
+def _placed(gallery: str) -> str:
+    """The URL as it holds from any folder; one that cannot be opened is an error now, not for clients."""
+    from lineament.stores import open_store
+
+    store = open_store(gallery)
+    try:
+        files = store.files()
+    finally:
+        store.close()
+    return f"sqlite:{files[0].resolve()}" if gallery.startswith("sqlite:") and files else gallery
 
 
 def _tell_new(report: Report, key: Key, secret: str) -> None:

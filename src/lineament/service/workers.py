@@ -95,8 +95,8 @@ class Workers:
     ) -> list[Outcome]:
         """One outcome a picture; cancelled, its pictures leave the queue.
 
-        ``digests``, whether outcomes are to have them, is asked in the thread that analyses. Raises `Refused`
-        (503) where too many wait, or one of these too long.
+        ``digests``, whether outcomes are to have them, is asked in the thread that analyses. Raises
+        `Refused` (503) where too many wait, or one of these too long.
         """
         if len(self._queue) + len(pictures) > self._most and self._queue:
             self._metrics.dropped("queue full", len(pictures))
