@@ -80,8 +80,8 @@ def calibrate(
     """
     from lineament.config import did_you_mean
     from lineament.errors import ConfigError, UsageError
-    from lineament.evaluation.calibration import CalibrationReport, Plan
-    from lineament.evaluation.measuring_people import of_threshold
+    from lineament.evaluation.calibration import CalibrationReport, Plan, measure
+    from lineament.evaluation.measuring_people import on_people
     from lineament.evaluation.people import open_people
     from lineament.io import calibration_file
     from lineament.scoring.probability import METHODS
@@ -113,6 +113,5 @@ def calibrate(
             calibration_file.save(out, report.found)
         return () if out is None else (out,)
 
-    Run(json, strict=strict)(
-        len(people), partial(of_threshold, people, made_of, plan, near=near), also=written
-    )
+    measured = partial(on_people, "calibration", people, made_of, measure, near=near, given={"plan": plan})
+    Run(json, strict=strict)(len(people), measured, also=written)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lineament.analyzer import Analyzer
-from lineament.answers import Answer, Table
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import InsufficientData, UnknownName
-from lineament.evaluation.capture import Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.io import catalog
@@ -53,7 +54,7 @@ class AtThreshold:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AllComparisonsReport(Answer):
+class AllComparisonsReport(PeopleReport):
     """What `evaluate` found. ``points`` are the rates the comparisons support, ``unsupported`` says of the
     others what they would need. ``elsewhere`` is the threshold of a card or file, chosen on other data.
     """
@@ -77,8 +78,7 @@ class AllComparisonsReport(Answer):
             "subjects_with_several": int((self.found.samples > 1).sum()),
             "mated_comparisons": len(self.found.mated),
             "non_mated_comparisons": self.found.total,
-            "failures_to_acquire": len(self.captures.failures),
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             **self.people.left_out(),
             "eer": self.eer.to_json(),
             "eer_exact": self.eer_exact,
@@ -96,6 +96,10 @@ class AllComparisonsReport(Answer):
             "histogram": self.found.histogram.to_json(),
             "model": str(self.captures.model),
         }
+
+    def rules(self) -> dict[str, str]:
+        """All with all."""
+        return {"comparisons": "all"}
 
     def told(self) -> Iterator[str | Table]:
         """Counts, EER, the operating points, and both rates at a threshold from elsewhere."""

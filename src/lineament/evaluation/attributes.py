@@ -24,7 +24,7 @@ from lineament.datasets import tables
 from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, InsufficientData, NoFaceFound, SplitError, UsageError
-from lineament.evaluation.capture import Failure
+from lineament.evaluation.capture import Failure, failures_json
 from lineament.evaluation.end_to_end import match, truth_of
 from lineament.evaluation.enough_people import alone
 from lineament.evaluation.trained_on import LeakCheck, leak_json, require_unseen, told
@@ -112,8 +112,7 @@ class AttributeReport(Answer):
             "pictures": self.pictures,
             "faces": self.faces,
             "subjects": self.subjects,
-            "failures_to_acquire": len(self.failures),
-            "failures": [failure.to_json() for failure in self.failures],
+            **failures_json(self.failures),
             "labels_of_no_class": dict(self.unknown),
             "rows_without_label": self.unlabelled,
             "rows_of_other_splits": self.elsewhere,

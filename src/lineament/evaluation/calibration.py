@@ -15,14 +15,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lineament.answers import Answer, Table
+from lineament.analyzer import Analyzer
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import ConfigError, InsufficientData
-from lineament.evaluation.capture import Captures
+from lineament.evaluation.capture import Captures, capture
 from lineament.evaluation.enough_people import FEWEST, explained, explained_for_both
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.gallery_split import split_pictures
 from lineament.evaluation.people import LabelledPictures
 from lineament.io.calibration_file import Calibration
+from lineament.protocols import Advance
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, operating_points, probability, similarity, thresholds
 from lineament.scoring.comparisons import compare
@@ -64,10 +67,11 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CalibrationReport(Answer):
+class CalibrationReport(PeopleReport):
     """What `calibrate` chose, to be told."""
 
     found: Calibration
+    captures: Captures
 
     def to_json(self) -> dict[str, Any]:
         """The threshold with its provenance, and how it was chosen and measured."""
@@ -115,6 +119,15 @@ def choose(
         thresholds.require(rate, found.total, "FMR", "non-mated comparisons")
     points = operating_points.from_comparisons(found, rates)
     return [(_threshold(p.threshold, p.target_rate, p.fmr, model, measured_on), p) for p in points]
+
+
+def measure(
+    people: LabelledPictures, analyzer: Analyzer, *, plan: Plan, advance: Advance | None = None
+) -> CalibrationReport:
+    """Analyse every picture once and `calibrate`."""
+    captures = capture(analyzer, people.pictures, advance, people.boxes)
+    found = calibrate(people, captures, plan, dict(analyzer.settings.measured()))
+    return CalibrationReport(found, captures)
 
 
 def calibrate(

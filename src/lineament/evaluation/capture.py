@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,11 @@ class Failure:
     def to_json(self) -> dict[str, str]:
         """Plain text."""
         return {"source": self.source, "type": self.type, "message": self.message}
+
+
+def failures_json(failures: Sequence[Failure]) -> dict[str, Any]:
+    """The part of an answer that tells how many there are, and which."""
+    return {"failures_to_acquire": len(failures), "failures": [one.to_json() for one in failures]}
 
 
 def count_refused(failures: Sequence[Failure]) -> int:

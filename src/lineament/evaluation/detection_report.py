@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineament.answers import Answer, Table
 from lineament.counting import quantity
-from lineament.evaluation.capture import Failure
+from lineament.evaluation.capture import Failure, failures_json
 from lineament.evaluation.enough_people import alone
 from lineament.evaluation.truths import Truths
 from lineament.kinds import FACE, alike, counted, noun
@@ -72,14 +72,14 @@ class DetectionReport(Answer):
             "min_side": self.min_side,
             **self.rates.to_json(),
             "best_f1": self._best(),
-            "by_size": {name: _json(rate) for name, rate in self.by_size.items()},
+            "by_size": {name: Rate.json_of(rate) for name, rate in self.by_size.items()},
             "by_label": {
                 label: {value: rate.to_json() for value, rate in rates.items()}
                 for label, rates in self.by_label.items()
             },
             "wider": {level: rate.to_json() for level, rate in self.wider.items()},
             "wider_levels_by": self.wider_levels,
-            "failures": [failure.to_json() for failure in self.failures],
+            **failures_json(self.failures),
             "faces_of_missing_pictures": truths.missing_faces,
             "pictures_with_unusable_labels": dict(truths.unusable),
             "pictures_elsewhere": truths.elsewhere,
@@ -204,7 +204,3 @@ def _cells(rate: Rate | None) -> tuple[str, ...]:
     if rate is None:
         return ("nothing detected", "", "0")
     return (f"{rate.value:.3f}", rate.span(".3f"), f"{rate.n:,}")
-
-
-def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
-    return None if rate is None else rate.to_json()

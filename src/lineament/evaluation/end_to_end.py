@@ -118,21 +118,21 @@ class EndToEnd(Answer):
             "classes": len(self.classes),
             **leak_json(self.compared),
             "detections": self.detections,
-            "detection_misses": _json(self.share("missed")),
-            "refused": _json(self.share("refused")),
-            "false_detections": None if self.extra is None else _json(self._extra_share()),
+            "detection_misses": Rate.json_of(self.share("missed")),
+            "refused": Rate.json_of(self.share("refused")),
+            "false_detections": None if self.extra is None else Rate.json_of(self._extra_share()),
         }
         if self.is_number:
             errors = self._errors()
             return (
                 found
-                | {"detected": _json(self.share("right"))}
+                | {"detected": Rate.json_of(self.share("right"))}
                 | ({} if errors is None else errors.to_json())
             )
         return found | {
-            "end_to_end_accuracy": _json(self.share("right")),
-            "classification_errors": _json(self.share("wrong")),
-            "accuracy_of_detected": _json(self.share("right", among=("right", "wrong"))),
+            "end_to_end_accuracy": Rate.json_of(self.share("right")),
+            "classification_errors": Rate.json_of(self.share("wrong")),
+            "accuracy_of_detected": Rate.json_of(self.share("right", among=("right", "wrong"))),
             "chance": 1 / len(self.classes) if self.classes else None,
             "confusions": [
                 {"truth": truth, "said": said, "faces": count}
@@ -378,7 +378,3 @@ def _text(truth: str | float) -> str:
 
 def _cell(rate: Rate | None) -> str:
     return "" if rate is None else str(rate)
-
-
-def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
-    return None if rate is None else rate.to_json()

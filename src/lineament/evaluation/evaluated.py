@@ -5,16 +5,42 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lineament.answers import Answer, Table, plain
 from lineament.errors import MissingExtra
-from lineament.evaluation.near_copies import NearCopies, RepeatedPictures
+from lineament.evaluation.capture import Captures
+from lineament.evaluation.near_copies import NearCopies, RepeatedPictures, Rows
 from lineament.evaluation.record import EvaluationRecord
 from lineament.scoring.paired import Counts
+from lineament.shown import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class PeopleReport(Answer, Protocol):
+    """What a protocol on pictures of people found; most need not say the last four."""
+
+    __slots__ = ()
+
+    captures: Captures
+
+    def clusters(self) -> Mapping[str, Counts]:
+        """By figure, each person's errors and comparisons, under digests of the names."""
+        return {}
+
+    def rows_compared(self) -> tuple[Rows, Rows] | None:
+        """The rows of ``captures`` whose mated comparisons were made; None for all there are."""
+        return None
+
+    def rules(self) -> Mapping[str, Any]:
+        """What of the protocol the findings tell."""
+        return {}
+
+    def system(self) -> Mapping[str, Any]:
+        """What of the system they tell."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,10 +48,10 @@ class Evaluated(Answer):
     """What was ``found``, told between what comes ``before`` (warnings, failures, what was left out) and
     ``after``.
 
-    ``settings`` join the findings in JSON. ``protocol`` with the digest of the ``data`` is all
-    that must be equal for two records to be compared; the digest is asked for when one is made.
-    ``recorded`` stands in a record for what names pictures or people; None leaves it out. ``refused``
-    counts the pictures that could not be read.
+    ``settings`` join the findings in JSON. ``protocol`` with the digest of the ``data`` is all that must be
+    equal for two records to be compared; the digest is asked for when one is made. ``recorded`` stands in a
+    record for what names pictures or people; None leaves it out. ``refused`` counts the pictures that could
+    not be read.
     """
 
     kind: str
@@ -40,6 +66,8 @@ class Evaluated(Answer):
     refused: int = 0
     clusters: Mapping[str, Counts] = field(default_factory=dict)
     recorded: Mapping[str, Any] = field(default_factory=dict)
+
+    __repr__ = shown
 
     def to_json(self) -> dict[str, Any]:
         """The findings and how they were made."""

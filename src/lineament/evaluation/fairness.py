@@ -12,12 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from lineament.answers import Answer, Table
+from lineament.analyzer import Analyzer
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import InsufficientData
-from lineament.evaluation.capture import Captures
+from lineament.evaluation.capture import Captures, capture, failures_json
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.groups import Groups
 from lineament.evaluation.people import LabelledPictures
+from lineament.io import catalog
+from lineament.protocols import Advance
 from lineament.scoring import fairness, intervals
 from lineament.scoring.comparisons import compare
 from lineament.scoring.fairness import Spread
@@ -49,7 +53,7 @@ class GroupResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FairnessReport(Answer):
+class FairnessReport(PeopleReport):
     """Every group and the spread between them; ``unlabelled`` people have no group and are left out."""
 
     attribute: str
@@ -72,9 +76,16 @@ class FairnessReport(Answer):
             "fmr_worst_over_best": None if self.fmr_spread is None else self.fmr_spread.to_json(),
             "fnmr_worst_over_best": None if self.fnmr_spread is None else self.fnmr_spread.to_json(),
             "people_without_a_group": self.unlabelled,
-            "failures_to_acquire": len(self.captures.failures),
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
         }
+
+    def rules(self) -> dict[str, Any]:
+        """Which groups were compared."""
+        return {"by": self.attribute, "groups": sorted(self.groups)}
+
+    def system(self) -> dict[str, str]:
+        """The threshold that decided."""
+        return {"threshold": str(self.threshold)}
 
     def told(self) -> Iterator[str | Table]:
         """The threshold, both rates of every group, and how far the worst is from the best."""
@@ -100,6 +111,25 @@ class FairnessReport(Answer):
             )
         if self.unlabelled:
             yield f"{quantity(self.unlabelled, 'person has')} no label: left out"
+
+
+def measure(
+    people: LabelledPictures,
+    analyzer: Analyzer,
+    *,
+    groups: Groups,
+    attribute: str,
+    threshold: Threshold | None = None,
+    target_fmr: float = 1e-3,
+    advance: Advance | None = None,
+) -> FairnessReport:
+    """Analyse every picture once and `evaluate`, at the card's threshold where none is given.
+
+    Raises `InsufficientData`, and `ConfigError` for an analyzer without an embedder.
+    """
+    captures = capture(analyzer, people.pictures, advance, people.boxes)
+    threshold = threshold or catalog.card(captures.model.name).threshold(target_fmr)
+    return evaluate(people, captures, groups, attribute, threshold)
 
 
 def evaluate(

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
-from lineament.answers import Answer, Table
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import InsufficientData, UnknownName
-from lineament.evaluation.capture import Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.gallery_split import GallerySplit, split_pictures
 from lineament.evaluation.people import LabelledPictures, open_people
 from lineament.io import catalog
@@ -106,7 +107,7 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IdentificationReport(Answer):
+class IdentificationReport(PeopleReport):
     """What `evaluate` found.
 
     ``points`` are the target FPIRs that the non-mated searches support, ``unsupported`` says of the others
@@ -149,9 +150,8 @@ class IdentificationReport(Answer):
             "non_mated_probes": len(self.split.nonmated),
             "non_mated_subjects": len(np.unique(self.split.strangers)),
             "pictures": len(self.split.pictures),
-            "failures_to_acquire": len(self.captures.failures),
             "failures_to_enrol": self.failures_to_enrol,
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             "people_without_pictures": self.split.empty,
             "pictures_without_person": self.split.loose,
             "files_left_out": self.split.skipped,

@@ -25,7 +25,7 @@ from lineament.analyzer import Analyzer, central_face
 from lineament.answers import Answer, Table
 from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InvalidArray, PictureError, UsageError
-from lineament.evaluation.capture import Failure
+from lineament.evaluation.capture import Failure, failures_json
 from lineament.evaluation.record import anonymous
 from lineament.io import sources
 from lineament.scoring import attack, thresholds
@@ -94,7 +94,7 @@ class LivenessReport(Answer):
         return {
             "presentations": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
             "subjects": len(set(self.scored.presentations.subjects.tolist())),
-            "failures": [failure.to_json() for failure in self.scored.failures],
+            **failures_json(self.scored.failures),
             "threshold_from": self.threshold_from,
             "threshold_shortfall": self.shortfall,
             **self.rates.to_json(),

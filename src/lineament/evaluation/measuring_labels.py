@@ -11,21 +11,11 @@ from collections.abc import Mapping, Sequence
 from lineament.analyzer import Analyzer
 from lineament.counting import quantity
 from lineament.datasets.splitting.held_out import held_out
-from lineament.evaluation import (
-    attributes,
-    detection,
-    end_to_end,
-    liveness,
-)
+from lineament.evaluation import attributes, detection, end_to_end, liveness
 from lineament.evaluation.capture import count_refused
 from lineament.evaluation.evaluated import Evaluated, copies_json, warnings
 from lineament.evaluation.near_copies import repeated_pictures
-from lineament.evaluation.trained_on import (
-    compare_pictures,
-    leak_json,
-    runs_of,
-    told,
-)
+from lineament.evaluation.trained_on import compare_pictures, leak_json, runs_of, told
 from lineament.evaluation.truths import Truths, looked_for
 from lineament.io.manifest import Manifest
 from lineament.kinds import found_by

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
-from lineament.answers import Answer, Table
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
-from lineament.evaluation.capture import Captures, Failure, face_of, faces_in
+from lineament.evaluation.capture import Captures, Failure, face_of, faces_in, failures_json
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.protocols import Advance
@@ -69,11 +70,11 @@ class MeasureReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QualityReport(Answer):
+class QualityReport(PeopleReport):
     """Every measure on the same mated comparisons of ``subjects`` people; ``errors`` of them fail.
 
-    ``clusters`` are, by figure, each person's errors and remaining comparisons, under digests of the names.
-    ``compared`` are the rows of ``captures`` that were compared.
+    ``remaining`` are, by figure, each person's errors and remaining comparisons. ``compared`` are the rows
+    of ``captures`` that were compared.
     """
 
     measures: Mapping[str, MeasureReport]
@@ -83,7 +84,7 @@ class QualityReport(Answer):
     subjects: int
     pictures: int
     pairs_a_subject: int
-    clusters: Mapping[str, Counts]
+    remaining: Mapping[str, Counts]
     captures: Captures
     compared: tuple[Index, Index]
 
@@ -92,8 +93,7 @@ class QualityReport(Answer):
         return {
             "pictures": self.pictures,
             "subjects": self.subjects,
-            "failures_to_acquire": len(self.captures.failures),
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             "mated_comparisons": self.comparisons,
             "pairs_a_subject": self.pairs_a_subject,
             "errors": self.errors,
@@ -105,6 +105,14 @@ class QualityReport(Answer):
             "measures": {name: found.to_json() for name, found in self.measures.items()},
             "model": str(self.captures.model),
         }
+
+    def clusters(self) -> Mapping[str, Counts]:
+        """Errors and comparisons that remain."""
+        return self.remaining
+
+    def rows_compared(self) -> tuple[Index, Index]:
+        """The pairs that were drawn."""
+        return self.compared
 
     def told(self) -> Iterator[str | Table]:
         """Counts, the threshold and what it rests on, and FNMR by the share discarded."""
@@ -179,7 +187,7 @@ def evaluate(
         subjects=len(set(whose.tolist())),
         pictures=len(set(people.pictures)),
         pairs_a_subject=pairs_a_subject,
-        clusters=clusters,
+        remaining=clusters,
         captures=Captures(vectors, tuple(failures), analyzer.model),
         compared=(first, second),
     )

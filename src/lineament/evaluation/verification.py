@@ -15,7 +15,7 @@ from lineament.analyzer import Analyzer
 from lineament.answers import Answer, Table
 from lineament.counting import quantity
 from lineament.errors import InsufficientData, UsageError
-from lineament.evaluation.capture import Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
 from lineament.evaluation.pairs import PairList
 from lineament.evaluation.templates import Templates, capture_templates
 from lineament.protocols import Advance
@@ -78,9 +78,8 @@ class VerificationReport(Answer):
             "non_mated_pairs": len(self.nonmated),
             "pictures": len(self.pairs.pictures),
             "subjects": int(self.pairs.subjects.max()) + 1,
-            "failures_to_acquire": len(self.captures.failures),
             "pairs_with_failures": self.pairs_with_failures,
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             "accuracy": None if self.accuracy_rate is None else self.accuracy_rate.to_json(),
             "accuracy_se": None if accuracy is None else accuracy.standard_error,
             "folds": []

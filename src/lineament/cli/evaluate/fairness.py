@@ -58,19 +58,19 @@ def fairness(
     The threshold is the model's own or a file's, never one chosen on these pictures.
     """
     from lineament.datasets.opening import open_dataset
-    from lineament.evaluation import groups as labels
-    from lineament.evaluation.measuring_people import of_groups
+    from lineament.evaluation.fairness import measure
+    from lineament.evaluation.groups import from_manifest, from_table
+    from lineament.evaluation.measuring_people import on_people
     from lineament.evaluation.people import open_people
     from lineament.settings import AnalyzerSettings
 
     run = Run(json, save_to, strict=strict)
     known = threshold_in(threshold_file)
     people = open_people(data, split)
-    of = labels.from_table(groups, by) if groups else labels.from_manifest(open_dataset(data), by)
+    of = from_table(groups, by) if groups else from_manifest(open_dataset(data), by)
     made_of = AnalyzerSettings(
         detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
     )
-    run(
-        len(people),
-        partial(of_groups, people, of, by, made_of, near=near, target_fmr=target_fmr, threshold=known),
-    )
+    given = {"target_fmr": target_fmr, "threshold": known, "groups": of, "attribute": by}
+    measured = partial(on_people, "fairness", people, made_of, measure)
+    run(len(people), partial(measured, near=near, given=given, title=f"{people.title} by {by}"))

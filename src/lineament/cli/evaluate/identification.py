@@ -66,27 +66,17 @@ def identification(
 
     Who is held back and which photos are enrolled follows from a hash of the seed and the names.
     """
-    from lineament.evaluation.measuring_people import of_searches
+    from lineament.evaluation.identification import evaluate
+    from lineament.evaluation.measuring_people import on_people
     from lineament.evaluation.people import open_people
     from lineament.settings import AnalyzerSettings
 
     run = Run(json, save_to, plots, strict)
-    known = threshold_in(threshold_file)
+    given = {"target_fmr": target_fmr, "threshold": threshold_in(threshold_file)}
     people = open_people(images, split)
     made_of = AnalyzerSettings(
         detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
     )
-    run(
-        len(people),
-        partial(
-            of_searches,
-            people,
-            made_of,
-            near=near,
-            hold_back=hold_back,
-            gallery_photos=gallery_photos,
-            seed=seed,
-            target_fmr=target_fmr,
-            threshold=known,
-        ),
-    )
+    rules = {"hold_back": hold_back, "gallery_photos": gallery_photos, "seed": seed}
+    measured = partial(on_people, "identification", people, made_of, evaluate)
+    run(len(people), partial(measured, near=near, rules=rules, given=given))

@@ -39,14 +39,14 @@ def quality(
     strict: StrictOption = False,
 ) -> None:
     """Error versus discard: FNMR of what remains when the worst pictures by each number are left out."""
-    from lineament.evaluation.measuring_people import of_quality
+    from lineament.evaluation.measuring_people import on_people
     from lineament.evaluation.people import open_people
+    from lineament.evaluation.quality import evaluate
     from lineament.settings import AnalyzerSettings
 
     run = Run(json, save_to, plots, strict)
     people = open_people(images, split)
     made_of = AnalyzerSettings(detector, precision=precision, workers=workers)
-    run(
-        len(people),
-        partial(of_quality, people, made_of, near=near, target_fmr=target_fmr, pairs=pairs, seed=seed),
-    )
+    rules = {"target_fmr": target_fmr, "pairs_a_subject": pairs, "seed": seed}
+    measured = partial(on_people, "quality", people, made_of, evaluate)
+    run(len(people), partial(measured, near=near, rules=rules))

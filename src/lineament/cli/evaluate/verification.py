@@ -82,7 +82,8 @@ def verification(
     """
     from lineament.errors import UsageError
     from lineament.evaluation import templates as ijb
-    from lineament.evaluation.measuring_people import of_all_pictures, of_pairs
+    from lineament.evaluation.all_comparisons import evaluate
+    from lineament.evaluation.measuring_people import on_pairs, on_people
     from lineament.evaluation.pairs import read_pairs
     from lineament.evaluation.people import open_people
     from lineament.io.digests import sha256_of
@@ -103,25 +104,13 @@ def verification(
     )
     if everything is not None:
         people = open_people(everything, split)
-        run(
-            len(people),
-            partial(of_all_pictures, people, made_of, near=near, target_fmr=target_fmr, threshold=known),
-        )
+        measured = partial(on_people, "verification", people, made_of, evaluate, near=near)
+        run(len(people), partial(measured, given={"target_fmr": target_fmr, "threshold": known}))
         return
     assert pairs is not None and images is not None
     members = None if templates is None else ijb.read_templates(templates)
     listed = read_pairs(pairs) if members is None else ijb.read_template_pairs(pairs, members)
     files = {"pairs": pairs, "templates": templates}
-    run(
-        len((members or listed).pictures),
-        partial(
-            of_pairs,
-            listed,
-            images,
-            made_of,
-            near=near,
-            templates=members,
-            title=pairs.name,
-            protocol={name: None if path is None else sha256_of(path) for name, path in files.items()},
-        ),
-    )
+    rules = {name: None if path is None else sha256_of(path) for name, path in files.items()}
+    compared = partial(on_pairs, listed, images, made_of, near=near, templates=members)
+    run(len((members or listed).pictures), partial(compared, title=pairs.name, rules=rules))
