@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ pytest.importorskip("fastapi", reason="not installed: fastapi (pip install 'line
 from served import ADA, Served, empty, photo, served
 from starlette.datastructures import Headers
 
+from lineament.datasets.collect.fetching import Fetcher
 from lineament.errors import ConfigError
 from lineament.service import parts
 from lineament.service.errors import Refused
@@ -224,6 +228,43 @@ def test_a_url_is_fetched_from_a_host_on_the_list_only(service: Served, tmp_path
             answer = open_.client.post("/v1/detect", json={"pictures": [{"url": f"http://{host}/a.jpg"}]})
             assert answer.status_code in (403, 502), answer.text
             assert answer.json()["error"]["type"] in ("ForbiddenUrl", "Unreachable")
+
+
+def test_a_picture_is_fetched_and_redirects_are_held_to_the_list(tmp_path: Path) -> None:
+    """From a host that is named, the picture is that of the URL; one that redirects elsewhere, answers with
+    an error or sends no picture ends in a named error."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302 if self.path == "/away" else 404 if self.path == "/none" else 200)
+            if self.path == "/away":
+                self.send_header("Location", f"http://localhost:{port}/a.jpg")
+            self.end_headers()
+            self.wfile.write(b"text" if self.path == "/text" else photo(ADA))
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        named = f"127.0.0.1:{port}"
+        with served(tmp_path, fetch_from=(named,)) as service:
+            state = service.app._app.state  # type: ignore[attr-defined]
+            # This machine's own address is no public one: let it stand for one here.
+            policy = replace(state.service.fetcher.policy, allow_private=("127.0.0.1",))
+            state.service = replace(state.service, fetcher=Fetcher(policy))
+
+            def asked(path: str) -> Any:
+                listed = {"pictures": [{"url": f"http://{named}{path}"}]}
+                return service.client.post("/v1/detect", json=listed)
+
+            assert asked("/a.jpg").json()["pictures"][0]["outcome"] == "ok"
+            assert asked("/text").json()["pictures"][0]["error"]["type"] == "UnsupportedFormat"
+            for path, status, kind in (("/away", 403, "ForbiddenUrl"), ("/none", 502, "BadAnswer")):
+                answer = asked(path)
+                assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
+        server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["body_bytes", "parts", "receive_seconds", "waiting"])

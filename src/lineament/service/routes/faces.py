@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from lineament.gallery.searching import VERIFY_FMR
 from lineament.service import rendering, schemas
 from lineament.service.asked import Asked, asked, face_of
 from lineament.service.errors import json_answer
@@ -64,15 +65,21 @@ async def verify(
     face_b: FaceQuery = None,
     largest: LargestQuery = False,
 ) -> Response:
-    """Compare one face of each of two pictures, at the threshold measured for one false match in 1,000."""
+    """Compare one face of each of two pictures, at the threshold measured for the target rate."""
     chosen_a, chosen_b = face_of(face_a), face_of(face_b)
     steps = request.service.settings.recognising
     a, b = await request.outcomes(await request.named("a", "b"), steps)
-    threshold = request.service.settings.gallery.threshold
+    settings = request.service.settings.gallery
     analyzer = request.service.workers.analyzer(steps)
     answer = await run_in_threadpool(
         lambda: analyzer.verify(
-            a, b, face_a=chosen_a, face_b=chosen_b, largest=largest, threshold=threshold
+            a,
+            b,
+            face_a=chosen_a,
+            face_b=chosen_b,
+            largest=largest,
+            target_fmr=settings.target_fmr or VERIFY_FMR,
+            threshold=settings.threshold,
         )
     )
     return json_answer(rendering.verified_answer(answer))
