@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
@@ -17,11 +18,13 @@ pytest.importorskip("fastapi", reason="not installed: fastapi (pip install 'line
 
 import httpx
 import numpy as np
+import uvicorn
 from served import ADA, photo
 from serving_process import Process
 
 from lineament.gallery.gallery import Gallery
 from lineament.io import images
+from lineament.service import serving
 
 JPEG = {"Content-Type": "image/jpeg"}
 
@@ -151,49 +154,56 @@ def test_a_key_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     assert KeyFile(tmp_path / "k.db").list() == []
 
 
-def test_who_says_nothing_is_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection without a whole header is closed after its time, on the first request and on the
-    next."""
-    import asyncio
+async def _empty(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
 
-    from lineament.service import serving
 
-    monkeypatch.setattr(serving, "HEADER_SECONDS", 0.05)
+def heard(*sent: bytes) -> list[bytes]:
+    """All that each of several connections, open together, gets before it is hung up on."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body"})
+    async def one(port: int, said: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        try:
+            return await asyncio.wait_for(reader.read(), 20)
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
 
-    with serving.listening("127.0.0.1", 0) as sock:
-        port = sock.getsockname()[1]
-
-        async def main() -> list[bytes]:
-            import uvicorn
-
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    app,
-                    http=serving.Deadlines,
-                    ws="none",
-                    log_level="critical",
-                    lifespan="off",
-                    timeout_keep_alive=0,
-                )
+    async def main() -> list[bytes]:
+        with serving.listening("127.0.0.1", 0) as sock:
+            config = uvicorn.Config(
+                _empty, http=serving.Deadlines, ws="none", lifespan="off", timeout_keep_alive=0
             )
+            server = uvicorn.Server(config)
             task = asyncio.ensure_future(server.serve(sockets=[sock]))
             while not server.started:
                 await asyncio.sleep(0)
-            got = []
-            for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT"):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(sent)
-                got.append(await asyncio.wait_for(reader.read(), 10))
-                writer.close()
+            port = sock.getsockname()[1]
+            got = await asyncio.gather(*(one(port, said) for said in sent))
             server.should_exit = True
             await task
-            return got
+        return got
 
-        nothing, half, one = asyncio.run(main())
+    return asyncio.run(main())
+
+
+def test_who_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection without a whole header is closed after its time, on the first request and the next."""
+    monkeypatch.setattr(serving, "HEADER_SECONDS", 0.05)
+    nothing, half, one = heard(b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT")
     assert nothing == half == b""
     assert one.startswith(b"HTTP/1.1 204") and one.count(b"HTTP/1.1") == 1
+
+
+def test_who_is_one_too_many_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of six that hold their connection open, as many as allowed are kept until their time is over."""
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(serving, "HEADER_SECONDS", 0.3)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answered = heard(*[b"G"] * 4, request, request)
+    assert answered[:4] == [b""] * 4
+    assert 0 < sum(one == b"" for one in answered[4:]) <= 2

@@ -16,18 +16,22 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from lineament.errors import UsageError
 
 HEADER_SECONDS = 10.0
+MOST_CONNECTIONS = 900
+"""Open at one time: the system gives a process 1,024 files, if nobody asks for more."""
 _MOST_HEADER_BYTES = 16 * 1024
 _ENDS_WITHIN_S = 2
 
 
 class Deadlines(H11Protocol):
-    """Hangs up on whoever takes too long to say what they want, first or again."""
+    """Hangs up on whoever takes too long to say what they want, and on whoever is one too many."""
 
     _due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The time runs from the first moment."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.transport.close()
         self._wait()
 
     def data_received(self, data: bytes) -> None:
