@@ -19,6 +19,7 @@ from functools import partial
 from lineament.analyzer import Analyzer
 from lineament.errors import LineamentError, PictureError
 from lineament.io import images
+from lineament.io.first_imports import import_first
 from lineament.io.formats import Format, sniff
 from lineament.io.onnx import cores
 from lineament.service.errors import busy
@@ -68,6 +69,7 @@ class Workers:
         metrics: Metrics | None = None,
         make: Callable[[AnalyzerSettings], Analyzer] = Analyzer.from_settings,
     ) -> None:
+        import_first()
         self.workers = workers or cores()
         self._batch, self._most, self._seconds = batch, waiting, seconds
         self._metrics = metrics or Metrics()
