@@ -59,13 +59,17 @@ def image(name: str, side: int = 8) -> Image:
     return Image(np.zeros((side, side, 3), np.uint8), source=name)
 
 
+def same(outcome: Outcome) -> Outcome:
+    return outcome
+
+
 async def begun(held: Held, count: int = 1) -> None:
     for _ in range(count):
         await asyncio.to_thread(held.begun.acquire)
 
 
 async def names(workers: Workers, *given: str, steps: AnalyzerSettings = STEPS) -> list[str]:
-    return [one.source for one in await workers.analyze([image(name) for name in given], steps)]
+    return await workers.analyze([image(name) for name in given], steps, lambda one: one.source)
 
 
 def asked(workers: Workers, *given: str, steps: AnalyzerSettings = STEPS) -> asyncio.Task[list[str]]:
@@ -116,7 +120,7 @@ def test_a_batch_holds_no_more_pixels_than_the_cap_and_one_kind_of_steps() -> No
         workers = Workers(workers=1, make=held)
         first = asked(workers, "first")
         await begun(held)
-        large = asyncio.ensure_future(workers.analyze([image("small"), image("large", side)], STEPS))
+        large = asyncio.ensure_future(workers.analyze([image("small"), image("large", side)], STEPS, bool))
         others = asked(workers, "other", steps=OTHER_STEPS)
         await asyncio.sleep(0)
         held.go.release(10)
@@ -198,9 +202,9 @@ def test_an_answer_does_not_depend_on_its_batch_mates() -> None:
 
         async def main() -> list[Outcome]:
             workers = Workers(workers=1, make=lambda _: analyzer)
-            first = asyncio.ensure_future(workers.analyze([empty()], STEPS))
+            first = asyncio.ensure_future(workers.analyze([empty()], STEPS, bool))
             await asyncio.sleep(0)
-            rest = await asyncio.gather(*(workers.analyze([one], STEPS) for one in given))
+            rest = await asyncio.gather(*(workers.analyze([one], STEPS, same) for one in given))
             await first
             return [outcome for outcomes in rest for outcome in outcomes]
 
@@ -213,6 +217,31 @@ def test_an_answer_does_not_depend_on_its_batch_mates() -> None:
             np.testing.assert_allclose(one.faces.boxes, other.faces.boxes, atol=1e-3)
             assert one.faces.embeddings is not None and other.faces.embeddings is not None
             np.testing.assert_allclose(one.faces.embeddings, other.faces.embeddings, atol=1e-4)
+
+
+def test_what_follows_from_a_picture_fails_for_it_alone() -> None:
+    """What is done with an outcome is done in the worker's thread; where it raises, its request hears
+    it."""
+    held = Held()
+    held.go.release(100)
+    threads: set[int] = set()
+
+    def then(outcome: Outcome) -> str:
+        threads.add(threading.get_ident())
+        if outcome.source == "b":
+            raise CorruptPicture("what follows")
+        return outcome.source
+
+    async def main() -> None:
+        workers = Workers(workers=1, make=held)
+        done = await asyncio.gather(
+            *(workers.analyze([image(name)], STEPS, then) for name in "abc"), return_exceptions=True
+        )
+        assert done[0] == ["a"] and isinstance(done[1], CorruptPicture) and done[2] == ["c"]
+        workers.close()
+
+    asyncio.run(main())
+    assert threading.get_ident() not in threads
 
 
 def test_a_header_tells_the_pixels() -> None:

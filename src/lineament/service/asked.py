@@ -16,6 +16,7 @@ from starlette.responses import Response
 from lineament.datasets.collect.addresses import parse
 from lineament.datasets.collect.fetching import Fetcher, Policy
 from lineament.errors import BadAnswer, ConfigError, ForbiddenUrl
+from lineament.gallery.answers import Identified
 from lineament.gallery.gallery import Gallery
 from lineament.geometry.choosing import parse_face
 from lineament.records import RecordKind, Where
@@ -172,20 +173,25 @@ class Asked:
         return answer.body
 
     async def outcomes(
+        self, pictures: Sequence[bytes], steps: AnalyzerSettings, *, digests: bool = False
+    ) -> list[Outcome]:
+        """The outcomes of pictures, with digests where these are wanted; raises as `following`."""
+        return await self.following(pictures, steps, lambda outcome: outcome, lambda: digests)
+
+    async def following(
         self,
         pictures: Sequence[bytes],
         steps: AnalyzerSettings,
-        *,
-        digests: bool | Callable[[], bool] = False,
-    ) -> list[Outcome]:
-        """The outcomes of pictures; raises `Gone` as soon as nobody waits for them any more.
+        then: Callable[[Outcome], T],
+        digests: Callable[[], bool],
+    ) -> list[T]:
+        """What follows from the outcome of each picture; see `Workers.analyze`.
 
-        They have digests where these are wanted, or where the function says so.
+        Raises `Gone` as soon as nobody waits for it any more.
         """
         if len(pictures) > self.service.settings.limits.parts:
             raise too_large("too many pictures")
-        wanted = digests if callable(digests) else lambda: digests
-        work = asyncio.ensure_future(self.service.workers.analyze(pictures, steps, digests=wanted))
+        work = asyncio.ensure_future(self.service.workers.analyze(pictures, steps, then, digests=digests))
         gone = asyncio.ensure_future(self._hung_up())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -206,15 +212,20 @@ class Asked:
             lambda: work(self.service.galleries.open(self.actor.gallery, outcomes))
         )
 
-    async def for_search(self) -> list[Outcome]:
-        """The outcomes of the body's pictures, ready to be searched: a disputed face is known again."""
-        gallery = self.actor.gallery
+    async def searched(self, top: int) -> list[Identified]:
+        """The body's pictures, each searched as soon as it is analysed, and a disputed face known again."""
 
-        def disputed() -> bool:
-            return self.service.galleries.open(gallery).store.count(DISPUTES) > 0
+        def gallery(*outcomes: Outcome) -> Gallery:
+            return self.service.galleries.open(self.actor.gallery, outcomes)
+
+        def search(outcome: Outcome) -> Identified:
+            [found] = gallery(outcome).identify([outcome], top)
+            return found
 
         steps = self.service.settings.recognising
-        return await self.outcomes(await self.pictures(), steps, digests=disputed)
+        return await self.following(
+            await self.pictures(), steps, search, lambda: gallery().store.count(DISPUTES) > 0
+        )
 
     async def once(self, act: Callable[[], Awaitable[Response]]) -> Response:
         """The answer to a write, done once for one ``Idempotency-Key``."""

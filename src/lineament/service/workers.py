@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
 from lineament.analyzer import Analyzer
 from lineament.errors import LineamentError, PictureError
@@ -31,6 +32,7 @@ from lineament.types import Image, Outcome
 PIXELS_A_BATCH = 16_000_000
 _OF_UNKNOWN_SIZE = {Format.AVIF, Format.HEIF}
 
+T = TypeVar("T")
 Picture = bytes | Image
 
 
@@ -47,7 +49,19 @@ class _Waiting:
     pixels: int
     until: float
     digests: Callable[[], bool]
-    answer: asyncio.Future[Outcome] = field(repr=False)
+    then: Callable[[Outcome], Any]
+    answer: asyncio.Future[Any] = field(repr=False)
+
+    __repr__ = shown
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ended:
+    """What became of a picture in the queue: how it ended, and what followed, or what was wrong."""
+
+    status: str | None = None
+    value: Any = None
+    error: BaseException | None = None
 
     __repr__ = shown
 
@@ -93,12 +107,17 @@ class Workers:
             return self._made[steps]
 
     async def analyze(
-        self, pictures: Sequence[Picture], steps: AnalyzerSettings, *, digests: Callable[[], bool] = _no
-    ) -> list[Outcome]:
-        """One outcome a picture; cancelled, its pictures leave the queue.
+        self,
+        pictures: Sequence[Picture],
+        steps: AnalyzerSettings,
+        then: Callable[[Outcome], T],
+        *,
+        digests: Callable[[], bool] = _no,
+    ) -> list[T]:
+        """What follows from the outcome of each picture; cancelled, its pictures leave the queue.
 
-        ``digests``, whether outcomes are to have them, is asked in the thread that analyses. Raises
-        `Refused` (503) where too many wait, or one of these too long.
+        ``then``, and ``digests``, whether outcomes are to have them, are called in the thread that
+        analyses. Raises what ``then`` does, and `Refused` (503) where too many wait, or one too long.
         """
         if len(self._queue) + len(pictures) > self._most and self._queue:
             self._metrics.dropped("queue full", len(pictures))
@@ -109,7 +128,7 @@ class Workers:
             await loop.run_in_executor(None, _sizes, pictures) if _is_much(pictures) else _sizes(pictures)
         )
         items = [
-            _Waiting(picture, steps, size, until, digests, loop.create_future())
+            _Waiting(picture, steps, size, until, digests, then, loop.create_future())
             for picture, size in zip(pictures, sizes, strict=True)
         ]
         self._queue.extend(items)
@@ -154,37 +173,40 @@ class Workers:
             self._queue.popleft()
         return batch
 
-    def _analyzed(self, batch: Sequence[_Waiting]) -> list[Outcome | BaseException]:
-        """One outcome a picture, outside of the event loop; what goes wrong with one is its alone."""
+    def _analyzed(self, batch: Sequence[_Waiting]) -> list[_Ended]:
+        """What became of each, outside of the event loop; what goes wrong with one is its alone."""
         try:
-            analyzer = self.analyzer(batch[0].steps)
-            digests = any(item.digests() for item in batch)
-            if len(batch) == 1 and not digests:
-                return [analyzer.analyze_one(batch[0].picture)]
-            # An iterator is one batch of the engine, a list would be cut for its threads.
-            return list(analyzer.analyze(iter([item.picture for item in batch]), digests=digests))
+            outcomes = self._outcomes(batch)
         except LineamentError as error:
-            return [error] * len(batch)
+            return [_Ended(error=error)] * len(batch)
         except Exception as error:
             if len(batch) == 1:
-                return [error]
+                return [_Ended(error=error)]
             return [one for item in batch for one in self._analyzed([item])]
+        return [_followed(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
 
-    def _end(
-        self, batch: list[_Waiting], began: float, done: asyncio.Future[list[Outcome | BaseException]]
-    ) -> None:
+    def _outcomes(self, batch: Sequence[_Waiting]) -> list[Outcome]:
+        analyzer = self.analyzer(batch[0].steps)
+        digests = any(item.digests() for item in batch)
+        if len(batch) == 1 and not digests:
+            return [analyzer.analyze_one(batch[0].picture)]
+        # An iterator is one batch of the engine, a list would be cut for its threads.
+        return list(analyzer.analyze(iter([item.picture for item in batch]), digests=digests))
+
+    def _end(self, batch: list[_Waiting], began: float, done: asyncio.Future[list[_Ended]]) -> None:
         self._free += 1
         self._mean_s = 0.8 * self._mean_s + 0.2 * (time.monotonic() - began) / len(batch)
-        answers = [done.exception()] * len(batch) if done.exception() else done.result()
-        for item, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Outcome):
-                self._metrics.analysed(answer.status)
+        error = done.exception()
+        ended = [_Ended(error=error)] * len(batch) if error is not None else done.result()
+        for item, one in zip(batch, ended, strict=True):
+            if one.status is not None:
+                self._metrics.analysed(one.status)
             if item.answer.done():
                 continue
-            if isinstance(answer, Outcome):
-                item.answer.set_result(answer)
-            elif answer is not None:
-                item.answer.set_exception(answer)
+            if one.error is None:
+                item.answer.set_result(one.value)
+            else:
+                item.answer.set_exception(one.error)
         self._begin()
 
     def close(self) -> None:
@@ -192,6 +214,13 @@ class Workers:
         made, self._made = self._made, {}
         for analyzer in made.values():
             analyzer.close()
+
+
+def _followed(item: _Waiting, outcome: Outcome) -> _Ended:
+    try:
+        return _Ended(outcome.status, item.then(outcome))
+    except Exception as error:
+        return _Ended(outcome.status, error=error)
 
 
 def _is_much(pictures: Sequence[Picture]) -> bool:

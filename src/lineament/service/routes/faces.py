@@ -91,6 +91,6 @@ async def identify(
     top: Annotated[int, Query(ge=1, le=100, description="How many candidates to give for a face.")] = 5,
 ) -> Response:
     """Find out who is in a picture, or in several: every face is searched, and the threshold decides."""
-    outcomes = await request.for_search()
-    found = await request.in_gallery(lambda gallery: list(gallery.identify(outcomes, top)), outcomes)
+    found = await request.searched(top)
+    outcomes = [one.outcome for one in found]
     return json_answer(rendering.pictures_answer(outcomes, [one.matches for one in found]))
