@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PHOTOS ?=
+DEMO   := sqlite:demo-output/people.db
 LOW    := .venv-lowest
 BASE   := .venv-base
 # What needs no training library: where the libraries with floors are called.
@@ -13,10 +14,16 @@ BASE_TESTS := tests/geometry tests/search tests/io/test_images.py tests/io/test_
 PYTEST := -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 TEST_TOOLS := httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
 
-.PHONY: demo test test-base test-all check lint types pages package lowest advisories bench docs site clean
+.PHONY: demo serve test test-base test-all check lint types pages package lowest advisories bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+serve: $(VENV)/.dev          ## the service with the people of the demo, on port 8000; its first key is demo-output/admin.key
+	@mkdir -p demo-output
+	$(BIN)/lineament gallery enrol samples/obama_2012_portrait.jpg --subject "Barack Obama" --gallery $(DEMO)
+	$(BIN)/lineament gallery enrol samples/biden_2013_portrait.jpg --subject "Joe Biden" --gallery $(DEMO)
+	$(BIN)/lineament serve --gallery $(DEMO) --keys demo-output/keys.db --key-file demo-output/admin.key
 
 test: $(VENV)/.dev           ## the tests, but for whole trainings and the like, which take as long again
 	$(BIN)/python $(PYTEST) --max-worker-restart 0 -m "not slow"

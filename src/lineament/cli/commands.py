@@ -15,8 +15,11 @@ from lineament.cli import (
     evaluate,
     explain,
     gallery,
+    import_,
+    keys,
     models,
     models_added,
+    serve,
     train,
     verify,
 )
@@ -35,6 +38,9 @@ app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
 app.add_typer(gallery.app, name="gallery")
+app.add_typer(import_.app, name="import")
+app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 models.app.command("add")(models_added.add)
 models.app.command("remove")(models_added.remove)
 app.add_typer(models.app, name="models")

@@ -1,0 +1,1 @@
+"""The routes of the service: each parses, calls the library, and renders."""
