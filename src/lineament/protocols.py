@@ -107,8 +107,13 @@ class Tracker(Protocol):
         """
         ...
 
-    def remember(self, number: int, embedding: Embedding, weight: float, timestamp: float) -> None:
-        """A look at the face of a track, taken at a moment and weighed by its quality."""
+    def remember(
+        self, number: int, embedding: Embedding, weight: float, timestamp: float
+    ) -> Embedding | None:
+        """A look at the face of a track, taken at a moment and weighed by its quality.
+
+        The answer is what the track looks like by all looks so far, None where this one was not believed.
+        """
         ...
 
     def end(self) -> tuple[Track, ...]:

@@ -18,6 +18,7 @@ from lineament.cli import (
     models_added,
     train,
     verify,
+    watch,
 )
 from lineament.cli.targets import guard
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
+app.command("watch")(watch.watch)
 app.add_typer(gallery.app, name="gallery")
 models.app.command("add")(models_added.add)
 models.app.command("remove")(models_added.remove)

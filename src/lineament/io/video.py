@@ -76,7 +76,7 @@ class Frame:
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         elif frame.format.name in _LUMA:
             plane = frame.planes[0]
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             grey = rows[: frame.height, : frame.width]
         else:
             grey = frame.to_ndarray(format="gray")

@@ -37,7 +37,7 @@ class IdentityScores:
         for row, column in zip(rows, columns, strict=True):
             if overlap[row, column] < LEAST_IOU:
                 continue
-            name, track = names[row], tracks[column]
+            name, track = names[int(row)], tracks[int(column)]
             self.covered += 1
             self._shared[name, track] = self._shared.get((name, track), 0) + 1
             self.switches += self._last.get(name, track) != track

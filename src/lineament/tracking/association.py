@@ -36,7 +36,7 @@ class Similarities:
         same, other = (
             -0.5 * ((told - mean) / sd) ** 2 - np.log(sd) for mean, sd in (self.mated, self.nonmated)
         )
-        return np.nan_to_num(np.clip(same - other, -_MOST, _MOST), nan=0.0)
+        return np.asarray(np.nan_to_num(np.clip(same - other, -_MOST, _MOST), nan=0.0), np.float64)
 
 
 def assigned(worth: Float64) -> list[tuple[int, int]]:

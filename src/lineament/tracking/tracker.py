@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lineament.config import require_whole
 from lineament.errors import ConfigError
 from lineament.shown import shown
 from lineament.tracking.association import Similarities, assigned, contested
@@ -19,28 +18,24 @@ from lineament.types import Embedding, Faces, Float64, ModelId, Track, Tracks
 class TrackerSettings:
     """How faces are followed.
 
-    A face that is not found for ``patience_s`` seconds is gone. Tracks found fewer than ``min_seen`` times
-    are glimpses: counted, not told. Two looks in a row less similar to their track than ``contradiction``,
-    but like each other, are of somebody else, who took the place unseen.
+    A face that is not found for ``patience_s`` seconds is gone. Two looks in a row less similar to their
+    track than ``contradiction``, but like each other, are of somebody else, who took the place unseen.
     """
 
     patience_s: float = 2.0
-    min_seen: int = 3
     contradiction: float = 0.1
     similarities: Similarities = field(default_factory=Similarities)
 
     def __post_init__(self) -> None:
-        require_whole("min_seen", self.min_seen)
         if not self.patience_s > 0:
             raise ConfigError(f"patience_s: expected a number above 0, got {self.patience_s!r:.80}")
 
 
 class FaceTracker:
-    """A `lineament.protocols.Tracker` for one video; `glimpses` counts what was found too seldom."""
+    """A `lineament.protocols.Tracker` for one video."""
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
-        self.glimpses = 0
         self._live: list[_Followed] = []
         self._over: list[Track] = []
         self._last = -np.inf
@@ -61,7 +56,7 @@ class FaceTracker:
         if timestamp <= self._last:
             self._over += self.end()
         gone = [one for one in self._live if timestamp - one.motion.seconds > self.settings.patience_s]
-        self._over += self._told(gone)
+        self._over += [one.track() for one in gone]
         self._live = [one for one in self._live if one not in gone]
         worth = self._place(self._live, faces, timestamp) + self._looks(faces)
         of_face = {face: self._live[track] for track, face in assigned(worth)}
@@ -80,49 +75,49 @@ class FaceTracker:
         over, self._over = self._over, []
         return Tracks(tuple(numbers), tuple(over))
 
-    def remember(self, number: int, embedding: Embedding, weight: float, timestamp: float) -> None:
-        """A look at the face of a track, of this weight; a track that is over needs none.
+    def remember(
+        self, number: int, embedding: Embedding, weight: float, timestamp: float
+    ) -> Embedding | None:
+        """What a track looks like after one more look, of this weight, at a moment.
+
+        None for a track that is over, a look that weighs nothing, and one that contradicts the others.
 
         Raises `ModelMismatch` for an embedding of another model than the track's.
         """
         one = next((one for one in self._live if one.number == number), None)
         if one is None or weight <= 0:
-            return
+            return None
         fused = one.fused()
         if fused is None or fused.similarity(embedding) >= self.settings.contradiction:
             one.doubt = None
             one.add(embedding, weight)
-            return
+            return one.fused()
         before, one.doubt = one.doubt, _Look(embedding, weight, timestamp)
         if (
             before is not None
             and before.embedding.similarity(embedding) > self.settings.similarities.mated[0] / 2
         ):
             self._split(one, before)
+        return None
 
     def end(self) -> tuple[Track, ...]:
         """End all tracks, at a cut or at the end of the video, and return those not told of yet."""
-        over = (*self._over, *self._told(self._live))
+        over = (*self._over, *(one.track() for one in self._live))
         self._live, self._over, self._last = [], [], -np.inf
         return over
 
     def _split(self, one: _Followed, since: _Look) -> None:
         """Somebody else is there since a look: the track ends before it, and a new one begins with it."""
         at = int(np.searchsorted(np.frombuffer(one.times), since.timestamp))
-        before = _Followed(
-            one.number, one.motion, one.times[:at], one.boxes[: 4 * at], one.sum, one.model, one.looks
-        )
-        self._over += self._told([before])
+        if at:
+            times, boxes = one.times[:at], one.boxes[: 4 * at]
+            before = _Followed(one.number, one.motion, times, boxes, one.sum, one.model, one.looks)
+            self._over.append(before.track())
         one.number, one.times, one.boxes = self._next(), one.times[at:], one.boxes[4 * at :]
         assert one.doubt is not None
         looks, one.sum, one.looks, one.doubt = (since, one.doubt), None, 0, None
         for look in looks:
             one.add(look.embedding, look.weight)
-
-    def _told(self, over: list[_Followed]) -> list[Track]:
-        told = [one for one in over if len(one.times) >= self.settings.min_seen]
-        self.glimpses += len(over) - len(told)
-        return [one.track() for one in told]
 
     def _place(self, live: list[_Followed], faces: Faces, timestamp: float) -> Float64:
         rows = [one.motion.likelihoods(faces.boxes, timestamp) for one in live]

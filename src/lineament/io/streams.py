@@ -1,0 +1,123 @@
+"""Frames of a stream from the network (RTSP, HTTP), connected again when it breaks off.
+
+FFmpeg is given the protocols of streams and no other, and only formats that name no further addresses: a
+playlist (HLS, DASH) could lead it into the network around us.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from lineament.errors import LineamentError, MissingExtra, Unreachable, UsageError
+from lineament.io.video import Frame, video_stream
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+_FORMATS = "rtsp,mpegts,mpjpeg,mjpeg,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,h264,hevc"
+_PROTOCOLS = "rtsp,rtp,rtcp,srtp,udp,tcp,tls,http,https,httpproxy"
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
+
+
+def is_stream(text: str) -> bool:
+    """Whether a source is an address: it has a scheme; raises `UsageError` for one that is not read."""
+    scheme, found, _ = text.partition("://")
+    if not found:
+        return False
+    if scheme.lower() not in SCHEMES:
+        raise UsageError(
+            f"{shown_url(text)}: streams are read from {', '.join(SCHEMES)}; give a file's path"
+        )
+    return True
+
+
+def shown_url(url: str) -> str:
+    """An address without what may be secret: user, password and query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+@dataclass(slots=True)
+class Stream:
+    """One address. ``reconnects`` counts how often it was connected anew.
+
+    When it breaks off, or ends without having said how long it is, it is connected again after half a
+    second, one second, two ..., 30 at most; after ``patience_s`` seconds without a picture it is
+    `Unreachable`. Each connection and each read has ``timeout_s``.
+    """
+
+    url: str
+    patience_s: float = 60.0
+    timeout_s: float = 10.0
+    sleep: Callable[[float], None] = time.sleep
+    reconnects: int = 0
+    _began: float | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        """The address as it may be shown."""
+        return shown_url(self.url)
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames with the seconds since the first one came.
+
+        The clock is this machine's between connections, and the stream's own within one. Raises
+        `Unreachable`, `BadAnswer` or `MissingExtra`.
+        """
+        try:
+            import av
+        except ImportError as error:
+            raise MissingExtra("reading streams", "video") from error
+        wait, last = _FIRST_WAIT_S, time.monotonic()
+        failed: LineamentError = Unreachable(f"{self.name}: no picture came")
+        while True:
+            try:
+                for frame in self._connected():
+                    wait, last = _FIRST_WAIT_S, time.monotonic()
+                    yield frame
+                return
+            except _Ended:
+                failed = Unreachable(f"{self.name}: the stream broke off")
+            except (av.FFmpegError, OSError, ValueError) as error:
+                failed = Unreachable(f"{self.name}: {getattr(error, 'strerror', None) or error}")
+            left = self.patience_s - (time.monotonic() - last)
+            if left <= 0:
+                raise Unreachable(f"{failed}, and did not come back in {self.patience_s:g} s")
+            self.sleep(min(wait, left))
+            wait = min(2 * wait, _LONGEST_WAIT_S)
+            self.reconnects += 1
+
+    def _connected(self) -> Iterator[Frame]:
+        import av
+
+        options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _FORMATS, "rtsp_transport": "tcp"}
+        with av.open(
+            self.url,
+            "r",
+            options=options,
+            io_open=None,
+            timeout=(self.timeout_s, self.timeout_s),
+            metadata_errors="replace",
+        ) as container:
+            stream = video_stream(container, self.name)
+            offset = None
+            for packet in container.demux(stream):
+                try:
+                    pictures = packet.decode()
+                except av.error.InvalidDataError:  # a packet lost on the way
+                    continue
+                for picture in pictures:
+                    own = picture.time or 0.0
+                    if offset is None:
+                        now = time.monotonic()
+                        self._began = now if self._began is None else self._began
+                        offset = now - self._began - own
+                    yield Frame(own + offset, self.name, picture)
+            if not (stream.frames or (container.duration and container.format.name.startswith("mov"))):
+                raise _Ended
+
+
+class _Ended(Exception):
+    """A stream without an end came to one."""
