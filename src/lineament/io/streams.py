@@ -48,12 +48,12 @@ class Stream:
     `Unreachable`. Each connection and each read has ``timeout_s``.
     """
 
-    url: str
+    url: str = field(repr=False)
     patience_s: float = 60.0
     timeout_s: float = 10.0
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     reconnects: int = 0
-    _began: float | None = field(default=None, init=False)
+    _began: float | None = field(default=None, init=False, repr=False)
 
     @property
     def name(self) -> str:

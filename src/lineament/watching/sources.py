@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lineament.errors import UsageError
@@ -23,7 +23,7 @@ class VideoSource:
     """
 
     name: str
-    frames: Callable[[], Iterator[Frame]]
+    frames: Callable[[], Iterator[Frame]] = field(repr=False)
     live: bool = False
     path: Path | None = None
     stream: Stream | None = None
