@@ -9,10 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lineament.errors import LineamentError, MissingExtra, Unreachable, UsageError
-from lineament.io.video import Frame, video_stream
+from lineament.errors import MissingExtra, Unreachable, UsageError
+from lineament.io.video import Frame, damaged, video_stream
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 _FORMATS = "rtsp,mpegts,mpjpeg,mjpeg,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,h264,hevc"
@@ -43,9 +49,9 @@ def shown_url(url: str) -> str:
 class Stream:
     """One address. ``reconnects`` counts how often it was connected anew.
 
-    When it breaks off, or ends without having said how long it is, it is connected again after half a
-    second, one second, two ..., 30 at most; after ``patience_s`` seconds without a picture it is
-    `Unreachable`. Each connection and each read has ``timeout_s``.
+    Where it gave pictures and then breaks off, or ends without having said how long it is, it is connected
+    again after half a second, one second, two ..., 30 at most; after ``patience_s`` seconds without a
+    picture it is `Unreachable`. Each connection and each read has ``timeout_s``.
     """
 
     url: str = field(repr=False)
@@ -54,6 +60,7 @@ class Stream:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     reconnects: int = 0
     _began: float | None = field(default=None, init=False, repr=False)
+    _last: float = field(default=-1.0, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -70,8 +77,7 @@ class Stream:
             import av
         except ImportError as error:
             raise MissingExtra("reading streams", "video") from error
-        wait, last = _FIRST_WAIT_S, time.monotonic()
-        failed: LineamentError = Unreachable(f"{self.name}: no picture came")
+        wait, last = _FIRST_WAIT_S, 0.0
         while True:
             try:
                 for frame in self._connected():
@@ -79,12 +85,16 @@ class Stream:
                     yield frame
                 return
             except _Ended:
-                failed = Unreachable(f"{self.name}: the stream broke off")
+                why = "the stream broke off"
             except (av.FFmpegError, OSError, ValueError) as error:
-                failed = Unreachable(f"{self.name}: {getattr(error, 'strerror', None) or error}")
+                if self._began is None and isinstance(error, av.error.InvalidDataError):
+                    raise damaged(self.name, error) from None
+                why = str(getattr(error, "strerror", None) or error)
+            if self._began is None:
+                raise Unreachable(f"{self.name}: {why}")
             left = self.patience_s - (time.monotonic() - last)
             if left <= 0:
-                raise Unreachable(f"{failed}, and did not come back in {self.patience_s:g} s")
+                raise Unreachable(f"{self.name}: {why}, and did not come back in {self.patience_s:g} s")
             self.sleep(min(wait, left))
             wait = min(2 * wait, _LONGEST_WAIT_S)
             self.reconnects += 1
@@ -97,26 +107,43 @@ class Stream:
             self.url,
             "r",
             options=options,
-            io_open=None,
             timeout=(self.timeout_s, self.timeout_s),
             metadata_errors="replace",
         ) as container:
             stream = video_stream(container, self.name)
-            offset = None
-            for packet in container.demux(stream):
-                try:
-                    pictures = packet.decode()
-                except av.error.InvalidDataError:  # a packet lost on the way
+            offset, count = None, 0
+            for picture in _pictures(container, stream):
+                if picture.pts is None:  # a frame that was damaged
                     continue
-                for picture in pictures:
-                    own = picture.time or 0.0
-                    if offset is None:
-                        now = time.monotonic()
-                        self._began = now if self._began is None else self._began
-                        offset = now - self._began - own
-                    yield Frame(own + offset, self.name, picture)
-            if not (stream.frames or (container.duration and container.format.name.startswith("mov"))):
+                # Frames of a decoder that was emptied have no time of their own.
+                own = float(picture.pts * (stream.time_base or 0))
+                if offset is None:
+                    now = time.monotonic()
+                    self._began = now if self._began is None else self._began
+                    # What was sent ahead of its time may have come in a burst.
+                    offset = max(now - self._began, self._last + 0.04) - own
+                count += 1
+                self._last = own + offset
+                yield Frame(self._last, self.name, picture)
+            if not 0 < stream.frames <= count:
                 raise _Ended
+
+
+def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All that can be decoded; a packet lost on the way is passed over, and a broken end is an end."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.EOFError, av.error.OSError):
+            yield from stream.decode(None)
+            return
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
 
 
 class _Ended(Exception):
