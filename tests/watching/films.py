@@ -83,24 +83,31 @@ class Film:
             self.truth.append({name: box for name, box in there.items() if box is not None})
         return self
 
-    def write(self, path: Path, *, sound: bool = False, codec: str = "libx264") -> Path:
-        """The film as a file; with a tone for sound."""
+    def write(self, path: Path, *, sound: str | None = None, codec: str = "libx264") -> Path:
+        """The film as a file; with a tone of that kind for sound."""
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=RATE)
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             stream.options = {"preset": "ultrafast", "crf": "18"} if codec == "libx264" else {}
-            heard = container.add_stream("aac", rate=16_000) if sound else None
+            heard = container.add_stream(sound, rate=16_000, layout="mono") if sound else None
             for frame in self.frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode(None))
             if heard is not None:
                 wave = np.sin(np.arange(round(len(self.frames) / RATE * 16_000)) / 8).astype(np.float32)
                 for at in range(0, len(wave), 1024):
-                    tone = av.AudioFrame.from_ndarray(wave[None, at : at + 1024], "fltp", "mono")
+                    tone = av.AudioFrame.from_ndarray(
+                        *_heard(wave[None, at : at + 1024], heard.format.name), "mono"
+                    )
                     tone.sample_rate, tone.pts = 16_000, at
                     container.mux(heard.encode(tone))
                 container.mux(heard.encode(None))
         return path
+
+
+def _heard(wave: Float32, kind: str) -> tuple[np.ndarray, str]:
+    """A tone as an encoder wants it."""
+    return (wave, kind) if kind == "fltp" else ((wave * 30_000).astype(np.int16), kind)
 
 
 def _paste(frame: UInt8, head: UInt8, at: tuple[float, float]) -> Float32 | None:
