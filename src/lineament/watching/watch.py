@@ -64,6 +64,8 @@ class Seen:
     name: str | None = None
     similarity: float | None = None
 
+    __repr__ = shown
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Best:
