@@ -205,7 +205,7 @@ def _film(cast: list[Person]) -> tuple[list[Frame], list[dict[str, Float32]]]:
         wall = cv2.resize(room, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         party = cast[first : first + 4]
         heads = [[images.load(p).pixels[40:210, 50:200] for p in person.photos[1:4]] for person in party]
-        sides = draw.uniform(80, 130, 4)
+        sides = draw.uniform(60, 100, 4)
         order = np.argsort(sides)
         x = draw.uniform(60, WIDTH - 60, (4, 2))
         y = draw.uniform(90, HEIGHT - 90, (4, 2))
@@ -218,7 +218,11 @@ def _film(cast: list[Person]) -> tuple[list[Frame], list[dict[str, Float32]]]:
                     x[who, 0] + (x[who, 1] - x[who, 0]) * share,
                     y[who, 0] + (y[who, 1] - y[who, 0]) * share,
                 )
-                head = heads[who][int(now / 0.8 + who) % len(heads[who])]
+                # One person turns after the other, and fades from photo to photo in a third of a second.
+                turn = (now + 0.25 * who) / 1.0
+                here, after = (heads[who][(int(turn) + k) % len(heads[who])] for k in (0, 1))
+                fade = float(np.clip((turn % 1 - 0.67) / 0.33, 0, 1))
+                head = np.asarray(here * (1 - fade) + after * fade, np.uint8)
                 wide = round(sides[who] * 1.5)
                 head = cv2.resize(head, (wide, round(wide * 170 / 150)), interpolation=cv2.INTER_AREA)
                 if (now + who) % 3 < 0.4:

@@ -15,7 +15,7 @@ from lineament.errors import ConfigError, InvalidArray, ModelMismatch
 from lineament.protocols import Tracker
 from lineament.tracking import FaceTracker, Similarities, TrackerSettings
 from lineament.tracking.association import assigned, contested
-from lineament.tracking.motion import FIRST_SPEED, FOUND, UNREST, Motion
+from lineament.tracking.motion import FIRST_SPEED, FOUND, HIDDEN, UNREST, Motion
 from lineament.types import Embedding, Faces, Float32, ModelId, Track
 
 
@@ -34,7 +34,7 @@ def test_people_who_pass_each_other_keep_their_tracks(stride: int) -> None:
     some of the faces are looked at."""
     done = followed(crowd(1, seconds=10), stride)
     assert done.scores.switches == 0 and done.scores.idf1 == 1
-    assert done.looked_at < done.found * (0.2 if stride == 1 else 0.6)
+    assert done.looked_at < done.found * (0.3 if stride == 1 else 0.6)
 
 
 def test_without_looks_people_are_mixed_up() -> None:
@@ -61,7 +61,8 @@ def test_speed_counts_in_seconds_not_in_frames() -> None:
 
 
 def test_a_likelihood_is_that_of_the_textbook_filter() -> None:
-    """Place against a Kalman filter of full matrices, size against a normal density of its logarithm."""
+    """Place against a Kalman filter of full matrices, size against a normal density of its logarithm, both
+    for a face seen well and for one that is partly hidden."""
     motion = Motion.of(boxed((100, 100), 50), 0.0)
     state, covariance = np.zeros((2, 2)), np.diag([FOUND**2, FIRST_SPEED**2])
     for seconds, dt in ((0.1, 0.1), (0.4, 0.3)):
@@ -69,11 +70,15 @@ def test_a_likelihood_is_that_of_the_textbook_filter() -> None:
         noise = UNREST * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
         state, covariance = step @ state, step @ covariance @ step.T + noise
         spread = covariance[0, 0] + FOUND**2
-        z = np.array([0.3, -0.2]) * seconds
+        z = np.array([0.3, -0.2]) * seconds / 2
         told = motion.likelihoods(boxed(tuple(100 + 50 * z), 50)[None], seconds)[0]
-        size = norm(0, np.hypot(0.14, 0.7 * dt)).logpdf(0)
-        expected = multivariate_normal(state[0], spread * np.eye(2)).logpdf(z) + size + np.log(100)
-        assert told == pytest.approx(expected, abs=1e-4)
+        kinds = [
+            share
+            * multivariate_normal(state[0], (covariance[0, 0] + noise**2) * np.eye(2)).pdf(z)
+            * norm(0, np.hypot(resized, 0.7 * dt)).pdf(0)
+            for share, noise, resized in ((0.9, FOUND, 0.14), (0.1, HIDDEN, 0.4))
+        ]
+        assert told == pytest.approx(np.log(sum(kinds) * 100), abs=1e-4)
         motion.found(boxed(tuple(100 + 50 * z), 50), seconds)
         gain = covariance[:, :1] / spread
         state, covariance = state + gain * (z - state[0]), covariance - gain @ covariance[:1]
@@ -116,6 +121,18 @@ def test_who_comes_back_in_time_is_known_again_by_looks(hidden_s: float, number:
     now = 0.9 + hidden_s
     assert hidden_s > 2 or tracker.unsure(back, now) == [0]
     assert tracker.update(back, now).numbers == (number,)
+
+
+def test_a_face_that_is_partly_hidden_is_the_same() -> None:
+    """Its box jumps to what is left of it and back, at 25 frames a second: place alone follows it, and it is
+    thought no faster for that."""
+    tracker = FaceTracker()
+    numbers = set()
+    for i in range(50):
+        whole = boxed((300 + 2 * i, 300), 80)
+        seen = whole if i % 20 < 15 else np.array([*whole[:2], whole[2] - 32, whole[3] - 16], np.float32)
+        numbers |= {*tracker.update(faces(seen), i / 25).numbers}
+    assert numbers == {1}
 
 
 def test_nobody_is_carried_over_a_cut() -> None:

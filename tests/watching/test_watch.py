@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from films import RATE, Film, analyzer, gallery, still, street
 
+from lineament.analyzer import Analyzer
 from lineament.errors import BadAnswer, ConfigError, UsageError
 from lineament.geometry.boxes import iou
 from lineament.io.video import Frame
 from lineament.scoring.tracks import IdentityScores
 from lineament.tracking import FaceTracker
-from lineament.types import Faces, Float32, Tracks
+from lineament.types import Faces, Float32, Image, Tracks
 from lineament.watching import (
     Appearance,
     Seen,
@@ -153,8 +154,32 @@ def test_without_a_gallery_tracks_have_no_names(path: Path) -> None:
     tracker = Counting()
     watch = Watch(path, analyzer(), settings=WatchSettings(every=6), tracker=tracker)
     found = list(watch)
+    with pytest.raises(UsageError, match="watched already"):
+        list(watch)
     assert len(found) == 3 and all(one.naming.match is None and one.track.looks > 1 for one in found)
     assert tracker.updates == watch.counts.searched
+
+
+class Degenerate:
+    """Finds one face that cannot be aligned beside those that YuNet finds."""
+
+    gives_landmarks = True
+
+    def detect(self, images: Sequence[Image]) -> list[Faces]:
+        given = []
+        for faces in analyzer().detector.detect(images):
+            assert faces.landmarks is not None
+            boxes = np.concatenate([faces.boxes, [[0, 0, 9, 9]]]).astype(np.float32)
+            points = np.concatenate([faces.landmarks, np.full((1, 5, 2), 4)]).astype(np.float32)
+            scores = np.append(faces.scores, 0.5).astype(np.float32)
+            given.append(Faces(boxes, scores, points))
+        return given
+
+
+def test_a_face_that_cannot_be_aligned_ends_no_video(path: Path) -> None:
+    """It is left out, and the others are followed as before."""
+    with Analyzer(Degenerate(), workers=1) as other:
+        assert len(list(Watch(path, other, settings=WatchSettings(every=8)))) == 3
 
 
 def test_who_is_still_there_is_told_when_the_watching_is_left(path: Path) -> None:

@@ -11,6 +11,7 @@ from lineament.config import require_whole
 from lineament.errors import ConfigError
 from lineament.gallery.gallery import Gallery
 from lineament.scoring.probability import Probability
+from lineament.shown import shown
 from lineament.types import Candidate, Embedding, Faces, Match, Track
 
 
@@ -46,6 +47,8 @@ class Naming:
     subject: str | None = None
     match: Match | None = None
     probability: float | None = None
+
+    __repr__ = shown
 
     @property
     def nearest(self) -> Candidate | None:

@@ -16,14 +16,21 @@ from lineament.types import Float32, Float64
 FOUND = 0.06
 """Standard deviation of where a detector puts a box, in sizes of the face."""
 
+HIDDEN, HIDDEN_SHARE = 0.3, 0.1
+"""Of a face that is partly hidden, turned or blurred, and how often that is."""
+
 FIRST_SPEED = 2.0
 """Standard deviation of the speed of a face found once, in sizes a second."""
 
 UNREST = 8.0
 """How much a speed changes: variance, in square sizes a second, that each second adds."""
 
-_RESIZED, _RESIZED_A_SECOND = 0.14, 0.7
-"""Standard deviations of the logarithm of the size: as found twice, and what each second adds."""
+RESIZED, RESIZED_HIDDEN, RESIZED_A_SECOND = 0.14, 0.4, 0.7
+"""Standard deviations of the logarithm of the size: as found twice, with the face hidden, and what each
+second adds."""
+
+_FAR = 9.0
+"""Square standard deviations from which a box counts as that of a face partly hidden, and less."""
 
 _ELSEWHERE = np.log(100.0)
 """Another face may lie anywhere: on 50 square sizes, at sizes that differ by up to e."""
@@ -60,8 +67,6 @@ class Motion:
         if not len(boxes):
             return np.zeros(0)
         dt = max(0.0, seconds - self.seconds)
-        spread = self._ahead(dt)[0, 0] + FOUND**2
-        resized = _RESIZED**2 + (_RESIZED_A_SECOND * dt) ** 2
         sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
         sides = np.sqrt(sizes.prod(axis=1))
         # A face that comes nearer is measured by its mean size, or small ones would be far from large ones.
@@ -69,16 +74,25 @@ class Motion:
         center = self.center + self.speed * dt
         away = ((((boxes[:, :2] + boxes[:, 2:]) / 2 - center) / unit[:, None]) ** 2).sum(axis=1)
         scaled = np.log(sides / self.side) ** 2
-        density = -1.5 * np.log(2 * np.pi) - np.log(spread) - 0.5 * np.log(resized)
-        return np.asarray(density - 0.5 * (away / spread + scaled / resized) + _ELSEWHERE, np.float64)
+        spread = self._ahead(dt)[0, 0]
+        kinds = []
+        for share, noise, resized in (
+            (1 - HIDDEN_SHARE, FOUND, RESIZED),
+            (HIDDEN_SHARE, HIDDEN, RESIZED_HIDDEN),
+        ):
+            place, size = spread + noise**2, resized**2 + (RESIZED_A_SECOND * dt) ** 2
+            density = np.log(share) - 1.5 * np.log(2 * np.pi) - np.log(place) - 0.5 * np.log(size)
+            kinds.append(density - 0.5 * (away / place + scaled / size))
+        return np.asarray(np.logaddexp(*kinds) + _ELSEWHERE, np.float64)
 
     def found(self, box: Float32, seconds: float) -> None:
         """Correct everything by where the face was found."""
         center, size_wh = _center_size(box)
         dt = max(0.0, seconds - self.seconds)
         ahead = self._ahead(dt)
-        gain = ahead[:, 0] / (ahead[0, 0] + FOUND**2)
         off = center - (self.center + self.speed * dt)
+        hidden = (off**2).sum() / self.side**2 > _FAR * (ahead[0, 0] + FOUND**2)
+        gain = ahead[:, 0] / (ahead[0, 0] + (HIDDEN if hidden else FOUND) ** 2)
         self.center = self.center + self.speed * dt + gain[0] * off
         self.speed = self.speed + gain[1] * off
         self.unsure = ahead - np.outer(gain, ahead[0])

@@ -12,7 +12,7 @@ import numpy as np
 
 from lineament.analyzer import Analyzer
 from lineament.config import require_whole
-from lineament.errors import ConfigError, LineamentError
+from lineament.errors import ConfigError, LineamentError, UsageError
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.tracks import Naming, NamingSettings, TrackNames
 from lineament.io.opencv import one_thread_each
@@ -120,8 +120,12 @@ class Watch:
         self._costs: deque[float] = deque(maxlen=2000)
         self._seen: tuple[Seen, ...] = ()
         self._last = -np.inf
+        self._begun = False
 
     def __iter__(self) -> Iterator[Appearance]:
+        if self._begun:
+            raise UsageError(f"{self.source.name} was watched already; make another Watch to see it again")
+        self._begun = True
         feed = Feed(self.source)
         with one_thread_each():
             try:
@@ -168,7 +172,7 @@ class Watch:
     def _search(self, frame: Frame) -> Iterator[Appearance]:
         now = frame.seconds
         image = frame.image(self.settings.search_side)
-        [small] = self._analyzer.detector.detect([image])
+        small = _usable(self._analyzer.detector.detect([image])[0])
         self.counts.searched += 1
         self.counts.faces += len(small)
         embedder = self._analyzer.embedder
@@ -258,6 +262,14 @@ class Watch:
         if self._costs:
             half, most = np.percentile(np.array(self._costs) * 1000, [50, 95])
             self.counts.search_ms = (float(half), float(most))
+
+
+def _usable(faces: Faces) -> Faces:
+    """Without faces whose landmarks all coincide: they cannot be aligned, and one shall not end a video."""
+    if faces.landmarks is None:
+        return faces
+    spread = faces.landmarks.max(axis=1) - faces.landmarks.min(axis=1)
+    return faces[spread.max(axis=1) > 1e-3]
 
 
 def _enlarged(faces: Faces, scale: float) -> Faces:
