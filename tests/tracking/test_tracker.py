@@ -124,13 +124,13 @@ def test_who_comes_back_in_time_is_known_again_by_looks(hidden_s: float, number:
 
 
 def test_a_face_that_is_partly_hidden_is_the_same() -> None:
-    """Its box jumps to what is left of it and back, at 25 frames a second: place alone follows it, and it is
-    thought no faster for that."""
+    """Its box jumps to what is left of it and back, at 25 frames a second: place alone follows it."""
     tracker = FaceTracker()
     numbers = set()
     for i in range(50):
         whole = boxed((300 + 2 * i, 300), 80)
-        seen = whole if i % 20 < 15 else np.array([*whole[:2], whole[2] - 32, whole[3] - 16], np.float32)
+        rest = np.array([*whole[:2], whole[2] - 32, whole[3] - 16], np.float32)
+        seen = whole if i % 20 < 15 else rest
         numbers |= {*tracker.update(faces(seen), i / 25).numbers}
     assert numbers == {1}
 

@@ -153,14 +153,14 @@ class Watch:
                 until_search = 0
             if until_search == 0:
                 began = time.perf_counter()
-                yield from self._search(frame)
+                over = self._search(frame)
                 self._costs.append(time.perf_counter() - began)
                 self._pace.took(self._costs[-1])
+                yield from self._told(over)
                 until_search = self._pace.stride
             until_search -= 1
             if self._on_frame is not None:
                 self._on_frame(frame, self._seen)
-            self._count(feed)
 
     def _in_order(self, frame: Frame) -> Frame:
         """The frame, a moment later where its time is not after the last: some files repeat times."""
@@ -169,7 +169,8 @@ class Watch:
         self._last = frame.seconds
         return frame
 
-    def _search(self, frame: Frame) -> Iterator[Appearance]:
+    def _search(self, frame: Frame) -> tuple[Track, ...]:
+        """Find and follow the faces of a frame, and return the tracks that are over."""
         now = frame.seconds
         image = frame.image(self.settings.search_side)
         small = _usable(self._analyzer.detector.detect([image])[0])
@@ -182,7 +183,6 @@ class Watch:
         rows = self._tracker.unsure(faces, now) if embedder is not None else []
         at_once = self._look([views[row] for row in rows])
         tracks = self._tracker.update(_with(faces, rows, at_once), now)
-        yield from self._told(tracks.ended)
         for row, number in enumerate(tracks.numbers):
             quality = scores[row] if views else float(faces.scores[row])
             self._note(number, _Best(False, quality, now, faces.boxes[row]))
@@ -197,6 +197,7 @@ class Watch:
             Seen(number, box, *(self._shown(number)))
             for number, box in zip(tracks.numbers, faces.boxes, strict=True)
         )
+        return tracks.ended
 
     def rest(self) -> Iterator[Appearance]:
         """Who is still there, told of at once: after an iteration that was left early."""
@@ -268,8 +269,8 @@ def _usable(faces: Faces) -> Faces:
     """Without faces whose landmarks all coincide: they cannot be aligned, and one shall not end a video."""
     if faces.landmarks is None:
         return faces
-    spread = faces.landmarks.max(axis=1) - faces.landmarks.min(axis=1)
-    return faces[spread.max(axis=1) > 1e-3]
+    spread = (faces.landmarks.max(axis=1) - faces.landmarks.min(axis=1)).max(axis=1)
+    return faces[np.asarray(spread > 1e-3)]
 
 
 def _enlarged(faces: Faces, scale: float) -> Faces:
