@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,11 @@ def test_everything_that_can_be_written(folder: Path, tmp_path: Path) -> None:
 
 def test_a_folder_is_watched_film_by_film(folder: Path) -> None:
     """A broken one among them is told of, and the rest go on; with --strict it counts as a failure."""
-    broken = folder / "films" / "c.mp4"
+    broken, few = folder / "films" / "c.mp4", folder / "few"
     broken.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+    few.mkdir()
+    for name in ("b.mp4", "c.mp4"):
+        shutil.copy(folder / "films" / name, few / name)
     try:
         done = watch(folder, str(folder / "films"), "--json", "-")
         assert done.exit_code == 0, done.output
@@ -80,7 +84,7 @@ def test_a_folder_is_watched_film_by_film(folder: Path) -> None:
         assert [Path(line["source"]).name for line in counted] == ["a.mp4", "b.mp4", "c.mp4"]
         assert [line["counts"]["named"] for line in counted] == [2, 0, 0]
         assert counted[2]["error"]["type"] == "BadAnswer" and "c.mp4" in done.stderr
-        assert watch(folder, str(folder / "films"), "--strict").exit_code == 1
+        assert watch(folder, str(few), "--strict").exit_code == 1
         assert isinstance(watch(folder, str(broken)).exception, BadAnswer)
         for option in (["--draw", "x.mp4"], ["--timeline", "x.png"], ["--show"]):
             assert isinstance(watch(folder, str(folder / "films"), *option).exception, UsageError)
