@@ -37,7 +37,7 @@ from lineament.io.video import Frame, read
 from lineament.scoring.tracks import IdentityScores
 from lineament.types import Float32, Image, UInt8
 from lineament.watching import Appearance, VideoSource, Watch, WatchSettings
-from lineament.watching.looks import View, look, qualities
+from lineament.watching.looks import View, assessed, look
 
 WIDTH, HEIGHT, RATE = 640, 360, 25
 
@@ -358,8 +358,9 @@ def _view(analyzer: Analyzer, image: Image) -> View | None:
     if not len(faces):
         return None
     middle = np.abs((faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2 - 125).sum(axis=1).argmin()
-    face = faces[[int(middle)]]
-    return View(Frame(0.0, image.source, image.pixels), face, qualities(face, image)[0])
+    face = assessed(faces[[int(middle)]], image)
+    assert face.quality is not None
+    return View(Frame(0.0, image.source, image.pixels), face, face.quality[0].score)
 
 
 def memory(data: Path, hours: float) -> None:

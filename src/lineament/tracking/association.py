@@ -53,9 +53,10 @@ def contested(place: Float64, lost: bool) -> list[int]:
     """The faces of a matrix ``(T, F)`` of what place says for which it leaves something open.
 
     Open is a face that fits several tracks, or a track that others fit too, and one that place alone does
-    not tell surely. A face that fits none is new, unless some track is ``lost`` and may be it.
+    not tell surely. To fit is what a good look brings above 0. A face that fits none is new, unless some
+    track is ``lost`` and may be it.
     """
-    fits = place > 0
+    fits = place > -_MOST / 2
     alone = fits & (fits.sum(axis=1, keepdims=True) == 1) & (fits.sum(axis=0, keepdims=True) == 1)
     told = (alone & (place >= SURE)).any(axis=0)
     if not lost:
