@@ -23,7 +23,7 @@ _MOST = 6.0
 class Similarities:
     """Mean and standard deviation of the similarity of a look to a track, of one person and of two.
 
-    Wide enough for profiles and blur; benchmarks/watch.py measures those of SFace.
+    Wide enough for profiles and blur; benchmarks/tracks.py measures those of SFace.
     """
 
     mated: tuple[float, float] = (0.6, 0.2)
@@ -53,10 +53,9 @@ def contested(place: Float64, lost: bool) -> list[int]:
     """The faces of a matrix ``(T, F)`` of what place says for which it leaves something open.
 
     Open is a face that fits several tracks, or a track that others fit too, and one that place alone does
-    not tell surely. To fit is what a good look brings above 0. A face that fits none is new, unless some
-    track is ``lost`` and may be it.
+    not tell surely. A face that fits none is new, unless some track is ``lost`` and may be it.
     """
-    fits = place > -_MOST / 2
+    fits = place > 0
     alone = fits & (fits.sum(axis=1, keepdims=True) == 1) & (fits.sum(axis=0, keepdims=True) == 1)
     told = (alone & (place >= SURE)).any(axis=0)
     if not lost:
