@@ -87,8 +87,11 @@ def watch(
     from lineament.errors import UsageError
     from lineament.gallery.gallery import Gallery
     from lineament.io import calibration_file
+    from lineament.plots.canvas import figure_of
     from lineament.watching import WatchSettings, watchable
 
+    if timeline is not None:
+        figure_of(1, 1)  # where matplotlib is missing, that is told before hours of watching
     known = None if threshold_file is None else calibration_file.load(threshold_file)
     videos = watchable(source, patience_s=patience)
     if len(videos) > 1 and (draw or timeline or show):
