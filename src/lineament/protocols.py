@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from lineament.records import ALL, Bound, Change, Changes, Hit, Record, Revision, SubjectCount, Where
-from lineament.types import AttributeScores, Faces, Float32, Image, ModelId, Outcome, UInt8
+from lineament.types import (
+    AttributeScores,
+    Embedding,
+    Faces,
+    Float32,
+    Image,
+    ModelId,
+    Outcome,
+    Track,
+    Tracks,
+    UInt8,
+)
 
 __all__ = [
     "AttributeClassifier",
@@ -23,6 +34,7 @@ __all__ = [
     "Landmarker",
     "Ledger",
     "Stage",
+    "Tracker",
     "VectorIndex",
 ]
 
@@ -94,6 +106,35 @@ class ImageSource(Protocol):
 
     def __iter__(self) -> Iterator[Image | Outcome]:
         """Each picture, or the named reason why there is none."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Follows the faces of one video from frame to frame; frames come in the order of their timestamps."""
+
+    def unsure(self, faces: Faces, timestamp: float) -> list[int]:
+        """Rows of the faces whose embeddings would help to tell whose track they are."""
+        ...
+
+    def update(self, faces: Faces, timestamp: float) -> Tracks:
+        """The track of each face, and the tracks that are over; seconds.
+
+        A row of zeros among the embeddings is a face that nobody looked at.
+        """
+        ...
+
+    def remember(
+        self, number: int, embedding: Embedding, weight: float, timestamp: float
+    ) -> Embedding | None:
+        """A look at the face of a track, taken at a moment and weighed by its quality.
+
+        The answer is what the track looks like by all looks so far, None where this one was not believed.
+        """
+        ...
+
+    def end(self) -> tuple[Track, ...]:
+        """End all tracks, at a cut or at the end of the video, and return those not told of yet."""
         ...
 
 

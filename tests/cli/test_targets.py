@@ -109,6 +109,7 @@ ELSEWHERE = {
     "datasets/reviewing/decisions.py": "the log, recognised by its lines before it grows",
     "cli/streams.py": "standard streams",
     "plots/canvas.py": "into a file of the one place",
+    "watching/film.py": "given the place to write to by the one place",
     "testing": "for tests of others",
 }
 

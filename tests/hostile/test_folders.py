@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lineament.datasets.collect import video
 from lineament.datasets.formats._files import files_below, pictures_below
 from lineament.datasets.formats._layout import label_files
 from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.opening import from_people
 from lineament.errors import FolderRefused, LineamentError
-from lineament.io import sources, walking
+from lineament.io import sources, video, walking
 
 SAMPLE = next((Path(__file__).resolve().parents[2] / "samples").glob("*.jpg"))
 

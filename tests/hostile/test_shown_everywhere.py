@@ -257,6 +257,7 @@ def test_pages(made: Callable[[Path], str], tmp_path: Path) -> None:
 # Tables for spreadsheets and Markdown.
 
 TABLES = {
+    "cli/watch.py": "sources and subjects, as `spreadsheets.write` writes them",
     "datasets/formats/_own_table.py": "tests/datasets/formats: read again, to the character",
     "evaluation/detection_errors.py": "a path, as `spreadsheets.write` writes it",
     "training/runs/folder.py": "names of figures, as `spreadsheets.write` writes them",

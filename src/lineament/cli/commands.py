@@ -22,6 +22,7 @@ from lineament.cli import (
     serve,
     train,
     verify,
+    watch,
 )
 from lineament.cli.targets import guard
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
+app.command("watch")(watch.watch)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(import_.app, name="import")
 app.command("serve")(serve.serve)

@@ -39,7 +39,8 @@ class Videos:
         if self._met:
             count = quantity(len(self._met), "video")
             report.say(
-                f"{count} given, {self._met[0]} the first, where pictures are wanted; take pictures "
-                "out of it: lineament dataset collect NAMES.txt --source video --from FILE --subject NAME "
+                f"{count} given, {self._met[0]} the first, where pictures are wanted; to find out who "
+                "appears in it: lineament watch FILE; to take pictures out of it: lineament dataset "
+                "collect NAMES.txt --source video --from FILE --subject NAME "
                 "--out DIR --purpose TEXT"
             )

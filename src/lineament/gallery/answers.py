@@ -93,13 +93,17 @@ class Searched(Answer):
             f"{quantity(self.faces.total(), 'face')}, {self.faces[Decision.MATCH]} matched"
         )
         if self.threshold is not None:
-            people = self._gallery.people
-            strangers, warning = strangers_share(self.threshold, people), outgrown(self.threshold, people)
-            yield from pipeline.older(self.threshold.model)
-            yield f"decided by threshold {self.threshold}"
-            yield f"at which about {strangers:.1%} of strangers match one of {quantity(people, 'person')}"
-            if warning is not None:
-                yield f"warning: {warning}"
+            yield from decided_by(self.threshold, self._gallery.people)
+
+
+def decided_by(threshold: Threshold, people: int) -> Iterator[str]:
+    """What the threshold that decided searches means among so many people."""
+    strangers, warning = strangers_share(threshold, people), outgrown(threshold, people)
+    yield from pipeline.older(threshold.model)
+    yield f"decided by threshold {threshold}"
+    yield f"at which about {strangers:.1%} of strangers match one of {quantity(people, 'person')}"
+    if warning is not None:
+        yield f"warning: {warning}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -152,6 +152,10 @@ def _drawing_table(path: Path) -> bool:
     return _head(path).startswith(b"picture,drawing,error,x1,y1,x2,y2,score\n")
 
 
+def _appearances(path: Path) -> bool:
+    return _head(path).startswith(b"source,track,subject,from_s,to_s,frames,looks,similarity,probability,")
+
+
 def _json(data: bytes) -> Any:
     try:
         return json_of(data, _JSON_LIMIT)
@@ -181,6 +185,7 @@ PAGE = Kind("a page of lineament", _page)
 ARRAY = Kind("an array of lineament", _array)
 BUNDLE = Kind("a bundle that `models bundle` wrote", _bundle)
 ERROR_TABLE = Kind("the table of --errors", _drawing_table)
+APPEARANCES = Kind("a table that `watch` wrote", _appearances)
 PICTURE = picture("picture")
 DRAWING = picture("drawing")
 SHEET = picture("sheet")

@@ -22,6 +22,7 @@ from lineament.types.faces import Attempt, AttributeScores, Face, Faces, Quality
 from lineament.types.outcomes import Outcome, Status
 from lineament.types.pictures import Image
 from lineament.types.thresholds import Interval, Threshold
+from lineament.types.tracks import Track, Tracks
 
 __all__ = [
     "Attempt",
@@ -40,6 +41,8 @@ __all__ = [
     "Refinement",
     "Status",
     "Threshold",
+    "Track",
+    "Tracks",
     "Verification",
 ]
 

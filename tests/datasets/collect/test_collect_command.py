@@ -11,9 +11,9 @@ from test_collect_here import film, photos  # noqa: F401  the fixture
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.collect import devices, video
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, UsageError
+from lineament.io import camera, video
 
 
 def run(*arguments: object) -> Result:
@@ -165,7 +165,7 @@ def test_a_sitting_runs_from_the_command_line(
 ) -> None:
     """Frames of a film come in a camera's place; with nobody at the keyboard it goes on, and requests and
     counts go to stderr."""
-    monkeypatch.setattr(devices, "camera_frames", lambda _camera: video.frames(film))
+    monkeypatch.setattr(camera, "camera_frames", lambda *_: video.frames(film))
     done = run(
         names, "--out", tmp_path / "out", "--purpose", "x", "--source", "camera", "--per-subject", 1,
     )  # fmt: skip

@@ -15,15 +15,17 @@ from typer.testing import CliRunner
 
 from lineament.analyzer import Analyzer
 from lineament.cli.main import app
-from lineament.datasets.collect import devices, video
 from lineament.datasets.collect import film as films
-from lineament.datasets.collect.devices import Device, film_at
+from lineament.datasets.collect import video
 from lineament.datasets.collect.film import Film, Wanted
 from lineament.datasets.collect.frames import Choice
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.poses import named
 from lineament.datasets.opening import open_dataset
 from lineament.errors import BadAnswer, Unreachable, UsageError
+from lineament.io import camera
+from lineament.io.camera import Device, film_at
+from lineament.io.video import frames
 from lineament.types import Image
 
 pytest.importorskip("av", reason="not installed: lineament[video]")
@@ -62,12 +64,12 @@ def test_a_camera_that_gives_nothing_is_told_before_anybody_is_asked(device: str
 @pytest.mark.skipif(sys.platform != "linux", reason="names /dev/video*")
 def test_the_cameras_that_are_here_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of their numbers; where there is none, that is said."""
-    monkeypatch.setattr(devices, "_FILES", tmp_path)
-    assert f"there is no {tmp_path}/video* here" in devices.no_camera("0", "x")
+    monkeypatch.setattr(camera, "_FILES", tmp_path)
+    assert f"there is no {tmp_path}/video* here" in camera.no_camera("0", "x")
     for number in (10, 2, 0):
         (tmp_path / f"video{number}").touch()
     assert f"cameras here: {tmp_path}/video0, {tmp_path}/video2, {tmp_path}/video10;" in (
-        devices.no_camera("0", "cannot be opened")
+        camera.no_camera("0", "cannot be opened")
     )
 
 
@@ -96,7 +98,7 @@ def test_a_film_is_played_once_for_everything(
     """Poses and frames of nobody are taken as they come, whatever their order; playing it again adds
     nothing, and nothing is played when nothing is wanted."""
     played: list[Path] = []
-    monkeypatch.setattr(films, "frames", lambda path: played.append(path) or video.frames(path))
+    monkeypatch.setattr(films, "frames", lambda path: played.append(path) or frames(path))
     wanted = Wanted(ADA, 6, named(["left", "frontal", "right"]), negatives=2)
     passed = playing(tmp_path, turning, faces, thorough, wanted)
     rows = list(open_dataset(tmp_path))

@@ -17,11 +17,12 @@ from collect_site import jpeg
 from lineament.analyzer import Analyzer
 from lineament.datasets.collect import camera, folder, video
 from lineament.datasets.collect.collection import Collection
-from lineament.datasets.collect.devices import Device, device
 from lineament.datasets.collect.people import Person
 from lineament.datasets.opening import open_dataset
 from lineament.errors import BadAnswer, Unreachable, UsageError
 from lineament.io import images
+from lineament.io.camera import Device, device
+from lineament.io.video import find, frames
 from lineament.types import UInt8
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -132,7 +133,7 @@ def _write_video(path: Path, frames: list[UInt8]) -> Path:
 
 def before(film: Path) -> Device:
     """A film's frames in the place of a camera's: none is at hand where this runs."""
-    return Device("film", lambda: video.frames(film))
+    return Device("film", lambda: frames(film))
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +183,7 @@ def test_a_video_held_sideways_is_upright(film: Path, tmp_path: Path) -> None:
     matrix = data.index(upright, at)
     turned = tmp_path / "turned.mp4"
     turned.write_bytes(data[:matrix] + sideways + data[matrix + len(upright) :])
-    first, second = (list(video.frames(path)) for path in (film, turned))
+    first, second = (list(frames(path)) for path in (film, turned))
     assert len(first) == len(second) == 50
     for number, (a, b) in enumerate(zip(first, second, strict=True)):
         assert (a.size_wh, b.size_wh) == ((640, 320), (320, 640))
@@ -203,7 +204,7 @@ def test_files_that_are_no_videos_are_refused_by_name(faces: Analyzer, film: Pat
     assert [g.outcome for g in found] == ["BadAnswer", "BadAnswer", found[2].outcome, "Unreachable", "kept"]
     assert isinstance(found[2].error, (BadAnswer, Unreachable))  # which, depends on the decoder
     with pytest.raises(UsageError):
-        video.find(tmp_path / "out" / "nothing")
+        find(tmp_path / "out" / "nothing")
 
 
 @needs_av

@@ -193,6 +193,7 @@ class Job:
         """From frames of videos, a folder a person, or one file or folder of one person."""
         from lineament.datasets.collect import folder, video
         from lineament.errors import UsageError
+        from lineament.io.video import find
 
         path = _needed(origin)
         owners = [folder.named(subject, self.people)] if subject is not None else self.people
@@ -202,7 +203,7 @@ class Job:
                 self.notes.append(f"  no folder for {person.subject!r}")
                 continue
             try:
-                videos = video.find(where)
+                videos = find(where)
             except UsageError as error:
                 if subject is not None:
                     raise
@@ -224,13 +225,13 @@ class Job:
 
         Raises `Unreachable` for a camera that gives no picture, `UsageError` for what a film cannot do.
         """
-        from lineament.datasets.collect import devices
         from lineament.datasets.collect.folder import named
         from lineament.errors import UsageError
+        from lineament.io import camera
 
         if subject is not None:
             self.people = [named(subject, self.people)]
-        self.film, self.device = devices.film_at(device), devices.device(device)
+        self.film, self.device = camera.film_at(device), camera.device(device)
         if self.film is None:
             self.device.require()
         elif record != "always":

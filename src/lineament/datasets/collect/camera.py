@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 
 from lineament.analyzer import Analyzer
 from lineament.datasets.collect.collection import Collection, Gathered
-from lineament.datasets.collect.devices import Device
 from lineament.datasets.collect.frames import Choice, Verdict, judge, judge_empty
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.poses import Pose
 from lineament.errors import DuplicatePicture, Unreachable
+from lineament.io.camera import Device
 from lineament.io.images import encode_jpeg
 from lineament.io.manifest import Provenance
 from lineament.types import Image, Quality

@@ -17,9 +17,10 @@ from lineament.datasets.collect.collection import Collection, Gathered
 from lineament.datasets.collect.frames import Choice, Verdict, against_empty, judge
 from lineament.datasets.collect.people import Person
 from lineament.datasets.collect.poses import Pose
-from lineament.datasets.collect.video import digest_of, frames, moment, seconds_of
+from lineament.datasets.collect.video import moment, seconds_of
 from lineament.errors import DuplicatePicture, NoFaceFound, Unreachable, WrongPose
 from lineament.io.images import encode_jpeg
+from lineament.io.video import digest_of, frames
 from lineament.types import Quality
 
 

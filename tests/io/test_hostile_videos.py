@@ -15,8 +15,8 @@ import pytest
 
 av = pytest.importorskip("av", reason="not installed: av (pip install 'lineament[video]')")
 
-from lineament.datasets.collect import video  # noqa: E402
 from lineament.errors import CollectError  # noqa: E402
+from lineament.io import video  # noqa: E402
 
 LISTS = {
     "playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{bait}\n"
@@ -106,7 +106,7 @@ def hostile(folder: Path, url: str) -> tuple[Path, dict[str, Path]]:
 READ = """
 import sys
 from pathlib import Path
-from lineament.datasets.collect import video
+from lineament.io import video
 from lineament.errors import CollectError
 import numpy, av, av.video.reformatter
 list(video.frames(Path(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""The camera that frames come from, by its number or device file, and what to say when it does not open."""
+"""Frames of a camera, by its number or device file, and what to say when it does not open."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lineament.datasets.collect.video import require_size
 from lineament.errors import Unreachable
+from lineament.io.video import require_size
 from lineament.types import Image
 
 _FILES = Path("/dev")
@@ -21,22 +21,28 @@ _FILES = Path("/dev")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A camera; ``frames`` opens it anew with each call, and raises `Unreachable` where that fails."""
+    """A camera; ``frames`` opens it anew with each call, and raises `Unreachable` where that fails.
+
+    ``option`` is what stands before its number on the command line.
+    """
 
     name: str
     frames: Callable[[], Iterator[Image]]
+    option: str = "--device "
 
     def require(self) -> None:
         """Open it and take a frame, so that nobody is asked for anything before a camera that is none."""
         if next(self.frames(), None) is None:
             raise Unreachable(
-                no_camera(self.name, "opens, but gives no picture; another program may be using it")
+                no_camera(
+                    self.name, "opens, but gives no picture; another program may be using it", self.option
+                )
             )
 
 
-def device(text: str) -> Device:
+def device(text: str, option: str = "--device ") -> Device:
     """The camera of a number, or of a device file such as ``/dev/video0``; nothing is opened yet."""
-    return Device(text, lambda: camera_frames(int(text) if text.isdecimal() else text))
+    return Device(text, lambda: camera_frames(int(text) if text.isdecimal() else text, option), option)
 
 
 def film_at(text: str) -> Path | None:
@@ -47,18 +53,20 @@ def film_at(text: str) -> Path | None:
         return None
 
 
-def camera_frames(camera: int | str) -> Iterator[Image]:
+def camera_frames(camera: int | str, option: str = "--device ") -> Iterator[Image]:
     """Frames of the camera of that number or device file; raises `Unreachable` if it does not open."""
     import cv2
 
     # A path is handed on as a device only: OpenCV would read any file or address by it.
     if isinstance(camera, str) and not _is_device(camera):
-        raise Unreachable(no_camera(camera, "is neither a camera's number, nor a device, nor a file"))
+        raise Unreachable(
+            no_camera(camera, "is neither a camera's number, nor a device, nor a file", option)
+        )
     with _silent():
         capture = cv2.VideoCapture(camera)
     try:
         if not capture.isOpened():
-            raise Unreachable(no_camera(str(camera), _why(camera)))
+            raise Unreachable(no_camera(str(camera), _why(camera), option))
         rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
         count = 0
         while True:
@@ -77,15 +85,15 @@ def camera_frames(camera: int | str) -> Iterator[Image]:
         capture.release()
 
 
-def no_camera(name: str, why: str) -> str:
+def no_camera(name: str, why: str, option: str = "--device ") -> str:
     """What to tell of a camera that gives nothing: why, the ones that are here, and the way without."""
     if sys.platform == "linux":
         found = sorted(_FILES.glob("video*"), key=lambda path: (len(path.name), path.name))
         named = ", ".join(map(str, found))
         here = f"cameras here: {named}" if found else f"there is no {_FILES}/video* here"
     else:
-        here = "other cameras have other numbers: --device 1"
-    return f"camera {name} {why}; {here}; a video file does in its place: --device FILE"
+        here = f"other cameras have other numbers: {option}1"
+    return f"camera {name} {why}; {here}; a video file does in its place: {option}FILE"
 
 
 def _why(camera: int | str) -> str:
