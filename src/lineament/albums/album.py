@@ -311,7 +311,7 @@ def _face(faces: Faces, row: int) -> dict[str, Any]:
         face=row + 1,
         box=(x0, y0, x1, y1),
         vector=face.embedding.vector,
-        length=float(face.embedding.length),
+        length=None if faces.embedding_lengths is None else float(face.embedding.length),
         quality=None if face.quality is None else round(face.quality.score, 4),
         age=None if age is None else float(age),
     ).to_json()

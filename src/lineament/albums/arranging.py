@@ -60,7 +60,8 @@ def arrange(
     joined = founded = clusters = 0
     for rows_of in rows:
         members = [faces[row] for row in rows_of]
-        known = next((face.cluster for face in members if face.cluster is not None), None)
+        at = next((face.standing for face in members if face.cluster is not None), None)
+        known, strand = (None, None) if at is None else (at.cluster, at.strand)
         new = [face for face in members if face.cluster is None]
         if known is None and len(members) > 1:
             known = found(held)
@@ -70,7 +71,7 @@ def arrange(
             joined += len(new)
         if known is not None:
             for face in new:
-                face.cluster = known
+                face.join(known, strand)
     held.proposals = [*_same(held, faces, groups), *_mixed(held, faces, linkage)]
     lone = [face for face in faces if face.cluster is None]
     return Arranged(joined, founded, clusters, len(lone), sum(map(is_small_child, lone)))
@@ -104,7 +105,8 @@ def grouped(
 ) -> Groups:
     """Groups of faces under the rules."""
     vectors = np.stack([face.vector for face in faces])
-    lengths = np.array([face.length for face in faces], np.float32)
+    unknown = np.inf  # does not count against a face
+    lengths = np.array([unknown if face.length is None else face.length for face in faces], np.float32)
     near = graph(vectors, floor=linkage.floor, advance=advance)
     return agglomerate(Evidence(vectors, lengths, linkage), near, rules, bar=bar)
 
@@ -115,14 +117,17 @@ def rules_of(held: Contents, faces: Sequence[AlbumFace], *, free: Iterable[Album
     rows = {face.number: row for row, face in enumerate(faces)}
     photos = {photo: i for i, photo in enumerate(held.photos)}
     return Rules(
-        held=np.array(
-            [-1 if face.cluster is None or face.number in loose else face.cluster for face in faces],
-            np.intp,
-        ),
+        held=np.array([_strand(face, loose) for face in faces], np.intp),
         photos=np.array([photos[face.photo] for face in faces], np.intp),
         alone=np.array([is_small_child(face) for face in faces], bool),
         apart=[(rows[a], rows[b]) for a, b in apart(held) if a in rows and b in rows],
     )
+
+
+def _strand(face: AlbumFace, loose: set[int]) -> int:
+    if face.cluster is None or face.strand is None or face.number in loose:
+        return -1
+    return face.strand
 
 
 def apart(held: Contents) -> set[tuple[int, int]]:

@@ -24,6 +24,7 @@ from lineament.albums.records import (
     Kind,
     Proposal,
     Reference,
+    Standing,
 )
 from lineament.counting import quantity
 from lineament.errors import AlbumError, Contradiction, LineamentError, UnknownReference, UsageError
@@ -85,7 +86,7 @@ def _done(
     elif kind == "not-a-face":
         _require_faces(about)
         for group in groups:
-            group[0].cluster, group[0].status = None, "not-a-face"
+            group[0].put(Standing(status="not-a-face"))
     elif kind == "ignore":
         for group in groups:
             number = _cluster_of(held, group)
@@ -98,11 +99,11 @@ def _done(
 
 
 def _bring_back(held: Contents, before: Before) -> None:
-    for number, (was_in, status) in before.faces.items():
+    for number, standing in before.faces.items():
         if (face := held.faces.get(int(number))) is not None:
-            face.cluster, face.status = was_in, status
-            if was_in is not None:
-                held.clusters.setdefault(was_in, Cluster(was_in))
+            face.put(standing)
+            if standing.cluster is not None:
+                held.clusters.setdefault(standing.cluster, Cluster(standing.cluster))
 
 
 def undo(held: Contents) -> AlbumDecision:
@@ -115,7 +116,7 @@ def undo(held: Contents) -> AlbumDecision:
         if cluster is None:
             left = [face for face in held.faces.values() if face.cluster == int(number)]
             for face in left:  # those that came since find their cluster at the next run
-                face.cluster = None
+                face.join(None)
             held.clusters.pop(int(number), None)
         else:
             held.clusters[int(number)] = cluster
@@ -186,10 +187,16 @@ def _same(held: Contents, groups: Sequence[list[AlbumFace]]) -> None:
         if number != to:
             faces += [face for face in held.faces.values() if face.cluster == number]
     for face in faces:
-        face.cluster = to
+        # A face that was in none may be unlike the others, or no run had left it alone.
+        face.join(to, face.strand if face.cluster is not None else _new_strand(held))
     held.clusters[to] = replace(
         held.clusters[to], ignored=all(held.clusters[n].ignored for n in [*numbers, to])
     )
+
+
+def _new_strand(held: Contents) -> int:
+    held.next_cluster += 1
+    return held.next_cluster - 1
 
 
 def _different(held: Contents, groups: Sequence[list[AlbumFace]]) -> list[list[AlbumFace]]:
@@ -218,9 +225,9 @@ def _settle(held: Contents, number: int, parts: Sequence[list[AlbumFace]]) -> No
     for part in parts[1:]:
         to = arranging.found(held) if len(part) > 1 else None
         for face in part:
-            face.cluster = to
+            face.join(to)
     for face in parts[0]:
-        face.cluster = number
+        face.join(number)
 
 
 def _name(held: Contents, groups: Sequence[list[AlbumFace]], name: str | None) -> None:
@@ -243,7 +250,8 @@ def _cluster_of(held: Contents, group: Sequence[AlbumFace]) -> int:
     if any(face.status for face in group):
         raise Contradiction("it is not a face, as somebody decided; take that back first: undo")
     if group[0].cluster is None:
-        group[0].cluster = arranging.found(held)
+        group[0].join(arranging.found(held))
+    assert group[0].cluster is not None
     return group[0].cluster
 
 
@@ -261,7 +269,7 @@ def _clusters(groups: Sequence[Sequence[AlbumFace]]) -> set[int]:
 
 
 def _state(held: Contents, touched: set[int]) -> Before:
-    return Before({str(n): (held.faces[n].cluster, held.faces[n].status) for n in sorted(touched)})
+    return Before({str(n): held.faces[n].standing for n in sorted(touched)})
 
 
 def _changed(before: dict[int, Cluster], after: dict[int, Cluster]) -> dict[str, Cluster | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament import typed
-from lineament.albums.records import AlbumDecision, AlbumFace, Cluster, Photo, Proposal
+from lineament.albums.records import AlbumDecision, AlbumFace, Cluster, Photo, Proposal, Status
 from lineament.documents import Malformed, json_of, lines_of
 from lineament.errors import AlbumError, InvalidArray
 from lineament.io.own_files import ALBUM
@@ -116,11 +116,12 @@ class _StoredFace:
     photo: str
     face: int
     box: tuple[float, float, float, float]
-    length: float
+    length: float | None = None
     quality: float | None = None
     age: float | None = None
     cluster: int | None = None
-    status: str = ""
+    strand: int | None = None
+    status: Status = ""
 
 
 def _take(held: Contents, values: Any) -> None:

@@ -29,12 +29,23 @@ class Photo:
     faces: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a face is."""
+
+    cluster: int | None = None
+    strand: int | None = None
+    status: Status = ""
+
+
 @dataclass(slots=True, eq=False)
 class AlbumFace:
     """A face of an album, by its ``number``; ``face`` is its number in the photo, from 1, as in `detect`.
 
-    ``vector`` is float32 ``(D,)``, unit length, ``length`` its length before; ``age`` in years, where it
-    was estimated. ``cluster`` is the number of its cluster, None where it is in none.
+    ``vector`` is float32 ``(D,)``, unit length, ``length`` its length before, where it is known; ``age`` in
+    years, where it was estimated. ``cluster`` is the number of its cluster, None where it is in none, and
+    ``strand`` that of the cluster it was grouped into before somebody said that two are the same: a person
+    with and without glasses stays two strands of one cluster, and new faces are compared with each.
     """
 
     number: int
@@ -42,13 +53,28 @@ class AlbumFace:
     face: int
     box: tuple[float, float, float, float]
     vector: Float32
-    length: float
+    length: float | None = None
     quality: float | None = None
     age: float | None = None
     cluster: int | None = None
+    strand: int | None = None
     status: Status = ""
 
     __repr__ = shown
+
+    @property
+    def standing(self) -> Standing:
+        """Where it is now."""
+        return Standing(self.cluster, self.strand, self.status)
+
+    def put(self, standing: Standing) -> None:
+        """Put it there."""
+        self.cluster, self.strand = standing.cluster, standing.strand
+        self.status = standing.status
+
+    def join(self, cluster: int | None, strand: int | None = None) -> None:
+        """Put it into a cluster, by default its first strand, or into none."""
+        self.put(Standing(cluster, cluster if strand is None else strand, self.status))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the vector as base64 of little-endian float32."""
@@ -81,7 +107,7 @@ class Cluster:
 class Before:
     """How faces and clusters stood before a decision: what undoing it brings back."""
 
-    faces: Mapping[str, tuple[int | None, Status]] = field(default_factory=dict)
+    faces: Mapping[str, Standing] = field(default_factory=dict)
     clusters: Mapping[str, Cluster | None] = field(default_factory=dict)
 
 
