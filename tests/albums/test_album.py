@@ -203,11 +203,19 @@ def test_clusters_that_grew_alike_are_proposed(album: Album, photos: Collection)
 
 def test_a_stranger_in_a_cluster_is_proposed(album: Album, photos: Collection) -> None:
     """A face that is unlike the rest of its cluster makes the proposal that the cluster is mixed."""
-    run(album, photos.analyzer, photos.take((1,), (1,), (1,), (1,), (2,)))
-    decide(album, "same", "p1", "f5")
+    run(album, photos.analyzer, photos.take((1,), (1,), (1,), (1,), (1,)))
+    album.faces()[4].vector = towards(2, 1)  # as if the embedder had once seen it otherwise
     album.arrange()
     [proposal] = album.proposals()
     assert (proposal.kind, proposal.about) == ("mixed", ("p1", "f5"))
+
+
+def test_what_a_person_joined_is_not_proposed(album: Album, photos: Collection) -> None:
+    """A face that somebody put into a cluster is not called a stranger there by the next run."""
+    run(album, photos.analyzer, photos.take((1,), (1,), (1,), (1,), (2,)))
+    decide(album, "same", "p1", "f5")
+    album.arrange()
+    assert album.proposals() == []
 
 
 def test_mixed_divides_and_no_run_joins(album: Album, photos: Collection) -> None:

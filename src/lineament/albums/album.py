@@ -112,6 +112,11 @@ class Album:
 
     # Reading
 
+    @property
+    def detector(self) -> str | None:
+        """The detector that found the faces, by its spec."""
+        return self._held.detector
+
     def faces(self) -> list[AlbumFace]:
         """Every face, by number, those that are none included."""
         return [face for _, face in sorted(self._held.faces.items())]

@@ -196,12 +196,12 @@ def _same(held: Contents, faces: Sequence[AlbumFace], groups: Groups) -> list[Pr
 
 def _mixed(held: Contents, faces: Sequence[AlbumFace], linkage: Linkage) -> list[Proposal]:
     """Clusters of which some faces would not be joined with the rest today."""
-    members: dict[int, list[AlbumFace]] = {}
+    members: dict[tuple[int, int | None], list[AlbumFace]] = {}
     for face in faces:
         if face.cluster is not None:
-            members.setdefault(face.cluster, []).append(face)
+            members.setdefault((face.cluster, face.strand), []).append(face)
     found = []
-    for number, own in members.items():
+    for (number, _), own in members.items():
         if len(own) < 3 or held.clusters[number].ignored:
             continue
         vectors = np.stack([face.vector for face in own]).astype(np.float64)

@@ -7,8 +7,10 @@ import importlib
 import typer
 
 from lineament.cli import (
+    album,
     analyze,
     calibrate,
+    cluster,
     dataset,
     detect,
     evaluate,
@@ -34,6 +36,8 @@ app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
 app.add_typer(gallery.app, name="gallery")
+app.command("cluster")(cluster.cluster)
+app.add_typer(album.app, name="album")
 models.app.command("add")(models_added.add)
 models.app.command("remove")(models_added.remove)
 app.add_typer(models.app, name="models")

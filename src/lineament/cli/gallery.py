@@ -347,7 +347,7 @@ def remove(
         Report(json) as report,
     ):
         names = [opened.resolve(subject) for subject in subjects or ()]
-        _confirm("erase for good: " + ", ".join([*names, *(ids or ())]), yes)
+        confirm("erase for good: " + ", ".join([*names, *(ids or ())]), yes)
         for name in names:
             receipt = opened.remove(name) if alike is None else opened.remove(name, alike=alike)
             report.line({"removed": name, **receipt.to_json()})
@@ -396,7 +396,7 @@ def merge(
 
     with _existing(gallery) as opened, Report(json) as report:
         source, target = opened.resolve(subject), opened.resolve(into)
-        _confirm(f"merge {source} into {target}; they cannot be told apart afterwards", yes)
+        confirm(f"merge {source} into {target}; they cannot be told apart afterwards", yes)
         receipt = opened.merge(source, into=target, alike=alike or "list")
         settled = receipt.records
         report.line({"merged": source, "into": target, "disputes_settled": settled, **receipt.to_json()})
@@ -460,7 +460,8 @@ def _existing(url: str | None) -> Gallery:
     return Gallery(url, create=False)
 
 
-def _confirm(what: str, yes: bool) -> None:
+def confirm(what: str, yes: bool) -> None:
+    """Ask; raises `UsageError` where nobody can answer."""
     import sys
 
     from lineament.errors import UsageError
