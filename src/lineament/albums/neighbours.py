@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lineament.protocols import Advance
 from lineament.scoring.similarity import BLOCK, Index
@@ -41,38 +41,34 @@ def graph(
     and what is kept is what a full sort would give. With ``since`` only faces from that row on look for
     theirs, among all. Memory follows the pairs that are kept, never N * N. ``advance`` is told of rows.
     """
-    keys = [
-        np.zeros(0, np.int64),
-        *(_keys(vectors, start, floor, nearest, advance) for start in range(since, len(vectors), BLOCK)),
-    ]
+    starts = range(since, len(vectors), BLOCK)
+    keys = [np.zeros(0, np.int64), *(_keys(vectors, start, floor, nearest, advance) for start in starts)]
     pairs = np.unique(np.concatenate(keys))
     first, second = np.divmod(pairs, max(len(vectors), 1))
     return Graph(len(vectors), np.asarray(first, np.intp), np.asarray(second, np.intp))
 
 
-def _keys(
-    vectors: Float32, start: int, floor: float, nearest: int, advance: Advance
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _keys(vectors: Float32, start: int, floor: float, nearest: int, advance: Advance) -> NDArray[np.int64]:
     """The pairs of a block of rows, each as one number: the smaller row times N, and the larger."""
     rows = vectors[start : start + BLOCK]
-    at, to, scores = (
-        np.concatenate(parts) for parts in zip(*_near(vectors, rows, start, floor), strict=True)
-    )
-    order = np.lexsort((to, -scores, at))
-    at, to = at[order], to[order]
-    # How many of its own row stand before it, best first.
-    rank = np.arange(len(at)) - np.searchsorted(at, at)
-    at, to = at[rank < nearest] + start, to[rank < nearest]
-    advance(len(rows))
-    return np.minimum(at, to).astype(np.int64) * len(vectors) + np.maximum(at, to)
-
-
-def _near(
-    vectors: Float32, rows: Float32, start: int, floor: float
-) -> Iterator[tuple[Index, Index, Float32]]:
+    at = to = np.zeros(0, np.intp)
+    best = np.zeros(0, np.float32)
+    least = np.full((len(rows), 1), floor, np.float32)
     for left in range(0, len(vectors), _COLUMNS):
         scores = rows @ vectors[left : left + _COLUMNS].T
         own = np.arange(max(start, left), min(start + len(rows), left + scores.shape[1]))
         scores[own - start, own - left] = -np.inf
-        at, to = np.divmod(np.flatnonzero(scores.ravel() >= floor), scores.shape[1])
-        yield at, to + left, scores[at, to]
+        more, column = np.divmod(np.flatnonzero((scores >= least).ravel()), scores.shape[1])
+        at, to = np.concatenate([at, more]), np.concatenate([to, column + left])
+        best = np.concatenate([best, scores[more, column]])
+        order = np.lexsort((to, -best, at))
+        at, to, best = at[order], to[order], best[order]
+        # How many of its own row stand before it, best first.
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        least[at[rank == nearest - 1], 0] = best[rank == nearest - 1]
+        kept = rank < nearest
+        at, to, best = at[kept], to[kept], best[kept]
+    advance(len(rows))
+    at += start
+    keys: NDArray[np.int64] = np.minimum(at, to).astype(np.int64) * len(vectors) + np.maximum(at, to)
+    return keys
