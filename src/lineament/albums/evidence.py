@@ -37,7 +37,7 @@ class Linkage:
 
     @property
     def floor(self) -> float:
-        """The cosine below which no two faces are neighbours; measured, half of it gives the same groups."""
+        """The cosine below which two faces are no neighbours; lower ones gave the same groups."""
         return 0.7 * self.value
 
 

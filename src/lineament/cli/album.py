@@ -128,7 +128,7 @@ def name(
     from lineament.albums.naming import enrol
     from lineament.albums.records import references
     from lineament.analyzer import Analyzer
-    from lineament.cli.gallery_enrolling import Enrolling, enrol_json
+    from lineament.cli.gallery.enrolling import Enrolling
     from lineament.cli.output import Report, progress
     from lineament.gallery.gallery import Gallery
 
@@ -152,7 +152,7 @@ def name(
         ):
             for done in enrol(opened, own, people):
                 enrolling.add(done)
-                report.line(enrol_json(done))
+                report.line(done.to_json())
                 advance(1)
 
 
@@ -170,7 +170,7 @@ def forget(
     """
     from lineament.albums.album import Album
     from lineament.albums.records import references
-    from lineament.cli.gallery import confirm
+    from lineament.cli.gallery.correcting import confirm
     from lineament.cli.output import Report
 
     with Album(album) as opened, Report(json) as report:
