@@ -32,16 +32,15 @@ def graph(
     *,
     floor: float,
     nearest: int = 40,
-    since: int = 0,
     advance: Advance = lambda _count: None,
 ) -> Graph:
     """Every face with those of its ``nearest`` faces whose cosine is at least ``floor``.
 
     ``vectors`` is float32 ``(N, D)``, unit length. Nothing is estimated: all N * N cosines are computed,
-    and what is kept is what a full sort would give. With ``since`` only faces from that row on look for
-    theirs, among all. Memory follows the pairs that are kept, never N * N. ``advance`` is told of rows.
+    and what is kept is what a full sort would give. Memory follows the pairs that are kept, never N * N.
+    ``advance`` is told of rows.
     """
-    starts = range(since, len(vectors), BLOCK)
+    starts = range(0, len(vectors), BLOCK)
     keys = [np.zeros(0, np.int64), *(_keys(vectors, start, floor, nearest, advance) for start in starts)]
     pairs = np.unique(np.concatenate(keys))
     first, second = np.divmod(pairs, max(len(vectors), 1))

@@ -69,6 +69,7 @@ def cluster(
     photo only is in no cluster.
     """
     from lineament.albums.album import Album
+    from lineament.albums.evidence import linkage_of
     from lineament.analyzer import Analyzer
     from lineament.cli.output import Report, progress
     from lineament.cli.refusals import Refusals, no_face_step
@@ -79,6 +80,8 @@ def cluster(
     files = list(listing)
     refusals, videos = Refusals(), Videos()
     analyzer = Analyzer(detector, embedder, ["age"] if ages else [], precision=precision, workers=workers)
+    if analyzer.model is not None:
+        linkage_of(analyzer.model)  # refused before hours of work, not after
     with Album(album, create=True) as opened, Report(json) as report:
         with analyzer, progress(len(files), "photos") as advance:
             added = opened.add(analyzer, files, detector=detector, advance=advance)
