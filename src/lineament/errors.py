@@ -48,6 +48,9 @@ A picture, a face or a person that cannot be handled ends in one of these; its c
     │   └── BundleError           an offline bundle is damaged or hostile
     ├── ManifestError             a manifest that cannot be read or written
     │   └── SplitError            a step on the wrong split, or in an order that would leak
+    ├── AlbumError                an album that cannot be read, or is none
+    │   ├── UnknownReference      no such cluster or face in the album
+    │   └── Contradiction         against what somebody decided before
     ├── LabelFileError            a label file that cannot be read or written
     ├── ArchiveRefused            an archive is damaged or hostile; nothing of it was unpacked
     ├── FolderRefused             a folder with too much in it, or too deep
@@ -343,6 +346,18 @@ class ArchiveRefused(LineamentError):
 
 class FolderRefused(LineamentError):
     """A folder holds more than is walked, or lies deeper; name a part of it."""
+
+
+class AlbumError(LineamentError):
+    """An album cannot be read, or is none."""
+
+
+class UnknownReference(AlbumError):
+    """The album holds no such cluster or face."""
+
+
+class Contradiction(AlbumError):
+    """What was asked contradicts what somebody decided before."""
 
 
 class ProtocolMismatch(LineamentError):

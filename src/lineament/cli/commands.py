@@ -8,8 +8,10 @@ import os
 import typer
 
 from lineament.cli import (
+    album,
     analyze,
     calibrate,
+    cluster,
     dataset,
     detect,
     evaluate,
@@ -43,6 +45,8 @@ app.add_typer(gallery.app, name="gallery")
 app.add_typer(import_.app, name="import")
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
+app.command("cluster")(cluster.cluster)
+app.add_typer(album.app, name="album")
 models.app.command("add")(models_added.add)
 models.app.command("remove")(models_added.remove)
 app.add_typer(models.app, name="models")

@@ -130,6 +130,12 @@ def _manifest(path: Path) -> bool:
     return isinstance(header, dict) and {"lineament_manifest", "rows", "steps"} <= set(header)
 
 
+def _album(path: Path) -> bool:
+    with path.open("rb") as file:
+        header = _json(file.readline(_JSON_LIMIT))
+    return isinstance(header, dict) and "lineament_album" in header
+
+
 def _page(path: Path) -> bool:
     head = _head(path)
     return head[:15].lower() == b"<!doctype html>" and GENERATOR.encode() in head[:4096]
@@ -181,6 +187,7 @@ DECISIONS = Kind(
 CALIBRATION = Kind("a threshold that `calibrate` wrote", _object_with("lineament_calibration"))
 REJECTION = Kind("what `evaluate strangers` wrote", _object_with("lineament_rejection"))
 EVALUATION = Kind("an evaluation that --save wrote", _object_with("lineament_evaluation"))
+ALBUM = Kind("an album that `cluster` wrote", _album)
 PAGE = Kind("a page of lineament", _page)
 ARRAY = Kind("an array of lineament", _array)
 BUNDLE = Kind("a bundle that `models bundle` wrote", _bundle)

@@ -4,7 +4,7 @@ A row x is kept as s c, with c of whole numbers from -127 to 127 and s its large
 with the length of what that leaves out, r = |x - s c|. For a query q, kept as t d with u = q - t d, the
 product x q differs from s t (c d) by at most r |q| + |s c| |u|. So whoever cannot reach the k-th best by
 that bound is none of the k nearest, and all others are compared in full: the answer is exact, whatever the
-rows are (`docs/decisions/0020-int8-scan.md`).
+rows are (`docs/decisions/0024-int8-scan.md`).
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def remove(
         Report(json) as report,
     ):
         names = [people.resolve(subject) for subject in subjects or ()]
-        _confirm("erase for good: " + ", ".join([*names, *(ids or ())]), yes)
+        confirm("erase for good: " + ", ".join([*names, *(ids or ())]), yes)
         for name in names:
             _tell(report, name, "removed", people.remove(name, alike=alike or "disputes"))
         for id_ in ids or ():
@@ -120,7 +120,7 @@ def merge(
 
     with opened(gallery) as people, Report(json) as report:
         source, target = people.resolve(subject), people.resolve(into)
-        _confirm(f"merge {source} into {target}; they cannot be told apart afterwards", yes)
+        confirm(f"merge {source} into {target}; they cannot be told apart afterwards", yes)
         receipt = people.merge(source, into=target, alike=alike or "list")
         settled = receipt.records
         report.line({"merged": source, "into": target, "disputes_settled": settled, **receipt.to_json()})
@@ -157,7 +157,8 @@ def dispute(
         report.say(f"recorded: the face in {photo} is not {record.subject} (dispute {record.id})")
 
 
-def _confirm(what: str, yes: bool) -> None:
+def confirm(what: str, yes: bool) -> None:
+    """Ask; raises `UsageError` where nobody can answer."""
     import sys
 
     from lineament.errors import UsageError
