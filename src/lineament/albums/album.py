@@ -28,7 +28,7 @@ from lineament.albums.records import (
 )
 from lineament.errors import AlbumError, ConfigError
 from lineament.io.digests import sha256_of
-from lineament.io.manifest import Journal
+from lineament.io.journal import Journal
 from lineament.io.permissions import file_mode
 from lineament.io.writing import make_folder
 from lineament.protocols import Advance

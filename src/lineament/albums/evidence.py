@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lineament import pipelines
 from lineament.errors import InsufficientData
 from lineament.io import catalog
 from lineament.scoring.similarity import Index
@@ -61,8 +62,11 @@ def linkage_of(model: ModelId) -> Linkage:
     if model.name in MEASURED and catalog.card(model.name).model_id == model:
         return MEASURED[model.name]
     rate = 1e-4
-    card = catalog.card_of(model)
-    fitting = [row for row in card.thresholds if row.kind == "FMR" and row.target_rate <= rate * 1.001]
+    fitting = [
+        row
+        for row in pipelines.measured(model).rows
+        if row.kind == "FMR" and row.target_rate <= rate * 1.001
+    ]
     if not fitting:
         raise InsufficientData(
             f"{model}: no threshold was measured at a false match rate of {rate:g} or below, and none for "

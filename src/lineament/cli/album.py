@@ -127,10 +127,10 @@ def name(
     from lineament.albums.album import Album
     from lineament.albums.naming import enrol
     from lineament.albums.records import references
-    from lineament.analyzer import Analyzer
     from lineament.cli.gallery.enrolling import Enrolling
     from lineament.cli.output import Report, progress
     from lineament.gallery.gallery import Gallery
+    from lineament.settings import AnalyzerSettings
 
     with Album(album) as opened, Report(json) as report:
         [one] = references([about])
@@ -144,9 +144,9 @@ def name(
         if not into_gallery:
             return
         detector = opened.detector or "yunet"
-        enrolling = Enrolling(gallery, detector)
+        enrolling = Enrolling(gallery, None, detector)
         with (
-            Gallery(gallery, Analyzer(detector)) as people,
+            Gallery(gallery, AnalyzerSettings(detector)) as people,
             report.at_the_end(lambda: enrolling.tell(report, people.people, [])),
             progress(len(opened.members(one)), "faces") as advance,
         ):

@@ -10,8 +10,11 @@ import typer
 
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
+    EmbedderOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     WorkersOption,
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from lineament.cli.output import Report
 
 _MOST_ROWS = 40
+
+
+GROUPED_BY = "classic"
+"""The pipeline whose linkage was measured: see `lineament.albums.evidence.MEASURED`."""
 
 
 def cluster(
@@ -52,11 +59,9 @@ def cluster(
             help="Estimate ages: small children look alike to embedders, so that you alone join them.",
         ),
     ] = True,
-    detector: DetectorOption = "yunet",
-    embedder: Annotated[
-        str,
-        typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
-    ] = "sface",
+    pipeline: PipelineOption = GROUPED_BY,
+    detector: DetectorOption = OWN,
+    embedder: EmbedderOption = OWN,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -75,21 +80,29 @@ def cluster(
     from lineament.cli.refusals import Refusals, no_face_step
     from lineament.cli.videos import Videos
     from lineament.io import sources
+    from lineament.pipelines import detector_of
 
     listing = sources.expand(paths)
     files = list(listing)
     refusals, videos = Refusals(), Videos()
-    analyzer = Analyzer(detector, embedder, ["age"] if ages else [], precision=precision, workers=workers)
+    analyzer = Analyzer(
+        detector,
+        embedder,
+        ["age"] if ages else [],
+        precision=precision,
+        workers=workers,
+        pipeline=pipeline,
+    )
     if analyzer.model is not None:
         linkage_of(analyzer.model)  # refused before hours of work, not after
     with Album(album, create=True) as opened, Report(json) as report:
         with analyzer, progress(len(files), "photos") as advance:
-            added = opened.add(analyzer, files, detector=detector, advance=advance)
+            added = opened.add(analyzer, files, detector=analyzer.detector_spec, advance=advance)
         with progress(len(opened.faces()), "faces compared") as advance:
             arranged = opened.arrange(advance=advance)
         for outcome in added.refused:
             videos.look(outcome)
-            refusals.look(outcome, no_face_step(detector))
+            refusals.look(outcome, no_face_step(str(detector_of(pipeline, detector))))
         for record in face_lines(opened, added.seen):
             report.line(record)
         table(report, opened)

@@ -8,9 +8,11 @@ import typer
 
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
 )
@@ -41,7 +43,8 @@ def compreface(
         typer.Option("--allow", metavar="REFUSAL", help="Override a refusal, as `gallery enrol` does."),
     ] = None,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     json: JsonOption = None,
     strict: StrictOption = False,
     precision: PrecisionOption = DEFAULT_PRECISION,
@@ -50,16 +53,18 @@ def compreface(
 
     Given again after it broke off, it goes on; what was moved is not fetched again. Nothing changes there.
     """
-    from lineament.analyzer import Analyzer
     from lineament.cli.gallery.enrolling import Enrolling
     from lineament.cli.output import Report, progress
     from lineament.gallery.gallery import Gallery
     from lineament.service.compreface.moving import Installation, moved
+    from lineament.settings import AnalyzerSettings
 
     installation = Installation(address, key)
-    enrolling, before = Enrolling(gallery, detector), 0
+    enrolling, before = Enrolling(gallery, pipeline, detector), 0
     with (
-        Gallery(gallery, Analyzer(detector, precision=precision, workers=1)) as opened,
+        Gallery(
+            gallery, AnalyzerSettings(detector, precision=precision, workers=1, pipeline=pipeline)
+        ) as opened,
         Report(json) as report,
         report.at_the_end(
             lambda: enrolling.tell(

@@ -11,9 +11,11 @@ import typer
 from lineament.cli.keys import KeysOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     ThresholdFileOption,
     WorkersOption,
@@ -39,7 +41,8 @@ def serve(
     insecure_local: Annotated[
         bool, typer.Option("--insecure-local", help="No keys: whoever is on this machine may ask anything.")
     ] = False,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     threshold_file: ThresholdFileOption = None,
     target_fmr: Annotated[
         float | None,
@@ -65,6 +68,7 @@ def serve(
     from lineament.cli import stopping
     from lineament.cli.output import Report
     from lineament.errors import MissingExtra, UsageError
+    from lineament.gallery.pipeline import following
     from lineament.settings import AnalyzerSettings, GallerySettings
     from lineament.stores import open_store
 
@@ -81,17 +85,21 @@ def serve(
         require_loopback(host)
         if key_file is not None:
             raise UsageError("--insecure-local has no keys; give --key-file without it")
+    store = open_store(gallery)  # one that cannot be used is named now, and not to clients
+    held = store.model()
+    store.close()
     settings = ServiceSettings(
         GallerySettings(
             gallery,
-            AnalyzerSettings(detector, precision=precision, workers=workers),
+            following(
+                AnalyzerSettings(detector, precision=precision, workers=workers, pipeline=pipeline), held
+            ),
             threshold_file=threshold_file,
             target_fmr=target_fmr,
         ),
         fetch_from=tuple(fetch_from or ()),
         origins=tuple(origin or ()),
     )
-    open_store(gallery).close()  # one that cannot be used is named now, and not to clients
     with serving.listening(host, port) as sock, Report(json) as report:
         port = sock.getsockname()[1]
         access: Access

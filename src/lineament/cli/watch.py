@@ -12,9 +12,11 @@ import typer
 from lineament.cli.gallery.app import SearchFmrOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    OWN,
     DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     ThresholdFileOption,
@@ -71,7 +73,8 @@ def watch(
         ),
     ] = 60.0,
     gallery: GalleryOption = None,
-    detector: DetectorOption = "yunet",
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = OWN,
     target_fmr: SearchFmrOption = None,
     threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
@@ -88,6 +91,7 @@ def watch(
     from lineament.gallery.gallery import Gallery
     from lineament.io import calibration_file
     from lineament.plots.canvas import figure_of
+    from lineament.settings import AnalyzerSettings
     from lineament.watching import WatchSettings, watchable
 
     if timeline is not None:
@@ -97,16 +101,17 @@ def watch(
     if len(videos) > 1 and (draw or timeline or show):
         raise UsageError("--draw, --timeline and --show are for one video; name a file of the folder")
     with (
-        Analyzer(detector, precision=precision, workers=1) as analyzer,
         Gallery(
             gallery,
-            analyzer,
+            AnalyzerSettings(detector, precision=precision, workers=1, pipeline=pipeline),
             threshold=None if known is None else known.threshold,
             target_fmr=target_fmr,
             create=False,
         ) as opened,
         Report(json) as report,
     ):
+        analyzer = opened.analyzer
+        assert isinstance(analyzer, Analyzer)  # made of settings
         watching = Watching(report, analyzer, opened, known, WatchSettings(every=every))
         watching.draw, watching.show, watching.timeline = draw, show, timeline
         with report.at_the_end(lambda: watching.tell(csv)):

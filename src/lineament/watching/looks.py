@@ -11,10 +11,10 @@ from lineament.errors import NoLandmarks
 from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.crops import cut
 from lineament.io.video import Frame
-from lineament.protocols import Embedder
+from lineament.protocols import Embedder, Landmarker
 from lineament.quality.score import assess
 from lineament.shown import shown
-from lineament.types import Embedding, Faces, Float32, Image, UInt8
+from lineament.types import Embedding, Faces, Float32, Image, ModelId, UInt8
 
 _CROP = 112
 
@@ -65,26 +65,35 @@ def crops_of(faces: Faces, image: Image, size: int) -> UInt8:
     return cut(image.pixels, transforms, size)
 
 
-def look(views: Sequence[View], embedder: Embedder) -> list[Look]:
-    """Embed views, those of all frames in one call; each frame is turned into RGB once."""
+def look(
+    views: Sequence[View], embedder: Embedder, model: ModelId, landmarker: Landmarker | None = None
+) -> list[Look]:
+    """Embed views, those of all frames in one call; each frame is turned into RGB once.
+
+    The embeddings are of ``model``, to which a landmarker that places the points anew belongs.
+    """
     if not views:
         return []
-    images: dict[int, Image] = {}
-    crops = []
+    turned: dict[int, Image] = {}
     for view in views:
-        image = images.setdefault(id(view.frame), view.frame.image())
-        crops.append(crops_of(view.face, image, embedder.crop_size))
+        if id(view.frame) not in turned:
+            turned[id(view.frame)] = view.frame.image()
+    images = [turned[id(view.frame)] for view in views]
+    faces = [view.face for view in views]
+    if landmarker is not None:
+        faces = [found.with_columns(dense=None) for found in landmarker.refine(images, faces)]
+    crops = [crops_of(face, image, embedder.crop_size) for face, image in zip(faces, images, strict=True)]
     stacked = np.concatenate(crops)
     vectors = embedder.embed(stacked)
     lengths = np.linalg.norm(vectors, axis=1)
     units: Float32 = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)[:, None]
     looks = []
     for row, view in enumerate(views):
-        face = view.face.with_columns(
-            embeddings=units[row : row + 1], embedding_lengths=lengths[row : row + 1], model=embedder.model
+        face = faces[row].with_columns(
+            embeddings=units[row : row + 1], embedding_lengths=lengths[row : row + 1], model=model
         )
-        [quality] = assess(face, crops[row])
-        looks.append(Look(view, Embedding(units[row], embedder.model, float(lengths[row])), quality.score))
+        [quality] = assess(face, crops[row], embedder.model.name)
+        looks.append(Look(view, Embedding(units[row], model, float(lengths[row])), quality.score))
     return looks
 
 

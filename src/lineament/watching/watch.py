@@ -206,10 +206,11 @@ class Watch:
         yield from self._end()
 
     def _look(self, views: list[View]) -> list[Look]:
-        if not views or self._analyzer.embedder is None:
+        analyzer = self._analyzer
+        if not views or analyzer.embedder is None or analyzer.model is None:
             return []
         self.counts.looks += len(views)
-        return look(views, self._analyzer.embedder)
+        return look(views, analyzer.embedder, analyzer.model, analyzer.landmarker)
 
     def _remember(self, numbers: list[int], looks: list[Look]) -> None:
         fused = {}
