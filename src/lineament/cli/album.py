@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineament.cli.options import GalleryOption, JsonOption
+from lineament.cli.options import GalleryOption, JsonOption, YesOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
 from lineament.io.own_files import PAGE
@@ -160,7 +160,7 @@ def name(
 def forget(
     album: AlbumArgument,
     about: AboutArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
+    yes: YesOption = False,
     json: JsonOption = None,
 ) -> None:
     """Erase faces from the album: embeddings, names and what was decided about them; it cannot be undone.

@@ -137,3 +137,5 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; default: one a processor core.")
 ]
 DEFAULT_TARGET_FMR = 1e-3
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")]

@@ -16,6 +16,7 @@ from lineament.cli.options import (
     GalleryOption,
     JsonOption,
     PipelineOption,
+    PortOption,
     PrecisionOption,
     ThresholdFileOption,
     WorkersOption,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8000,
+    port: PortOption = 8000,
     gallery: GalleryOption = None,
     key_file: Annotated[
         Path | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lineament.cli.dataset.app import app
-from lineament.cli.options import JsonOption
+from lineament.cli.options import JsonOption, PortOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
 from lineament.io.own_files import DECISIONS, MANIFEST
@@ -50,7 +50,7 @@ def review(
         ),
         Writes(DECISIONS),
     ] = None,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0,
+    port: PortOption = 0,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the address of the page.")
     ] = False,

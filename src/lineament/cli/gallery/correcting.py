@@ -21,6 +21,7 @@ from lineament.cli.options import (
     JsonOption,
     PipelineOption,
     ThresholdFileOption,
+    YesOption,
 )
 from lineament.counting import quantity
 
@@ -37,7 +38,6 @@ AlikeOption = Annotated[
         "Default: disputes for people, list for --id and merge. What stays is listed.",
     ),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
 def remove(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.counting import quantity
 from lineament.io.manifest import ManifestRow
 from lineament.scoring import classification, proportions
 from lineament.scoring.rate import Rate
@@ -78,7 +79,7 @@ def at_chance(accuracy: Rate, guesses: Mapping[str, float], split: str = "test")
     if accuracy.low > guess:
         return None
     return (
-        f"{rate_text(accuracy)} on {accuracy.n} pictures of the split {split} is no more than guessing "
+        f"{rate_text(accuracy)} on {quantity(accuracy.n, 'picture')} of the split {split} is no more than guessing "
         f"gives, {guess:.3f}"
     )
 
