@@ -79,8 +79,8 @@ def at_chance(accuracy: Rate, guesses: Mapping[str, float], split: str = "test")
     if accuracy.low > guess:
         return None
     return (
-        f"{rate_text(accuracy)} on {quantity(accuracy.n, 'picture')} of the split {split} is no more than guessing "
-        f"gives, {guess:.3f}"
+        f"{rate_text(accuracy)} on {quantity(accuracy.n, 'picture')} of the split {split} is no more than "
+        f"guessing gives, {guess:.3f}"
     )
 
 
