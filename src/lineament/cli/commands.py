@@ -8,6 +8,7 @@ import typer
 
 from lineament.cli import (
     analyze,
+    anonymize,
     calibrate,
     dataset,
     detect,
@@ -35,6 +36,7 @@ app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
 app.command("watch")(watch.watch)
+app.command("anonymize")(anonymize.anonymize)
 app.add_typer(gallery.app, name="gallery")
 models.app.command("add")(models_added.add)
 models.app.command("remove")(models_added.remove)
