@@ -9,41 +9,47 @@ BASE   := .venv-base
 BASE_TESTS := tests/geometry tests/search tests/io/test_images.py tests/io/test_golden.py tests/io/test_heif.py \
 	tests/io/test_written_files.py tests/stores/test_store_contract.py tests/gallery/test_opening.py \
 	tests/hostile/test_pictures.py tests/detectors/test_yunet.py tests/embedders
+# Two files of tests at a time: those of one file share what they made.
+PYTEST := -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 TEST_TOOLS := httpx hypothesis pycocotools pytest pytest-timeout pytest-xdist scikit-learn trustme
 
-.PHONY: demo test test-base test-all check package lowest advisories bench docs site clean
+.PHONY: demo test test-base test-all check lint types pages package lowest advisories bench docs site clean
 
 demo: $(VENV)/.base          ## enrol people from the sample photos and identify them; PHOTOS=folder adds yours
 	$(BIN)/python examples/demo.py $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.dev           ## the tests, but for whole trainings and the like, which take as long again
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not slow"
+	$(BIN)/python $(PYTEST) --max-worker-restart 0 -m "not slow"
 	@echo "left out: tests marked slow (whole trainings, signals, many processes, long files); make test-all runs them too"
 
 test-base: $(BASE)/.made     ## tests of the base without torch; the files that need it are counted
-	$(BASE)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(BASE_TESTS) \
+	$(BASE)/bin/python $(PYTEST) -p no:cacheprovider -m "not slow" $(BASE_TESTS) \
 		tests/scoring tests/gallery tests/quality tests/plots tests/test_analyzer.py tests/test_plugins.py tests/training
 
 test-all: $(VENV)/.dev       ## all tests
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python $(PYTEST) --max-worker-restart 0
 
-check: $(VENV)/.dev          ## what CI runs: tests, lint, types, import contract, docs
+check: $(VENV)/.dev          ## what CI runs: lint, types, import contract, docs, package, lowest versions, all tests
+	$(MAKE) --jobs 2 --output-sync=target lint types pages package lowest advisories
+	$(MAKE) test-all
+
+lint: $(VENV)/.dev           ## style, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+pages: $(VENV)/.dev          ## the generated pages are up to date, and no link is broken
 	$(BIN)/python docs/build.py --check
 	$(MAKE) site
-	$(MAKE) test-all
-	$(MAKE) package
-	$(MAKE) lowest
-	$(MAKE) advisories
 
 package: $(VENV)/.dev        ## build wheel and sdist, install the wheel without extras, try every command's help
 	$(BIN)/python .ci/package.py
 
 lowest: $(LOW)/.made         ## the base tests with the lowest versions that pyproject.toml allows
-	$(LOW)/bin/python -m pytest -q -p no:cacheprovider -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(BASE_TESTS)
+	$(LOW)/bin/python $(PYTEST) -p no:cacheprovider -m "not slow" $(BASE_TESTS)
 
 advisories: $(VENV)/.dev     ## known holes in what is installed; says so where nobody can be asked
 	$(BIN)/python .ci/advisories.py

@@ -87,7 +87,8 @@ def main() -> None:
             flush=True,
         )
     print(
-        f"\nn = {record['end_to_end_accuracy']['n']}; pictures {record['pictures']}; {record['leak_check']}"
+        f"\nn = {record['end_to_end_accuracy']['n']}; pictures {record['pictures']}; "
+        f"{record['compared_with_training']}"
     )
 
 

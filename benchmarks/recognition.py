@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from lineament.analyzer import Analyzer
-from lineament.cli.output import plain
+from lineament.answers import plain
 from lineament.evaluation import all_comparisons, gallery_split, identification, pairs, people, verification
 from lineament.evaluation.capture import Captures, Failure, capture, rate_key
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.geometry.alignment import ARCFACE_112
 from lineament.registry import detectors
 from lineament.scoring.rate import Rate
@@ -133,9 +133,9 @@ def listed_row(system: str, listed: pairs.PairList, names: Sequence[str], found:
     )
 
 
-def record(system: str, report: all_comparisons.AllComparisonsReport) -> Record:
+def record(system: str, report: all_comparisons.AllComparisonsReport) -> EvaluationRecord:
     """As `lineament evaluate verification --all --save` writes it, without figures."""
-    return Record(
+    return EvaluationRecord(
         kind="verification",
         title=report.people.title,
         protocol={"data": report.people.digest(), "comparisons": "all"},

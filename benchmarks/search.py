@@ -1,66 +1,112 @@
-"""What a search of a gallery costs beside the matrix product it is made of, now and before.
+"""What a search of a gallery costs beside the matrix product it replaces.
 
-    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python benchmarks/search.py
+    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m benchmarks.search --rows 1000000 --dimension 512
 
-Product, search and the way before are timed in turn in one run, so that the ratios hold on a busy machine
-too; shown is the shortest time of each, and the median of the ratios of one turn. Vectors are random unit
-rows of 128 numbers in a SQLite gallery, five hits a query.
+A SQLite gallery of random unit rows, ten hits a query. NumPy's float32 product, the index of bytes and the
+exact index in float32 are timed in turn in one run, so that the ratios hold on a busy machine too: medians
+of the ratios of one turn. How long it takes to open the gallery for its first answer, and the memory that
+costs, are of a process of its own. ``--json -`` prints one object.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lineament.records import Bound, Changes, Record
-from lineament.search.exact import require_queries, similarities
-from lineament.stores.gallery_store import GalleryStore
+from lineament.search.exact import ExactIndex
+from lineament.search.kernels import kernel
+from lineament.stores.gallery_store import SAMPLES, GalleryStore
 from lineament.stores.sqlite import SqliteLedger
 from lineament.testing.made_up_records import MODEL, unit_vectors
 from lineament.types import Float32
 
-DIMENSION = 128
-K = 5
+K = 10
+BATCH = 64
 
 
-def main(sizes: list[int], batches: list[int], turns: int) -> None:
-    """Print a line for each number of records and of queries."""
-    print("  records  queries    product     search     before   search/product   before/product")
-    for size in sizes:
-        vectors, queries = unit_vectors(size, 0, DIMENSION), unit_vectors(max(batches), 1, DIMENSION)
-        with tempfile.TemporaryDirectory() as folder:
-            store = GalleryStore(SqliteLedger(Path(folder) / "people.db"))
-            store.commit(Changes(bind=Bound(MODEL, DIMENSION)))
-            for part in parts(vectors):
-                store.commit(Changes(put=part))
-            for batch in batches:
-                compare(store, vectors, queries[:batch], turns)
-            store.close()
+def main(rows: int, dimension: int, turns: int, folder: Path, float32: bool) -> dict[str, Any]:
+    """Every figure of one size."""
+    vectors, queries = unit_vectors(rows, 0, dimension), unit_vectors(BATCH, 1, dimension)
+    path = folder / "people.db"
+    began = time.perf_counter()
+    store = GalleryStore(SqliteLedger(path))
+    store.commit(Changes(bind=Bound(MODEL, dimension)))
+    for part in parts(vectors):
+        store.commit(Changes(put=part))
+    told: dict[str, Any] = {
+        "rows": rows,
+        "dimension": dimension,
+        "kernel": kernel()[0],
+        "enrolled_per_second": rows / (time.perf_counter() - began),
+    }
+    told |= opened(path)
+    truth = np.argsort(-(queries @ vectors.T), axis=1)[:, :K]
+    found = [[int(hit.id, 16) for hit in hits] for hits in store.search(queries, K)]
+    told["recall_at_10"] = float(np.mean([np.isin(a, b).mean() for a, b in zip(truth, found, strict=True)]))
+    ways: dict[str, Callable[[Float32], object]] = {
+        "product": lambda batch: vectors @ (batch[0] if len(batch) == 1 else batch.T),
+        "bytes": lambda batch: store.search(batch, K),
+    }
+    if float32:
+        exact = ExactIndex()
+        with store.ledger.snapshot():
+            exact.apply(store.ledger.changes_since(""))
+        ways["float32"] = lambda batch: exact.search(batch, K, SAMPLES)
+    for name, batch in (("one_query", queries[:1]), ("batch64", queries)):
+        taken = [{way: clock(call, batch) for way, call in ways.items()} for _ in range(turns)]
+        told[f"{name}_ms"] = statistics.median(turn["bytes"] for turn in taken)
+        for way in list(ways)[1:]:
+            end = "over_product" if way == "bytes" else f"{way}_over_product"
+            told[f"{name}_{end}"] = statistics.median(turn[way] / turn["product"] for turn in taken)
+    store.close()
+    return told
 
 
-def compare(store: GalleryStore, vectors: Float32, queries: Float32, turns: int) -> None:
-    """Print the line of one store and so many queries, after seeing that both ways agree."""
-    found = [[(int(hit.id, 16), hit.similarity) for hit in hits] for hits in store.search(queries, K)]
-    assert found == before(vectors, queries, K)
-    calls: list[Callable[[], object]] = [
-        lambda: vectors @ queries.T,
-        lambda: store.search(queries, K),
-        lambda: before(vectors, queries, K),
-    ]
-    taken = [[clock(call) for call in calls] for _ in range(turns)]
-    product, search, old = (min(times) for times in zip(*taken, strict=True))
-    now, then = (statistics.median(times[i] / times[0] for times in taken) for i in (1, 2))
-    print(
-        f"{len(vectors):>9,}{len(queries):>9}{product:>8.1f} ms{search:>8.1f} ms{old:>8.1f} ms"
-        f"{now:>17.2f}{then:>17.2f}",
-        flush=True,
+def opened(path: Path) -> dict[str, float]:
+    """Seconds to the first answer of a process that opens the gallery, and the memory that took."""
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.search", "--open", str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
+    answer: dict[str, float] = json.loads(run.stdout)
+    return answer
+
+
+def first_answer(path: Path) -> None:
+    """Open, search once, and tell what it took."""
+    before = resident()
+    began = time.perf_counter()
+    store = GalleryStore(SqliteLedger(path, create=False))
+    bound = store.bound()
+    assert bound is not None
+    store.search(unit_vectors(1, 1, bound.dimension), K)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        json.dumps(
+            {"open_seconds": seconds, "megabytes": resident() - before, "peak_megabytes": peak - before}
+        )
+    )
+
+
+def resident() -> float:
+    """Megabytes of this process that lie in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
 
 
 def parts(vectors: Float32) -> Iterator[list[Record]]:
@@ -72,55 +118,33 @@ def parts(vectors: Float32) -> Iterator[list[Record]]:
         ]
 
 
-def clock(call: Callable[[], object]) -> float:
+def clock(call: Callable[[Float32], object], batch: Float32) -> float:
     """Milliseconds of one call."""
     start = time.perf_counter()
-    call()
+    call(batch)
     return (time.perf_counter() - start) * 1e3
-
-
-def before(rows: Float32, queries: Float32, k: int) -> list[list[tuple[int, float]]]:
-    """Rows in small blocks, each compared with a bar number by number; ids are the rows' numbers."""
-    found = []
-    for start in range(0, len(queries), 256):
-        block = require_queries(queries[start : start + 256], DIMENSION, k)
-        for query, kept in zip(block, leaders(rows, block, k), strict=True):
-            exact = similarities(rows[kept], query)
-            found.append(
-                sorted(zip(kept.tolist(), exact.tolist(), strict=True), key=lambda h: (-h[1], h[0]))[:k]
-            )
-    return found
-
-
-def leaders(rows: Float32, queries: Float32, k: int) -> list[np.ndarray[tuple[int], np.dtype[np.intp]]]:
-    """Every row that may be among the k nearest."""
-    kept = [np.empty(0, np.intp) for _ in queries]
-    scores = [np.empty(0, np.float32) for _ in queries]
-    for start in range(0, len(rows), 16384):
-        block = queries @ rows[start : start + 16384].T
-        for i, row in enumerate(block):
-            near = np.flatnonzero(row >= bar(row if len(scores[i]) < k else scores[i], k))
-            kept[i] = np.concatenate([kept[i], near + start])
-            scores[i] = np.concatenate([scores[i], row[near]])
-            if len(scores[i]) > k:
-                keep = scores[i] >= bar(scores[i], k)
-                kept[i], scores[i] = kept[i][keep], scores[i][keep]
-    return kept
-
-
-def bar(scores: Float32, k: int) -> np.float32:
-    """The k-th best score, less a margin."""
-    if len(scores) < k:
-        return np.float32(-np.inf)
-    return np.float32(np.partition(scores, len(scores) - k)[len(scores) - k] - np.float32(1e-5))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--queries", type=int, nargs="+", default=[1, 64])
-    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--float32", action="store_true", help="Time the exact index in float32, too.")
+    parser.add_argument("--json", metavar="PATH|-", help="One object, there or on stdout.")
+    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    main(options.records, options.queries, options.turns)
+    if options.open is not None:
+        first_answer(options.open)
+        sys.exit()
+    with tempfile.TemporaryDirectory() as name:
+        answer = main(options.rows, options.dimension, options.turns, Path(name), options.float32)
+    if options.json and options.json != "-":
+        Path(options.json).write_text(json.dumps(answer) + "\n", encoding="utf-8")
+    elif options.json:
+        print(json.dumps(answer))
+    else:
+        for key, value in answer.items():
+            print(f"{key:>32}  {value if isinstance(value, str | int) else format(value, '.3f')}")

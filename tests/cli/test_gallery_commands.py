@@ -272,7 +272,11 @@ def test_one_person_of_a_group_photo(run: Run, group: Path) -> None:
         assert line["error"]["type"] == "FaceOfAnotherSubject"  # type: ignore[index]
     [shown] = run.lines("show", "Ann")
     [sample] = shown["samples"]  # type: ignore[misc]
-    assert (sample["box"], sample["size"]) == (taken["box"], [line["width"], line["height"]])
+    assert [sample[key] for key in ("box", "width", "height")] == [
+        taken["box"],
+        line["width"],
+        line["height"],
+    ]
     [largest] = run.lines("enrol", str(group), "--subject", "Ann", "--largest")
     [allowed] = run.lines("enrol", str(group), "--subject", "Ann", "--allow", "several-faces")
     assert largest["taken"] == allowed["taken"]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lineament.cli.main import app
 from lineament.errors import OutputError, ProtocolMismatch
-from lineament.evaluation.record import Record, anonymous
+from lineament.evaluation.record import EvaluationRecord, anonymous
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -30,7 +30,9 @@ def saved(path: Path, fnmr: float, data: str = "abc") -> Path:
         "thresholds_chosen_on": "the thresholds were chosen on these very comparisons",
     }
     clusters = {"fnmr_at_fmr.1e-3": people}
-    Record("verification", "people", {"data": data}, {"embedder": "sface"}, answer, clusters).save(path)
+    EvaluationRecord(
+        "verification", "people", {"data": data}, {"embedder": "sface"}, answer, clusters
+    ).save(path)
     return path
 
 
@@ -121,7 +123,7 @@ def test_fairness_refuses_rates_of_groups_that_are_too_small(people: Path, tmp_p
     result = run(*words, "--save", tmp_path / "f.json", "--json", tmp_path / "answer.json")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "answer.json").read_text())
-    assert {name: group["people"] for name, group in found["groups"].items()} == {"left": 2, "right": 1}
+    assert {name: group["subjects"] for name, group in found["groups"].items()} == {"left": 2, "right": 1}
     for group in found["groups"].values():
         assert group["fmr"] is None and group["fnmr"] is None
         assert set(group["unsupported"]) == {"fmr", "fnmr"}
@@ -130,4 +132,4 @@ def test_fairness_refuses_rates_of_groups_that_are_too_small(people: Path, tmp_p
     assert "obama" not in (tmp_path / "f.json").read_text()
     page = tmp_path / "page.html"
     assert run("report", tmp_path / "f.json", "--out", page).exit_code == 0
-    assert "<tr><th>groups.left.people" in page.read_text()
+    assert "<tr><th>groups.left.subjects" in page.read_text()

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from lineament.cli.main import app
 from lineament.datasets.cleaning.proposals import Proposal, save
-from lineament.datasets.reviewing.decisions import Decision, DecisionLog, decision
+from lineament.datasets.reviewing.decisions import DecisionLog, ReviewDecision, decision
 from lineament.datasets.reviewing.review import Review, apply, open_review
 from lineament.errors import ManifestError, OutputError, UsageError
 from lineament.io.manifest import Manifest, ManifestRow, row_id
@@ -192,10 +192,10 @@ def test_two_writers_lose_nothing(manifest: Manifest) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from lineament.datasets.reviewing.decisions import Decision, DecisionLog
+from lineament.datasets.reviewing.decisions import ReviewDecision, DecisionLog
 log = DecisionLog(Path(sys.argv[1]))
 for n in range(100_000):
-    log.append([Decision("0" * 64, f"A/{n}.jpg", str(n), "keep")])
+    log.append([ReviewDecision("0" * 64, f"A/{n}.jpg", str(n), "keep")])
     print(n, flush=True)
 """
 
@@ -284,7 +284,7 @@ def test_wrong_calls_write_nothing(manifest: Manifest, call: Callable[[Review], 
 def test_a_hostile_name_comes_back_exactly(tmp_path: Path) -> None:
     """Markup, direction marks and bytes that are not UTF-8 survive the log unchanged."""
     log = DecisionLog(tmp_path / "review.jsonl")
-    entry = Decision("0" * 64, f"{HOSTILE}/{HOSTILE}.jpg", HOSTILE, "move", HOSTILE)
+    entry = ReviewDecision("0" * 64, f"{HOSTILE}/{HOSTILE}.jpg", HOSTILE, "move", HOSTILE)
     log.append([entry])
     assert DecisionLog(log.path).entries == [entry]
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineament.cli.main import app
-from lineament.datasets.splitting.reporting import Decision
+from lineament.datasets.splitting.reporting import SplitDecision
 from lineament.datasets.splitting.splits import Plan, Split, split, summary
 from lineament.errors import SplitError
 from lineament.io import images
@@ -37,7 +37,7 @@ def empties(count: int, **more: object) -> list[ManifestRow]:
     return [row(f"empty {i}", outcome="no_face", **more) for i in range(count)]
 
 
-def gaps(result: Split, *kinds: str) -> list[Decision]:
+def gaps(result: Split, *kinds: str) -> list[SplitDecision]:
     return [one for one in result.decisions if one.kind in kinds]
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from lineament import registry
 from lineament.analyzer import Analyzer
-from lineament.cli.evaluate.detection import _WIDER
 from lineament.cli.main import app
+from lineament.evaluation.detection_report import WIDER
 from lineament.io import images
 from lineament.io.trained import Head, TrainedCard
 
@@ -99,7 +99,7 @@ def test_figures_of_heads_are_of_heads(heads: Path, tmp_path: Path) -> None:
     assert "4 heads that count" in text and "All heads (IoU 0.5" in text
     plain = " ".join(text.split())
     assert "warning" not in plain
-    for note in _WIDER.values():
+    for note in WIDER.values():
         plain = plain.replace(note, "")
     assert " faces" not in plain
     assert answer("evaluate", "detection", *where, "--detector", heads)["boxes"] == {"head": 4}

@@ -125,7 +125,7 @@ def test_a_manifest_is_labels_too(
 ) -> None:
     """Without --images, at its split test unless another is named; a folder is taken by its manifest."""
     answer = _measured("--labels", split, "--detector", run, *options)
-    assert (answer["images"], answer["truths"]) == (pictures, 2 * pictures)
+    assert (answer["pictures"], answer["truths"]) == (pictures, 2 * pictures)
     assert (answer["split"], answer["label_format"]) == (told, "manifest")
     assert answer["pictures_of_other_splits"] == 4 - pictures
     assert answer["map50"]["value"] == 1.0
@@ -178,7 +178,7 @@ def test_pictures_without_labels_are_searched_where_the_user_says_so(run: Path, 
     assert "if they hold no face: --format coco:empty=true" in " ".join(told.output.split())
     left = _measured(*where)
     taken = _measured(*where, "--format", "coco:empty=true")
-    assert (left["images"], left["pictures_without_labels"]) == (4, 1)
-    assert (taken["images"], taken["pictures_without_labels"]) == (5, 0)
+    assert (left["pictures"], left["pictures_without_labels"]) == (4, 1)
+    assert (taken["pictures"], taken["pictures_without_labels"]) == (5, 0)
     assert taken["detections"] > left["detections"]
     assert taken["precision"]["value"] < left["precision"]["value"] == 1.0

@@ -15,7 +15,7 @@ from lineament.analyzer import Analyzer, central_face
 from lineament.cli.evaluate import app
 from lineament.errors import ConfigError, InsufficientData, SplitError, UsageError
 from lineament.evaluation.attributes import evaluate, open_labels
-from lineament.evaluation.trained_on import Compared
+from lineament.evaluation.trained_on import LeakCheck
 from lineament.io import images
 from lineament.types import AttributeScores, Faces, Image, UInt8
 
@@ -167,7 +167,7 @@ def test_pictures_that_a_model_was_trained_on_are_refused(labelled: Path, tmp_pa
         with pytest.raises(SplitError, match="train"):
             evaluate(manifest, analyzer, "gender", split="train", runs=[run])
         found = evaluate(manifest, analyzer, "gender", split="test", runs=[run], resamples=20)
-    assert found.compared == {"run": Compared(1)}
+    assert found.compared == {"run": LeakCheck(1)}
 
 
 def test_figures_are_written_where_asked(labelled: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from lineament.errors import InsufficientData, UsageError
 from lineament.evaluation import detection
 from lineament.evaluation.detection_errors import errors_of, write_errors
 from lineament.evaluation.page import render
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.evaluation.truths import read_truths
 from lineament.io import images
 from lineament.registry import detectors
@@ -80,7 +80,7 @@ def test_the_command_writes_rates_with_interval_and_n(labelled: Path, found: dic
     """Promised keys; recall and precision are those of the planted labels at the detector's own score."""
     record = _run(labelled)
     faces = sum(map(len, found.values()))
-    assert (record["images"], record["truths"]) == (3, faces + 3)
+    assert (record["pictures"], record["truths"]) == (3, faces + 3)
     for key in ("map50", "map50_95", "precision", "recall", "f1"):
         assert set(record[key]) == {"value", "low", "high", "n"}
         assert record[key]["low"] <= record[key]["value"] <= record[key]["high"]
@@ -127,7 +127,7 @@ def test_every_face_of_a_picture_that_cannot_be_read_is_missed(
     (labelled / "photos" / NAMES[0]).write_bytes(b"no picture at all")
     record = _run(labelled)
     faces = sum(map(len, found.values()))
-    assert (record["images"], record["truths"]) == (3, faces + 3)
+    assert (record["pictures"], record["truths"]) == (3, faces + 3)
     assert record["recall"]["value"] == pytest.approx((faces - len(found[NAMES[0]])) / (faces + 3))
     (failure,) = record["failures"]
     assert (Path(failure["source"]).name, failure["type"]) == (NAMES[0], "UnsupportedFormat")
@@ -141,7 +141,7 @@ def test_every_face_of_a_missing_picture_is_missed(labelled: Path, found: dict[s
     record = _run(labelled)
     gone = len(found[NAMES[1]]) + 1
     faces = sum(map(len, found.values()))
-    assert (record["images"], record["faces_of_missing_pictures"]) == (2, gone)
+    assert (record["pictures"], record["faces_of_missing_pictures"]) == (2, gone)
     assert record["truths"] == faces + 3
     assert record["recall"]["value"] == pytest.approx((faces + 1 - gone) / (faces + 3))
 
@@ -245,7 +245,7 @@ def test_a_saved_record_pairs_pictures_and_names_none(labelled: Path, tmp_path: 
     record = _run(labelled, "--save", str(tmp_path / "a.json"))
     text = (tmp_path / "a.json").read_text()
     assert not any(Path(name).stem in text for name in NAMES)
-    kept = Record.load(tmp_path / "a.json")
+    kept = EvaluationRecord.load(tmp_path / "a.json")
     assert kept.figures["recall"].rate.value == record["recall"]["value"]
     for name in ("recall", "precision"):
         part, whole = np.array(list(kept.clusters[name].values())).sum(axis=0)

@@ -15,8 +15,8 @@ from lineament.analyzer import Analyzer
 from lineament.cli.main import app
 from lineament.errors import ConfigError, InsufficientData, SplitError, UsageError
 from lineament.evaluation.end_to_end import EndToEnd, evaluate, match
-from lineament.evaluation.record import Record
-from lineament.evaluation.trained_on import Compared, require_unseen, runs_of
+from lineament.evaluation.record import EvaluationRecord
+from lineament.evaluation.trained_on import LeakCheck, require_unseen, runs_of
 from lineament.geometry.crop_style import CropStyle
 from lineament.io import images
 from lineament.io.digests import sha256_of
@@ -194,7 +194,7 @@ def test_what_was_trained_on_is_not_evaluated(photos: Manifest, runs: Path, tmp_
             evaluate(photos, analyzer, split="test", runs=[folder])
     tested = Manifest((replace(other, split="test"),))
     tested.save(tmp_path / "clean" / "manifest.jsonl")
-    assert require_unseen(photos, tmp_path / "clean") == Compared(0, 0)
+    assert require_unseen(photos, tmp_path / "clean") == LeakCheck(0, 0)
 
 
 def test_val_may_be_measured_where_nothing_else_was_held_out(photos: Manifest, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_val_may_be_measured_where_nothing_else_was_held_out(photos: Manifest, t
     Manifest((replace(first, split="val"), ManifestRow("t", "t.png", "d" * 64, split="train"))).save(
         tmp_path / "run" / "manifest.jsonl"
     )
-    assert require_unseen([first, second], tmp_path / "run") == Compared(rows=1, chosen_on=1)
+    assert require_unseen([first, second], tmp_path / "run") == LeakCheck(rows=1, chosen_on=1)
     Manifest((replace(first, split="val"), replace(second, split="train"))).save(
         tmp_path / "leaky" / "manifest.jsonl"
     )
@@ -251,7 +251,7 @@ def test_the_command_on_real_photos(runs: Path, tmp_path: Path) -> None:
     assert record["faces"]["right"] + record["faces"]["wrong"] == 6
     lines = [json.loads(line) for line in (tmp_path / "faces.jsonl").read_text().splitlines()]
     assert {line["picture"] for line in lines} == {path.name for path in faces}
-    kept = Record.load(saved)
+    kept = EvaluationRecord.load(saved)
     assert kept.figures["end_to_end_accuracy"].rate.value == record["end_to_end_accuracy"]["value"]
     assert kept.figures["detection_misses"].better == "low"
     assert "confusions" not in kept.answer and faces[0].name not in saved.read_text()

@@ -12,7 +12,7 @@ from lineament.analyzer import Analyzer
 from lineament.errors import ConfigError, InsufficientData, UsageError
 from lineament.evaluation import identification
 from lineament.evaluation.capture import Captures, Failure
-from lineament.evaluation.gallery_split import Split, split
+from lineament.evaluation.gallery_split import GallerySplit, split
 from lineament.types import ModelId
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -24,7 +24,7 @@ def _people(*counts: int) -> list[tuple[str, list[str]]]:
     return [(f"p{i}", [str(ROOT / f"p{i}" / f"{k}.jpg") for k in range(n)]) for i, n in enumerate(counts)]
 
 
-def _parts(found: Split) -> tuple[set[str], set[str], set[str]]:
+def _parts(found: GallerySplit) -> tuple[set[str], set[str], set[str]]:
     def names(rows: object) -> set[str]:
         return {found.pictures[i] for i in np.asarray(rows).ravel()}
 
@@ -82,7 +82,7 @@ def test_splits_that_cannot_be_made_are_refused() -> None:
     assert split(_people(3, 3, 0), ROOT).empty == 1
 
 
-def _synthetic(people: int = 400, each: int = 4, noise: float = 0.25) -> tuple[Split, np.ndarray]:
+def _synthetic(people: int = 400, each: int = 4, noise: float = 0.25) -> tuple[GallerySplit, np.ndarray]:
     parts = split(_people(*[each] * people), ROOT, hold_back=0.5)
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(people, 32))
@@ -172,7 +172,7 @@ def test_sample_photos_in_folders(tmp_path: Path) -> None:
     assert parts == (1, 1, 1)
     assert found["files_left_out"] == 1
     assert found["threshold"] is None
-    assert found["at_card_threshold"]["threshold"]["target_rate"] == 1e-3
+    assert found["at_other_threshold"]["threshold"]["target_rate"] == 1e-3
     assert found["enrolled"] + found["failures_to_enrol"] == 2
     with pytest.raises(UsageError), Analyzer(quality=False, workers=1) as analyzer:
         identification.evaluate(tmp_path / "none", analyzer)

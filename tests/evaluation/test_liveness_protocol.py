@@ -16,7 +16,7 @@ from lineament.cli.evaluate import app
 from lineament.errors import ConfigError, ProtocolMismatch, UsageError
 from lineament.evaluation import liveness
 from lineament.evaluation.compare import compare
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.types import Float64, Image
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -97,7 +97,7 @@ def test_two_models_on_the_same_presentations_are_compared_paired(tmp_path: Path
         run = CliRunner().invoke(app, ["liveness", "--scores", str(scores), *threshold])
         assert run.exit_code == 0, run.output
     assert '"ann"' not in saved["one"].read_text() and "a.png" not in saved["one"].read_text()
-    first, second = Record.load(saved["one"]), Record.load(saved["two"])
+    first, second = EvaluationRecord.load(saved["one"]), EvaluationRecord.load(saved["two"])
     rows = {row.name: row for row in compare(first, second)}
     assert rows["bpcer"].difference.paired
     assert (
@@ -110,7 +110,7 @@ def test_two_models_on_the_same_presentations_are_compared_paired(tmp_path: Path
         assert sum(part for part, _ in counts) == rate.value * rate.n
         assert sum(whole for _, whole in counts) == rate.n
     with pytest.raises(ProtocolMismatch, match="data"):
-        compare(first, Record.load(saved["fewer"]))
+        compare(first, EvaluationRecord.load(saved["fewer"]))
     page = tmp_path / "page.html"
     assert CliRunner().invoke(app, ["report", str(saved["one"]), "--out", str(page)]).exit_code == 0
     assert 'class="red">bpcer_at_apcer: the thresholds were chosen on' in page.read_text()

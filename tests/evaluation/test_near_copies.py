@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from lineament.cli.main import app
 from lineament.datasets.opening import open_dataset
 from lineament.evaluation.capture import Captures
-from lineament.evaluation.near_copies import near_copies, repeated_pictures
+from lineament.evaluation.near_copies import RepeatedPictures, near_copies, repeated_pictures
 from lineament.evaluation.people import open_people
 from lineament.io import images
 from lineament.types import ModelId, UInt8
@@ -165,5 +165,5 @@ def test_tiny_thumbnails_are_found_without_their_embedding(tmp_path: Path, side:
 def test_repeated_pictures_need_no_people(with_thumbnails: Path) -> None:
     """Where no persons are compared the copies are counted among all pictures of the split."""
     manifest = open_dataset(with_thumbnails)
-    assert repeated_pictures(manifest, None) == {"pictures": 12, "groups": 4}
-    assert repeated_pictures(manifest, "test") == {"pictures": 0, "groups": 0}
+    assert repeated_pictures(manifest, None) == RepeatedPictures(12, 4)
+    assert repeated_pictures(manifest, "test") == RepeatedPictures(0, 0)

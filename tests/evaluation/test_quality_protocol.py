@@ -17,7 +17,7 @@ from lineament.errors import ConfigError, InsufficientData
 from lineament.evaluation.compare import compare, gate
 from lineament.evaluation.people import open_people
 from lineament.evaluation.quality import MEASURES, _pairs, evaluate
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.scoring.discard import SHARES
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -75,7 +75,7 @@ def test_a_saved_record_can_be_compared_and_names_nobody(people: Path, tmp_path:
     assert run.exit_code == 0, run.output
     text = saved.read_text()
     assert "obama" not in text and "nobody.png" not in text
-    record = Record.load(saved)
+    record = EvaluationRecord.load(saved)
     assert set(record.clusters) <= set(record.figures)
     assert len(record.clusters) == len(MEASURES) * len(SHARES)
     for name, counts in record.clusters.items():

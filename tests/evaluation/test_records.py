@@ -10,16 +10,16 @@ import pytest
 from lineament.errors import ConfigError, InsufficientData, ProtocolMismatch, UnknownName
 from lineament.evaluation.compare import compare, gate
 from lineament.evaluation.page import render
-from lineament.evaluation.record import Record, anonymous
+from lineament.evaluation.record import EvaluationRecord, anonymous
 
 
 def rate(value: float, n: int = 400, half: float = 0.02) -> dict[str, float]:
     return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half), "n": n}
 
 
-def record(fnmr: float, *, clusters: bool = True, data: str = "abc") -> Record:
+def record(fnmr: float, *, clusters: bool = True, data: str = "abc") -> EvaluationRecord:
     people = {anonymous(f"p{i}"): (float(i < fnmr * 100), 4.0) for i in range(100)}
-    return Record(
+    return EvaluationRecord(
         kind="verification",
         title="people",
         protocol={"data": data, "rules": {"flip": False}},
@@ -40,7 +40,7 @@ def test_a_saved_record_comes_back_whole(tmp_path: Path) -> None:
     """What is saved is read again, figures by their path, with the environment it was measured in."""
     before = record(0.2)
     before.save(tmp_path / "a.json")
-    after = Record.load(tmp_path / "a.json")
+    after = EvaluationRecord.load(tmp_path / "a.json")
     assert replace(after, environment={}) == before
     assert set(after.figures) == {"fnmr_at_fmr.1e-3", "accuracy"}
     assert after.figures["fnmr_at_fmr.1e-3"].better == "low"
@@ -55,7 +55,7 @@ def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     """A file that is no record, of a newer version or damaged, is named."""
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ConfigError, match=r"a\.json"):
-        Record.load(tmp_path / "a.json")
+        EvaluationRecord.load(tmp_path / "a.json")
 
 
 def test_a_changed_protocol_is_refused_not_compared() -> None:

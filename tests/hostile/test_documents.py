@@ -27,7 +27,7 @@ from lineament.datasets.given import given_splits
 from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.reviewing.decisions import DecisionLog
 from lineament.errors import LineamentError, ManifestError
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.io import calibration_file, rejection
 from lineament.io.manifest import Journal, Manifest
 from lineament.io.trained import TrainedCard
@@ -110,7 +110,7 @@ def _rejection(path: Path) -> None:
 
 
 def _record(path: Path) -> None:
-    record = Record.load(path)
+    record = EvaluationRecord.load(path)
     assert all(figure.better for figure in record.figures.values())
     record.save(path.with_name("again.json"))
 

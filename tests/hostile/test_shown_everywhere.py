@@ -21,7 +21,7 @@ from lineament.cli.output import Report
 from lineament.datasets.audit import audit
 from lineament.datasets.audit import page as audit_page
 from lineament.evaluation import page as evaluation_page
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.io import markdown, pages, spreadsheets
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.io.names import visible
@@ -170,7 +170,7 @@ def test_terminals_and_tables(name: str, capsys: pytest.CaptureFixture[str]) -> 
 
 def evaluated(_folder: Path) -> str:
     rate = {"value": 0.1, "low": 0.05, "high": 0.2, "level": 0.95, "n": 100}
-    record = Record(
+    record = EvaluationRecord(
         kind=ALL,
         title=ALL,
         protocol={ALL: ALL},

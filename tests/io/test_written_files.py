@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from lineament.errors import LineamentError, OutputError, WouldOverwrite
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.io import calibration_file, images, own_files, writing
 from lineament.io.manifest import Journal, Manifest, ManifestRow
 from lineament.io.own_files import Kind
@@ -75,7 +75,7 @@ def earlier(kind: str, folder: Path) -> Path:
     elif kind == "MANIFEST":
         Manifest((ManifestRow("a", "a.jpg", "0" * 64),)).save(path)
     elif kind == "EVALUATION":
-        Record("verification", "people", {}, {}, {}).save(path)
+        EvaluationRecord("verification", "people", {}, {}, {}).save(path)
     elif kind == "CALIBRATION":
         from lineament.io.catalog import card
 
@@ -97,7 +97,7 @@ def earlier(kind: str, folder: Path) -> Path:
         from lineament.evaluation.page import render
 
         with writing.replacing(path, own_files.PAGE) as file:
-            file.write(render([Record("verification", "people", {}, {}, {})], title="Ours"))
+            file.write(render([EvaluationRecord("verification", "people", {}, {}, {})], title="Ours"))
     elif kind == "ARRAY":
         from lineament.cli.explain import _save
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lineament.evaluation.compare import compare
-from lineament.evaluation.record import Record
+from lineament.evaluation.record import EvaluationRecord
 from lineament.plots.number_bins import number_bins_figure
 from lineament.scoring import classification_rates, detection_rates, matching, numbers, resampling, wider
 from lineament.scoring.detection_rates import DetectionRates
@@ -126,10 +126,11 @@ def test_no_interval_goes_through_records_comparisons_and_figures(tmp_path: Any)
     assert not unpaired(one, many).clear and unpaired(one, many).to_json()["high"] is None
     assert unpaired(one, many).span() == "no interval"
     records = [
-        Record("attributes", "t", {}, {}, {"mean_absolute_error": rate.to_json()}) for rate in (one, many)
+        EvaluationRecord("attributes", "t", {}, {}, {"mean_absolute_error": rate.to_json()})
+        for rate in (one, many)
     ]
     records[0].save(tmp_path / "one.json")
-    (row,) = compare(Record.load(tmp_path / "one.json"), records[1])
+    (row,) = compare(EvaluationRecord.load(tmp_path / "one.json"), records[1])
     assert row.verdict == "no clear difference" and row.to_json()["difference"]["low"] is None
     off = np.array([1.0, 2.0, 3.0])
     bins = numbers.errors_by_bin(off, off + 1, ["a", "b", "b"], [(0.0, 1.5), (1.5, 9.0)], resamples=50)
@@ -143,7 +144,7 @@ def test_two_pictures_that_differ_alike_are_no_clear_difference() -> None:
     assert paired(first, second).low == paired(first, second).high == -0.5
     rates = [detection([picture(4, 0)] * 2)["recall"], detection([picture(2, 2)] * 2)["recall"]]
     records = [
-        Record("detection", "t", {}, {}, {"recall": rate.to_json()}, {"recall": counts})
+        EvaluationRecord("detection", "t", {}, {}, {"recall": rate.to_json()}, {"recall": counts})
         for rate, counts in zip(rates, (first, second), strict=True)
     ]
     (row,) = compare(*records)

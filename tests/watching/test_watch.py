@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -13,8 +16,9 @@ import pytest
 from films import RATE, Film, analyzer, gallery, still, street
 
 from lineament.analyzer import Analyzer
-from lineament.errors import BadAnswer, ConfigError, UsageError
+from lineament.errors import BadAnswer, ConfigError, Unreachable, UsageError
 from lineament.geometry.boxes import iou
+from lineament.io.streams import Stream
 from lineament.io.video import Frame
 from lineament.scoring.tracks import IdentityScores
 from lineament.tracking import FaceTracker
@@ -208,6 +212,38 @@ def test_a_file_that_breaks_off_tells_what_came_before(path: Path) -> None:
         told.extend(watch)
     assert sorted(str(one.subject) for one in told) == ["Biden", "None"]
     assert watch.counts.frames == 20
+
+
+def test_a_stream_that_is_cut_and_restored(tmp_path: Path) -> None:
+    """Who was seen before and after is told, and then that it did not come back; every frame that came is
+    counted, and how often it was connected again."""
+    data = Film().scene(1, {"Obama": still()}).write(tmp_path / "live.ts").read_bytes()
+    answers = [data[: 188 * (len(data) // 376)], b"", data]
+
+    class Cut(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answers.pop(0) if answers else b""
+            self.send_response(200 if body else 503)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        stream = Stream(
+            f"http://127.0.0.1:{server.server_port}/live.ts", 0.5, sleep=lambda _: time.sleep(0.05)
+        )
+        # Not as live: on a busy machine frames would be dropped.
+        source = VideoSource(stream.name, stream.frames, stream=stream)
+        watch, told = Watch(source, analyzer(), gallery(), WatchSettings(every=3)), []
+        with pytest.raises(Unreachable, match="did not come back"):
+            told.extend(watch)
+        server.shutdown()
+    assert {one.subject for one in told} == {"Obama"} and told[-1].track.to_s > 1
+    assert watch.counts.reconnects >= 3 and 25 < watch.counts.frames <= 50
 
 
 def test_what_cannot_be_watched_is_refused_by_name(tmp_path: Path) -> None:

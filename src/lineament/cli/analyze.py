@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,14 +12,15 @@ from lineament.cli.options import (
     DEFAULT_PRECISION,
     AttributesOption,
     ClassifierOption,
+    DrawOption,
     JsonOption,
     ModelsDetectorOption,
+    PicturesArgument,
     PrecisionOption,
     RejectBelowOption,
     StrictOption,
     WorkersOption,
 )
-from lineament.cli.targets import Writes
 from lineament.counting import quantity
 
 if TYPE_CHECKING:
@@ -28,18 +28,14 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    paths: PicturesArgument,
     detector: ModelsDetectorOption = None,
     attributes: AttributesOption = None,
     classifier: ClassifierOption = None,
     reject_below: RejectBelowOption = None,
     age: Annotated[bool, typer.Option("--age", help="Estimate age in years.")] = False,
     gender: Annotated[bool, typer.Option("--gender", help="Estimate gender.")] = False,
-    draw: Annotated[
-        Path | None,
-        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
-        Writes(apart=True),
-    ] = None,
+    draw: DrawOption = None,
     scores: ScoresOption = False,
     sheet: SheetOption = None,
     json: JsonOption = None,

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lineament.cli.evaluate.running import NearOption, Run
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
     JsonOption,
     PrecisionOption,
+    SplitOption,
     StrictOption,
     WorkersOption,
 )
 from lineament.cli.targets import Writes
-from lineament.counting import quantity
 from lineament.io.own_files import CALIBRATION
 
 if TYPE_CHECKING:
-    from lineament.cli.output import Report
-    from lineament.io.calibration_file import Calibration
+    from lineament.answers import Answer
 
 
 def calibrate(
@@ -56,17 +58,12 @@ def calibrate(
             "--probability", metavar="logistic|isotonic|none", help="The curve from similarity to how sure."
         ),
     ] = "logistic",
-    split: Annotated[
-        str | None, typer.Option("--split", metavar="NAME", help="This split of the manifest.")
-    ] = None,
+    split: SplitOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Another seed divides the people otherwise.")] = 0,
     flip: Annotated[
         bool, typer.Option("--flip", help="For the sum of each face and its mirror image: another system.")
     ] = False,
-    near: Annotated[
-        bool,
-        typer.Option("--near/--no-near", help="Warn where copies of one picture make mated comparisons."),
-    ] = True,
+    near: NearOption = True,
     detector: DetectorOption = "yunet",
     embedder: Annotated[
         str,
@@ -81,21 +78,11 @@ def calibrate(
 
     `verify` and `gallery identify` take the file by --threshold-file.
     """
-    from lineament.analyzer import Analyzer
-    from lineament.cli.evaluate.shared import (
-        exit_strict,
-        say_failures,
-        tell_near,
-    )
-    from lineament.cli.evaluate.shared import say_left_out as left_out
-    from lineament.cli.output import Report, progress
     from lineament.config import did_you_mean
     from lineament.errors import ConfigError, UsageError
-    from lineament.evaluation.calibration import Plan
-    from lineament.evaluation.calibration import calibrate as run
-    from lineament.evaluation.capture import capture
+    from lineament.evaluation.calibration import CalibrationReport, Plan, measure
+    from lineament.evaluation.measuring_people import on_people
     from lineament.evaluation.people import open_people
-    from lineament.evaluation.trained_on import require_people_unseen
     from lineament.io import calibration_file
     from lineament.scoring.probability import METHODS
     from lineament.settings import AnalyzerSettings
@@ -116,51 +103,15 @@ def calibrate(
         method=method,
     )
     people = open_people(data, split)
-    require_people_unseen(people, detector, embedder)
     made_of = AnalyzerSettings(
         detector, embedder, quality=False, workers=workers, precision=precision, flip=flip
     )
-    with Report(json) as report, Analyzer.from_settings(made_of) as analyzer:
-        with progress(len(people), "pictures") as advance:
-            captures = capture(analyzer, people.pictures, advance, people.boxes)
-        found = run(people, captures, plan, made_of.measured())
-        say_failures(report, captures.failures)
-        left_out(report, people)
-        copies = tell_near(report, people, captures, workers, near)
-        report.line({"threshold": found.threshold.to_json(), **found.record, **copies})
-        _say(report, found)
+
+    def written(report: Answer) -> Iterable[Path]:
+        assert isinstance(report, CalibrationReport)
         if out is not None:
-            calibration_file.save(out, found)
-            report.say(f"wrote {out}")
-    exit_strict(strict, captures.failures)
+            calibration_file.save(out, report.found)
+        return () if out is None else (out,)
 
-
-def _say(report: Report, found: Calibration) -> None:
-    record: dict[str, Any] = dict(found.record)
-    chosen, measured, check = record["chosen_on"], record["measured"], record["probability_check"]
-    unit = "comparison" if found.threshold.kind == "FMR" else "search"
-    report.say(
-        f"threshold {found.threshold.value:.4f} for {found.threshold.kind} <= "
-        f"{found.threshold.target_rate:g}, chosen on {quantity(chosen['comparisons'], unit)} of "
-        f"{quantity(chosen['subjects'], 'person')}"
-    )
-    report.say(record["chosen_and_measured"])
-    rows = [
-        (name.upper(), _cell(measured[name]) or measured["unsupported"].get(name, ""))
-        for name in ("fmr", "fpir", "fnmr", "fnir")
-        if name in measured
-    ]
-    report.table(f"Measured on {quantity(measured['subjects'], 'person')}", ("rate", "value, 95 %"), rows)
-    if found.probability is None:
-        report.say(f"no probability: {check['refused']}")
-    else:
-        report.say(
-            f"probability ({check['method']}, for pairs as likely mated as not): "
-            f"expected calibration error {check['ece']:.4f}, Brier score {check['brier']:.4f}"
-        )
-
-
-def _cell(rate: dict[str, float] | None) -> str:
-    if rate is None:
-        return ""
-    return f"{rate['value']:.3g} ({rate['low']:.3g} to {rate['high']:.3g}), n = {rate['n']:,}"
+    measured = partial(on_people, "calibration", people, made_of, measure, near=near, given={"plan": plan})
+    Run(json, strict=strict)(len(people), measured, also=written)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from lineament.cli.drawing import ScoresOption
-from lineament.cli.options import DetectorOption, JsonOption, StrictOption, WorkersOption
-from lineament.cli.targets import Writes
+from lineament.cli.options import (
+    DetectorOption,
+    DrawOption,
+    JsonOption,
+    PicturesArgument,
+    StrictOption,
+    WorkersOption,
+)
 
 
 def detect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")],
+    paths: PicturesArgument,
     detector: DetectorOption = "yunet",
-    draw: Annotated[
-        Path | None,
-        typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
-        Writes(apart=True),
-    ] = None,
+    draw: DrawOption = None,
     scores: ScoresOption = False,
     json: JsonOption = None,
     strict: StrictOption = False,

@@ -11,9 +11,12 @@ import typer
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
+    EmbedderOption,
+    FirstArgument,
     JsonOption,
     ModelsDetectorOption,
     PrecisionOption,
+    SecondArgument,
 )
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
@@ -145,14 +148,11 @@ def saliency(
 
 @app.command("match")
 def match(
-    a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
+    a: FirstArgument,
+    b: SecondArgument,
     *,
     out: OutOption,
-    embedder: Annotated[
-        str,
-        typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
-    ] = "sface",
+    embedder: EmbedderOption = "sface",
     patch: Annotated[
         int | None, typer.Option("--patch", metavar="PIXELS", help="Side of what is hidden at a time.")
     ] = None,

@@ -219,7 +219,7 @@ def pull(
 def _report_pulled(
     report: Any, results: list[tuple[ModelCard, Path | None, LineamentError | None]], *, named: bool
 ) -> None:
-    from lineament.cli.output import error_json
+    from lineament.answers import error_json
     from lineament.errors import LicenceRefused
 
     outcomes = []
@@ -277,7 +277,8 @@ def write_bundle(
 def check(names: NamesArgument = None, json: JsonOption = None) -> None:
     """Check files in the cache (default: all): SHA-256, then the golden output where a card has one."""
     from lineament import added
-    from lineament.cli.output import Report, error_json
+    from lineament.answers import error_json
+    from lineament.cli.output import Report
     from lineament.errors import AssetUnavailable, LineamentError
     from lineament.io import assets, catalog, golden
     from lineament.io.trained import open_trained

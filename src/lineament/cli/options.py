@@ -10,6 +10,11 @@ import typer
 from lineament.cli.targets import Writes
 from lineament.io.own_files import ANSWERS
 
+PicturesArgument = Annotated[
+    list[str], typer.Argument(metavar="PATHS...", help="Pictures, or folders of them.")
+]
+FirstArgument = Annotated[str, typer.Argument(metavar="A", help="A photo.")]
+SecondArgument = Annotated[str, typer.Argument(metavar="B", help="Another photo.")]
 JsonOption = Annotated[
     str | None,
     typer.Option(
@@ -24,6 +29,19 @@ DetectorOption = Annotated[
         metavar="NAME[:SETTINGS]",
         help="yunet, centerface, haar, retry:yunet, yunet:score=0.8, the folder of a training ...",
     ),
+]
+EmbedderOption = Annotated[
+    str,
+    typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", metavar="NAME", help="This split of the manifest.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Another seed gives another split.")]
+DrawOption = Annotated[
+    Path | None,
+    typer.Option("--draw", metavar="DIR", help="Write annotated copies here."),
+    Writes(apart=True),
 ]
 ModelsDetectorOption = Annotated[
     str | None,

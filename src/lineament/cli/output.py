@@ -6,15 +6,14 @@ With ``--json -`` nothing but JSON reaches stdout. Progress and warnings always 
 from __future__ import annotations
 
 import json
-import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from lineament.answers import Answer, Table, plain
 from lineament.cli import stopping, streams
 from lineament.errors import LineamentError
 from lineament.io import left_out, writing
@@ -24,8 +23,6 @@ from lineament.protocols import Advance
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from lineament.types import Face, Match, Outcome
 
 
 class Report(AbstractContextManager["Report"]):
@@ -67,6 +64,19 @@ class Report(AbstractContextManager["Report"]):
             elif self.json_on_stdout:
                 sys.stdout.write(text + "\n")
                 sys.stdout.flush()
+
+    def answer(self, answer: Answer) -> None:
+        """An answer's line of JSON, and for people its notes and tables."""
+        self.line(answer.to_json())
+        self.tell(answer.told())
+
+    def tell(self, parts: Iterable[str | Table]) -> None:
+        """Notes and tables, one after the other."""
+        for part in parts:
+            if isinstance(part, Table):
+                self.table(part.title, part.columns, part.rows)
+            else:
+                self.say(part)
 
     def _tell_left_out(self) -> None:
         """What walks through folders left out, in the last line of JSON and in words."""
@@ -118,10 +128,10 @@ class Report(AbstractContextManager["Report"]):
             if title:
                 self.say(f"{title}: none")
             return
-        from rich.table import Table
+        from rich.table import Table as Grid
         from rich.text import Text
 
-        table = Table(title=Text(shown(title)) if title else None, title_justify="left")
+        table = Grid(title=Text(shown(title)) if title else None, title_justify="left")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
@@ -182,67 +192,6 @@ def progress(total: int | None, label: str, *, lines: bool = False) -> Iterator[
             advanced(count)
 
         yield drawn
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: arrays as lists, enums as text, NaN and infinity as null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, bool) or value is None or isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
-
-
-def error_json(error: LineamentError | None) -> dict[str, str] | None:
-    """``{"type", "message"}`` of a named error."""
-    return None if error is None else {"type": type(error).__name__, "message": str(error)}
-
-
-def face_json(face: Face, match: Match | None = None) -> dict[str, Any]:
-    """One face; ``candidates`` is empty and ``decision`` null when no gallery was searched."""
-    record: dict[str, Any] = {
-        "box": _rounded(face.box),
-        "score": round(face.score, 6),
-        "landmarks": None if face.landmarks is None else _rounded(face.landmarks),
-        "quality": None if face.quality is None else asdict(face.quality),
-        "attempt": None if face.attempt is None else asdict(face.attempt),
-        "candidates": [],
-        "decision": None,
-    }
-    if face.attributes:
-        record["attributes"] = dict(face.attributes)
-        record["probabilities"] = {name: round(p, 6) for name, p in face.probabilities.items()}
-    if match is not None:
-        record["candidates"] = [asdict(candidate) for candidate in match.candidates]
-        record["decision"] = match.decision
-        record["threshold"] = match.threshold.to_json()
-    return record
-
-
-def picture_json(outcome: Outcome, matches: Sequence[Match] | None = None) -> dict[str, Any]:
-    """One picture with all its faces, and one match a face where a gallery was searched."""
-    width, height = outcome.size_wh or (None, None)
-    return {
-        "source": outcome.source,
-        "width": width,
-        "height": height,
-        "outcome": outcome.status,
-        "error": error_json(outcome.error),
-        "faces": [
-            face_json(face, matches[i] if matches is not None else None)
-            for i, face in enumerate(outcome.faces)
-        ],
-    }
-
-
-def _rounded(array: Any) -> Any:
-    return [_rounded(item) for item in array] if getattr(array, "ndim", 0) else round(float(array), 3)
 
 
 def _cell(value: object) -> str:

@@ -12,14 +12,15 @@ from typing import Any
 import typer
 
 from lineament.analyzer import Analyzer
+from lineament.answers import error_json, picture_json
 from lineament.cli.drawing import Sheet, answer, said_of, with_scores
-from lineament.cli.gallery_answers import numbered_note
-from lineament.cli.output import Report, error_json, picture_json, progress
+from lineament.cli.output import Report, progress
 from lineament.cli.refusals import Refusals, no_face_step
 from lineament.cli.videos import Videos
 from lineament.counting import quantity
 from lineament.errors import LineamentError, OutputError, WouldOverwrite
 from lineament.io import images, sources
+from lineament.io.left_out import others_told
 from lineament.io.own_files import DRAWING
 from lineament.io.writing import make_folder
 from lineament.kinds import CLASS, FACE, counted, found_by, noun, tells_class
@@ -72,8 +73,7 @@ def run(
         report.table(None, ("picture", noun(kinds, 1), *columns, *attributes), rows)
         summary = ", ".join(f"{counts[status]} {status}" for status in Status)
         report.say(f"{quantity(counts.total(), 'picture')}: {summary}; {counted(found)}")
-        if (others := listing.left_out.others) > 0:
-            report.say(f"left out: {quantity(others, 'file')} in folders, no pictures by their names")
+        report.tell(others_told(listing.left_out))
         videos.tell(report)
         drawings.tell(report)
         on_sheet.write(report)
@@ -118,6 +118,14 @@ def _rows(
         ]
         for i, face in enumerate(outcome.faces)
     ]
+
+
+def numbered_note(count: int) -> str:
+    """What to tell of names that are drawn as a face's number."""
+    return (
+        f"{quantity(count, 'name')} cannot be written with the fonts of this system: such a face "
+        "bears its number in the table (column face; label in JSON)"
+    )
 
 
 def _unwritten(label: str) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,21 +11,24 @@ from lineament.cli.options import (
     DEFAULT_PRECISION,
     DEFAULT_TARGET_FMR,
     DetectorOption,
+    EmbedderOption,
+    FirstArgument,
     JsonOption,
     PrecisionOption,
+    SecondArgument,
     TargetFmrOption,
     ThresholdFileOption,
 )
 
 if TYPE_CHECKING:
-    from lineament.types import Compared, Outcome
+    from lineament.types import Outcome
 
 Wanted = int | tuple[float, float] | None
 
 
 def verify(
-    a: Annotated[str, typer.Argument(metavar="A", help="A photo.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another photo.")],
+    a: FirstArgument,
+    b: SecondArgument,
     face: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,10 +43,7 @@ def verify(
         typer.Option("--largest", help="Of several faces take the largest, where --face says nothing."),
     ] = False,
     detector: DetectorOption = "yunet",
-    embedder: Annotated[
-        str,
-        typer.Option("--embedder", metavar="NAME[:SETTINGS]", help="sface, or the folder of a training."),
-    ] = "sface",
+    embedder: EmbedderOption = "sface",
     target_fmr: TargetFmrOption = DEFAULT_TARGET_FMR,
     threshold_file: ThresholdFileOption = None,
     prior: Annotated[
@@ -63,6 +62,7 @@ def verify(
     says so: how many there were, which was compared and why.
     """
     from lineament.analyzer import Analyzer
+    from lineament.answers import verification_json
     from lineament.cli.output import Report
     from lineament.errors import UsageError
     from lineament.io import calibration_file
@@ -91,11 +91,7 @@ def verify(
     with Report(json) as report:
         report.line(
             {
-                "a": _face_json(answer.a),
-                "b": _face_json(answer.b),
-                "similarity": answer.similarity,
-                "decision": answer.decision,
-                "threshold": answer.threshold.to_json(),
+                **verification_json(answer),
                 "probability": None if sure is None else {"value": sure, "prior": prior},
             }
         )
@@ -108,10 +104,6 @@ def verify(
             report.say("several faces: --face or --largest takes another; `lineament detect` numbers them")
         if sure is not None:
             report.say(f"probability {sure:.3g} of one person, if {prior:g} before looking")
-
-
-def _face_json(compared: Compared) -> dict[str, Any]:
-    return asdict(compared) | {"box": [round(value, 3) for value in compared.box]}
 
 
 def _faces(given: Sequence[str]) -> list[Wanted]:

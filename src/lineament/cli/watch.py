@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineament.cli.gallery import SearchFmrOption
+from lineament.cli.gallery.app import SearchFmrOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     DetectorOption,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lineament.gallery.gallery import Gallery
     from lineament.io.calibration_file import Calibration
     from lineament.io.video import Frame
-    from lineament.watching import Appearance, Seen, VideoSource, Watch, WatchCounts, WatchSettings
+    from lineament.watching import Appearance, Seen, VideoSource, Watch, WatchSettings
     from lineament.watching.film import FilmWriter
 
 
@@ -87,8 +87,11 @@ def watch(
     from lineament.errors import UsageError
     from lineament.gallery.gallery import Gallery
     from lineament.io import calibration_file
+    from lineament.plots.canvas import figure_of
     from lineament.watching import WatchSettings, watchable
 
+    if timeline is not None:
+        figure_of(1, 1)  # where matplotlib is missing, that is told before hours of watching
     known = None if threshold_file is None else calibration_file.load(threshold_file)
     videos = watchable(source, patience_s=patience)
     if len(videos) > 1 and (draw or timeline or show):
@@ -124,6 +127,8 @@ class Watching:
         known: Calibration | None,
         settings: WatchSettings,
     ) -> None:
+        from lineament.watching.watched import Watched
+
         self.draw: Path | None = None
         self.timeline: Path | None = None
         self.show = False
@@ -131,17 +136,17 @@ class Watching:
         self._report, self._analyzer, self._gallery = report, analyzer, gallery
         self._probability = None if known is None else known.probability
         self._settings = settings
-        self._seen: list[Appearance] = []
-        self._counts: list[tuple[str, WatchCounts]] = []
+        self._watched = Watched(gallery)
 
     def one(self, video: VideoSource, *, alone: bool) -> None:
         """Watch one video; a broken one among several is told of, and the rest go on."""
-        from lineament.cli.output import error_json, progress
+        from lineament.answers import error_json
+        from lineament.cli.output import progress
         from lineament.errors import CollectError
         from lineament.watching import Watch
         from lineament.watching.film import draw
 
-        began = len(self._seen)
+        began = len(self._watched.appearances)
         problem: CollectError | KeyboardInterrupt | None = None
         with (
             progress(None, "frames") as advance,
@@ -160,7 +165,7 @@ class Watching:
                 probability=self._probability,
                 on_frame=on_frame,
             )
-            self._counts.append((video.name, watch.counts))
+            self._watched.counts.append((video.name, watch.counts))
             # A film that is written as it comes is whole however the watching ends.
             try:
                 for one in _to_the_end(watch):
@@ -169,7 +174,7 @@ class Watching:
                 problem = ended
         error = problem if isinstance(problem, CollectError) else None
         if self.draw is not None and video.path is not None and watch.counts.frames:
-            draw(video.path, self.draw, self._seen[began:])
+            draw(video.path, self.draw, self._watched.appearances[began:])
         self._report.line(
             {"source": video.name, "counts": watch.counts.to_json(), "error": error_json(error)}
         )
@@ -182,41 +187,25 @@ class Watching:
 
     def tell(self, csv: Path | None) -> None:
         """Tables, files and counts of all that was watched."""
-        from lineament.cli.gallery_answers import decided_by
         from lineament.io import spreadsheets
         from lineament.io.writing import replacing
+        from lineament.plots import save
         from lineament.watching.appearances import COLUMNS
 
         report = self._report
-        rows = [_cells(one) for one in self._seen]
-        report.table(None, ("track", "subject", "from", "to", "frames", "similarity", "probability"), rows)
-        for name, counts in self._counts:
-            report.say(f"{name}: {counts}")
-        thresholds = [counts.threshold for _, counts in self._counts if counts.threshold is not None]
-        for line in decided_by(thresholds[-1] if thresholds else None, self._gallery.people):
-            report.say(line)
+        report.tell(self._watched.told())
         if csv is not None:
             with replacing(csv, APPEARANCES) as file:
-                spreadsheets.write(file, [COLUMNS, *(one.row() for one in self._seen)])
+                spreadsheets.write(file, [COLUMNS, *(one.row() for one in self._watched.appearances)])
             report.say(f"wrote {csv}")
         if self.timeline is not None:
-            self._draw_timeline(self.timeline)
+            save(self._watched.figures()["timeline"], self.timeline)
+            report.say(f"wrote {self.timeline}")
         if self.draw is not None and self.draw.exists():
             report.say(f"wrote {self.draw}")
 
-    def _draw_timeline(self, path: Path) -> None:
-        from lineament.plots import save
-        from lineament.plots.timeline import timeline_figure
-
-        spans = [(one.subject, one.track.from_s, one.track.to_s) for one in self._seen]
-        seconds = max(
-            [counts.seconds for _, counts in self._counts] + [end for *_, end in spans], default=0
-        )
-        save(timeline_figure(spans, seconds), path)
-        self._report.say(f"wrote {path}")
-
     def _add(self, one: Appearance, video: VideoSource) -> None:
-        self._seen.append(one)
+        self._watched.appearances.append(one)
         self._report.line(one.to_json())
         if video.live:
             who = one.subject or "somebody unknown"
@@ -230,16 +219,6 @@ def _to_the_end(watch: Watch) -> Iterator[Appearance]:
     except KeyboardInterrupt:
         yield from watch.rest()
         raise
-
-
-def _cells(one: Appearance) -> tuple[object, ...]:
-    naming = one.naming
-    nearest = naming.nearest
-    who = one.subject or (f"- (nearest: {nearest.subject})" if nearest is not None else "-")
-    sure = None if naming.probability is None else f"{naming.probability:.3f}"
-    track = one.track
-    times = f"{track.from_s:.2f}", f"{track.to_s:.2f}"
-    return track.number, who, *times, len(track), naming.similarity, sure
 
 
 class _Live:

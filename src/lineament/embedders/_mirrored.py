@@ -8,6 +8,9 @@ from lineament.protocols import Embedder
 from lineament.types import Float32, ModelId, UInt8
 
 SINGLE = "one embedding a face"
+MARK = "+mirror"
+"""What the name of a mirrored model ends with."""
+
 SUMMED = "sum of the embeddings of a face and its mirror image: not the model alone"
 
 
@@ -21,7 +24,7 @@ class Mirrored:
         self.embedder = embedder
         self.dimension = embedder.dimension
         self.crop_size = embedder.crop_size
-        self.model = ModelId(f"{embedder.model.name}+mirror", embedder.model.sha256)
+        self.model = ModelId(f"{embedder.model.name}{MARK}", embedder.model.sha256)
 
     def embed(self, crops: UInt8) -> Float32:
         """uint8 ``(N, S, S, 3)`` -> float32 ``(N, D)``, not normalised."""

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from lineament.evaluation.pairs import read_pairs
     from lineament.evaluation.people import open_people
     from lineament.evaluation.quality import evaluate as evaluate_quality
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
     from lineament.evaluation.verification import evaluate as evaluate_verification
 
 __all__ = [
-    "Record",
+    "EvaluationRecord",
     "calibrate",
     "compare_records",
     "evaluate_attributes",
@@ -55,7 +55,7 @@ __getattr__, __dir__ = lazily(
         "lineament.evaluation.pairs": ("read_pairs",),
         "lineament.evaluation.people": ("open_people",),
         "lineament.evaluation.quality": ("evaluate as evaluate_quality",),
-        "lineament.evaluation.record": ("Record",),
+        "lineament.evaluation.record": ("EvaluationRecord",),
         "lineament.evaluation.verification": ("evaluate as evaluate_verification",),
     },
 )

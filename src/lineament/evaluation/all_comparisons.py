@@ -6,25 +6,31 @@ people it has not seen is for `lineament.evaluation.calibration` to say, or for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lineament.analyzer import Analyzer
+from lineament.answers import Table
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, UnknownName
-from lineament.evaluation.capture import Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.io import catalog
 from lineament.protocols import Advance
 from lineament.scoring import equal_error, intervals, operating_points, thresholds
 from lineament.scoring.comparisons import Comparisons, compare
-from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint
+from lineament.scoring.operating_points import COLUMNS, TARGET_RATES, OperatingPoint
 from lineament.scoring.paired import Counts
 from lineament.scoring.rate import Rate
 from lineament.types import Threshold
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAME_DATA = "the thresholds were chosen on these very comparisons"
 ROC_POINTS = 200
@@ -48,7 +54,7 @@ class AtThreshold:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AllComparisonsReport:
+class AllComparisonsReport(PeopleReport):
     """What `evaluate` found. ``points`` are the rates the comparisons support, ``unsupported`` says of the
     others what they would need. ``elsewhere`` is the threshold of a card or file, chosen on other data.
     """
@@ -72,8 +78,7 @@ class AllComparisonsReport:
             "subjects_with_several": int((self.found.samples > 1).sum()),
             "mated_comparisons": len(self.found.mated),
             "non_mated_comparisons": self.found.total,
-            "failures_to_acquire": len(self.captures.failures),
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             **self.people.left_out(),
             "eer": self.eer.to_json(),
             "eer_exact": self.eer_exact,
@@ -90,6 +95,44 @@ class AllComparisonsReport:
             },
             "histogram": self.found.histogram.to_json(),
             "model": str(self.captures.model),
+        }
+
+    def rules(self) -> dict[str, str]:
+        """All with all."""
+        return {"comparisons": "all"}
+
+    def told(self) -> Iterator[str | Table]:
+        """Counts, EER, the operating points, and both rates at a threshold from elsewhere."""
+        yield (
+            f"{quantity(len(self.people), 'picture')} of {quantity(len(self.found.samples), 'person')}: "
+            f"{len(self.found.mated):,} mated and {quantity(self.found.total, 'non-mated comparison')}; "
+            f"{quantity(len(self.captures.failures), 'failure')} to acquire"
+        )
+        exact = "" if self.eer_exact else ", read off the histogram"
+        yield f"EER {self.eer}{exact}; {self.captures.system}"
+        rows = [point.row() for point in self.points]
+        count = f"{self.found.total:,}"
+        rows += [(f"{rate:g}", "", reason, "", count) for rate, reason in self.unsupported.items()]
+        yield Table(f"All comparisons; {SAME_DATA}", COLUMNS, rows)
+        if self.elsewhere is not None:
+            other = self.elsewhere
+            yield (
+                f"at a threshold from elsewhere (flattered if that was chosen on these): {other.threshold}:"
+            )
+            yield f"FMR {other.fmr}, FNMR {other.fnmr}"
+
+    def figures(self) -> Mapping[str, Figure]:
+        """ROC, DET and the similarities of all comparisons."""
+        from lineament.plots.det import det_figure
+        from lineament.plots.roc import roc_figure
+        from lineament.plots.scores import histogram_figure
+
+        curve, _ = self.found.roc()
+        marks = {f"FMR {p.target_rate:g}": p.threshold for p in self.points}
+        return {
+            "roc": roc_figure(curve, nonmated=self.found.total),
+            "det": det_figure(curve, self.points, curve="all comparisons"),
+            "scores": histogram_figure(self.found.histogram, len(self.found.mated), marks),
         }
 
     def clusters(self) -> dict[str, Counts]:

@@ -8,34 +8,44 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lineament.analyzer import Analyzer
+from lineament.answers import Answer, Table
+from lineament.attributes.trained import Trained
 from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.datasets.importing.labels import import_labels
 from lineament.datasets.opening import open_dataset
 from lineament.errors import ConfigError, InsufficientData, NoFaceFound, SplitError, UsageError
-from lineament.evaluation.capture import Failure
+from lineament.evaluation.capture import Failure, failures_json
 from lineament.evaluation.end_to_end import match, truth_of
-from lineament.evaluation.trained_on import Compared, require_unseen
+from lineament.evaluation.enough_people import alone
+from lineament.evaluation.trained_on import LeakCheck, leak_json, require_unseen, told
 from lineament.io.manifest import Manifest, ManifestRow
 from lineament.protocols import Advance
 from lineament.scoring import classification_rates, numbers
 from lineament.scoring.classification import RocCurve, roc
 from lineament.scoring.classification_rates import ClassificationRates
 from lineament.scoring.numbers import Bin, NumberErrors
+from lineament.scoring.rate import Rate
 from lineament.scoring.resampling import RESAMPLES
 from lineament.types import Float64, Outcome
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 AGE_EDGES = (0.0, 5.0, 13.0, 18.0, 30.0, 45.0, 60.0, 81.0, math.inf)
 """Where bins of age begin: what people call a small child, a child, a youth, and so on."""
+
+_MOST_CONFUSED = 12
+"""Classes whose confusion is told as a table; a figure shows that of more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +56,15 @@ class NumberReport:
     predicted: Float64
     errors: NumberErrors
     by_bin: Mapping[Bin, NumberErrors | None]
+
+    def table(self, name: str) -> Table:
+        """A row for all and one a bin."""
+        rows: list[tuple[str, ...]] = [("all", *_number_cells(self.errors))]
+        for (low, high), one in self.by_bin.items():
+            of = f"{low:g} to below {high:g}" if high != math.inf else f"{low:g} and more"
+            rows.append((of, *(("no face", "", "", "0") if one is None else _number_cells(one))))
+        columns = ("true value", "mean absolute error", "bias", f"within {self.errors.reach:g}", "faces")
+        return Table(f"{name}, 95 % intervals, faces that were found", columns, rows)
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; a bin holds what lies from its lower end up to below its upper."""
@@ -59,13 +78,14 @@ class NumberReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AttributeReport:
+class AttributeReport(Answer):
     """What `evaluate` found: ``classes`` or ``number`` is None, as the attribute is the other.
 
     ``curves`` are one-against-rest ROCs of the classes that have one. ``unknown`` counts labels that are no
     class of the model: those faces are in no figure. ``unlabelled``, ``elsewhere`` and ``unusable`` rows
     have no such label, belong to another split, or ended without a face when the manifest was made.
-    ``compared`` is with how many training rows the leak check compared.
+    ``compared`` is with how many training rows the leak check compared, ``trained`` whether the model was
+    trained here.
     """
 
     attribute: str
@@ -77,10 +97,11 @@ class AttributeReport:
     unlabelled: int
     elsewhere: int
     unusable: int
-    compared: Mapping[str, Compared]
+    compared: Mapping[str, LeakCheck]
     classes: ClassificationRates | None
     curves: Mapping[str, RocCurve]
     number: NumberReport | None
+    trained: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; ``faces`` counts the labelled ones, found or not."""
@@ -91,16 +112,107 @@ class AttributeReport:
             "pictures": self.pictures,
             "faces": self.faces,
             "subjects": self.subjects,
-            "failures_to_acquire": len(self.failures),
-            "failures": [failure.to_json() for failure in self.failures],
+            **failures_json(self.failures),
             "labels_of_no_class": dict(self.unknown),
             "rows_without_label": self.unlabelled,
             "rows_of_other_splits": self.elsewhere,
-            "rows_unusable": self.unusable,
-            "leak_check": {run: one.rows for run, one in self.compared.items()},
-            "chosen_on": {run: one.chosen_on for run, one in self.compared.items()},
+            "rows_without_a_face": self.unusable,
+            **leak_json(self.compared),
             **found.to_json(),
         }
+
+    def told(self) -> Iterator[str | Table]:
+        """Counts, what is in no figure, and the rates of classes or the errors of a number."""
+        yield (
+            f"{quantity(self.faces, 'labelled face')} of {quantity(self.subjects, 'subject')} in "
+            f"{quantity(self.pictures, 'picture')}; {len(self.failures):,} not found"
+        )
+        if self.subjects == self.pictures == self.faces:
+            yield "no subjects are labelled: each picture is taken for another person"
+        yield from alone(self.subjects, "person")
+        for name, count in self.unknown.items():
+            yield f"{count:,} labelled {name}, which is no class of the model: in no figure"
+        for count, which in (
+            (self.unlabelled, "without the label"),
+            (self.elsewhere, "of other splits"),
+            (self.unusable, "without a usable face"),
+        ):
+            if count:
+                yield f"{quantity(count, 'row')} {which} left out"
+        yield from told(self.compared)
+        if self.trained and not any(one.rows for one in self.compared.values()):
+            yield "the model's folder holds no manifest: whether it was trained on these is not known"
+        if self.classes is not None:
+            yield from _told_of_classes(self.attribute, self.classes)
+        if self.number is not None:
+            yield self.number.table(self.attribute)
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Confusion, ROC and calibration of classes; of a number its errors by bin."""
+        title = self.attribute.capitalize()
+        if self.number is not None:
+            from lineament.plots.number_bins import number_bins_figure
+
+            return {"errors_by_bin": number_bins_figure(self.number.by_bin, title=title)}
+        from lineament.plots.calibration import calibration_figure
+        from lineament.plots.class_roc import class_roc_figure
+        from lineament.plots.confusion import confusion_figure
+
+        rates = self.classes
+        assert rates is not None
+        areas = {one.name: one.auc.value for one in rates.classes if one.auc is not None}
+        names = [one.name for one in rates.classes]
+        return {
+            "confusion": confusion_figure(rates.confusion, names, title=f"{title}: confusion"),
+            "roc": class_roc_figure(self.curves, areas, title=title),
+            "calibration": calibration_figure(
+                rates.calibration, rates.expected_calibration_error, title=f"{title}: calibration"
+            ),
+        }
+
+
+def _told_of_classes(attribute: str, rates: ClassificationRates) -> Iterator[str | Table]:
+    figures: dict[str, tuple[Rate | None, int]] = {
+        "accuracy (not found is wrong)": (rates.accuracy, rates.accuracy.n),
+        "accuracy of the faces found": (rates.accuracy_of_answers, rates.accuracy_of_answers.n),
+        **{f"top-{k}": (rate, rate.n) for k, rate in rates.top_k.items()},
+        "balanced accuracy": (rates.macro_recall, rates.macro_recall.n),
+        "F1, mean over classes": (rates.macro_f1, rates.macro_f1.n),
+        "AUC, mean over classes": (rates.macro_auc, rates.macro_f1.n),
+        "expected calibration error": (
+            rates.expected_calibration_error,
+            rates.expected_calibration_error.n,
+        ),
+    }
+    rows = [(name, _cell(rate), count) for name, (rate, count) in figures.items()]
+    yield Table(attribute, ("figure", "value, 95 %", "faces"), rows)
+    yield Table(
+        "By class, faces that were found",
+        ("class", "faces", "precision", "recall", "F1", "AUC"),
+        [
+            (one.name, one.samples, *map(_cell, (one.precision, one.recall, one.f1, one.auc)))
+            for one in rates.classes
+        ],
+    )
+    names = [one.name for one in rates.classes]
+    if len(names) <= _MOST_CONFUSED:
+        rows_of = zip(names, rates.confusion.tolist(), strict=True)
+        yield Table(
+            "Confusion: rows are true, columns predicted",
+            ("", *names),
+            [(name, *map(str, counts)) for name, counts in rows_of],
+        )
+    if rates.empty:
+        yield f"no face of: {', '.join(rates.empty)}; of these nothing can be said"
+
+
+def _cell(rate: Rate | None) -> str:
+    return "not defined" if rate is None else str(rate)
+
+
+def _number_cells(errors: NumberErrors) -> tuple[str, ...]:
+    rates = (errors.mean_absolute_error, errors.bias, errors.within)
+    return (*map(str, rates), f"{errors.bias.n:,}")
 
 
 def open_labels(data: Path, attribute: str) -> Manifest:
@@ -172,6 +284,7 @@ def evaluate(
         classes=classes,
         curves=answers.curves() if classes is not None else {},
         number=number,
+        trained=any(isinstance(one, Trained) for one in analyzer.attributes if attribute in one.names),
     )
 
 

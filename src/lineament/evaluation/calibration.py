@@ -8,26 +8,31 @@ says so.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lineament.analyzer import Analyzer
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import ConfigError, InsufficientData
-from lineament.evaluation.capture import Captures
+from lineament.evaluation.capture import Captures, capture
 from lineament.evaluation.enough_people import FEWEST, explained, explained_for_both
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.gallery_split import split_pictures
 from lineament.evaluation.people import LabelledPictures
 from lineament.io.calibration_file import Calibration
+from lineament.protocols import Advance
 from lineament.scoring import identification as searches
 from lineament.scoring import intervals, operating_points, probability, similarity, thresholds
 from lineament.scoring.comparisons import compare
 from lineament.scoring.intervals import ErrorRate
 from lineament.scoring.operating_points import OperatingPoint
 from lineament.scoring.probability import Method, Probability
+from lineament.scoring.rate import Rate
 from lineament.scoring.similarity import Index
 from lineament.scoring.templates import fuse
 from lineament.types import Float32, ModelId, Threshold
@@ -61,6 +66,45 @@ class Plan:
             raise ConfigError(f"the share held out is 0 or more and below 1, got {self.hold_out}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationReport(PeopleReport):
+    """What `calibrate` chose, to be told."""
+
+    found: Calibration
+    captures: Captures
+
+    def to_json(self) -> dict[str, Any]:
+        """The threshold with its provenance, and how it was chosen and measured."""
+        return {"threshold": self.found.threshold.to_json(), **self.found.record}
+
+    def told(self) -> Iterator[str | Table]:
+        """The threshold, both error rates on the people held out, and what the probability is worth."""
+        threshold, record = self.found.threshold, self.found.record
+        chosen, measured, check = record["chosen_on"], record["measured"], record["probability_check"]
+        unit = "comparison" if threshold.kind == "FMR" else "search"
+        yield (
+            f"threshold {threshold.value:.4f} for {threshold.kind} <= {threshold.target_rate:g}, chosen on "
+            f"{quantity(chosen['comparisons'], unit)} of {quantity(chosen['subjects'], 'person')}"
+        )
+        yield record["chosen_and_measured"]
+        rows = []
+        for name in ("fmr", "fpir", "fnmr", "fnir"):
+            if name in measured and measured[name] is None:
+                rows.append((name.upper(), measured["unsupported"].get(name, "")))
+            elif name in measured:
+                rate = Rate.from_json(measured[name])
+                rows.append((name.upper(), f"{rate}, n = {rate.n:,}"))
+        title = f"Measured on {quantity(measured['subjects'], 'person')}"
+        yield Table(title, ("rate", "value, 95 %"), rows)
+        if self.found.probability is None:
+            yield f"no probability: {check['refused']}"
+        else:
+            yield (
+                f"probability ({check['method']}, for pairs as likely mated as not): expected calibration "
+                f"error {check['expected_calibration_error']:.4f}, Brier score {check['brier']:.4f}"
+            )
+
+
 def choose(
     embeddings: Float32, subjects: Any, rates: Sequence[float], model: ModelId, measured_on: str
 ) -> list[tuple[Threshold, OperatingPoint]]:
@@ -75,6 +119,15 @@ def choose(
         thresholds.require(rate, found.total, "FMR", "non-mated comparisons")
     points = operating_points.from_comparisons(found, rates)
     return [(_threshold(p.threshold, p.target_rate, p.fmr, model, measured_on), p) for p in points]
+
+
+def measure(
+    people: LabelledPictures, analyzer: Analyzer, *, plan: Plan, advance: Advance | None = None
+) -> CalibrationReport:
+    """Analyse every picture once and `calibrate`."""
+    captures = capture(analyzer, people.pictures, advance, people.boxes)
+    found = calibrate(people, captures, plan, dict(analyzer.settings.measured()))
+    return CalibrationReport(found, captures)
 
 
 def calibrate(
@@ -226,7 +279,7 @@ def _probability(
     return curve, {
         "method": plan.method,
         "prior": 0.5,
-        "ece": found.ece,
+        "expected_calibration_error": found.ece,
         "brier": found.brier,
         "bins": [list(one) for one in found.bins],
         "checked_on": APART if plan.hold_out else SAME_DATA,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer, central_face
 from lineament.counting import quantity
+from lineament.embedders import _mirrored
 from lineament.errors import (
     ConfigError,
     FaceError,
@@ -35,9 +37,22 @@ class Failure:
     message: str
     refused: bool
 
+    def __str__(self) -> str:
+        return f"failure to acquire: {self.source}: {self.type}: {self.message}"
+
     def to_json(self) -> dict[str, str]:
         """Plain text."""
         return {"source": self.source, "type": self.type, "message": self.message}
+
+
+def failures_json(failures: Sequence[Failure]) -> dict[str, Any]:
+    """The part of an answer that tells how many there are, and which."""
+    return {"failures_to_acquire": len(failures), "failures": [one.to_json() for one in failures]}
+
+
+def count_refused(failures: Sequence[Failure]) -> int:
+    """How many of the pictures could not be read at all."""
+    return sum(failure.refused for failure in failures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +69,11 @@ class Captures:
     def failed(self) -> NDArray[np.bool_]:
         """Which pictures gave no face, ``(N,)``."""
         return np.asarray(np.isnan(self.embeddings).any(axis=1))
+
+    @property
+    def system(self) -> str:
+        """In words how many embeddings a face has here."""
+        return _mirrored.SUMMED if self.model.name.endswith(_mirrored.MARK) else _mirrored.SINGLE
 
 
 def rate_key(rate: float) -> str:

@@ -6,11 +6,9 @@ recall and F1 are told at the threshold that it is used at, or at a stated score
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -18,16 +16,15 @@ from lineament import registry
 from lineament.analyzer import Analyzer
 from lineament.errors import InsufficientData
 from lineament.evaluation.capture import Failure
+from lineament.evaluation.detection_report import DetectionReport
 from lineament.evaluation.truths import TruePicture, Truths
-from lineament.kinds import NO_GROUP, noun
+from lineament.kinds import NO_GROUP, found_by, noun
 from lineament.protocols import Advance, Detector
 from lineament.scoring import detection_rates, matching, wider
-from lineament.scoring.detection import Curve, curve
-from lineament.scoring.detection_rates import DetectionRates
+from lineament.scoring.detection import curve
 from lineament.scoring.matching import Mask, Matches, PictureBoxes
 from lineament.scoring.rate import Rate
 from lineament.scoring.resampling import RESAMPLES
-from lineament.scoring.thresholds import RULE_OF
 from lineament.types import Faces, Float64, Outcome
 
 LOWEST_SCORE = 0.02
@@ -67,88 +64,6 @@ def open_detector(spec: str) -> OpenDetector:
     return OpenDetector(lowered, spec, float(own), LOWEST_SCORE)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DetectionReport:
-    """What `evaluate` found.
-
-    ``boxes`` are the pictures with truths and detections, in the order of ``truths.pictures``, followed by
-    one that stands for all missing pictures, if any. ``wider`` holds the levels that have faces;
-    ``wider_levels`` tells whether the faces' label ``level`` or their height says which. ``curve`` is at
-    IoU 0.5.
-    """
-
-    truths: Truths
-    boxes: tuple[PictureBoxes, ...]
-    matches: Matches
-    rates: DetectionRates
-    curve: Curve
-    by_size: Mapping[str, Rate | None]
-    by_label: Mapping[str, Mapping[str, Rate]]
-    wider: Mapping[str, Rate]
-    wider_levels: str
-    failures: tuple[Failure, ...]
-    min_side: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers; the keys are explained in docs/reference/detection-metrics.md."""
-        truths = self.truths
-        return {
-            "images": len(truths.pictures),
-            "truths": self.matches.truths,
-            "truths_ignored": len(self.matches.counted) - self.matches.truths,
-            "detections": len(self.matches.scores),
-            "min_side": self.min_side,
-            **self.rates.to_json(),
-            "best_f1": self._best(),
-            "by_size": {name: _json(rate) for name, rate in self.by_size.items()},
-            "by_label": {
-                label: {value: rate.to_json() for value, rate in rates.items()}
-                for label, rates in self.by_label.items()
-            },
-            "wider": {level: rate.to_json() for level, rate in self.wider.items()},
-            "wider_levels_by": self.wider_levels,
-            "failures": [failure.to_json() for failure in self.failures],
-            "faces_of_missing_pictures": truths.missing_faces,
-            "pictures_with_unusable_labels": dict(truths.unusable),
-            "pictures_elsewhere": truths.elsewhere,
-            "pictures_without_labels": truths.unlabelled,
-            "label_format": truths.format,
-            "split": truths.split or "all",
-            "pictures_of_other_splits": truths.other_splits,
-            "boxes": dict(truths.boxes),
-            "boxes_of_other_classes": dict(truths.other_kinds),
-            "label_problems": dict(truths.problems),
-        }
-
-    def by_picture(self) -> dict[str, dict[str, tuple[float, float]]]:
-        """Numerator and denominator of precision and recall by picture, under digests of the paths."""
-        right, wrong, truths = detection_rates.by_picture(self.matches, self.rates.score)
-        names = [
-            hashlib.sha256(one.path.encode("utf-8", "surrogateescape")).hexdigest()[:20]
-            for one in self.truths.pictures
-        ]
-        names += ["missing"] * (len(right) - len(names))
-        return {
-            "recall": {n: (float(r), float(t)) for n, r, t in zip(names, right, truths, strict=True)},
-            "precision": {n: (float(r), float(r + w)) for n, r, w in zip(names, right, wrong, strict=True)},
-        }
-
-    def _best(self) -> dict[str, Any] | None:
-        if not len(self.curve.scores):
-            return None
-        i, truths = self.curve.best, self.matches.truths
-        few = truths < RULE_OF
-        return {
-            "score": None if few else float(self.curve.scores[i]),
-            "precision": float(self.curve.precision[i]),
-            "recall": float(self.curve.recall[i]),
-            "f1": float(self.curve.f1[i]),
-            "truths": truths,
-            "note": "chosen on these very pictures: it flatters"
-            + (f"; no score is named: that needs {RULE_OF} truths, you have {truths}" if few else ""),
-        }
-
-
 def evaluate(
     truths: Truths,
     opened: OpenDetector,
@@ -166,7 +81,7 @@ def evaluate(
     counts.
     """
     found, failures = _search(truths, opened, workers, advance)
-    return compare(
+    report = compare(
         truths,
         found,
         failures,
@@ -174,6 +89,7 @@ def evaluate(
         min_side=min_side,
         resamples=resamples,
     )
+    return replace(report, finds=found_by(opened.detector), lowest=opened.lowest)
 
 
 def compare(
@@ -310,7 +226,3 @@ def _wider(
 
 def _levels_by(labels: Sequence[Mapping[str, str | float]]) -> str:
     return "label" if any(one.get("level") in wider.LEVEL_HEIGHTS for one in labels) else "height"
-
-
-def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
-    return None if rate is None else rate.to_json()

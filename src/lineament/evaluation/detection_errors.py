@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lineament.errors import PictureError
-from lineament.evaluation.detection import DetectionReport
+from lineament.evaluation.detection_report import DetectionReport
 from lineament.io import images, spreadsheets
 from lineament.io.own_files import DRAWING, ERROR_TABLE
 from lineament.io.writing import make_folder, replacing

@@ -7,9 +7,10 @@ are counted and in no rate: nothing the models could answer would be right, or k
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,22 +18,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
+from lineament.answers import Answer, Table
 from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.errors import ConfigError, InsufficientData, SplitError
-from lineament.evaluation.trained_on import Compared, require_unseen
+from lineament.evaluation.trained_on import LeakCheck, leak_json, require_unseen, told
 from lineament.geometry.boxes import nearest_to
 from lineament.geometry.placing import place
 from lineament.io.manifest import Manifest, ManifestRow
+from lineament.io.own_files import ANSWERS, LINE_END
+from lineament.io.writing import replacing
 from lineament.protocols import Advance
 from lineament.scoring import numbers, proportions
+from lineament.scoring.numbers import NumberErrors
 from lineament.scoring.rate import Rate
 from lineament.types import AttributeScores, Outcome
 
 SUBJECT = "subject"
 Ending = Literal["right", "wrong", "missed", "refused", "unknown_class", "not_placed"]
 ENDINGS: tuple[Ending, ...] = ("right", "wrong", "missed", "refused", "unknown_class", "not_placed")
-RATED: tuple[Ending, ...] = ("right", "wrong", "missed", "refused")
+RATED: Mapping[Ending, str] = {
+    "right": "detected and named right",
+    "wrong": "detected and named wrong",
+    "missed": "not detected",
+    "refused": "picture refused",
+}
+"""The endings that rates are of, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class LabelledFace:
 
 
 @dataclass(frozen=True, slots=True)
-class EndToEnd:
+class EndToEnd(Answer):
     """Every labelled face of the evaluated pictures, and what else was found in them.
 
     ``pictures`` counts how pictures ended. ``extra`` is the number of detections that are no labelled face,
@@ -73,14 +84,14 @@ class EndToEnd:
     unlabelled: int
     elsewhere: int
     unusable: int
-    compared: Mapping[str, Compared]
+    compared: Mapping[str, LeakCheck]
 
     @property
     def rated(self) -> tuple[LabelledFace, ...]:
         """The faces that rates are of."""
         return tuple(face for face in self.faces if face.ending in RATED)
 
-    def share(self, *endings: Ending, among: Sequence[Ending] = RATED) -> Rate | None:
+    def share(self, *endings: Ending, among: Collection[Ending] = RATED) -> Rate | None:
         """The share of faces that ended so, its interval clustered by subject; None among no faces."""
         faces = [face for face in self.faces if face.ending in among]
         if not faces:
@@ -103,33 +114,93 @@ class EndToEnd:
             "labelled_faces": len(self.faces),
             "rows_without_label": self.unlabelled,
             "rows_of_other_splits": self.elsewhere,
-            "rows_unusable": self.unusable,
+            "rows_without_a_face": self.unusable,
             "classes": len(self.classes),
-            "leak_check": {run: one.rows for run, one in self.compared.items()},
-            "chosen_on": {run: one.chosen_on for run, one in self.compared.items()},
+            **leak_json(self.compared),
             "detections": self.detections,
-            "detection_misses": _json(self.share("missed")),
-            "refused": _json(self.share("refused")),
-            "false_detections": None if self.extra is None else _json(self._extra_share()),
+            "detection_misses": Rate.json_of(self.share("missed")),
+            "refused": Rate.json_of(self.share("refused")),
+            "false_detections": None if self.extra is None else Rate.json_of(self._extra_share()),
         }
         if self.is_number:
-            there = [face for face in self.faces if face.ending == "right"]
-            found["detected"] = _json(self.share("right"))
-            if there:
-                found |= numbers.errors(
-                    *zip(*((f.truth, f.said, f.whose) for f in there), strict=True)
-                ).to_json()
-            return found
+            errors = self._errors()
+            return (
+                found
+                | {"detected": Rate.json_of(self.share("right"))}
+                | ({} if errors is None else errors.to_json())
+            )
         return found | {
-            "end_to_end_accuracy": _json(self.share("right")),
-            "classification_errors": _json(self.share("wrong")),
-            "accuracy_of_detected": _json(self.share("right", among=("right", "wrong"))),
+            "end_to_end_accuracy": Rate.json_of(self.share("right")),
+            "classification_errors": Rate.json_of(self.share("wrong")),
+            "accuracy_of_detected": Rate.json_of(self.share("right", among=("right", "wrong"))),
             "chance": 1 / len(self.classes) if self.classes else None,
             "confusions": [
                 {"truth": truth, "said": said, "faces": count}
                 for (truth, said), count in self.confusions().most_common()
             ],
         }
+
+    def told(self) -> Iterator[str | Table]:
+        """Counts, how the labelled faces ended, what they were taken for, and what is in no rate."""
+        p = self.pictures
+        yield (
+            f"{quantity(p['total'], 'picture')} ({p.get('ok', 0):,} with a face found, "
+            f"{p.get('no_face', 0):,} without, {p.get('refused', 0):,} refused), "
+            f"{quantity(len(self.faces), 'labelled face')}, {quantity(self.detections, 'detection')}; "
+            f"{self.attribute}: {quantity(len(self.classes), 'class') if self.classes else 'no classes'}"
+        )
+        ends = Counter(face.ending for face in self.faces)
+        what = {**RATED, "right": "detected"} if self.is_number else RATED
+        rows = [
+            (label, ends[ending], _cell(self.share(ending)))
+            for ending, label in what.items()
+            if not (self.is_number and ending == "wrong")
+        ]
+        yield Table("How the labelled faces ended", ("", "faces", "share, 95 %"), rows)
+        if not self.is_number:
+            alone = self.share("right", among=("right", "wrong"))
+            whole = _cell(self.share("right"))
+            yield f"accuracy end to end {whole}; of the detected faces alone {_cell(alone)}"
+            for (truth, said), count in self.confusions().most_common(5):
+                yield f"  {truth} taken for {said}: {count}"
+        elif (errors := self._errors()) is not None:
+            error = errors.mean_absolute_error
+            words = f"{error.value:.2f} ({error.span('.2f')}), n = {error.n}"
+            yield f"mean absolute error of the detected: {words}"
+        if self.extra is not None:
+            extra = quantity(self.extra, "detection is")
+            yield f"{extra} no labelled face, in pictures where all have boxes"
+        unrated: dict[Ending, str] = {
+            "unknown_class": "of classes the model was never shown",
+            "not_placed": "without a box in pictures with several",
+        }
+        for ending, which in unrated.items():
+            if count := ends[ending]:
+                yield f"in no rate: {quantity(count, 'face')} {which}"
+        for count, which in (
+            (self.unlabelled, f"without a {self.attribute}"),
+            (self.elsewhere, "of other splits"),
+            (self.unusable, "that ended without a face when the data were made"),
+        ):
+            if count:
+                yield f"left out: {quantity(count, 'row')} {which}"
+        for run, one in self.compared.items():
+            checked = f"none of the {quantity(one.rows, 'picture')} that shaped it is among these"
+            yield f"leak check, {run}: {checked if one.rows else 'no manifest to compare with'}"
+        yield from told(self.compared)
+
+    def _errors(self) -> NumberErrors | None:
+        """Of a number; None where no face was detected."""
+        there = [face for face in self.faces if face.ending == "right"]
+        if not there:
+            return None
+        return numbers.errors(*zip(*((f.truth, f.said, f.whose) for f in there), strict=True))
+
+    def write_faces(self, path: Path) -> Path:
+        """Write how each face ended, one JSON object a line; raises `OutputError`, `WouldOverwrite`."""
+        with replacing(path, ANSWERS) as file:
+            file.writelines(json.dumps(asdict(face), sort_keys=True) + LINE_END for face in self.faces)
+        return path
 
     def confusions(self) -> Counter[tuple[str, str]]:
         """How often which class was taken for which."""
@@ -305,5 +376,5 @@ def _text(truth: str | float) -> str:
     return truth if isinstance(truth, str) else tables.number_text(truth)
 
 
-def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
-    return None if rate is None else rate.to_json()
+def _cell(rate: Rate | None) -> str:
+    return "" if rate is None else str(rate)

@@ -77,6 +77,16 @@ def explained_for_both(subjects: Sequence[str], hold_out: float) -> str:
     return f"{there}, and a part of {hold_out:g} is held out to check it on; bring {wanted}"
 
 
+def alone(units: int, one: str) -> list[str]:
+    """What figures of a single picture or person, of which there are ``units``, are worth."""
+    if units != 1:
+        return []
+    return [
+        f"warning: all of it is of one {one}: the figures tell next to nothing of others, and the "
+        "intervals are those of a single trial, or none"
+    ]
+
+
 def _are(count: int) -> str:
     return f"{count} {'is' if count == 1 else 'are'}"
 

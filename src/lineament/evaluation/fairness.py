@@ -6,16 +6,22 @@ it: there the false match rate is highest, because people of one group look more
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lineament.analyzer import Analyzer
+from lineament.answers import Table
+from lineament.counting import quantity
 from lineament.errors import InsufficientData
-from lineament.evaluation.capture import Captures
+from lineament.evaluation.capture import Captures, capture, failures_json
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.groups import Groups
 from lineament.evaluation.people import LabelledPictures
+from lineament.io import catalog
+from lineament.protocols import Advance
 from lineament.scoring import fairness, intervals
 from lineament.scoring.comparisons import compare
 from lineament.scoring.fairness import Spread
@@ -37,7 +43,7 @@ class GroupResult:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "people": self.people,
+            "subjects": self.people,
             "pictures": self.pictures,
             "failures_to_acquire": self.failures,
             "fmr": None if self.fmr is None else self.fmr.rate.to_json(),
@@ -46,8 +52,8 @@ class GroupResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class FairnessReport:
+@dataclass(frozen=True, slots=True, eq=False)
+class FairnessReport(PeopleReport):
     """Every group and the spread between them; ``unlabelled`` people have no group and are left out."""
 
     attribute: str
@@ -58,6 +64,7 @@ class FairnessReport:
     fmr_spread: Spread | None
     fnmr_spread: Spread | None
     unlabelled: int
+    captures: Captures
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the keys are explained in docs/howto/evaluate-fairness.md."""
@@ -69,7 +76,60 @@ class FairnessReport:
             "fmr_worst_over_best": None if self.fmr_spread is None else self.fmr_spread.to_json(),
             "fnmr_worst_over_best": None if self.fnmr_spread is None else self.fnmr_spread.to_json(),
             "people_without_a_group": self.unlabelled,
+            **failures_json(self.captures.failures),
         }
+
+    def rules(self) -> dict[str, Any]:
+        """Which groups were compared."""
+        return {"by": self.attribute, "groups": sorted(self.groups)}
+
+    def system(self) -> dict[str, str]:
+        """The threshold that decided."""
+        return {"threshold": str(self.threshold)}
+
+    def told(self) -> Iterator[str | Table]:
+        """The threshold, both rates of every group, and how far the worst is from the best."""
+        yield f"one threshold for all: {self.threshold}"
+        rows = [("everybody", "", "", str(self.fmr.rate), str(self.fnmr.rate))]
+        for name, group in self.groups.items():
+            fmr, fnmr = (
+                group.unsupported[kind] if rate is None else str(rate.rate)
+                for kind, rate in (("fmr", group.fmr), ("fnmr", group.fnmr))
+            )
+            rows.append((name, f"{group.people:,}", f"{group.pictures:,}", fmr, fnmr))
+        yield Table(
+            f"By {self.attribute}", ("group", "people", "pictures", "FMR, 95 %", "FNMR, 95 %"), rows
+        )
+        for kind, spread in (("FMR", self.fmr_spread), ("FNMR", self.fnmr_spread)):
+            if spread is None:
+                yield f"{kind}: no ratio, fewer than two groups are large enough"
+                continue
+            low, high = spread.interval.low, spread.interval.high
+            yield (
+                f"{kind}: worst {spread.worst}, best {spread.best}, "
+                f"{spread.value:.2f} times ({low:.2f} to {high:.2f})"
+            )
+        if self.unlabelled:
+            yield f"{quantity(self.unlabelled, 'person has')} no label: left out"
+
+
+def measure(
+    people: LabelledPictures,
+    analyzer: Analyzer,
+    *,
+    groups: Groups,
+    attribute: str,
+    threshold: Threshold | None = None,
+    target_fmr: float = 1e-3,
+    advance: Advance | None = None,
+) -> FairnessReport:
+    """Analyse every picture once and `evaluate`, at the card's threshold where none is given.
+
+    Raises `InsufficientData`, and `ConfigError` for an analyzer without an embedder.
+    """
+    captures = capture(analyzer, people.pictures, advance, people.boxes)
+    threshold = threshold or catalog.card(captures.model.name).threshold(target_fmr)
+    return evaluate(people, captures, groups, attribute, threshold)
 
 
 def evaluate(
@@ -117,6 +177,7 @@ def evaluate(
         fmr_spread=fairness.spread({n: g.fmr for n, g in results.items() if g.fmr is not None}),
         fnmr_spread=fairness.spread({n: g.fnmr for n, g in results.items() if g.fnmr is not None}),
         unlabelled=len(set(people.subjects) - set(groups)),
+        captures=captures,
     )
 
 

@@ -25,7 +25,7 @@ from lineament.scoring.similarity import Index
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class GallerySplit:
     """What becomes of each picture.
 
     ``enrolled`` are tuples of picture indexes, one tuple an enrolled subject; ``mated`` ``(M,)`` and
@@ -52,7 +52,7 @@ def split(
     hold_back: float = 0.2,
     gallery_photos: int = 1,
     seed: int = 0,
-) -> Split:
+) -> GallerySplit:
     """Divide people (name, paths of photos) as the module describes; ``root`` is the folder of all.
 
     ``hold_back`` is a share of the people below 1, a number of people from 2 on.
@@ -100,7 +100,7 @@ def split(
             f"nobody has more than {quantity(gallery_photos, 'photo')}, so no mated probe is left; enrol "
             "fewer"
         )
-    return Split(
+    return GallerySplit(
         tuple(pictures),
         tuple(enrolled),
         np.array(mated, np.intp),
@@ -113,7 +113,7 @@ def split(
 
 def split_pictures(
     people: LabelledPictures, *, hold_back: float = 0.2, gallery_photos: int = 1, seed: int = 0
-) -> Split:
+) -> GallerySplit:
     """`split` of labelled pictures: the parts index ``people``'s own rows, in their own order."""
     rows: dict[str, int] = {}
     photos: dict[str, list[str]] = {}

@@ -6,17 +6,21 @@ of it and set beside what the FMR of single comparisons predicts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
+from lineament.answers import Table
+from lineament.counting import quantity
 from lineament.errors import InsufficientData, UnknownName
-from lineament.evaluation.capture import Captures, capture, rate_key
-from lineament.evaluation.gallery_split import Split, split_pictures
+from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
+from lineament.evaluation.evaluated import PeopleReport
+from lineament.evaluation.gallery_split import GallerySplit, split_pictures
 from lineament.evaluation.people import LabelledPictures, open_people
 from lineament.io import catalog
 from lineament.protocols import Advance
@@ -29,8 +33,12 @@ from lineament.scoring.templates import fuse
 from lineament.shown import shown
 from lineament.types import Float32, Threshold
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 CMC_RANKS = (1, 2, 3, 5, 10, 20, 50)
 GROWTH_SIZES = (10, 20, 50)
+HELD_BACK_BY = "the lowest SHA-256 of seed/name"
 GROWTH_ASSUMES = (
     "1 - (1 - FMR)^N: one template a person, comparisons of a probe with different people independent, "
     "the same FMR for every probe; where probes differ the truth is lower"
@@ -47,6 +55,10 @@ class SearchPoint:
     threshold: Threshold
     fpir: ErrorRate
     fnir: ErrorRate
+
+    def row(self, name: str) -> tuple[str, ...]:
+        """The cells of a table: what the threshold is for, its value, and both rates."""
+        return name, f"{self.threshold.value:.4f}", str(self.fpir.rate), str(self.fnir.rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,15 @@ class Growth:
     comparisons: int
     steps: tuple[GrowthStep, ...]
 
+    def table(self) -> Table:
+        """A row a size."""
+        return Table(
+            f"FPIR by the size of the gallery at threshold {self.threshold.value:.4f} "
+            f"(FMR {self.fmr:.3g} of {quantity(self.comparisons, 'comparison')})",
+            ("people enrolled", "FPIR measured, 95 %", "1 - (1 - FMR)^N"),
+            [(f"{s.enrolled:,}", str(s.fpir), f"{s.predicted:.3g}") for s in self.steps],
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
         return {
@@ -86,22 +107,22 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IdentificationReport:
+class IdentificationReport(PeopleReport):
     """What `evaluate` found.
 
     ``points`` are the target FPIRs that the non-mated searches support, ``unsupported`` says of the others
-    what they would need. ``at_card`` is the model's own threshold, as a gallery would use it, or the one
+    what they would need. ``elsewhere`` is the model's own threshold, as a gallery would use it, or the one
     given.
     """
 
-    split: Split
+    split: GallerySplit
     captures: Captures
     mated: Searches
     nonmated_top: Float32
     rank1: ErrorRate
     points: tuple[SearchPoint, ...]
     unsupported: dict[float, str]
-    at_card: SearchPoint | None
+    elsewhere: SearchPoint | None
     closed_set: dict[int, Rate]
     growth: Growth | None
 
@@ -129,9 +150,8 @@ class IdentificationReport:
             "non_mated_probes": len(self.split.nonmated),
             "non_mated_subjects": len(np.unique(self.split.strangers)),
             "pictures": len(self.split.pictures),
-            "failures_to_acquire": len(self.captures.failures),
             "failures_to_enrol": self.failures_to_enrol,
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             "people_without_pictures": self.split.empty,
             "pictures_without_person": self.split.loose,
             "files_left_out": self.split.skipped,
@@ -146,13 +166,46 @@ class IdentificationReport:
             },
             "investigation_is": "FNIR at rank R without a threshold: a person reads R candidates",
             "fpir_growth": None if self.growth is None else self.growth.to_json(),
-            "held_back_by": "the lowest SHA-256 of seed/name",
+            "held_back_by": HELD_BACK_BY,
             "thresholds_chosen_on": SAME_DATA,
             "unsupported": {rate_key(rate): reason for rate, reason in self.unsupported.items()},
             "threshold": None if self.threshold is None else self.threshold.to_json(),
             "operating_points": {rate_key(p.threshold.target_rate): _point_json(p) for p in self.points},
-            "at_card_threshold": None if self.at_card is None else _point_json(self.at_card),
+            "at_other_threshold": None if self.elsewhere is None else _point_json(self.elsewhere),
             "model": str(self.captures.model),
+        }
+
+    def told(self) -> Iterator[str | Table]:
+        """Counts, ranks, the operating points, and how FPIR grows with the gallery."""
+        parts = self.split
+        strangers = len(np.unique(parts.strangers))
+        yield (
+            f"{quantity(len(parts.pictures), 'picture')}: "
+            f"{quantity(len(parts.enrolled) - self.failures_to_enrol, 'person')} enrolled, "
+            f"{len(parts.mated):,} mated and {quantity(len(parts.nonmated), 'non-mated probe')} "
+            f"({quantity(strangers, 'person')} held back, {HELD_BACK_BY}); "
+            f"{quantity(len(self.captures.failures), 'failure')} to acquire, "
+            f"{quantity(self.failures_to_enrol, 'person')} not enrolled for it; {self.captures.system}"
+        )
+        ranks = ", ".join(f"{rank}: {rate}" for rank, rate in self.closed_set.items())
+        yield f"closed set, no threshold: share of mates within rank {ranks}"
+        rows = [point.row(f"FPIR {point.threshold.target_rate:g}") for point in self.points]
+        rows += [(f"FPIR {rate:g}", "", reason, "") for rate, reason in self.unsupported.items()]
+        if self.elsewhere is not None:
+            given = self.elsewhere.threshold
+            rows.append(self.elsewhere.row(f"given: {given.kind} {given.target_rate:g}"))
+        yield Table("Open set", ("threshold for", "value", "FPIR, 95 %", "FNIR at rank 1, 95 %"), rows)
+        yield SAME_DATA
+        if self.growth is not None:
+            yield self.growth.table()
+
+    def figures(self) -> Mapping[str, Figure]:
+        """FNIR against FPIR, and the CMC."""
+        from lineament.plots.searches import cmc_figure, open_set_figure
+
+        return {
+            "open_set": open_set_figure(self.mated, self.nonmated_top),
+            "cmc": cmc_figure(self.mated, enrolled=len(self.split.enrolled)),
         }
 
 
@@ -184,7 +237,7 @@ def evaluate(
 
 
 def score(
-    parts: Split,
+    parts: GallerySplit,
     captures: Captures,
     *,
     target_fmr: float = 1e-3,
@@ -233,7 +286,7 @@ def score(
         rank1=_complement(not_first),
         points=tuple(points),
         unsupported=unsupported,
-        at_card=None if given is None else SearchPoint(given, *_rates(parts, mated, top, given.value)),
+        elsewhere=None if given is None else SearchPoint(given, *_rates(parts, mated, top, given.value)),
         closed_set={
             rank: intervals.estimate(intervals.by_subject(mated.rank > rank, parts.mates)).rate.complement()
             for rank in CMC_RANKS
@@ -243,7 +296,9 @@ def score(
     )
 
 
-def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tuple[ErrorRate, ErrorRate]:
+def _rates(
+    parts: GallerySplit, mated: Searches, top: Float32, threshold: float
+) -> tuple[ErrorRate, ErrorRate]:
     """FPIR and FNIR with intervals clustered by the subject of the probe: they hold for this gallery."""
     returned: NDArray[np.bool_] = top >= np.float64(threshold)
     fpir = intervals.estimate(intervals.by_subject(returned, parts.strangers))
@@ -251,7 +306,7 @@ def _rates(parts: Split, mated: Searches, top: Float32, threshold: float) -> tup
     return fpir, intervals.estimate(intervals.by_subject(missed, parts.mates))
 
 
-def growth(parts: Split, captures: Captures, gallery: Float32, threshold: Threshold) -> Growth:
+def growth(parts: GallerySplit, captures: Captures, gallery: Float32, threshold: Threshold) -> Growth:
     """FPIR of ever larger parts of the gallery ``(G, D)`` at one threshold, against the prediction."""
     known = gallery[~np.isnan(gallery).any(axis=1)]
     known = known[np.random.default_rng(0).permutation(len(known))]

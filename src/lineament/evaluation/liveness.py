@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
+from lineament.answers import Answer, Table
 from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InvalidArray, PictureError, UsageError
-from lineament.evaluation.capture import Failure
+from lineament.evaluation.capture import Failure, failures_json
 from lineament.evaluation.record import anonymous
 from lineament.io import sources
 from lineament.scoring import attack, thresholds
@@ -74,7 +75,7 @@ class BpcerAt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LivenessReport:
+class LivenessReport(Answer):
     """Rates at the threshold given, by jitter where there is any, and BPCER at fixed APCERs.
 
     ``shortfall`` says why a threshold that was chosen here is nothing to rely on.
@@ -93,7 +94,7 @@ class LivenessReport:
         return {
             "presentations": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
             "subjects": len(set(self.scored.presentations.subjects.tolist())),
-            "failures": [failure.to_json() for failure in self.scored.failures],
+            **failures_json(self.scored.failures),
             "threshold_from": self.threshold_from,
             "threshold_shortfall": self.shortfall,
             **self.rates.to_json(),
@@ -105,6 +106,45 @@ class LivenessReport:
             "unsupported": {f"{p.apcer:g}": p.unsupported for p in self.points if p.unsupported},
             "thresholds_chosen_on": SAME_DATA,
         }
+
+    def told(self) -> Iterator[str | Table]:
+        """The threshold, the errors of each kind, what another box changes, and BPCER at fixed APCERs."""
+        rates = self.rates
+        yield f"threshold {rates.threshold:g} ({self.threshold_from}); worst attack: {rates.worst}"
+        if self.shortfall is not None:
+            yield f"warning: {self.shortfall}"
+        yield self._errors()
+        if self.jitter is not None:
+            yield (
+                f"another box changes the decision of {self.jitter.changed} of the "
+                f"presentations ({quantity(self.jitter.boxes, 'box')} each)"
+            )
+        yield Table(
+            "BPCER at fixed APCER of the worst kind, threshold chosen on these very presentations",
+            ("APCER <=", "threshold", "BPCER, 95 %"),
+            [
+                (
+                    f"{p.apcer:g}",
+                    "" if p.unsupported else f"{p.threshold:.4g}",
+                    p.unsupported or str(p.rates.bpcer),
+                )
+                for p in self.points
+            ],
+        )
+
+    def _errors(self) -> Table:
+        worst = None if self.jitter is None else self.jitter.worst_case
+        columns = ["presentations", "error", "95 % interval", "of", "no answer"]
+        columns += [] if worst is None else ["worst box"]
+        rows = []
+        for name, rate in ((BONA_FIDE, self.rates.bpcer), *self.rates.apcer.items()):
+            genuine = name == BONA_FIDE
+            row = [f"{name} ({'BPCER' if genuine else 'APCER'})", f"{rate.value:.3g}", rate.span()]
+            row += [f"{rate.n:,}", f"{self.rates.no_answer[name]:,}"]
+            if worst is not None:
+                row.append(str(worst.bpcer if genuine else worst.apcer[name]))
+            rows.append(row)
+        return Table("Errors", columns, rows)
 
     def clusters(self) -> dict[str, Counts]:
         """By figure, each subject's errors and presentations, under digests of the names."""

@@ -100,10 +100,31 @@ class NearCopies:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RepeatedPictures:
+    """So many ``pictures`` are copies of others, in ``groups``, where no persons are compared."""
+
+    pictures: int
+    groups: int
+
+    def to_json(self) -> dict[str, int]:
+        """Plain numbers."""
+        return {"pictures": self.pictures, "groups": self.groups}
+
+    def warning(self) -> str | None:
+        """A line for people, or None where there is nothing to warn of."""
+        if not self.pictures:
+            return None
+        return (
+            f"warning: {quantity(self.pictures, 'picture is')} copies of others: their faces count "
+            "several times, and intervals are too narrow. Take copies out with lineament dataset clean"
+        )
+
+
 def repeated_pictures(
     manifest: Manifest, split: str | None, *, workers: int | None = None
-) -> dict[str, int]:
-    """How many ``pictures`` of a split are copies of others there, and in how many ``groups``.
+) -> RepeatedPictures:
+    """The pictures of a split that are copies of others there.
 
     It needs no embeddings: pictures are linked as a split links them.
     """
@@ -113,7 +134,7 @@ def repeated_pictures(
         {paths[i] for i in ids} for ids in linked(replace(manifest, rows=tuple(rows)), workers=workers)
     ]
     several = [len(group) for group in files if len(group) > 1]
-    return {"pictures": sum(several) - len(several), "groups": len(several)}
+    return RepeatedPictures(sum(several) - len(several), len(several))
 
 
 def near_copies(

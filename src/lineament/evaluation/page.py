@@ -7,22 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineament.errors import UnknownName
-from lineament.evaluation.compare import Compared
-from lineament.evaluation.record import Record, flat
+from lineament.evaluation.compare import ComparedFigure
+from lineament.evaluation.record import EvaluationRecord, flat
 from lineament.io import catalog, pages
 
 _WARNINGS = ("thresholds_chosen_on", "note", "warning")
 
 
 def render(
-    records: Sequence[Record], compared: Sequence[Compared] = (), *, title: str = "Evaluation"
+    records: Sequence[EvaluationRecord],
+    compared: Sequence[ComparedFigure] = (),
+    *,
+    title: str = "Evaluation",
 ) -> str:
     """The page of some records; ``compared`` are differences to show first."""
     values = {"title": title, "records": list(map(_section, records)), "compared": list(compared)}
     return pages.page("lineament.evaluation", "page.html.j2", values)
 
 
-def _section(record: Record) -> dict[str, Any]:
+def _section(record: EvaluationRecord) -> dict[str, Any]:
     answer = record.answer
     return {
         "title": record.title,
@@ -68,7 +71,7 @@ def _is_own_count(path: str, value: Any) -> bool:
     return _is_count(value) and not path.endswith(".n")
 
 
-def _cards(record: Record) -> Iterator[dict[str, Any]]:
+def _cards(record: EvaluationRecord) -> Iterator[dict[str, Any]]:
     """Cards of the catalogue's models that the system names."""
     known = {str(value).partition(":")[0].partition("@")[0] for value in record.system.values()}
     for name in sorted(known):

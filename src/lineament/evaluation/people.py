@@ -76,6 +76,12 @@ class LabelledPictures:
             "rows_without_a_face": self.unusable,
         }
 
+    def told(self) -> list[str]:
+        """That in one line, if there was anything."""
+        left = self.left_out()
+        words = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in left.items() if count)
+        return [f"left out: {words}"] if words else []
+
 
 def open_people(path: Path, split: str | None = None) -> LabelledPictures:
     """Pictures of a folder a person, or of the manifest at ``path`` or in that folder.

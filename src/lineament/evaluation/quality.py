@@ -6,18 +6,20 @@ the lower of its two pictures'. A failure to acquire is a non-match of the worst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineament.analyzer import Analyzer
+from lineament.answers import Table
 from lineament.counting import quantity
 from lineament.errors import ConfigError, FaceError, InsufficientData, InvalidArray, PictureError
-from lineament.evaluation.capture import Captures, Failure, face_of, faces_in
+from lineament.evaluation.capture import Captures, Failure, face_of, faces_in, failures_json
+from lineament.evaluation.evaluated import PeopleReport
 from lineament.evaluation.people import LabelledPictures
 from lineament.evaluation.record import anonymous
 from lineament.protocols import Advance
@@ -26,7 +28,10 @@ from lineament.scoring.discard import DiscardCurve, DiscardPoint
 from lineament.scoring.operating_points import OperatingPoint
 from lineament.scoring.paired import Counts
 from lineament.scoring.similarity import Index
-from lineament.types import Face, Float32, ModelId, Quality
+from lineament.types import Face, Float32, Quality
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAIRS_A_SUBJECT = 10
 UP_TO = 0.2
@@ -65,11 +70,11 @@ class MeasureReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QualityReport:
+class QualityReport(PeopleReport):
     """Every measure on the same mated comparisons of ``subjects`` people; ``errors`` of them fail.
 
-    ``clusters`` are, by figure, each person's errors and remaining comparisons, under digests of the names.
-    ``compared`` are the rows of the pictures compared, of which ``captures`` are.
+    ``remaining`` are, by figure, each person's errors and remaining comparisons. ``compared`` are the rows
+    of ``captures`` that were compared.
     """
 
     measures: Mapping[str, MeasureReport]
@@ -79,9 +84,7 @@ class QualityReport:
     subjects: int
     pictures: int
     pairs_a_subject: int
-    failures: tuple[Failure, ...]
-    model: ModelId
-    clusters: Mapping[str, Counts]
+    remaining: Mapping[str, Counts]
     captures: Captures
     compared: tuple[Index, Index]
 
@@ -90,8 +93,7 @@ class QualityReport:
         return {
             "pictures": self.pictures,
             "subjects": self.subjects,
-            "failures_to_acquire": len(self.failures),
-            "failures": [failure.to_json() for failure in self.failures],
+            **failures_json(self.captures.failures),
             "mated_comparisons": self.comparisons,
             "pairs_a_subject": self.pairs_a_subject,
             "errors": self.errors,
@@ -101,8 +103,45 @@ class QualityReport:
             "supported": self.point.supported,
             "thresholds_chosen_on": SAME_DATA,
             "measures": {name: found.to_json() for name, found in self.measures.items()},
-            "model": str(self.model),
+            "model": str(self.captures.model),
         }
+
+    def clusters(self) -> Mapping[str, Counts]:
+        """Errors and comparisons that remain."""
+        return self.remaining
+
+    def rows_compared(self) -> tuple[Index, Index]:
+        """The pairs that were drawn."""
+        return self.compared
+
+    def told(self) -> Iterator[str | Table]:
+        """Counts, the threshold and what it rests on, and FNMR by the share discarded."""
+        yield (
+            f"{quantity(self.comparisons, 'mated comparison')} of {quantity(self.subjects, 'person')} "
+            f"(at most {self.pairs_a_subject} each), {quantity(self.errors, 'error')}; "
+            f"{quantity(len(self.captures.failures), 'failure')} to acquire among "
+            f"{quantity(self.pictures, 'picture')}"
+        )
+        yield (
+            f"threshold {self.point.threshold:.4f} for FMR {self.point.target_rate:g}, from the non-mated "
+            f"comparisons of these very pictures: FMR seen {self.point.fmr.rate}"
+        )
+        if not self.point.supported:
+            yield "too few non-mated comparisons for that FMR: the threshold is a guess"
+        first = next(iter(self.measures.values()))
+        columns = [*(f"{p.asked:.0%} discarded" for p in first.points), f"mean to {UP_TO:.0%}"]
+        rows = [
+            (name.replace("_", " "), *(str(p.rate) for p in one.points), f"{one.mean:.3g}")
+            for name, one in self.measures.items()
+        ]
+        yield Table("FNMR of what remains, 95 %", ("quality", *columns), rows)
+
+    def figures(self) -> Mapping[str, Figure]:
+        """FNMR against the share discarded, a curve a measure."""
+        from lineament.plots.discard import discard_figure
+
+        curves = {name: one.curve for name, one in self.measures.items()}
+        return {"error_versus_discard": discard_figure(curves)}
 
 
 def evaluate(
@@ -148,9 +187,7 @@ def evaluate(
         subjects=len(set(whose.tolist())),
         pictures=len(set(people.pictures)),
         pairs_a_subject=pairs_a_subject,
-        failures=tuple(failures),
-        model=analyzer.model,
-        clusters=clusters,
+        remaining=clusters,
         captures=Captures(vectors, tuple(failures), analyzer.model),
         compared=(first, second),
     )

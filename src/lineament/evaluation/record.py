@@ -55,7 +55,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class EvaluationRecord:
     """``protocol`` holds all that must be equal for two records to be compared: kind, data digest, rules.
 
     ``system`` names detector, model and settings; ``answer`` is the command's JSON answer, its
@@ -96,7 +96,7 @@ class Record:
             file.write("\n")
 
     @classmethod
-    def load(cls, path: Path) -> Record:
+    def load(cls, path: Path) -> EvaluationRecord:
         """Read a record; raises `ConfigError` when it is none."""
         values = read_json(path, max_bytes=_MAX_BYTES)
         if not isinstance(values, dict) or values.get(_KEY) != VERSION:

@@ -7,7 +7,7 @@ that share is measured on the other half; of people it knows, how many it then s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lineament.analyzer import Analyzer, central_face
+from lineament.answers import Answer
 from lineament.attributes.trained import Trained
 from lineament.counting import quantity
 from lineament.errors import ConfigError, InsufficientData, LineamentError, UsageError
@@ -36,7 +37,7 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
-class Strangers:
+class Strangers(Answer):
     """What `measure` found. ``chosen_on`` and ``named.n`` count faces of strangers, of different people.
 
     ``named`` is the share of strangers that is still named; ``kept`` and ``right`` are the shares of known
@@ -88,6 +89,31 @@ class Strangers:
             "known_chosen_on": self.known_chosen_on,
             **{name: None if rate is None else rate.to_json() for name, rate in rates.items()},
         }
+
+    def told(self) -> Iterator[str]:
+        """How many strangers are still named at that probability, and what it costs known people."""
+        if self.known_chosen_on:
+            yield (
+                f"{self.known_chosen_on:,} of those pictures are of the split val, by which the best "
+                "epoch was chosen, for the training had no test: what rejecting costs is told too low"
+            )
+        yield (
+            f"{quantity(self.people, 'stranger')}; {quantity(self.without, 'picture')} without a usable "
+            "face left out"
+        )
+        yield (
+            f"on the {quantity(self.chosen_on, 'face')} of half of them at most {self.share:.1%} are named "
+            f"above {self.below:.4f}"
+        )
+        yield f"of the others' {quantity(self.named.n, 'face')} are named: {self.named}"
+        if self.named.low > self.share:
+            yield (
+                f"warning: that is more than the {self.share:.1%} asked for, beyond chance: more "
+                "strangers, or a smaller --share, make the level stricter"
+            )
+        if self.kept is not None and self.right is not None:
+            yield f"of {quantity(self.kept.n, 'face')} of known people are named: {self.kept}"
+            yield f"and named rightly: {self.right}"
 
     def rejection(self, model: Trained) -> Rejection:
         """What the run folder keeps."""

@@ -7,7 +7,7 @@ trained without a split test may they be measured, for nothing else was held out
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ TRAINED_ON = ("train", "val")
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class LeakCheck:
     """With how many ``rows`` of a training pictures were compared; 0 without its manifest proves nothing.
 
     ``chosen_on`` counts those of the pictures that are its val, where it had no test.
@@ -33,7 +33,25 @@ class Compared:
     chosen_on: int = 0
 
 
-def require_unseen(rows: Iterable[ManifestRow], run: Path) -> Compared:
+def told(compared: Mapping[str, LeakCheck]) -> Iterator[str]:
+    """Which trainings had no other held-out pictures than those measured here."""
+    for run, one in compared.items():
+        if one.chosen_on:
+            yield (
+                f"{one.chosen_on:,} of these pictures are of the split val of {run}, by which its best "
+                "epoch was chosen, for it has no split test: the figures flatter"
+            )
+
+
+def leak_json(compared: Mapping[str, LeakCheck]) -> dict[str, dict[str, int]]:
+    """The part of an answer that tells with how many rows of which training pictures were compared."""
+    return {
+        "compared_with_training": {run: one.rows for run, one in compared.items()},
+        "chosen_on": {run: one.chosen_on for run, one in compared.items()},
+    }
+
+
+def require_unseen(rows: Iterable[ManifestRow], run: Path) -> LeakCheck:
     """Raise `SplitError` when rows, or crops of them, shaped the model in the run folder ``run``.
 
     Known by the bytes of the file, by the row's id, and by that of the row it was cut from.
@@ -49,7 +67,7 @@ def require_unseen(rows: Iterable[ManifestRow], run: Path) -> Compared:
             f"{seen} of the pictures were used to train {run.name}: figures would be flattered; "
             f"evaluate its split {held}, or other pictures"
         )
-    return Compared(len(used), sum(not known.isdisjoint(_marks(row)) for row in rows))
+    return LeakCheck(len(used), sum(not known.isdisjoint(_marks(row)) for row in rows))
 
 
 def _used(run: Path, *, spare_val: bool) -> tuple[list[ManifestRow], list[ManifestRow]]:
@@ -78,14 +96,14 @@ def require_pictures_unseen(
     return {name: one.rows for name, one in _compared(paths, specs, subjects, spare_val=False).items()}
 
 
-def compare_pictures(paths: Iterable[Path], specs: Iterable[str]) -> dict[str, Compared]:
+def compare_pictures(paths: Iterable[Path], specs: Iterable[str]) -> dict[str, LeakCheck]:
     """`require_unseen` of pictures that are known by their bytes alone, by run."""
     return _compared(paths, specs, (), spare_val=True)
 
 
 def _compared(
     paths: Iterable[Path], specs: Iterable[str], subjects: Iterable[str], *, spare_val: bool
-) -> dict[str, Compared]:
+) -> dict[str, LeakCheck]:
     runs = runs_of(*specs)
     if not runs:
         return {}
@@ -102,7 +120,7 @@ def _compared(
                 f"{run.name} was trained on {pictures} of these pictures and {len(names)} of these people: "
                 "figures would be flattered; evaluate people it has not seen, with --split test"
             )
-        compared[run.name] = Compared(len(used), len(digests & {row.sha256 for row in spared}))
+        compared[run.name] = LeakCheck(len(used), len(digests & {row.sha256 for row in spared}))
     return compared
 
 

@@ -6,35 +6,41 @@ what it would be in use, a non-match: wrong if mated, right if not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lineament.analyzer import Analyzer
+from lineament.answers import Answer, Table
 from lineament.counting import quantity
 from lineament.errors import InsufficientData, UsageError
-from lineament.evaluation.capture import Captures, capture, rate_key
+from lineament.evaluation.capture import Captures, capture, failures_json, rate_key
 from lineament.evaluation.pairs import PairList
+from lineament.evaluation.templates import Templates, capture_templates
 from lineament.protocols import Advance
 from lineament.scoring import equal_error, intervals, operating_points, similarity, thresholds
-from lineament.scoring.operating_points import TARGET_RATES, OperatingPoint
+from lineament.scoring.operating_points import COLUMNS, TARGET_RATES, OperatingPoint
 from lineament.scoring.rate import Rate
 from lineament.scoring.verification import Accuracy, Roc, auc, cross_validated_accuracy, roc
 from lineament.shown import shown
 from lineament.types import Float32
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LISTED_RATES = (1e-2, 1e-3)
 SAME_DATA = "the thresholds of fnmr_at_fmr were chosen on these very comparisons"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VerificationReport:
+class VerificationReport(Answer):
     """What `evaluate` found.
 
     ``accuracy`` is None with a single fold; ``accuracy_rate`` is it with its interval over all pairs.
     ``listed`` are operating points of the pairs in the file, ``everything`` those of all comparisons
-    between its pictures, supported or not: many more, so they carry lower rates.
+    between its pictures, supported or not: many more, so they carry lower rates. ``templates`` are what
+    the list compares where it is not pictures.
     """
 
     pairs: PairList
@@ -48,6 +54,7 @@ class VerificationReport:
     roc: Roc
     listed: tuple[OperatingPoint, ...]
     everything: tuple[OperatingPoint, ...]
+    templates: Templates | None = None
 
     __repr__ = shown
 
@@ -56,6 +63,11 @@ class VerificationReport:
         """Pairs of which a picture gave no face."""
         failed = self.captures.failed
         return int((failed[self.pairs.first] | failed[self.pairs.second]).sum())
+
+    @property
+    def carried(self) -> list[OperatingPoint]:
+        """The points that all comparisons support."""
+        return [point for point in self.everything if point.supported]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; the keys are explained in docs/reference/metrics.md."""
@@ -66,9 +78,8 @@ class VerificationReport:
             "non_mated_pairs": len(self.nonmated),
             "pictures": len(self.pairs.pictures),
             "subjects": int(self.pairs.subjects.max()) + 1,
-            "failures_to_acquire": len(self.captures.failures),
             "pairs_with_failures": self.pairs_with_failures,
-            "failures": [failure.to_json() for failure in self.captures.failures],
+            **failures_json(self.captures.failures),
             "accuracy": None if self.accuracy_rate is None else self.accuracy_rate.to_json(),
             "accuracy_se": None if accuracy is None else accuracy.standard_error,
             "folds": []
@@ -85,13 +96,53 @@ class VerificationReport:
             "unsupported": _unsupported(self.listed),
             "operating_points": _points_json(self.listed),
             "all_comparisons": {
-                "fnmr_at_fmr": {
-                    rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.everything if p.supported
-                },
+                "fnmr_at_fmr": {rate_key(p.target_rate): p.fnmr.rate.to_json() for p in self.carried},
                 "unsupported": _unsupported(self.everything),
-                "operating_points": _points_json([p for p in self.everything if p.supported]),
+                "operating_points": _points_json(self.carried),
             },
             "model": str(self.captures.model),
+            "templates": self.templates is not None,
+        }
+
+    def told(self) -> Iterator[str | Table]:
+        """Counts, accuracy over the folds, AUC and EER, and the operating points of both kinds."""
+        failures = len(self.captures.failures)
+        if self.templates is None:
+            what = quantity(len(self.pairs.pictures), "picture")
+        else:
+            pictures = quantity(len(self.templates.pictures), "picture")
+            what = f"{quantity(len(self.templates.ids), 'template')} of {pictures}"
+        yield (
+            f"{quantity(len(self.pairs), 'pair')} ({len(self.mated):,} mated, {len(self.nonmated):,} "
+            f"non-mated) of {what}; {quantity(failures, 'failure')} to acquire in "
+            f"{quantity(self.pairs_with_failures, 'pair')}"
+        )
+        if self.accuracy is None or self.accuracy_rate is None:
+            yield "accuracy: needs 2 folds or more, because the threshold comes from the other folds"
+        else:
+            yield (
+                f"accuracy {self.accuracy.mean:.4f} ({self.accuracy_rate.low:.4f} to "
+                f"{self.accuracy_rate.high:.4f}), standard error {self.accuracy.standard_error:.4f} "
+                f"({quantity(len(self.accuracy.folds), 'fold')}, threshold from the others)"
+            )
+        yield f"AUC {self.auc:.5f}, EER {self.eer}; {self.captures.system}"
+        yield Table("The listed pairs", COLUMNS, [point.row() for point in self.listed])
+        if self.carried:
+            rows = [point.row() for point in self.carried]
+            yield Table("All comparisons between these pictures", COLUMNS, rows)
+        yield "in both tables the thresholds were chosen on the comparisons shown"
+
+    def figures(self) -> Mapping[str, Figure]:
+        """ROC, DET and the similarities of the listed pairs."""
+        from lineament.plots.det import det_figure
+        from lineament.plots.roc import roc_figure
+        from lineament.plots.scores import score_figure
+
+        marks = {f"FMR {p.target_rate:g}": p.threshold for p in self.carried or self.listed}
+        return {
+            "roc": roc_figure(self.roc, nonmated=len(self.nonmated)),
+            "det": det_figure(self.roc, self.carried),
+            "scores": score_figure(self.mated, self.nonmated, marks),
         }
 
 
@@ -110,22 +161,33 @@ def _points_json(points: Sequence[OperatingPoint]) -> dict[str, Any]:
 
 
 def evaluate(
-    pairs: PairList, images: Path, analyzer: Analyzer, advance: Advance | None = None
+    pairs: PairList,
+    images: Path,
+    analyzer: Analyzer,
+    advance: Advance | None = None,
+    *,
+    templates: Templates | None = None,
 ) -> VerificationReport:
     """Compare every listed pair; each picture is analysed once.
 
-    A picture that is missing is a failure to acquire. Raises `UsageError` when none is there at all, and
+    A list may be one of ``templates``, made of several pictures each. A picture that is missing is a
+    failure to acquire. Raises `UsageError` when none is there at all, and
     `InsufficientData` when the list lacks mated or non-mated pairs.
     """
     if not images.is_dir():
         raise UsageError(f"no folder of images at {images}")
-    paths = [images / name for name in pairs.pictures]
+    paths = [images / name for name in (templates or pairs).pictures]
     if not any(path.exists() for path in paths):
+        file = "pairs" if templates is None else "template"
         raise UsageError(
-            f"none of the {quantity(len(paths), 'picture')} of the pairs file lies under {images}"
+            f"none of the {quantity(len(paths), 'picture')} of the {file} file lies under {images}"
         )
     require_both_kinds(pairs)
-    return score(pairs, capture(analyzer, paths, advance))
+    if templates is None:
+        return score(pairs, capture(analyzer, paths, advance))
+    return replace(
+        score(pairs, capture_templates(templates, images, analyzer, advance)), templates=templates
+    )
 
 
 def require_both_kinds(pairs: PairList) -> None:

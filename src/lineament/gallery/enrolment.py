@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lineament.answers import error_json, picture_json, taken_json
 from lineament.errors import (
     AlreadyEnrolled,
     ConfigError,
@@ -38,7 +39,7 @@ from lineament.records import Bound, Changes, Record, RecordKind, Where
 from lineament.settings import Fusion
 from lineament.shown import shown
 from lineament.stores.gallery_store import GalleryStore
-from lineament.types import Compared, Embedding, Face, ModelId, Outcome, Threshold
+from lineament.types import Compared, Embedding, Face, ModelId, Outcome, Status, Threshold
 
 
 class Allow(StrEnum):
@@ -65,6 +66,40 @@ class EnrolOutcome:
     taken: Compared | None = None
     error: LineamentError | None = None
     overridden: tuple[Allow, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """In one word what became of it."""
+        if self.error is None:
+            return "enrolled"
+        return "already enrolled" if isinstance(self.error, AlreadyEnrolled) else "refused"
+
+    def row(self) -> tuple[str, ...]:
+        """Picture, subject, verdict, which face of several, and the reason or what was overridden."""
+        taken, reason = self.taken, ""
+        if self.error is not None:
+            reason = f"{type(self.error).__name__}: {self.error}"
+        elif self.overridden:
+            reason = "overridden: " + ", ".join(self.overridden)
+        several = taken is not None and taken.faces > 1
+        face = f"{taken.face} of {taken.faces} ({taken.chosen})" if taken is not None and several else ""
+        return self.source, self.subject, self.verdict, face, reason
+
+    def to_json(self) -> dict[str, Any]:
+        """The picture with all its faces, the sample, and the face that was taken."""
+        record = picture_json(self.outcome)
+        if self.error is not None:
+            no_face = self.outcome.status is Status.NO_FACE
+            record["outcome"] = Status.NO_FACE if no_face else Status.REFUSED
+            record["error"] = error_json(self.error)
+        return {
+            **record,
+            "subject": self.subject,
+            "sample": self.sample,
+            "face": None if self.taken is None else self.taken.face,
+            "taken": taken_json(self.taken),
+            "overridden": list(self.overridden),
+        }
 
     @property
     def face(self) -> int | None:

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from lineament.answers import Answer
 from lineament.config import did_you_mean
 from lineament.counting import quantity
 from lineament.errors import ConfigError
 from lineament.gallery import fusion as fusions
 from lineament.gallery.file_names import GONE, pattern
+from lineament.gallery.searching import smallest_fmr
 from lineament.gallery.sightings import of_one_face
 from lineament.protocols import Ledger
 from lineament.records import Changes, Record, RecordKind, Where
@@ -105,8 +107,28 @@ class Trace:
         }
 
 
+def _met(trace: Trace) -> str:
+    """Which record of whom, and why it counts."""
+    if trace.why is Why.LEFT_ALONE:
+        what = "no sample of whom is left"
+    else:
+        what = "the same face" if trace.why is Why.SAME_FACE else "looks alike"
+        what += "" if trace.similarity is None else f" ({trace.similarity:.3f})"
+    return f"{trace.kind} {trace.id} of {trace.subject}, {what}"
+
+
+def _rarity(trace: Trace, threshold: Threshold | None) -> str:
+    """How many pairs of different people are so alike, by what was measured."""
+    if threshold is None or threshold.kind != "FMR" or trace.similarity is None:
+        return ""
+    rate = smallest_fmr(threshold, trace.similarity)
+    return (
+        f", as at most 1 in {quantity(round(1 / rate), 'pair')} of different people do" if rate > 0 else ""
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Answer):
     """What an erasure did: every record it met, the ``files`` wiped, and what it did not look at.
 
     ``threshold`` decided what looks alike; None where nothing was looked for, or nothing decides.
@@ -126,6 +148,32 @@ class Receipt:
     def to_decide(self) -> tuple[Trace, ...]:
         """Those kept that look alike: erase each by its id, or leave it."""
         return tuple(t for t in self.traces if t.why is Why.ALIKE and not t.erased)
+
+    def told(self) -> Iterator[str]:
+        """What went and stays under other names, and what was not looked at."""
+        for trace in self.traces:
+            if trace.erased and trace.why is not Why.OWN:
+                yield f"erased too: {_met(trace)}"
+        at = self.threshold
+        if self.to_decide and at is not None:
+            count = len(self.to_decide)
+            what = quantity(count, "record of another person looks", "records of other people look")
+            yield (
+                f"{what} alike at the threshold for two faces ({at.value:.3f}, {at.kind} "
+                f"{at.target_rate:g}): it is low, so that no photo of the person erased is overlooked "
+                "under another name. Where few photos are enrolled, what is near it is probably of other "
+                "people; look at the photos before you erase"
+            )
+        for trace in self.to_decide:
+            yield (
+                f"to decide: {_met(trace)}{_rarity(trace, at)}; erase it with "
+                f"`gallery remove --id {trace.id}`, or leave it"
+            )
+        forgotten = sum(trace.file_name_forgotten for trace in self.traces)
+        if forgotten:
+            yield f"file names of {quantity(forgotten, 'other record')} forgotten"
+        yield f"files wiped: {', '.join(self.files) or 'none, the gallery is in memory'}"
+        yield from (f"not looked at: {what}" for what in self.not_looked_at)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, the counts first."""

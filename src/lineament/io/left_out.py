@@ -181,6 +181,12 @@ _noticed_labels: dict[str, Mapping[str, int]] = {}
 _told: set[str] = set()
 
 
+def others_told(*left: LeftOut) -> list[str]:
+    """A line on the files that by their names are no pictures, if there were any."""
+    count = sum(one.others for one in left)
+    return [f"left out: {quantity(count, 'file')} in folders, no pictures by their names"] if count else []
+
+
 @contextmanager
 def noticing() -> Iterator[None]:
     """Let `gathered` sum up what all walks within the block leave out, each path once.

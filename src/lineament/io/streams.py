@@ -102,7 +102,12 @@ class Stream:
     def _connected(self) -> Iterator[Frame]:
         import av
 
-        options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _FORMATS, "rtsp_transport": "tcp"}
+        options = {
+            "protocol_whitelist": _PROTOCOLS,
+            "format_whitelist": _FORMATS,
+            "rtsp_transport": "tcp",
+            "analyzeduration": "1000000",  # microseconds until the first picture; else five times as long
+        }
         with av.open(
             self.url,
             "r",

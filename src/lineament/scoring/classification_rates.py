@@ -50,7 +50,7 @@ class ClassRates:
     def to_json(self) -> dict[str, Any]:
         """Rates as ``{"value", "low", "high", "n"}`` or null."""
         found = {"precision": self.precision, "recall": self.recall, "f1": self.f1, "auc": self.auc}
-        return {"samples": self.samples} | {k: _json(rate) for k, rate in found.items()}
+        return {"samples": self.samples} | {k: Rate.json_of(rate) for k, rate in found.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +89,7 @@ class ClassificationRates:
             "top_k": {str(k): rate.to_json() for k, rate in self.top_k.items()},
             "balanced_accuracy": self.macro_recall.to_json(),
             "macro_f1": self.macro_f1.to_json(),
-            "macro_auc": _json(self.macro_auc),
+            "macro_auc": Rate.json_of(self.macro_auc),
             "classes": {one.name: one.to_json() for one in self.classes},
             "classes_without_samples": list(self.empty),
             "confusion": {
@@ -284,7 +284,3 @@ def _sums(code: Index, size: int, column: Any, columns: int, weights: Any = None
     cell = code * columns + column
     flat = np.bincount(cell, weights, minlength=size * columns)
     return flat.astype(np.float64).reshape(size, columns)
-
-
-def _json(rate: Rate | None) -> dict[str, float | int | None] | None:
-    return None if rate is None else rate.to_json()

@@ -16,6 +16,7 @@ from lineament.scoring.comparisons import Comparisons, compare
 from lineament.scoring.intervals import ErrorRate
 from lineament.types import Float32
 
+COLUMNS = ("FMR <=", "threshold", "FMR seen, 95 %", "FNMR, 95 %", "non-mated")
 TARGET_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -48,6 +49,15 @@ class OperatingPoint:
             "needs": thresholds.needed(self.target_rate),
             "has": self.fmr.comparisons,
         }
+
+    def row(self) -> tuple[str, ...]:
+        """The cells of a table with `COLUMNS`; an unsupported rate tells what it would need."""
+        count = self.fmr.comparisons
+        target, value, number = f"{self.target_rate:g}", f"{self.threshold:.4f}", f"{count:,}"
+        if not self.supported:
+            needs = thresholds.shortfall(self.target_rate, count, "FMR", "non-mated comparisons")
+            return target, value, needs, "", number
+        return target, value, str(self.fmr.rate), str(self.fnmr.rate), number
 
 
 def from_scores(

@@ -50,6 +50,11 @@ class Rate:
         return {"value": self.value, "low": low, "high": high, "n": self.n}
 
     @classmethod
+    def json_of(cls, rate: Rate | None) -> dict[str, float | int | None] | None:
+        """`to_json` of a rate, None where there is none."""
+        return None if rate is None else rate.to_json()
+
+    @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rate:
         """The rate that `to_json` wrote."""
         low, high = values["low"], values["high"]

@@ -8,9 +8,11 @@ from lineament.lazily import lazily
 
 if TYPE_CHECKING:
     from lineament.search.exact import ExactIndex, similarities
+    from lineament.search.int8 import Int8Index
 
 __all__ = [
     "ExactIndex",
+    "Int8Index",
     "similarities",
 ]
 
@@ -18,5 +20,6 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "lineament.search.exact": ("ExactIndex", "similarities"),
+        "lineament.search.int8": ("Int8Index",),
     },
 )

@@ -27,7 +27,8 @@ _MARGIN = np.float32(1e-5)
 _PAIRS = 1 << 16
 """Leaders that are compared in float64 at once."""
 
-_Numbers = NDArray[np.intp]
+Numbers = NDArray[np.intp]
+"""Numbers of rows."""
 
 
 def require_queries(queries: Float32, dimension: int | None, k: int) -> Float32:
@@ -94,7 +95,7 @@ class ExactIndex:
             if where.kinds is None or kind in where.kinds:
                 for hits, of_kind in zip(found, rows.search(queries, k, rows.among(where)), strict=True):
                     hits.extend(of_kind)
-        return [sorted(hits, key=_order)[:k] for hits in found]
+        return [sorted(hits, key=by_rank)[:k] for hits in found]
 
     def close(self) -> None:
         """Forget everything."""
@@ -125,11 +126,8 @@ class Rows:
                 self._subjects.append(subject)
             self._subjects[row] = subject
             rows[i] = row
-        if len(self._ids) > len(self._matrix):
-            grown = np.empty((max(len(self._ids), 2 * len(self._matrix)), self.dimension), np.float32)
-            grown[: len(self._matrix)] = self._matrix
-            self._matrix = grown
-        self._matrix[rows] = vectors
+        self._reserve(len(self._ids))
+        self._write(rows, vectors)
 
     def discard(self, ids: Collection[str]) -> None:
         """Drop the rows of these ids, as far as they are known."""
@@ -140,10 +138,25 @@ class Rows:
             if row != last:
                 self._ids[row], self._subjects[row] = moved, subject
                 self._row[moved] = row
-                self._matrix[row] = self._matrix[last]
-            self._matrix[last] = 0
+                self._move(last, row)
+            self._wipe(last)
 
-    def among(self, where: Where) -> _Numbers | None:
+    def _reserve(self, rows: int) -> None:
+        if rows > len(self._matrix):
+            grown = np.empty((max(rows, 2 * len(self._matrix)), self.dimension), np.float32)
+            grown[: len(self._matrix)] = self._matrix
+            self._matrix = grown
+
+    def _write(self, rows: Numbers, vectors: Float32) -> None:
+        self._matrix[rows] = vectors
+
+    def _move(self, source: int, target: int) -> None:
+        self._matrix[target] = self._matrix[source]
+
+    def _wipe(self, row: int) -> None:
+        self._matrix[row] = 0
+
+    def among(self, where: Where) -> Numbers | None:
         """The rows meant, by ids and subjects; None for all of them."""
         if where.only_kinds:
             return None
@@ -153,7 +166,7 @@ class Rows:
             named = (row for row in named if self._subjects[row] in where.subjects)
         return np.fromiter(named, np.intp)
 
-    def search(self, queries: Float32, k: int, among: _Numbers | None = None) -> list[list[Hit]]:
+    def search(self, queries: Float32, k: int, among: Numbers | None = None) -> list[list[Hit]]:
         """The k nearest of each query ``(Q, D)``, best first; ties by id."""
         rows = self._matrix[: len(self._ids)]
         matrix = rows if among is None else rows[among]
@@ -168,15 +181,16 @@ class Rows:
                 exact = similarities(matrix[leaders[part]], block[asked[part]]).tolist()
                 for query, row, score in zip(asked[part], numbers[part].tolist(), exact, strict=True):
                     hits[query].append(Hit(self._ids[row], self._subjects[row], score))
-            found += [sorted(of_query, key=_order)[:k] for of_query in hits]
+            found += [sorted(of_query, key=by_rank)[:k] for of_query in hits]
         return found
 
 
-def _order(hit: Hit) -> tuple[float, str]:
+def by_rank(hit: Hit) -> tuple[float, str]:
+    """Best first; ties by id."""
     return -hit.similarity, hit.id
 
 
-def _leaders(rows: Float32, queries: Float32, k: int) -> tuple[_Numbers, _Numbers]:
+def _leaders(rows: Float32, queries: Float32, k: int) -> tuple[Numbers, Numbers]:
     """Which rows may be among the k nearest of which query: at least those, as numbers of both."""
     found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32))]
     space = np.empty((len(queries), 0), np.float32)

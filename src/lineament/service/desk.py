@@ -12,7 +12,7 @@ from typing import Any
 
 from lineament.datasets.cleaning.proposals import Proposal
 from lineament.datasets.naming import display_names
-from lineament.datasets.reviewing.decisions import Decision
+from lineament.datasets.reviewing.decisions import ReviewDecision
 from lineament.datasets.reviewing.review import DUPLICATES, Review
 from lineament.errors import UsageError
 from lineament.gallery.subjects import require_valid
@@ -164,7 +164,7 @@ class ReviewDesk:
                 break
         return found
 
-    def _standing(self, decision: Decision | None) -> dict[str, Any] | None:
+    def _standing(self, decision: ReviewDecision | None) -> dict[str, Any] | None:
         if decision is None:
             return None
         return {

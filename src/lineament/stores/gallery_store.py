@@ -24,7 +24,8 @@ from lineament.records import (
     SubjectCount,
     Where,
 )
-from lineament.search.exact import ExactIndex, require_queries
+from lineament.search.exact import require_queries
+from lineament.search.int8 import Int8Index
 from lineament.types import Float32, ModelId
 
 SAMPLES = Where(kinds=[RecordKind.SAMPLE])
@@ -38,7 +39,7 @@ class GalleryStore:
 
     def __init__(self, ledger: Ledger, index: VectorIndex | None = None) -> None:
         self.ledger = ledger
-        self.index: VectorIndex = ExactIndex() if index is None else index
+        self.index: VectorIndex = Int8Index(ledger) if index is None else index
         # Always taken within a snapshot of the ledger, never around one: so no two wait for each other.
         self._lock = forks.Lock()
 

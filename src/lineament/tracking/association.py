@@ -23,7 +23,7 @@ _MOST = 6.0
 class Similarities:
     """Mean and standard deviation of the similarity of a look to a track, of one person and of two.
 
-    Wide enough for profiles and blur; benchmarks/watch.py measures those of SFace.
+    Wide enough for profiles and blur; benchmarks/tracks.py measures those of SFace.
     """
 
     mated: tuple[float, float] = (0.6, 0.2)

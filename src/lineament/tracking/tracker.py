@@ -132,7 +132,11 @@ class FaceTracker:
                 if fused is not None:
                     fused.model.require(faces.model)
                     seen[row, looked] = faces.embeddings[looked] @ fused.vector
-        return self.settings.similarities.likelihoods(seen)
+        told = self.settings.similarities.likelihoods(seen)
+        if faces.quality is not None:
+            # A blurred or half hidden face resembles its own person less: it contradicts little.
+            told *= np.where(told < 0, [quality.score for quality in faces.quality], 1.0)
+        return told
 
     def _next(self) -> int:
         self._count += 1

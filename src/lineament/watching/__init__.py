@@ -10,8 +10,18 @@ if TYPE_CHECKING:
     from lineament.watching.appearances import Appearance, WatchCounts
     from lineament.watching.sources import VideoSource, watchable
     from lineament.watching.watch import Seen, Watch, WatchSettings
+    from lineament.watching.watched import Watched
 
-__all__ = ["Appearance", "Seen", "VideoSource", "Watch", "WatchCounts", "WatchSettings", "watchable"]
+__all__ = [
+    "Appearance",
+    "Seen",
+    "VideoSource",
+    "Watch",
+    "WatchCounts",
+    "WatchSettings",
+    "Watched",
+    "watchable",
+]
 
 __getattr__, __dir__ = lazily(
     __name__,
@@ -19,5 +29,6 @@ __getattr__, __dir__ = lazily(
         "lineament.watching.appearances": ("Appearance", "WatchCounts"),
         "lineament.watching.sources": ("VideoSource", "watchable"),
         "lineament.watching.watch": ("Seen", "Watch", "WatchSettings"),
+        "lineament.watching.watched": ("Watched",),
     },
 )

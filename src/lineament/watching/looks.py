@@ -46,11 +46,11 @@ class Look:
     __repr__ = shown
 
 
-def qualities(faces: Faces, image: Image) -> list[float]:
-    """How good each face looks in the picture that was searched, without embedding it."""
+def assessed(faces: Faces, image: Image) -> Faces:
+    """The faces with how good each looks in the picture that was searched, without embedding it."""
     if not len(faces):
-        return []
-    return [quality.score for quality in assess(faces, crops_of(faces, image, _CROP))]
+        return faces.with_columns(quality=())
+    return faces.with_columns(quality=assess(faces, crops_of(faces, image, _CROP)))
 
 
 def crops_of(faces: Faces, image: Image, size: int) -> UInt8:

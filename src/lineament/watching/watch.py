@@ -25,7 +25,7 @@ from lineament.tracking.tracker import FaceTracker, TrackerSettings
 from lineament.types import Faces, Float32, Track
 from lineament.watching.appearances import Appearance, WatchCounts
 from lineament.watching.feed import Feed
-from lineament.watching.looks import Look, View, Waiting, look, qualities
+from lineament.watching.looks import Look, View, Waiting, assessed, look
 from lineament.watching.pace import Pace
 from lineament.watching.sources import VideoSource
 
@@ -177,8 +177,10 @@ class Watch:
         self.counts.searched += 1
         self.counts.faces += len(small)
         embedder = self._analyzer.embedder
-        scores = qualities(small, image) if embedder is not None else []
+        if embedder is not None:
+            small = assessed(small, image)
         faces = _enlarged(small, image.scale)
+        scores = [quality.score for quality in faces.quality or ()]
         views = [View(frame, faces[[row]], score) for row, score in enumerate(scores)]
         rows = self._tracker.unsure(faces, now) if embedder is not None else []
         at_once = self._look([views[row] for row in rows])

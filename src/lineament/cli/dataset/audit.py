@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lineament.cli.dataset.app import app
+from lineament.cli.dataset.app import DataArgument, app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
@@ -16,7 +16,7 @@ from lineament.io.own_files import PAGE
 
 @app.command("audit")
 def audit(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
+    data: DataArgument,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="HTML", help="The page; default: audit.html."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineament.cli.dataset.app import app
+from lineament.cli.dataset.app import DataArgument, app
 from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.counting import quantity
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command("balance")
 def balance(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
+    data: DataArgument,
     names: Annotated[
         str | None,
         typer.Option(

@@ -144,8 +144,9 @@ def collect(
     Only people in the list are searched for. Interrupted or killed, the same command goes on where it was.
     Ends with 1 when nobody has a photo, or when this run met failures only.
     """
+    from lineament.answers import error_json
     from lineament.cli.dataset.collect_sources import Job
-    from lineament.cli.output import Report, error_json, progress
+    from lineament.cli.output import Report, progress
     from lineament.datasets.collect.collection import Collection
     from lineament.datasets.collect.people import read_names
     from lineament.datasets.collect.poses import named

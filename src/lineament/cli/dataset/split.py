@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineament.cli.dataset.app import app
-from lineament.cli.options import JsonOption
+from lineament.cli.dataset.app import DataArgument, app
+from lineament.cli.options import JsonOption, SeedOption
 from lineament.cli.targets import Continued, Writes
 from lineament.counting import quantity
 from lineament.io.own_files import MANIFEST
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command("split")
 def split(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder a person, a manifest, or labels.")],
+    data: DataArgument,
     shares: Annotated[
         str,
         typer.Argument(
@@ -55,7 +55,7 @@ def split(
         bool,
         typer.Option("--clips", help="Keep frames of one video together, by their names (clip_0001 ...)."),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
+    seed: SeedOption = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="PATH", help="To write; default: split.jsonl."),

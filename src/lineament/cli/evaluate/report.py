@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,15 +12,6 @@ from lineament.cli.options import JsonOption
 from lineament.cli.targets import Writes
 from lineament.io.own_files import PAGE
 
-if TYPE_CHECKING:
-    from lineament.cli.output import Report
-    from lineament.evaluation.compare import Compared
-
-_AT_TARGETS = ("fnmr_at_fmr", "fnir_at_fpir", "dir_at_fpir", "bpcer_at_apcer")
-_FIXED = (
-    "at target rates the thresholds were chosen on these: intervals hold the uncertainty of the errors, "
-    "not that of the thresholds; they are too narrow where a threshold rests on few errors"
-)
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE.html", help="Write a page that needs nothing else."),
@@ -43,9 +33,9 @@ def report(
     """Write saved evaluations as one page: figures, tables, protocol, model cards, environment."""
     from lineament.cli.output import Report
     from lineament.evaluation.page import render
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
 
-    found = [Record.load(path) for path in records]
+    found = [EvaluationRecord.load(path) for path in records]
     _write(out, render(found, title=title))
     with Report(json) as answer:
         for path, record in zip(records, found, strict=True):
@@ -71,17 +61,14 @@ def compare(
     from lineament.cli.output import Report
     from lineament.evaluation import compare as comparing
     from lineament.evaluation.page import render
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
 
-    a, b = Record.load(first), Record.load(second)
+    a, b = EvaluationRecord.load(first), EvaluationRecord.load(second)
     rows = comparing.compare(a, b)
     if out is not None:
         _write(out, render([a, b], rows, title=f"{a.title}: two systems"))
     with Report(json) as answer:
-        answer.line({"figures": {row.name: row.to_json() for row in rows}})
-        _table(answer, rows)
-        if any(row.name.startswith(_AT_TARGETS) for row in rows):
-            answer.say(_FIXED)
+        answer.answer(comparing.Comparison(rows))
         if out is not None:
             answer.say(f"written: {out}")
 
@@ -99,35 +86,14 @@ def gate(
     """Exit with 1 when a figure is worse than its interval explains; refuse another protocol."""
     from lineament.cli.output import Report
     from lineament.evaluation import compare as comparing
-    from lineament.evaluation.record import Record
+    from lineament.evaluation.record import EvaluationRecord
 
-    old, latest = Record.load(base), Record.load(new)
+    old, latest = EvaluationRecord.load(base), EvaluationRecord.load(new)
     worse = comparing.gate(old, latest, metric or ())
     with Report(json) as answer:
-        answer.line({"passed": not worse, "worse": {row.name: row.to_json() for row in worse}})
-        if worse:
-            _table(answer, worse)
-        answer.say("failed: clearly worse" if worse else "passed: no figure is clearly worse")
+        answer.answer(comparing.Gated(worse))
     if worse:
         raise typer.Exit(1)
-
-
-def _table(answer: Report, rows: Sequence[Compared]) -> None:
-    answer.table(
-        "Second minus first",
-        ("figure", "first", "second", "difference, 95 %", "", "verdict"),
-        [
-            (
-                row.name,
-                f"{row.first.rate.value:.4g}",
-                f"{row.second.rate.value:.4g}",
-                f"{row.difference.value:+.4g} ({row.difference.span()})",
-                "paired" if row.difference.paired else "unpaired",
-                row.verdict,
-            )
-            for row in rows
-        ],
-    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from lineament.cli.evaluate.app import app
-from lineament.cli.evaluate.shared import rate_cell
 from lineament.cli.options import JsonOption, ModelsDetectorOption, WorkersOption
-from lineament.counting import quantity
 
 
 @app.command("strangers")
@@ -57,31 +55,7 @@ def strangers(
             found = measure(run, met, own, share=share, detector=detector, workers=workers, advance=advance)
         model = attributes.create(str(run))
         assert isinstance(model, Trained)
-        if found.known_chosen_on:
-            report.say(
-                f"{found.known_chosen_on:,} of those pictures are of the split val, by which the best "
-                "epoch was chosen, for the training had no test: what rejecting costs is told too low"
-            )
-        report.line(found.to_json())
-        report.say(
-            f"{quantity(found.people, 'stranger')}; {quantity(found.without, 'picture')} without a usable "
-            "face left out"
-        )
-        report.say(
-            f"on the {quantity(found.chosen_on, 'face')} of half of them at most {share:.1%} are named "
-            f"above {found.below:.4f}"
-        )
-        report.say(f"of the others' {quantity(found.named.n, 'face')} are named: {rate_cell(found.named)}")
-        if found.named.low > share:
-            report.say(
-                f"warning: that is more than the {share:.1%} asked for, beyond chance: more strangers, or "
-                "a smaller --share, make the level stricter"
-            )
-        if found.kept is not None and found.right is not None:
-            report.say(
-                f"of {quantity(found.kept.n, 'face')} of known people are named: {rate_cell(found.kept)}"
-            )
-            report.say(f"and named rightly: {rate_cell(found.right)}")
+        report.answer(found)
         if found.shortfall is not None:
             raise InsufficientData(
                 f"{found.shortfall}. No level is recommended and nothing was written: bring more "

@@ -25,7 +25,7 @@ By = Literal["person", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ReviewDecision:
     """One line of the log.
 
     ``sha256`` and ``path`` name the picture, ``id`` the face where it has several. ``undo`` takes back the
@@ -74,11 +74,11 @@ def decision(
     by: By = "person",
     reason: str | None = None,
     score: float | None = None,
-) -> Decision:
+) -> ReviewDecision:
     """A decision about this row, now."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     target = to if choice == "move" else None
-    return Decision(row.sha256, row.path, row.id, choice, target, by, reason, score, at)  # type: ignore[arg-type]
+    return ReviewDecision(row.sha256, row.path, row.id, choice, target, by, reason, score, at)  # type: ignore[arg-type]
 
 
 class DecisionLog:
@@ -90,7 +90,7 @@ class DecisionLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries: list[Decision] = []
+        self.entries: list[ReviewDecision] = []
         self._read = 0
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), mode=file_mode())
         self.refresh()
@@ -115,13 +115,13 @@ class DecisionLog:
             if not line.endswith(b"\n"):
                 break
             try:
-                entry = Decision.from_json(json_of(line))
+                entry = ReviewDecision.from_json(json_of(line))
             except (ValueError, ManifestError) as error:
                 raise ManifestError(f"{self.path}, line {len(self.entries) + 1}: {error}") from error
             self.entries.append(entry)
             self._read += len(line)
 
-    def append(self, decisions: Iterable[Decision]) -> None:
+    def append(self, decisions: Iterable[ReviewDecision]) -> None:
         """Write and sync; all of them are in the file afterwards, or none."""
         text = "".join(entry.to_json() + "\n" for entry in decisions).encode()
         if not text:

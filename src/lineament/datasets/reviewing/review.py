@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.datasets.cleaning.proposals import Proposal
-from lineament.datasets.reviewing.decisions import Decision, DecisionLog, decision
+from lineament.datasets.reviewing.decisions import DecisionLog, ReviewDecision, decision
 from lineament.errors import UsageError
 from lineament.io.manifest import Manifest, ManifestRow
 
@@ -52,7 +52,7 @@ class Review:
                 self.unmatched.append(proposal)
         for several in self.proposals.values():
             several.sort(key=lambda p: (p.action == "review", -p.score, p.reason))
-        self._history: dict[str, list[Decision]] = {}
+        self._history: dict[str, list[ReviewDecision]] = {}
         self._touched: set[str] = set()  # rows a person has decided or undone
         self._read = 0
         self.refresh()
@@ -73,14 +73,14 @@ class Review:
                 self._touched.add(row_id)
         self._read = len(self.log.entries)
 
-    def _row_of(self, entry: Decision) -> str | None:
+    def _row_of(self, entry: ReviewDecision) -> str | None:
         """Faces of one picture share its bytes and path; only then does the id tell them apart."""
         same = self._same_file.get((entry.sha256, entry.path), [])
         if entry.id in same:
             return entry.id
         return same[0] if len(same) == 1 else None
 
-    def decided(self, row_id: str) -> Decision | None:
+    def decided(self, row_id: str) -> ReviewDecision | None:
         """What stands for this row."""
         history = self._history.get(row_id)
         return history[-1] if history else None
@@ -258,7 +258,7 @@ def apply(review: Review) -> Applied:
     return Applied(manifest, counted["remove"], counted["move"], counted["followed"])
 
 
-def _standing(review: Review, row: ManifestRow) -> tuple[Decision | None, bool]:
+def _standing(review: Review, row: ManifestRow) -> tuple[ReviewDecision | None, bool]:
     """The decision for a row or the nearest row it was made from, and whether it is another's."""
     current, seen = row, {row.id}
     while (found := review.decided(current.id)) is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from lineament.counting import quantity
 from lineament.datasets import tables
 from lineament.datasets.splitting.assigning import Assignment, Unit
-from lineament.datasets.splitting.reporting import Decision, one_group
+from lineament.datasets.splitting.reporting import SplitDecision, one_group
 from lineament.datasets.splitting.shares import purpose
 from lineament.io.manifest import ManifestRow
 from lineament.kinds import CLASS, NO_GROUP
@@ -22,7 +22,7 @@ _MOST_VALUES = 12
 _NAMED = 3
 
 
-def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
+def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[SplitDecision]:
     """A warning for each split without a face, with one person alone, a class, or an empty picture."""
     by_split: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in rows:
@@ -32,7 +32,7 @@ def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
         name: [r for r in by_split[name] if r.outcome == "ok"] for name in work.names if by_split[name]
     }
     if not any(faces.values()):
-        yield Decision(
+        yield SplitDecision(
             "no_faces",
             "warning: no picture has a face, and every training and measurement takes some: label faces, "
             "or find them with lineament dataset extract",
@@ -52,7 +52,7 @@ def gaps(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
 
 def _no_empty(
     work: Assignment, by_split: Mapping[str, Sequence[ManifestRow]], exactly: Sequence[Unit]
-) -> Iterator[Decision]:
+) -> Iterator[SplitDecision]:
     """Splits where no picture shows nobody, although there are enough for all: false alarms stay unseen."""
     empty = {
         name: {row.path for row in rows if row.outcome == "no_face"} for name, rows in by_split.items()
@@ -67,7 +67,7 @@ def _no_empty(
             way = "it came so with the data; --resplit shares all of them out anew"
         elif not work.plan.exact and _has(exactly, name, "no_face"):
             way = "--exact gives it some"
-        yield Decision(
+        yield SplitDecision(
             "no_empty",
             f"warning: {name} holds no picture without a face, so false alarms are not seen there: {way}",
             {"split": name},
@@ -76,7 +76,7 @@ def _no_empty(
 
 def _no_faces(
     work: Assignment, name: str, rows: Sequence[ManifestRow], exactly: Sequence[Unit]
-) -> Decision:
+) -> SplitDecision:
     pictures = len({row.path for row in rows})
     what = purpose(name)
     lacks = f"{name} holds {quantity(pictures, 'picture')}, none with a face{f' {what}' if what else ''}"
@@ -85,16 +85,16 @@ def _no_faces(
         way = f"it came so with the data; --resplit shares all of them out anew, or add faces to {name}"
     elif not work.plan.exact and _has(exactly, name, "ok"):
         way = f"--exact gives {name} some"
-    return Decision("no_face", f"warning: {lacks}: {way}", {"split": name, "pictures": pictures})
+    return SplitDecision("no_face", f"warning: {lacks}: {way}", {"split": name, "pictures": pictures})
 
 
-def _alone(faces: Mapping[str, Sequence[ManifestRow]]) -> Iterator[Decision]:
+def _alone(faces: Mapping[str, Sequence[ManifestRow]]) -> Iterator[SplitDecision]:
     people = {name: {row.subject for row in own} - {None} for name, own in faces.items()}
     if len(set().union(*people.values())) < 2:
         return
     for name, own in people.items():
         if len(own) < 2:
-            yield Decision(
+            yield SplitDecision(
                 "alone",
                 f"warning: {name} holds {len(own) or 'no'} person, and telling people apart takes two or "
                 "more: add people, or give it a larger share",
@@ -104,7 +104,7 @@ def _alone(faces: Mapping[str, Sequence[ManifestRow]]) -> Iterator[Decision]:
 
 def _no_classes(
     work: Assignment, faces: Mapping[str, Sequence[ManifestRow]], exactly: Sequence[Unit]
-) -> Iterator[Decision]:
+) -> Iterator[SplitDecision]:
     everyone = [row for own in faces.values() for row in own]
     for label in sorted({key for row in everyone for key in row.labels} - NO_GROUP):
         values = _values(everyone, label)
@@ -123,7 +123,7 @@ def _no_classes(
                 way = "it came so with the data; --resplit shares all of them out anew"
             elif not work.plan.exact and with_exact >= values:
                 way = "--exact gives it every one"
-            yield Decision(
+            yield SplitDecision(
                 "no_class",
                 f"warning: {name} holds no picture with {len(absent)} of the {len(values)} values of "
                 f"{label!r} ({told}), so nothing can be said of them there: {way}",

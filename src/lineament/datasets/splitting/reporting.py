@@ -24,7 +24,7 @@ _OFF = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SplitDecision:
     """One thing that was decided: its ``kind``, a sentence for people, and the numbers in it."""
 
     kind: str
@@ -46,7 +46,7 @@ def decide(
     rows: Sequence[ManifestRow],
     came: Given,
     missing: Mapping[str, Sequence[str]],
-) -> tuple[Decision, ...]:
+) -> tuple[SplitDecision, ...]:
     """Every decision about the rows as placed. Raises `SplitError` when a split asked for got no row.
 
     ``came`` are the splits the data came with, kept or not; ``missing`` by split the subjects without a
@@ -73,11 +73,11 @@ def _pictures(rows: Sequence[ManifestRow]) -> dict[str, int]:
     return defaultdict(int, {name: len(paths) for name, paths in found.items()})
 
 
-def _about_versions(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
+def _about_versions(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[SplitDecision]:
     found = work.versions
     if found.sure:
         told = ", ".join(f"{name} {count}" for name, count in found.by.items())
-        yield Decision(
+        yield SplitDecision(
             "versions",
             f"{quantity(found.pictures, 'picture is')} versions of "
             f"{quantity(len(found.sure), 'photo')}, as their names say "
@@ -85,7 +85,7 @@ def _about_versions(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[D
             {"pictures": found.pictures, "photos": len(found.sure), "by": dict(found.by)},
         )
     if found.unsure:
-        yield Decision(
+        yield SplitDecision(
             "unsure",
             f"{quantity(found.unsure_pictures, 'picture')} may be versions of "
             f"{quantity(len(found.unsure), 'photo')} by the ends "
@@ -99,19 +99,19 @@ def _about_versions(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[D
         what = f"{quantity(frames, 'picture is', 'pictures are')}, by the names, frames of {clips}"
         numbers = {"pictures": frames, "clips": len(found.clips), "together": work.plan.clips}
         if work.plan.clips:
-            yield Decision("clips", f"{what}: those of one video stay together", numbers)
+            yield SplitDecision("clips", f"{what}: those of one video stay together", numbers)
         else:
             text = f"{what} ({next(iter(found.clips))} ...) and may be parted; --clips keeps them together"
-            yield Decision("clips", f"warning: {text}", numbers)
+            yield SplitDecision("clips", f"warning: {text}", numbers)
 
 
 def _about_given(
     work: Assignment, rows: Sequence[ManifestRow], came: Given, pictures: Mapping[str, int]
-) -> Iterator[Decision]:
+) -> Iterator[SplitDecision]:
     given, shares = work.given, work.plan.shares
     if work.plan.resplit and came:
         sizes = _given_sizes(came, rows)
-        yield Decision(
+        yield SplitDecision(
             "resplit",
             f"the given splits ({_listed(sizes)}) were shared out anew",
             {"pictures": sizes, "rows": _given_rows(came)},
@@ -128,7 +128,7 @@ def _about_given(
             if followed
             else ""
         )
-        yield Decision(
+        yield SplitDecision(
             "kept",
             f"{name} stays as it was given: {quantity(count, 'picture')}{more}; "
             f"{pictures[name] / total:.1%} of the "
@@ -145,7 +145,7 @@ def _about_given(
         names = [name for name in given.open if name != given.source]
         taken = _pictures_of(rows, {key for key in given.pooled if work.places.get(key) in names})
         of = _pictures_of(rows, given.pooled)
-        yield Decision(
+        yield SplitDecision(
             "taken",
             f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} taken from {given.source} as it "
             f"was given: {taken} of its {quantity(of, 'picture')}",
@@ -157,19 +157,19 @@ def _about_given(
         loose = {row.id for row in rows if row.outcome != "refused" and row.id not in settled}
         came_loose = _pictures_of(rows, loose)
         shared = _pictures_of(rows, loose - set().union(*work.followed.values()))
-        yield Decision(
+        yield SplitDecision(
             "loose",
             f"{quantity(came_loose, 'picture')} came without a split: {shared} of them went to {where}",
             {"pictures": came_loose, "rows": given.loose, "shared": shared, "splits": list(given.open)},
         )
     if given.held and given.source is None and not given.loose:
-        yield Decision(
+        yield SplitDecision(
             "nothing",
             "all pictures keep the splits they came with, nothing was shared out; --resplit does that anew",
             {"splits": sorted(given.held)},
         )
     if work.crossing:
-        yield Decision(
+        yield SplitDecision(
             "leak",
             f"{quantity(work.crossing, 'group')} of pictures that belong together lie in several given "
             "splits, and stay there: a leak, listed by lineament dataset audit; --resplit puts each into "
@@ -200,7 +200,7 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
-def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[Decision]:
+def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[SplitDecision]:
     sizes = Counter[str]()
     for unit in work.units:
         if unit.split is not None:
@@ -233,7 +233,7 @@ def _about_shares(work: Assignment, pictures: Mapping[str, int]) -> Iterator[Dec
         why = f"{len(work.units)} {several} are few for shares by chance"
         if _off(work, work.exactly(), total) < _off(work, work.units, total):
             why += "; --exact comes nearer"
-    yield Decision("shares", f"{change}: {why}", numbers)
+    yield SplitDecision("shares", f"{change}: {why}", numbers)
 
 
 def _off(work: Assignment, units: Sequence[Unit], total: int) -> float:
@@ -247,7 +247,7 @@ def _told(shares: Any) -> str:
     return "/".join(f"{100 * share:.3g}" for share in shares)
 
 
-def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> Iterator[Decision]:
+def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> Iterator[SplitDecision]:
     for name, subjects in missing.items():
         count = len(subjects)
         text = f"warning: {count} {'subject has' if count == 1 else 'subjects have'} no picture in {name}"
@@ -266,10 +266,10 @@ def _about_subjects(work: Assignment, missing: Mapping[str, Sequence[str]]) -> I
                 if left < len(subjects)
                 else ", and --exact would give none: add photos of other occasions"
             )
-        yield Decision("missing", text, numbers)
+        yield SplitDecision("missing", text, numbers)
 
 
-def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[Decision]:
+def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iterator[SplitDecision]:
     if work.plan.by != "subject":
         return
     there: dict[str, set[str]] = defaultdict(set)
@@ -278,7 +278,7 @@ def _about_subjects_apart(work: Assignment, rows: Sequence[ManifestRow]) -> Iter
             there[row.subject].add(row.split)
     several = sum(len(splits) > 1 for splits in there.values())
     if several:
-        yield Decision(
+        yield SplitDecision(
             "subjects",
             f"{several} of {quantity(len(there), 'subject')} are in several splits, for the splits they "
             "came with stay: --resplit keeps subjects apart",

@@ -19,7 +19,7 @@ from typing import Any
 from lineament.datasets.given import Given, given_splits
 from lineament.datasets.splitting.assigning import Assignment
 from lineament.datasets.splitting.gaps import gaps
-from lineament.datasets.splitting.reporting import Decision, decide
+from lineament.datasets.splitting.reporting import SplitDecision, decide
 from lineament.datasets.splitting.shares import Plan, parse_shares
 from lineament.errors import SplitError
 from lineament.io.manifest import Manifest, ManifestRow
@@ -43,7 +43,7 @@ class Split:
     moved: tuple[str, ...] = ()
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     empty: Mapping[str, int] = field(default_factory=dict)
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[SplitDecision, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Rows with a face by split and subject; rows without a subject count under the empty name."""

@@ -1,4 +1,4 @@
-"""What `gallery enrol` tells: a row and a JSON line a photo, and at the end what to do about refusals."""
+"""What `gallery enrol` tells at the end: a row a photo, and what to do about refusals."""
 
 from __future__ import annotations
 
@@ -6,58 +6,17 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lineament.cli.gallery_answers import taken_json
 from lineament.cli.refusals import Refusals, no_face_step, step_for
 from lineament.counting import quantity
-from lineament.errors import AlreadyEnrolled, FaceOfAnotherSubject
+from lineament.errors import FaceOfAnotherSubject
 
 if TYPE_CHECKING:
     from lineament.cli.output import Report
     from lineament.gallery.enrolment import EnrolOutcome
 
 VERDICTS = ("enrolled", "already enrolled", "refused")
-
-
-def verdict(done: EnrolOutcome) -> str:
-    """In one word what became of a photo."""
-    if done.error is None:
-        return "enrolled"
-    return "already enrolled" if isinstance(done.error, AlreadyEnrolled) else "refused"
-
-
-def enrol_row(done: EnrolOutcome) -> Sequence[object]:
-    """Picture, subject, verdict, the face taken, and the reason."""
-    taken = done.taken
-    face = "" if taken is None or taken.faces == 1 else f"{taken.face} of {taken.faces} ({taken.chosen})"
-    return done.source, done.subject, verdict(done), face, reason(done)
-
-
-def reason(done: EnrolOutcome) -> str:
-    """Why it was refused, or what was overridden for it."""
-    if done.error is not None:
-        return f"{type(done.error).__name__}: {done.error}"
-    return "overridden: " + ", ".join(done.overridden) if done.overridden else ""
-
-
-def enrol_json(done: EnrolOutcome) -> dict[str, Any]:
-    """The JSON line of one photo enrolled or refused."""
-    from lineament.cli.output import error_json, picture_json
-    from lineament.types import Status
-
-    record = picture_json(done.outcome)
-    if done.error is not None:
-        record["outcome"] = Status.NO_FACE if done.outcome.status is Status.NO_FACE else Status.REFUSED
-        record["error"] = error_json(done.error)
-    return {
-        **record,
-        "subject": done.subject,
-        "sample": done.sample,
-        "face": None if done.taken is None else done.taken.face,
-        "taken": None if done.taken is None else taken_json(done.taken),
-        "overridden": list(done.overridden),
-    }
 
 
 class Enrolling:
@@ -71,9 +30,9 @@ class Enrolling:
 
     def add(self, done: EnrolOutcome) -> None:
         """One photo."""
-        self.counts[verdict(done)] += 1
-        self._rows.append(enrol_row(done))
-        if verdict(done) == "refused":
+        self.counts[done.verdict] += 1
+        self._rows.append(done.row())
+        if done.verdict == "refused":
             assert done.error is not None
             kind, step = self._next(done)
             self._refusals.add(done.error, done.source, step=step, kind=kind)
