@@ -12,8 +12,9 @@ from lineament.errors import ConfigError
 from lineament.geometry.boxes import clip, expand
 from lineament.types import Float32, UInt8
 
-COLOUR = (64, 64, 64)
-"""Of solid masks: neither black nor white, so that a mask is not taken for a shadow or a light."""
+COLOUR = (0, 0, 0)
+"""Of solid masks. Not grey: SFace takes a grey patch for a face, and finds it like some people's
+(benchmarks/anonymize.py), so that a mask would match somebody at random."""
 
 _LEAST_PX = 2
 """A square of pixelation is never smaller: a face of a few pixels would show through."""
@@ -80,6 +81,4 @@ def _pixelated(part: UInt8, cells: int) -> UInt8:
     side = max(_LEAST_PX, max(height, width) / cells)
     few = max(1, int(width / side)), max(1, int(height / side))
     means = cv2.resize(part, few, interpolation=cv2.INTER_AREA)
-    return np.asarray(
-        cv2.resize(means, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
-    )
+    return np.asarray(cv2.resize(means, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)

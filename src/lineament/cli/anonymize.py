@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lineament.cli.gallery import SearchFmrOption
+from lineament.cli.gallery.app import SearchFmrOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
     GalleryOption,
@@ -154,7 +154,8 @@ class Anonymizing:
     def photos(self, photos: Sequence[Given], analyzer: Analyzer) -> None:
         """Mask photos; one that cannot be read or written is told of, and the rest goes on."""
         from lineament.anonymizing import mask_photo
-        from lineament.cli.output import error_json, progress
+        from lineament.answers import error_json
+        from lineament.cli.output import progress
         from lineament.errors import LineamentError
         from lineament.types import Status
 
@@ -162,7 +163,12 @@ class Anonymizing:
             for one, (outcome, matches) in zip(photos, self._answers(photos, analyzer), strict=True):
                 self._photos += 1
                 error: LineamentError | None = None
-                line: dict[str, object] = {"source": outcome.source, "written": None, "masks": [], "kept": []}
+                line: dict[str, object] = {
+                    "source": outcome.source,
+                    "written": None,
+                    "masks": [],
+                    "kept": [],
+                }
                 try:
                     done = mask_photo(
                         outcome,
@@ -187,7 +193,8 @@ class Anonymizing:
     def film(self, one: Given, detector: str, every: int) -> None:
         """Mask a video; a broken one is told of, and the rest goes on."""
         from lineament.anonymizing import mask_film
-        from lineament.cli.output import error_json, progress
+        from lineament.answers import error_json
+        from lineament.cli.output import progress
         from lineament.errors import CollectError, OutputError, WouldOverwrite
 
         try:
@@ -227,7 +234,9 @@ class Anonymizing:
         for line in self._problems:
             say(line)
         if without := self._counts[Status.NO_FACE]:
-            say(f"no face was found in {quantity(without, 'picture')}, written without a mask: look at them")
+            say(
+                f"no face was found in {quantity(without, 'picture')}, written without a mask: look at them"
+            )
         if self._review is not None and review is not None:
             self._review.write(review)
             say(f"wrote {review}: {quantity(len(self._review.doubts), 'picture')} to look through")
