@@ -37,7 +37,7 @@ def sample(path: Path) -> tuple[Image, Faces]:
 
 
 def similarity(pixels: UInt8, faces: Faces) -> float:
-    """Of the first face to itself in changed pixels, by the landmarks it had: an attacker who knows them."""
+    """Of the first face to itself in changed pixels, by the landmarks it had: an attacker knows them."""
     embedder = analyzer().embedder
     assert embedder is not None and faces.landmarks is not None and faces.embeddings is not None
     template = ARCFACE_112[None] * (embedder.crop_size / 112)

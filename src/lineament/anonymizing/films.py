@@ -19,10 +19,12 @@ from lineament.anonymizing.planning import Plan
 from lineament.anonymizing.reviewing import Review, least_sure
 from lineament.counting import quantity
 from lineament.errors import CollectError
+from lineament.gallery.gallery import Gallery
 from lineament.io.own_files import NEW
 from lineament.io.video import Frame
 from lineament.io.writing import require
-from lineament.protocols import Advance, Detector
+from lineament.protocols import Advance, Detector, Embedder
+from lineament.registry import detectors
 from lineament.settings import Spec
 from lineament.shown import shown
 from lineament.types import Faces, Float32, Image, Track, UInt8
@@ -130,6 +132,7 @@ def mask_film(
     settings: MaskSettings | None = None,
     *,
     keeping: Keeping | None = None,
+    embedder: Spec | Embedder = "sface",
     every: int = 1,
     search_side: int = SEARCH_SIDE,
     review: Review | None = None,
@@ -137,13 +140,18 @@ def mask_film(
 ) -> MaskedFilm:
     """Write a video as MP4 with its faces masked, its sound kept, and nothing else of the file.
 
-    Faces are searched in every ``every``-th frame. Of a video that breaks off, what comes before is
-    written, and its error is in the answer. Raises as `lineament.watching.film.rewritten` where nothing can
-    be written; `WouldOverwrite` before any work.
+    Faces are searched in every ``every``-th frame; ``embedder`` is that of the gallery of ``keeping``. Of a
+    video that breaks off, what comes before is written, and its error is in the answer. Raises as
+    `lineament.watching.film.rewritten` where nothing can be written; `WouldOverwrite` before any work.
     """
     require(target, NEW)
     chosen = settings or MaskSettings()
-    noting, times, told, error = _followed(source, detector, keeping, every, search_side, advance)
+    # Embeddings tell who is to be kept. Where everybody is masked, it does not matter who is who.
+    noting = Noting(detectors.made(detector, "detect"))
+    gallery = None if keeping is None else keeping.gallery
+    with Analyzer(noting, None if gallery is None else embedder, quality=False, workers=1) as analyzer:
+        watching = WatchSettings(every=every, search_side=search_side, least_seen=1, naming=NAMING)
+        times, told, error = _followed(source, analyzer, gallery, watching, advance)
     kept = () if keeping is None else tuple(keeping.tracks(told))
     staying = {one.track.number for one in kept}
     hidden = tuple(one.track for one in told if one.track.number not in staying)
@@ -172,42 +180,28 @@ def mask_film(
 
 def _followed(
     source: Path,
-    detector: Spec | Detector,
-    keeping: Keeping | None,
-    every: int,
-    search_side: int,
+    analyzer: Analyzer,
+    gallery: Gallery | None,
+    settings: WatchSettings,
     advance: Advance | None,
-) -> tuple[Noting, list[float], list[Appearance], CollectError | None]:
+) -> tuple[list[float], list[Appearance], CollectError | None]:
     """The first pass: the time of each frame, and every track, also of what was found but once."""
-    from lineament.registry import detectors
-
-    noting = Noting(detectors.made(detector, "detect"))
-    # Embeddings tell who is to be kept. Where everybody is masked, it does not matter who is who.
-    embedder = None if keeping is None else keeping.gallery.analyzer.embedder
     times: list[float] = []
-    error: CollectError | None = None
+    told: list[Appearance] = []
 
     def on_frame(frame: Frame, _seen: tuple[Seen, ...]) -> None:
         times.append(frame.seconds)
         if advance is not None:
             advance(1)
 
-    with Analyzer(noting, embedder, quality=False, workers=1) as analyzer:
-        watch = Watch(
-            source,
-            analyzer,
-            None if keeping is None else keeping.gallery,
-            WatchSettings(every=every, search_side=search_side, least_seen=1, naming=NAMING),
-            on_frame=on_frame,
-        )
-        told: list[Appearance] = []
-        try:
-            told.extend(watch)
-        except CollectError as broken:
-            if not times:
-                raise
-            error = broken
-    return noting, times, told, error
+    try:
+        for one in Watch(source, analyzer, gallery, settings, on_frame=on_frame):
+            told.append(one)  # noqa: PERF402  what came before a break has to be masked
+    except CollectError as broken:
+        if not times:
+            raise
+        return times, told, broken
+    return times, told, None
 
 
 class _Pen:

@@ -31,7 +31,7 @@ class Keeping:
         self._margin = margin
 
     def sure(self, match: Match | None) -> bool:
-        """Whether a face is surely one of them: a match, clear of the threshold and of the next candidate."""
+        """Whether a face is surely one of them: a match, clear of threshold and next candidate."""
         if match is None or match.subject not in self.names:
             return False
         best, *others = (candidate.similarity for candidate in match.candidates)
@@ -39,7 +39,7 @@ class Keeping:
         return best >= clear_of + self._margin
 
     def faces(self, matches: Sequence[Match]) -> list[int]:
-        """The rows of a picture's faces to keep. Nobody is in a picture twice: the more similar one stays."""
+        """The rows of a picture's faces to keep; of two of one person, the more similar one."""
         best: dict[str, int] = {}
         for row, match in enumerate(matches):
             if self.sure(match):

@@ -1,4 +1,4 @@
-"""What takes the place of a face: one colour, or a few large squares. Pure functions over pixels and boxes."""
+"""What takes the place of a face: one colour, or a few large squares. Pixels and boxes in, pixels out."""
 
 from __future__ import annotations
 

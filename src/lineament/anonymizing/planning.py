@@ -31,7 +31,7 @@ class Plan:
         return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)
 
     def gap_at(self, seconds: float) -> float:
-        """For how long a face that is masked at a moment within its track was not found; 0 where all were."""
+        """For how long a face was not found that is masked at a moment within its track; 0 without one."""
         longest = 0.0
         for i in self._there(seconds):
             track = self.tracks[i]

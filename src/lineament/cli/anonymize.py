@@ -127,7 +127,7 @@ def anonymize(
         work.photos([one for one in sources if not one.is_video], analyzer)
         for one in sources:
             if one.is_video:
-                work.film(one, detector, every)
+                work.film(one, analyzer, every)
     if work.failed or (strict and work.refused):
         raise typer.Exit(1)
 
@@ -190,7 +190,7 @@ class Anonymizing:
                 self._report.line({**line, "outcome": outcome.status, "error": error_json(error)})
                 advance(1)
 
-    def film(self, one: Given, detector: str, every: int) -> None:
+    def film(self, one: Given, analyzer: Analyzer, every: int) -> None:
         """Mask a video; a broken one is told of, and the rest goes on."""
         from lineament.anonymizing import mask_film
         from lineament.answers import error_json
@@ -202,9 +202,10 @@ class Anonymizing:
                 done = mask_film(
                     Path(one.path),
                     self._out / one.name,
-                    detector,
+                    analyzer.detector,
                     self._settings,
                     keeping=self._keeping,
+                    embedder=analyzer.embedder or "sface",
                     every=every,
                     review=self._review,
                     advance=advance,
