@@ -13,6 +13,7 @@ from lineament.anonymizing import Keeping, MaskSettings, Method, Review, mask_fi
 from lineament.cli.main import app
 from lineament.errors import WouldOverwrite
 from lineament.io.video import frames, read
+from lineament.watching.film import FilmWriter
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,18 @@ def test_the_command_masks_a_folder_of_both(source: Path, tmp_path: Path) -> Non
     assert sorted(path.name for path in out.iterdir()) == ["film.mp4", "photo.png"]
     assert "a gap bridged" in done.output and "BadAnswer" in done.output
     assert '"hold_s": 0.5' in lines.read_text()
+
+
+def test_sound_whose_packets_share_a_time(film: Film, source: Path, tmp_path: Path) -> None:
+    """As several in one chunk of an AVI file do: they follow each other in the copy, and none is lost."""
+    target, count = tmp_path / "s.mp4", 0
+    with av.open(str(source)) as given, FilmWriter(target, given.streams.audio[0]) as written:
+        written.frame(film.frames[0], 0.0)
+        for packet in given.demux(given.streams.audio[0]):
+            if packet.dts is not None:
+                packet.dts = packet.pts = packet.dts - packet.dts % (2 * packet.duration)
+                written.sound(packet)
+                count += 1
+    with av.open(str(target)) as again:
+        times = [packet.dts for packet in again.demux(again.streams.audio[0]) if packet.dts is not None]
+    assert len(times) == count > 10 and (np.diff(times) > 0).all()
