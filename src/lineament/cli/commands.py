@@ -10,6 +10,7 @@ import typer
 from lineament.cli import (
     album,
     analyze,
+    anonymize,
     calibrate,
     cluster,
     dataset,
@@ -41,6 +42,7 @@ app.command("detect")(detect.detect)
 app.command("analyze")(analyze.analyze)
 app.command("verify")(verify.verify)
 app.command("watch")(watch.watch)
+app.command("anonymize")(anonymize.anonymize)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(import_.app, name="import")
 app.command("serve")(serve.serve)

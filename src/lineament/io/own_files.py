@@ -199,6 +199,7 @@ SHEET = picture("sheet")
 FIGURE = picture("figure")
 CROP = picture("crop")
 COPY = picture("copy")
+MASKED = picture("masked picture")
 NEW = Kind("a new file", lambda _path: False)
 """Never written over, not even an earlier one."""
 OWN = Kind("a file of the folder that a step has made its own", lambda _path: True)

@@ -52,6 +52,7 @@ class FilmWriter:
             self._container = av.open(str(path), "w", format="mp4")
         self._pictures: VideoStream | None = None
         self._last = -1
+        self._heard: int | None = None
         self._early: list[Packet[AudioStream]] = []
         self._kept: AudioStream | None = None
         self._encoded: AudioStream | None = None
@@ -102,6 +103,10 @@ class FilmWriter:
             self._early.append(packet)
             return
         if self._kept is not None:
+            # Packets of one chunk of an AVI file share its time; MP4 wants times that rise.
+            if self._heard is not None and packet.dts <= self._heard:
+                packet.dts = packet.pts = self._heard + max(1, packet.duration or 0)
+            self._heard = packet.dts
             packet.stream = self._kept
             with self._writing():
                 self._container.mux(packet)
