@@ -115,7 +115,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: expected a table, got {value!r:.80}")
         if hasattr(hint, "from_json"):
-            return hint.from_json(value)
+            try:
+                return hint.from_json(value)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from error
         return from_mapping(typing.cast(type, hint), value, where=where)
     try:
         return _scalar(value, hint)

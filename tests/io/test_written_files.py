@@ -99,6 +99,16 @@ def earlier(kind: str, folder: Path) -> Path:
 
         with writing.replacing(path, own_files.PAGE) as file:
             file.write(render([EvaluationRecord("verification", "people", {}, {}, {})], title="Ours"))
+    elif kind == "APPEARANCES":
+        from lineament.io import spreadsheets
+        from lineament.watching.appearances import COLUMNS
+
+        with writing.replacing(path, own_files.APPEARANCES) as file:
+            spreadsheets.write(file, [COLUMNS])
+    elif kind == "ALBUM":
+        from lineament.albums import file as albums
+
+        albums.save(path, albums.Contents(None, None))
     elif kind == "ARRAY":
         from lineament.cli.explain import _save
 

@@ -165,5 +165,5 @@ def test_groups_that_always_err_have_a_ratio_with_width() -> None:
 def test_seeds_that_agree_have_no_interval(values: list[float]) -> None:
     """One seed, or seeds that came to the same, do not say how much training varies."""
     found = mean_interval(values)
-    assert found["low"] is None and found["high"] is None and cell(found) == f"{values[0]:.3f}"
-    assert math.isclose(float(found["mean"] or 0), values[0])
+    assert found.low is None and found.high is None and cell(found) == f"{values[0]:.3f}"
+    assert math.isclose(found.mean, values[0])

@@ -134,7 +134,7 @@ def test_a_subject_from_its_first_picture_to_its_erasure(service: Served) -> Non
         renamed.status_code == 200 and service.client.get(f"/v1/subjects/{quoted(ODD)}").status_code == 404
     )
     exported = service.client.get("/v1/subjects/Ada/export").json()
-    assert len(exported["samples"][0]["embedding"]) == 128 and exported["model"].startswith("sface@")
+    assert len(exported["samples"][0]["embedding"]) == 128 and exported["model"].startswith("light@")
     gone = service.client.delete(f"/v1/samples/{disputed.json()['id']}")
     assert gone.json()["records"] == 1
     merged = service.client.post("/v1/subjects/Ada/merge", json={"into": "Bob"})

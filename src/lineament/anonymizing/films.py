@@ -20,12 +20,13 @@ from lineament.anonymizing.reviewing import Review, least_sure
 from lineament.counting import quantity
 from lineament.errors import CollectError
 from lineament.gallery.gallery import Gallery
+from lineament.gallery.pipeline import following
 from lineament.io.own_files import NEW
 from lineament.io.video import Frame
 from lineament.io.writing import require
-from lineament.protocols import Advance, Detector, Embedder
+from lineament.protocols import Advance, Detector
 from lineament.registry import detectors
-from lineament.settings import Spec
+from lineament.settings import AnalyzerSettings, Spec
 from lineament.shown import shown
 from lineament.types import Faces, Float32, Image, Track, UInt8
 from lineament.watching.appearances import Appearance
@@ -132,7 +133,7 @@ def mask_film(
     settings: MaskSettings | None = None,
     *,
     keeping: Keeping | None = None,
-    embedder: Spec | Embedder = "sface",
+    pipeline: str | None = None,
     every: int = 1,
     search_side: int = SEARCH_SIDE,
     review: Review | None = None,
@@ -140,16 +141,22 @@ def mask_film(
 ) -> MaskedFilm:
     """Write a video as MP4 with its faces masked, its sound kept, and nothing else of the file.
 
-    Faces are searched in every ``every``-th frame; ``embedder`` is that of the gallery of ``keeping``. Of a
-    video that breaks off, what comes before is written, and its error is in the answer. Raises as
-    `lineament.watching.film.rewritten` where nothing can be written; `WouldOverwrite` before any work.
+    Faces are searched in every ``every``-th frame; for ``keeping`` they are embedded by ``pipeline``, or
+    else by that of its gallery. Of a video that breaks off, what comes before is written, and its error is
+    in the answer. Raises as `lineament.watching.film.rewritten` where nothing can be written;
+    `WouldOverwrite` before any work.
     """
     require(target, NEW)
     chosen = settings or MaskSettings()
     # Embeddings tell who is to be kept. Where everybody is masked, it does not matter who is who.
     noting = Noting(detectors.made(detector, "detect"))
     gallery = None if keeping is None else keeping.gallery
-    with Analyzer(noting, None if gallery is None else embedder, quality=False, workers=1) as analyzer:
+    made_of = AnalyzerSettings(noting, quality=False, workers=1, pipeline=pipeline)
+    if gallery is None:
+        made_of = made_of.changed(embedder=None)
+    else:
+        made_of = following(made_of, gallery.store.model())
+    with Analyzer.from_settings(made_of) as analyzer:
         watching = WatchSettings(every=every, search_side=search_side, least_seen=1, naming=NAMING)
         times, told, error = _followed(source, analyzer, gallery, watching, advance)
     kept = () if keeping is None else tuple(keeping.tracks(told))

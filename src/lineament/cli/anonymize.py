@@ -13,8 +13,10 @@ import typer
 from lineament.cli.gallery.app import SearchFmrOption
 from lineament.cli.options import (
     DEFAULT_PRECISION,
+    DetectorOption,
     GalleryOption,
     JsonOption,
+    PipelineOption,
     PrecisionOption,
     StrictOption,
     ThresholdFileOption,
@@ -68,12 +70,8 @@ def anonymize(
         Writes(PAGE),
     ] = None,
     gallery: GalleryOption = None,
-    detector: Annotated[
-        str,
-        typer.Option(
-            "--detector", metavar="NAME[:SETTINGS]", help="yunet, centerface, haar, retry:yunet ..."
-        ),
-    ] = DETECTOR,
+    pipeline: PipelineOption = None,
+    detector: DetectorOption = DETECTOR,
     target_fmr: SearchFmrOption = None,
     threshold_file: ThresholdFileOption = None,
     json: JsonOption = None,
@@ -94,31 +92,35 @@ def anonymize(
     from lineament.gallery.gallery import Gallery
     from lineament.io import calibration_file
     from lineament.io.writing import make_folder
+    from lineament.settings import AnalyzerSettings
 
     if method not in list(Method):
         raise UsageError(f"--method {method}: solid or pixelate")
     known = None if threshold_file is None else calibration_file.load(threshold_file)
     with ExitStack() as stack:
-        analyzer = stack.enter_context(
-            Analyzer(
-                detector,
-                "sface" if keep else None,
-                quality=False,
-                precision=precision,
-                workers=workers,
-                keep_images=True,
-            )
+        made_of = AnalyzerSettings(
+            detector,
+            quality=False,
+            precision=precision,
+            workers=workers,
+            keep_images=True,
+            pipeline=pipeline,
         )
-        keeping = None
         if keep:
-            opened = Gallery(
-                gallery,
-                analyzer,
-                threshold=None if known is None else known.threshold,
-                target_fmr=target_fmr,
-                create=False,
+            opened = stack.enter_context(
+                Gallery(
+                    gallery,
+                    made_of,
+                    threshold=None if known is None else known.threshold,
+                    target_fmr=target_fmr,
+                    create=False,
+                )
             )
-            keeping = Keeping(stack.enter_context(opened), keep)
+            keeping, analyzer = Keeping(opened, keep), opened.analyzer
+        else:
+            keeping = None
+            analyzer = stack.enter_context(Analyzer.from_settings(made_of.changed(embedder=None)))
+        assert isinstance(analyzer, Analyzer)  # made of settings
         report = stack.enter_context(Report(json))
         settings = MaskSettings(Method(method), dilate)
         work = Anonymizing(report, make_folder(out), settings, keeping, Review() if review else None)
@@ -205,7 +207,7 @@ class Anonymizing:
                     analyzer.detector,
                     self._settings,
                     keeping=self._keeping,
-                    embedder=analyzer.embedder or "sface",
+                    pipeline=analyzer.settings.pipeline,
                     every=every,
                     review=self._review,
                     advance=advance,

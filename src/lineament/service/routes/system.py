@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from lineament.errors import InsufficientData
+from lineament import pipelines
+from lineament.errors import InsufficientData, ModelMismatch
 from lineament.gallery.answers import GalleryStatus
 from lineament.gallery.gallery import Gallery
 from lineament.gallery.searching import VERIFY_FMR, measured_threshold
@@ -34,14 +35,16 @@ async def thresholds(request: Reading) -> Response:
     model = (await run_in_threadpool(request.service.workers.analyzer, steps)).model
     assert model is not None
     searches, comparisons = await request.in_gallery(lambda gallery: _deciding(gallery, model))
-    card = catalog.cards().get(model.name)
-    measured = () if card is None or card.model_id != model else card.thresholds
+    try:
+        measured = pipelines.measured(model)
+    except (InsufficientData, ModelMismatch):
+        measured = pipelines.Measured(model, ())
     return json_answer(
         {
             "model": str(model),
             "searches": searches,
             "comparisons": comparisons,
-            "measured": [card.threshold(row.target_rate, row.kind).to_json() for row in measured if card],
+            "measured": [measured.threshold(row.target_rate, row.kind).to_json() for row in measured.rows],
         }
     )
 
@@ -66,12 +69,10 @@ def _deciding(
 async def models(request: Reading) -> Response:
     """The models in use, with their licences."""
     settings = request.service.settings
-    steps = settings.describing
-    named = {
-        str(part).partition(":")[0]
-        for part in (steps.detector or "yunet", steps.embedder, *steps.attributes)
-    }
-    cards = [card for name, card in catalog.cards().items() if name in named]
+    steps, parts = settings.describing, settings.recognising.parts()
+    own = () if parts.of is None else parts.of.cards
+    named = {str(part).partition(":")[0] for part in (*settings.recognising.specs(), *steps.attributes)}
+    cards = [card for name, card in catalog.cards().items() if name in named or card in own]
     return json_answer(
         {
             "models": [
