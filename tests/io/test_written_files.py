@@ -63,10 +63,18 @@ def foreign(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir() if path.name != "ours.jpg"}
 
 
+def _appearances(path: Path) -> None:
+    from lineament.io import spreadsheets
+    from lineament.watching.appearances import COLUMNS
+
+    with writing.replacing(path, own_files.APPEARANCES) as file:
+        spreadsheets.write(file, [COLUMNS])
+
+
 def earlier(kind: str, folder: Path) -> Path:
     """A result of this kind as the tool itself writes it."""
     path = folder / f"{kind.lower()}.result"
-    if kind in ("PICTURE", "DRAWING", "SHEET", "CROP", "COPY"):
+    if kind in ("PICTURE", "DRAWING", "SHEET", "CROP", "COPY", "MASKED"):
         path = path.with_suffix(".jpg" if kind != "SHEET" else ".png")
         images.save(path, PIXELS, kind=KINDS[kind])
     elif kind == "FIGURE":
@@ -100,11 +108,7 @@ def earlier(kind: str, folder: Path) -> Path:
         with writing.replacing(path, own_files.PAGE) as file:
             file.write(render([EvaluationRecord("verification", "people", {}, {}, {})], title="Ours"))
     elif kind == "APPEARANCES":
-        from lineament.io import spreadsheets
-        from lineament.watching.appearances import COLUMNS
-
-        with writing.replacing(path, own_files.APPEARANCES) as file:
-            spreadsheets.write(file, [COLUMNS])
+        _appearances(path)
     elif kind == "ALBUM":
         from lineament.albums import file as albums
 
