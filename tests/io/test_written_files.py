@@ -63,6 +63,12 @@ def foreign(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir() if path.name != "ours.jpg"}
 
 
+def _album(path: Path) -> None:
+    from lineament.albums import file as albums
+
+    albums.save(path, albums.Contents())
+
+
 def _appearances(path: Path) -> None:
     from lineament.io import spreadsheets
     from lineament.watching.appearances import COLUMNS
@@ -110,9 +116,7 @@ def earlier(kind: str, folder: Path) -> Path:
     elif kind == "APPEARANCES":
         _appearances(path)
     elif kind == "ALBUM":
-        from lineament.albums import file as albums
-
-        albums.save(path, albums.Contents(None, None))
+        _album(path)
     elif kind == "ARRAY":
         from lineament.cli.explain import _save
 
