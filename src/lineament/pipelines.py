@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any, Final, Literal
 
 from lineament import registry
@@ -24,6 +25,8 @@ from lineament.types import ModelId, Threshold
 
 DEFAULT: Final = "light"
 """The pipeline where none is named."""
+
+_WITHOUT_OPENVINO: Final = "classic"
 
 OWN: Final = "pipeline"
 """Instead of an embedder's or a landmarker's name: that of the pipeline."""
@@ -129,13 +132,18 @@ class Parts:
         return next((one for one in known if one.embeds_by(self.landmarks, self.embedder)), None)
 
 
+def default() -> str:
+    """The pipeline where none is named; without OpenVINO, in whose format the mesh is, one without."""
+    return DEFAULT if find_spec("openvino") is not None else _WITHOUT_OPENVINO
+
+
 def parts(pipeline: str | None, detector: Any, landmarks: Any, embedder: Any) -> Parts:
-    """The parts of a pipeline (None: `DEFAULT`) with those given in place of its own.
+    """The parts of a pipeline (None: `default`) with those given in place of its own.
 
     Its points go with its embedder: another one is given the detector's, unless ``landmarks`` says which.
     Raises `UnknownName`.
     """
-    chosen = card(DEFAULT if pipeline is None else pipeline)
+    chosen = card(default() if pipeline is None else pipeline)
     embedder = chosen.embedder if _says(embedder, OWN) else embedder
     if _says(landmarks, OWN):
         own = _kernel(registry.embedders, embedder) == chosen.embedder
@@ -156,7 +164,7 @@ def detector_of(pipeline: str | None, detector: str | None) -> str | None:
     `UnknownName`.
     """
     if detector == OWN or (detector is None and pipeline is not None):
-        return card(DEFAULT if pipeline is None else pipeline).detector
+        return card(default() if pipeline is None else pipeline).detector
     return detector
 
 

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 import lineament
+from lineament.albums import page as album_page
+from lineament.albums.album import Album
+from lineament.anonymizing.reviewing import Review
 from lineament.cli import streams
 from lineament.cli.output import Report
 from lineament.datasets.audit import audit
@@ -26,7 +29,9 @@ from lineament.io import markdown, pages, spreadsheets
 from lineament.io.manifest import Manifest, ManifestRow, Provenance
 from lineament.io.names import visible
 from lineament.plots import canvas, contact_sheet, lettering
+from lineament.training.sweeping import summary
 from lineament.training.sweeping import tables as sweep_tables
+from lineament.types import Faces
 from page_tags import Tags
 
 ROOT = Path(lineament.__file__).parent
@@ -205,29 +210,44 @@ def audited(folder: Path) -> str:
     return audit_page.render(found, ALL)
 
 
-def sweep_answer() -> dict[str, Any]:
+def swept_summary() -> summary.Summary:
     figure = {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}
     good = {**dict.fromkeys(("train", "val", "test"), figure), "chance": 0.1, "majority": 0.1, "ended": ALL}
     good |= {"epochs": 3, "best_epoch": 2, "seconds": 1.0}
-    return sweep_tables.summarise(
+    return summary.summarise(
         [
-            sweep_tables.Outcome(ALL, ALL, ALL, 0, ALL, good, None),
-            sweep_tables.Outcome(ALL, ALL, ALL, 1, ALL, None, sweep_tables.Failure(ALL, ALL)),
-            sweep_tables.Outcome("=cmd", "+1 x", "@a", 2, "-b", None, sweep_tables.Failure("\t=c", "=d")),
+            summary.Outcome(ALL, ALL, ALL, 0, ALL, good, None),
+            summary.Outcome(ALL, ALL, ALL, 1, ALL, None, summary.Failure(ALL, ALL)),
+            summary.Outcome("=cmd", "+1 x", "@a", 2, "-b", None, summary.Failure("\t=c", "=d")),
         ],
         data=ALL,
         left=1,
     )
 
 
+def masked(folder: Path) -> str:
+    review = Review()
+    review.offer(0.5, ALL, 1.0, ALL, np.zeros((8, 8, 3), np.uint8), Faces.none())
+    review.no_face(ALL)
+    review.write(folder / "review.html")
+    return (folder / "review.html").read_text("utf-8")
+
+
+def grouped(_folder: Path) -> str:
+    with Album(None) as album:
+        return album_page.render(album, ALL)
+
+
 def swept(_folder: Path) -> str:
-    return sweep_tables._html(sweep_answer())
+    return sweep_tables._html(swept_summary())
 
 
 PAGES: dict[str, Callable[[Path], str]] = {
     "evaluation/page.py": evaluated,
     "datasets/audit/page.py": audited,
     "training/sweeping/tables.py": swept,
+    "anonymizing/reviewing.py": masked,
+    "albums/page.py": grouped,
 }
 
 
@@ -275,7 +295,7 @@ def test_every_table_is_known() -> None:
 
 def test_tables_of_a_sweep(tmp_path: Path) -> None:
     """CSV without formulas or unseen characters, Markdown without links, HTML or broken lines."""
-    answer = sweep_answer()
+    answer = swept_summary()
     sweep_tables.write_tables(tmp_path, answer)
     table = (tmp_path / "sweep.csv").read_text("utf-8")
     assert unseen(table) == [] and "'=cmd" in table and "'+1 x" in table and "'@a" in table

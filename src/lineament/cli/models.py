@@ -62,11 +62,12 @@ def list_models(
         if job in (None, PIPELINE):
             for one in pipelines.cards().values():
                 report.line(pipeline_json(one))
-            pipelines_table(report)
         for card in chosen:
             report.line(_card_json(card))
         for name in brought:
             report.line(added_json(name))
+        if job in (None, PIPELINE):
+            pipelines_table(report)
         if job == PIPELINE:
             return
         report.table(

@@ -15,7 +15,7 @@ def following(settings: AnalyzerSettings, held: ModelId | None) -> AnalyzerSetti
     """The settings with the pipeline that a gallery belongs to, where they name none and no parts."""
     one = None if held is None else pipelines.of(held)
     named = settings.pipeline is not None or (settings.embedder, settings.landmarks) != (OWN, OWN)
-    if one is None or named or one.name == pipelines.DEFAULT:
+    if one is None or named or one.name == pipelines.default():
         return settings
     return replace(settings, pipeline=one.name)
 

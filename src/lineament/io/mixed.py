@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from lineament.errors import OutputError
 from lineament.io.openvino import import_openvino
+from lineament.io.writing import unwritable
 
 _WIDE = 64
 """Input channels from which on a 1x1 convolution is dear enough and averages its rounding away."""
@@ -33,7 +35,12 @@ def keep_sensitive_layers(core: Any, model: Any) -> Any:
     reduced = {op.get_friendly_name() for op in model.get_ops() if _may_be_reduced(op)}
     with tempfile.TemporaryDirectory(prefix="lineament-") as folder:
         text_path = Path(folder) / "model.xml"
-        ov.save_model(model, text_path, compress_to_fp16=False)
+        try:
+            ov.save_model(model, text_path, compress_to_fp16=False)
+        except Exception as error:  # it has no kind of its own
+            raise OutputError(
+                unwritable(folder, error, "make room there, or name another by TMPDIR")
+            ) from error
         text = text_path.read_text(encoding="utf-8")
         weights = np.fromfile(text_path.with_suffix(".bin"), np.uint8)
 

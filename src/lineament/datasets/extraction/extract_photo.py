@@ -17,7 +17,7 @@ from lineament.io import images
 from lineament.io.digests import sha256_of
 from lineament.io.manifest import ManifestRow
 from lineament.io.own_files import CROP
-from lineament.pipelines import DEFAULT
+from lineament.pipelines import default
 from lineament.settings import AnalyzerSettings
 from lineament.types import Image, Outcome, Status
 
@@ -71,7 +71,7 @@ class ExtractSettings:
             "faces": self.faces,
             "precision": self.precision,
             "from_boxes": self.from_boxes,
-            "pipeline": DEFAULT if self.pipeline is None else self.pipeline,
+            "pipeline": default() if self.pipeline is None else self.pipeline,
         }
 
 
