@@ -16,7 +16,7 @@ import pytest
 from films import RATE, Film, analyzer, gallery, still, street
 
 from lineament.analyzer import Analyzer
-from lineament.errors import BadAnswer, ConfigError, Unreachable, UsageError
+from lineament.errors import BadAnswer, ConfigError, ModelMismatch, Unreachable, UsageError
 from lineament.geometry.boxes import iou
 from lineament.io.streams import Stream
 from lineament.io.video import Frame
@@ -271,3 +271,12 @@ def test_passwords_in_addresses_are_not_shown() -> None:
     with pytest.raises(UsageError) as refused:
         watchable("ftp://ada:secret@camera.example/live")
     assert "secret" not in str(refused.value) + repr(source)
+
+
+def test_a_gallery_of_another_pipeline_is_refused_before_the_film_begins(path: Path) -> None:
+    """Not at the first face that is looked at, which may be hours later, or never come."""
+    with (
+        Analyzer("yunet", pipeline="classic", workers=1) as other,
+        pytest.raises(ModelMismatch, match="pipeline"),
+    ):
+        Watch(path, other, gallery())

@@ -90,6 +90,7 @@ def anonymize(
     from lineament.cli.output import Report
     from lineament.errors import UsageError
     from lineament.gallery.gallery import Gallery
+    from lineament.gallery.pipeline import require
     from lineament.io import calibration_file
     from lineament.io.writing import make_folder
     from lineament.settings import AnalyzerSettings
@@ -121,6 +122,8 @@ def anonymize(
             keeping = None
             analyzer = stack.enter_context(Analyzer.from_settings(made_of.changed(embedder=None)))
         assert isinstance(analyzer, Analyzer)  # made of settings
+        if keeping is not None and analyzer.model is not None:
+            require(keeping.gallery.store.model(), analyzer.model)
         report = stack.enter_context(Report(json))
         settings = MaskSettings(Method(method), dilate)
         work = Anonymizing(report, make_folder(out), settings, keeping, Review() if review else None)
@@ -130,7 +133,7 @@ def anonymize(
         for one in sources:
             if one.is_video:
                 work.film(one, analyzer, every)
-    if work.failed or (strict and work.refused):
+    if work.failed or not any(out.iterdir()) or (strict and work.refused):
         raise typer.Exit(1)
 
 
@@ -243,7 +246,10 @@ class Anonymizing:
         if self._review is not None and review is not None:
             self._review.write(review)
             say(f"wrote {review}: {quantity(len(self._review.doubts), 'picture')} to look through")
-        say(f"masked copies are in {self._out}; a face that was not found is not masked, look through them")
+        if any(self._out.iterdir()):
+            say(f"copies are in {self._out}; a face that was not found is not masked, look through them")
+        else:
+            say(f"nothing was written to {self._out}")
 
     def _answers(
         self, photos: Sequence[Given], analyzer: Analyzer

@@ -20,9 +20,9 @@ def following(settings: AnalyzerSettings, held: ModelId | None) -> AnalyzerSetti
     return replace(settings, pipeline=one.name)
 
 
-def require(held: ModelId, asked: ModelId) -> None:
-    """Raise `ModelMismatch`, saying how to go on, unless a gallery holds embeddings of ``asked``."""
-    if held == asked:
+def require(held: ModelId | None, asked: ModelId) -> None:
+    """Raise `ModelMismatch`, saying how to go on, where a gallery holds embeddings of another model."""
+    if held is None or held == asked:
         return
     one = pipelines.of(held)
     open_it = (

@@ -14,6 +14,7 @@ from lineament.analyzer import Analyzer
 from lineament.config import require_whole
 from lineament.errors import ConfigError, LineamentError, UsageError
 from lineament.gallery.gallery import Gallery
+from lineament.gallery.pipeline import require as require_same
 from lineament.gallery.tracks import Naming, NamingSettings, TrackNames
 from lineament.io.opencv import one_thread_each
 from lineament.io.video import Frame
@@ -109,6 +110,8 @@ class Watch:
             raise ConfigError(f"analyzer: {analyzer!r:.80} is no lineament.analyzer.Analyzer")
         if gallery is not None and analyzer.embedder is None:
             raise ConfigError("analyzer: a gallery needs embeddings; give an Analyzer with an embedder")
+        if gallery is not None and analyzer.model is not None:
+            require_same(gallery.store.model(), analyzer.model)
         self._analyzer = analyzer
         self._names = None if gallery is None else TrackNames(gallery, self.settings.naming, probability)
         self._tracker = tracker or FaceTracker(self.settings.tracker)
