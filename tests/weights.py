@@ -18,4 +18,4 @@ def pinned_or_skip(name: str) -> Path:
     except AssetUnavailable as error:
         if any(source.kind == "wheel" for source in card.sources):
             raise
-        pytest.skip(str(error))
+        pytest.skip(f"{str(error).splitlines()[0]} set LINEAMENT_MODELS to a folder that holds it")
