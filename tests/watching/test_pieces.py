@@ -161,6 +161,8 @@ def test_a_film_is_drawn_with_its_sound(tmp_path: Path, kind: str) -> None:
     assert heard == pytest.approx(16_000, abs=3_000)
     with pytest.raises((StoreError, WouldOverwrite)):
         draw(source, target, [])
+    part = tmp_path / "part.mp4"
+    assert draw(source, part, [], most=9) == 9 and len(list(read(part))) == 9
 
 
 def test_a_film_of_odd_size_and_changing_size_is_written(tmp_path: Path) -> None:

@@ -94,6 +94,9 @@ def watch(
     from lineament.settings import AnalyzerSettings
     from lineament.watching import WatchSettings, watchable
 
+    for option, file, ending in (("--draw", draw, ".mp4"), ("--timeline", timeline, ".png")):
+        if file is not None and file.suffix.lower() != ending:
+            raise UsageError(f"{option} writes {ending[1:].upper()}: let the name end in {ending}")
     if timeline is not None:
         figure_of(1, 1)  # where matplotlib is missing, that is told before hours of watching
     known = None if threshold_file is None else calibration_file.load(threshold_file)
@@ -179,7 +182,9 @@ class Watching:
                 problem = ended
         error = problem if isinstance(problem, CollectError) else None
         if self.draw is not None and video.path is not None and watch.counts.frames:
-            draw(video.path, self.draw, self._watched.appearances[began:])
+            # What nobody looked at is not written as if nobody were in it.
+            most = None if problem is None else watch.counts.frames
+            draw(video.path, self.draw, self._watched.appearances[began:], most=most)
         self._report.line(
             {"source": video.name, "counts": watch.counts.to_json(), "error": error_json(error)}
         )

@@ -137,11 +137,12 @@ class FilmWriter:
             raise OutputError(f"{self._path.name}: the video cannot be written: {reason}") from error
 
 
-def rewritten(source: Path, target: Path, change: Change) -> int:
+def rewritten(source: Path, target: Path, change: Change, *, most: int | None = None) -> int:
     """Write a video anew, each frame as ``change`` gives it, and return the number of frames.
 
-    Of a file that breaks off, what comes before the break is written. Raises as `lineament.io.video.read`
-    where nothing can be read, `OutputError`, and `WouldOverwrite` for a file that is there.
+    With ``most`` it ends after so many frames. Of a file that breaks off, what comes before the break is
+    written. Raises as `lineament.io.video.read` where nothing can be read, `OutputError`, and
+    `WouldOverwrite` for a file that is there.
     """
     import av
 
@@ -160,16 +161,18 @@ def rewritten(source: Path, target: Path, change: Change) -> int:
                         seconds = picture.time or 0.0
                         film.frame(change(Frame(seconds, source.name, picture).image()), seconds)
                         count += 1
+                        if count == most:
+                            return count
             except av.FFmpegError:
                 if not count:
                     raise
     return count
 
 
-def draw(source: Path, target: Path, appearances: Sequence[Appearance]) -> int:
-    """Write a video anew with boxes and names; between two searches boxes move on straight lines.
+def draw(source: Path, target: Path, appearances: Sequence[Appearance], *, most: int | None = None) -> int:
+    """Write a video, or its first ``most`` frames, anew with boxes and names.
 
-    Names are those decided in the end, so they stand from a person's first frame on. Raises as `rewritten`.
+    Between two searches boxes move on straight lines. Names are those decided in the end, so they stand from a person's first frame on. Raises as `rewritten`.
     """
     waiting = sorted(appearances, key=lambda one: one.track.from_s, reverse=True)
     there: list[Appearance] = []
@@ -184,7 +187,7 @@ def draw(source: Path, target: Path, appearances: Sequence[Appearance]) -> int:
         ]
         return labelled(image, [(box, one.subject, one.naming.similarity) for one, box in seen])
 
-    return rewritten(source, target, drawn)
+    return rewritten(source, target, drawn, most=most)
 
 
 def labelled(image: Image, faces: Sequence[tuple[Float32, str | None, float | None]]) -> UInt8:
