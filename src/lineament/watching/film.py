@@ -172,7 +172,8 @@ def rewritten(source: Path, target: Path, change: Change, *, most: int | None = 
 def draw(source: Path, target: Path, appearances: Sequence[Appearance], *, most: int | None = None) -> int:
     """Write a video, or its first ``most`` frames, anew with boxes and names.
 
-    Between two searches boxes move on straight lines. Names are those decided in the end, so they stand from a person's first frame on. Raises as `rewritten`.
+    Between two searches boxes move on straight lines. Names are those decided in the end, so they stand
+    from a person's first frame on. Raises as `rewritten`.
     """
     waiting = sorted(appearances, key=lambda one: one.track.from_s, reverse=True)
     there: list[Appearance] = []
