@@ -27,9 +27,8 @@ from lineament.analyzer import Analyzer
 from lineament.anonymizing import MaskSettings, Method, mask_film, masked
 from lineament.cli.anonymize import DETECTOR
 from lineament.gallery.searching import measured_threshold
-from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.boxes import clip, expand, iou
-from lineament.geometry.crops import cut
+from lineament.geometry.crops import cut_aligned
 from lineament.io.video import frames
 from lineament.protocols import Embedder
 from lineament.scoring.intervals import wilson
@@ -62,8 +61,7 @@ def similarities(embedder: Embedder, pixels: UInt8, faces: Faces) -> Float32:
     """Of each face to itself in changed pixels, by the landmarks it had."""
     assert faces.landmarks is not None and faces.embeddings is not None
     size = embedder.crop_size
-    template = np.broadcast_to(ARCFACE_112 * (size / 112), faces.landmarks.shape)
-    vectors = embedder.embed(cut(pixels, similarity_transform(faces.landmarks, template), size))
+    vectors = embedder.embed(cut_aligned(pixels, faces.landmarks, size))
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray((units * faces.embeddings).sum(axis=1), np.float32)
 

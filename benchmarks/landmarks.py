@@ -28,9 +28,8 @@ from lineament.embedders.sface import SFace, SFaceConfig
 from lineament.engines.threads import Threads
 from lineament.evaluation import all_comparisons, pairs, people, verification
 from lineament.evaluation.capture import Captures, rate_key
-from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
-from lineament.geometry.crops import cut
+from lineament.geometry.crops import cut_aligned
 from lineament.geometry.landmarks import roll
 from lineament.geometry.placing import place
 from lineament.io import images
@@ -118,8 +117,7 @@ def aligned(pictures: Sequence[Image], faces: Sequence[Faces], rows: Sequence[in
     for image, row in zip(pictures, rows, strict=True):
         points = faces[row].landmarks
         assert points is not None
-        template = np.broadcast_to(ARCFACE_112, points.shape)
-        crops.append(cut(image.pixels, similarity_transform(points, template), 112))
+        crops.append(cut_aligned(image.pixels, points, 112))
     return np.concatenate(crops)
 
 

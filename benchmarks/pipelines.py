@@ -30,9 +30,8 @@ from lineament.embedders.sface import SFace, SFaceConfig
 from lineament.errors import FaceError, PictureError
 from lineament.evaluation import all_comparisons, pairs, people, verification
 from lineament.evaluation.capture import Captures, rate_key
-from lineament.geometry.alignment import ARCFACE_112, similarity_transform
 from lineament.geometry.choosing import choose
-from lineament.geometry.crops import cut
+from lineament.geometry.crops import cut_aligned
 from lineament.io import images
 from lineament.registry import detectors
 from lineament.scoring.paired import paired
@@ -290,8 +289,7 @@ def _crops(batch: Sequence[Image], found: Sequence[Faces]) -> np.ndarray:
     crops = []
     for image, faces in zip(batch, found, strict=True):
         assert faces.landmarks is not None
-        template = np.broadcast_to(ARCFACE_112, faces.landmarks.shape)
-        crops.append(cut(image.pixels, similarity_transform(faces.landmarks, template), 112))
+        crops.append(cut_aligned(image.pixels, faces.landmarks, 112))
     return np.concatenate(crops)
 
 

@@ -10,8 +10,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from lineament.errors import FaceError, NoLandmarks, PictureError
-from lineament.geometry.alignment import ARCFACE_112, similarity_transform
-from lineament.geometry.crops import cut
+from lineament.geometry.crops import cut_aligned
 from lineament.io import images, inputs
 from lineament.protocols import AttributeClassifier, Detector, Embedder, Landmarker
 from lineament.quality.score import assess
@@ -128,13 +127,10 @@ class Steps:
             picture.error = NoLandmarks("the detector gave no landmarks, so the faces cannot be aligned")
             return
         size = self.embedder.crop_size if self.embedder is not None else 112
-        template = np.broadcast_to(ARCFACE_112 * (size / 112), picture.faces.landmarks.shape)
         try:
-            transforms = similarity_transform(picture.faces.landmarks, template)
+            picture.crops = cut_aligned(image.pixels, picture.faces.landmarks, size)
         except ValueError:
             picture.error = NoLandmarks("all landmarks of a face coincide, so it cannot be aligned")
-            return
-        picture.crops = cut(image.pixels, transforms, size)
 
     def _measure(self, pictures: Sequence[Picture]) -> None:
         """Embeddings of all pictures in one call, then quality."""
@@ -206,12 +202,7 @@ def _outcome(picture: Picture, keep_image: bool) -> Outcome:
         return Outcome(picture.source, Status.REFUSED, picture.size_wh, error=picture.error, image=kept)
     faces = picture.faces
     if picture.scale != 1 and len(faces):
-        points, dense = faces.landmarks, faces.dense
-        faces = faces.with_columns(
-            boxes=faces.boxes * picture.scale,
-            landmarks=None if points is None else points * picture.scale,
-            dense=None if dense is None else dense * picture.scale,
-        )
+        faces = faces.scaled(picture.scale)
     status = Status.OK if len(faces) else Status.NO_FACE
     return Outcome(picture.source, status, picture.size_wh, faces, image=kept, digest=picture.digest)
 

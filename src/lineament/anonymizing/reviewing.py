@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lineament.io import images, pages
 from lineament.io.own_files import PAGE
 from lineament.io.writing import replacing
 from lineament.plots.annotate import annotate
+from lineament.plots.thumbnails import data_uri, shrunk
 from lineament.types import Faces, Image, UInt8
 
 _LONGEST_PX = 480
@@ -33,7 +31,7 @@ class Doubt:
     @property
     def picture(self) -> str:
         """As it stands in a page."""
-        return f"data:image/jpeg;base64,{base64.b64encode(self.data).decode()}"
+        return data_uri(self.data)
 
 
 class Review:
@@ -55,7 +53,7 @@ class Review:
         labels = [f"{score:.2f}" if score > 0 else "" for score in faces.scores]
         bare = Faces(faces.boxes, faces.scores)
         drawn = annotate(Image(pixels, source), bare, labels) if len(faces) else pixels
-        data = images.encode_jpeg(_shrunk(drawn), quality=80)
+        data = images.encode_jpeg(shrunk(drawn, _LONGEST_PX), quality=80)
         heapq.heappush(self._doubts, Doubt(unsure, self._offered, source, seconds, why, data))
         if len(self._doubts) > self.most:
             heapq.heappop(self._doubts)
@@ -85,14 +83,3 @@ def least_sure(unsure: Sequence[float], times: Sequence[float], most: int, apart
         if all(abs(times[i] - times[j]) >= apart_s for j in chosen):
             chosen.append(i)
     return chosen
-
-
-def _shrunk(pixels: UInt8) -> UInt8:
-    import cv2
-
-    height, width = pixels.shape[:2]
-    factor = _LONGEST_PX / max(height, width)
-    if factor >= 1:
-        return pixels
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lineament.geometry.alignment import apply, invert
+from lineament.geometry.alignment import ARCFACE_112, apply, invert, similarity_transform
 from lineament.types import Float32, Float64, UInt8
 
 _CV2_LONGEST_SIDE = 32_766
@@ -26,6 +26,15 @@ def cut(pixels: UInt8, transforms: Float64, size: int, out: UInt8 | None = None)
             source, transform = _around(pixels, whole, size)
         cv2.warpAffine(source, transform, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
+
+
+def cut_aligned(pixels: UInt8, landmarks: Float32, size: int) -> UInt8:
+    """Faces with landmarks ``(N, 5, 2)`` of one picture as `cut` gives them, aligned by ArcFace's template.
+
+    Raises `ValueError` where all landmarks of a face coincide.
+    """
+    template = np.broadcast_to(ARCFACE_112 * (size / 112), landmarks.shape)
+    return cut(pixels, similarity_transform(landmarks, template), size)
 
 
 def cut_smooth(pixels: UInt8, transforms: Float64, size: int) -> UInt8:

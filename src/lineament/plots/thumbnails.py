@@ -62,7 +62,7 @@ class Thumbnails:
         pixels = image.pixels
         if row.box is not None:
             pixels = _part(pixels, row.box)
-        return images.encode_jpeg(_shrunk(pixels, longest_px), quality=82)
+        return images.encode_jpeg(shrunk(pixels, longest_px), quality=82)
 
 
 def sheet(
@@ -82,8 +82,7 @@ def sheet(
         y, x = i // columns * side, i % columns * side
         found[y : y + side, x : x + side] = colours.get(row.split or "", _MISSING)
         found[y + _FRAME : y + _FRAME + CELL, x + _FRAME : x + _FRAME + CELL] = _square(manifest, row)
-    data = base64.b64encode(images.encode_jpeg(found, quality=72)).decode()
-    return f"data:image/jpeg;base64,{data}"
+    return data_uri(images.encode_jpeg(found, quality=72))
 
 
 def _square(manifest: Manifest, row: ManifestRow) -> UInt8:
@@ -92,15 +91,29 @@ def _square(manifest: Manifest, row: ManifestRow) -> UInt8:
         # Decoded small where it is large; a small face in a large picture may look soft here.
         image = images.load(manifest.file_inside(row), min_side=4 * CELL if row.box else CELL)
     except PictureError:
-        return np.full((CELL, CELL, 3), _MISSING, np.uint8)
-    w, h = image.size_wh
-    x0, y0, x1, y1 = (0, 0, w, h)
-    if row.box is not None:
-        x0, y0, x1, y1 = _around(np.array(row.box, np.float32) / image.scale, 1.5, (w, h))
-    side = max(2.0, float(min(x1 - x0, y1 - y0)))
-    left = int(np.clip((x0 + x1 - side) / 2, 0, max(0, w - side)))
-    top = int(np.clip((y0 + y1 - side) / 2, 0, max(0, h - side)))
-    return _resized(image.pixels[top : top + round(side), left : left + round(side)], (CELL, CELL))
+        return missing(CELL)
+    box = None if row.box is None else np.array(row.box, np.float32) / image.scale
+    return square(image.pixels, box, CELL)
+
+
+def missing(side: int) -> UInt8:
+    """The grey square ``(side, side, 3)`` in the place of a picture that cannot be read."""
+    return np.full((side, side, 3), _MISSING, np.uint8)
+
+
+def square(pixels: UInt8, box: Sequence[float] | Float32 | None, side: int) -> UInt8:
+    """The surroundings of a box, or the middle of a picture without one, ``(side, side, 3)``."""
+    h, w = pixels.shape[:2]
+    x0, y0, x1, y1 = (0, 0, w, h) if box is None else _around(box, 1.5, (w, h))
+    whole = max(2.0, float(min(x1 - x0, y1 - y0)))
+    left = int(np.clip((x0 + x1 - whole) / 2, 0, max(0, w - whole)))
+    top = int(np.clip((y0 + y1 - whole) / 2, 0, max(0, h - whole)))
+    return _resized(pixels[top : top + round(whole), left : left + round(whole)], (side, side))
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A JPEG as it stands in a page that needs nothing else."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def _part(pixels: UInt8, box: Sequence[float]) -> UInt8:
@@ -120,7 +133,8 @@ def _around(box: Sequence[float] | Float32, factor: float, size_wh: tuple[int, i
     return np.asarray(found, np.float32)
 
 
-def _shrunk(pixels: UInt8, longest_px: int) -> UInt8:
+def shrunk(pixels: UInt8, longest_px: int) -> UInt8:
+    """A picture with no side longer than this."""
     h, w = pixels.shape[:2]
     factor = longest_px / max(h, w)
     size_wh = (max(1, round(w * factor)), max(1, round(h * factor)))

@@ -250,6 +250,15 @@ class Faces:
         """The same faces with the given columns set."""
         return replace(self, **columns)
 
+    def scaled(self, factor: float) -> Faces:
+        """The same faces in a picture that is larger by a factor."""
+        points, dense = self.landmarks, self.dense
+        return self.with_columns(
+            boxes=self.boxes * factor,
+            landmarks=None if points is None else points * factor,
+            dense=None if dense is None else dense * factor,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lineament.errors import NoLandmarks
-from lineament.geometry.alignment import ARCFACE_112, similarity_transform
-from lineament.geometry.crops import cut
+from lineament.geometry.crops import cut_aligned
 from lineament.io.video import Frame
 from lineament.protocols import Embedder, Landmarker
 from lineament.quality.score import assess
@@ -57,12 +56,10 @@ def crops_of(faces: Faces, image: Image, size: int) -> UInt8:
     """Aligned crops ``(N, size, size, 3)``; raises `NoLandmarks`."""
     if faces.landmarks is None:
         raise NoLandmarks("following people needs landmarks: wrap the detector with one that gives them")
-    template = np.broadcast_to(ARCFACE_112 * (size / 112), faces.landmarks.shape)
     try:
-        transforms = similarity_transform(faces.landmarks, template)
+        return cut_aligned(image.pixels, faces.landmarks, size)
     except ValueError:
         raise NoLandmarks("all landmarks of a face coincide, so it cannot be aligned") from None
-    return cut(image.pixels, transforms, size)
 
 
 def look(

@@ -182,7 +182,7 @@ class Watch:
         embedder = self._analyzer.embedder
         if embedder is not None:
             small = assessed(small, image)
-        faces = _enlarged(small, image.scale)
+        faces = small.scaled(image.scale)
         scores = [quality.score for quality in faces.quality or ()]
         views = [View(frame, faces[[row]], score) for row, score in enumerate(scores)]
         rows = self._tracker.unsure(faces, now) if embedder is not None else []
@@ -277,14 +277,6 @@ def _usable(faces: Faces) -> Faces:
         return faces
     spread = (faces.landmarks.max(axis=1) - faces.landmarks.min(axis=1)).max(axis=1)
     return faces[np.asarray(spread > 1e-3)]
-
-
-def _enlarged(faces: Faces, scale: float) -> Faces:
-    """Faces found in a shrunk picture, in the pixels of the whole one."""
-    points = faces.landmarks
-    return faces.with_columns(
-        boxes=faces.boxes * scale, landmarks=None if points is None else points * scale
-    )
 
 
 def _with(faces: Faces, rows: list[int], looks: list[Look]) -> Faces:
